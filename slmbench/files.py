@@ -1,0 +1,77 @@
+"""Files that are never half there: written beside their place and renamed, hashed, measured."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: The file; its folder is made when missing.
+        text: The whole content, written as UTF-8.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        # mkstemp makes 0600 files; a record is meant to be read like any other file.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def build_aside(place: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``place`` that takes its place when the block ends well.
+
+    An existing folder is replaced only then; a block that fails leaves it as it was and removes what it built.
+
+    Args:
+        place: The folder to make or replace.
+
+    Yields:
+        The folder to build in.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.building-"))
+    building.chmod(0o755)
+    try:
+        yield building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    if place.exists():
+        old = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old-"))
+        place.replace(old / "old")
+        building.replace(place)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        building.replace(place)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,47 @@
+"""The versioned records that stages hand to one another: run, bundle, profile, comparison.
+
+A record keeps raw observations (each latency sample, each review's probabilities). What can be computed from
+them is computed when the record is read, so it can be recomputed, merged across machines and never goes stale.
+"""
+
+from slmbench.records.base import Record, read_record, write_record
+from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
+from slmbench.records.comparison import ComparisonRecord, Recommendation, Rejection, Row
+from slmbench.records.predictions import Predictions
+from slmbench.records.profile import (
+    ColdStart,
+    Energy,
+    Latency,
+    Memory,
+    ProfileRecord,
+    Throughput,
+    WorkloadIdentity,
+)
+from slmbench.records.run import CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
+
+__all__ = [
+    "BundleRecord",
+    "ColdStart",
+    "ComparisonRecord",
+    "CorpusIdentity",
+    "Energy",
+    "EpochLog",
+    "FormRecord",
+    "Latency",
+    "LengthQuantiles",
+    "Memory",
+    "Parity",
+    "Predictions",
+    "ProfileRecord",
+    "Recommendation",
+    "Record",
+    "Rejection",
+    "Row",
+    "RunRecord",
+    "Throughput",
+    "TrainCost",
+    "WorkloadIdentity",
+    "WorkloadLengths",
+    "read_record",
+    "write_record",
+]

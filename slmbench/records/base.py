@@ -1,0 +1,109 @@
+"""What every record has, and how records are read and written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slmbench import __version__
+from slmbench.errors import SlmbenchError
+from slmbench.files import write_atomically
+
+
+class Part(BaseModel):
+    """A part of a record: immutable, and tolerant of keys that a later version added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", protected_namespaces=())
+
+
+class Record(Part):
+    """A result of one stage, ``schema`` naming its kind and version."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    schema_: str = Field(default="", alias="schema")
+    name: str
+    created: str = Field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    slmbench_version: str = __version__
+    command: list[str] = Field(default_factory=list)
+    #: SHA-256 over everything the result depends on; equal keys mean the work need not be done again.
+    key: str | None = None
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, ser_json_inf_nan="null", protected_namespaces=()
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        """Fill in the schema name of this kind of record."""
+        object.__setattr__(self, "schema_", self.schema_name())
+
+    @classmethod
+    def schema_name(cls) -> str:
+        """Return the schema string, for example ``slmbench.run/1``."""
+        return f"slmbench.{cls.kind}/{cls.version}"
+
+    def to_json(self) -> str:
+        """Return the record as one JSON document, statistics included."""
+        return self.model_dump_json(by_alias=True, indent=1)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def content_key(**inputs: Any) -> str:
+    """Return the SHA-256 of everything a result depends on.
+
+    Args:
+        **inputs: JSON-able values, by name; their order does not matter.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON; readers see the old record or the new one, never a part."""
+    write_atomically(path, record.to_json() + "\n")
+
+
+def read_record(record_type: type[R], path: Path) -> R:
+    """Read a record and check that it is of the kind and version wanted.
+
+    Args:
+        record_type: The kind of record expected.
+        path: Its JSON file.
+
+    Returns:
+        The record, its statistics recomputed.
+
+    Raises:
+        SlmbenchError: There is no such file, it is not JSON, or it is another kind or version of record.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SlmbenchError(f"there is no {record_type.kind} record at {path}") from None
+    except IsADirectoryError:
+        raise SlmbenchError(f"{path} is a folder, not a {record_type.kind} record") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SlmbenchError(f"{path} is not a {record_type.kind} record: it is not JSON ({error})") from None
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != record_type.schema_name():
+        raise SlmbenchError(
+            f"{path} is not a {record_type.kind} record this version reads: its schema is {found!r},"
+            f" {record_type.schema_name()!r} is wanted"
+        )
+    try:
+        return record_type.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SlmbenchError(f"{path} is damaged: {where}: {first['msg']}") from None

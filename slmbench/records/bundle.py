@@ -1,0 +1,83 @@
+"""The record of an exported bundle: its forms, how each was checked, and what profiling needs to know."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import computed_field
+
+from slmbench.records.base import Part, Record
+from slmbench.records.predictions import Predictions
+from slmbench.records.run import CorpusIdentity
+from slmbench.statistics import Evaluation, PairedDifference
+
+
+class Parity(Part):
+    """How a form's outputs differ from the reference on the same reviews."""
+
+    against: str
+    reviews: int
+    label_flips: int
+    max_abs_logit_diff: float
+
+
+class FormRecord(Part):
+    """One form of the classifier: a file, its predictions on the test rows, and the verdict on it."""
+
+    file: str
+    bytes: int
+    sha256: str
+    parity: Parity
+    accepted: bool
+    reason: str
+    predictions: Predictions
+    #: How predictions were made: accuracy of dynamic int8 depends on batch and padding.
+    regime: str
+    isa: str | None = None
+    difference_to_fp32: PairedDifference | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Metrics of this form on the test rows."""
+        return self.predictions.evaluate()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float:
+        """Accuracy of this form on the test rows."""
+        return self.evaluation.accuracy
+
+
+class WorkloadLengths(Part):
+    """Lengths of the test reviews, so that a device without the corpus measures with the right lengths."""
+
+    test_hash: str
+    tokens: list[int]
+
+
+class BundleRecord(Record):
+    """A deployable folder: Hugging Face files plus ``bundle.json``, which this is."""
+
+    kind = "bundle"
+
+    path: str
+    model: str
+    method: str
+    run: str
+    run_key: str | None
+    runtime: Literal["onnx", "tfidf"]
+    architecture: str
+    labels: list[str]
+    max_length: int | None
+    total_parameters: int
+    parameters_without_embeddings: int
+    base_license: str | None
+    corpus: CorpusIdentity
+    lengths: WorkloadLengths
+    forms: dict[str, FormRecord]
+    #: Bytes that every form needs beside its own file: tokenizer, configuration.
+    shared_bytes: int
+    hardware: dict[str, Any]
+    software: dict[str, str]

@@ -1,0 +1,26 @@
+"""Metrics, intervals and tests: plain functions over arrays, shared by every stage."""
+
+from slmbench.statistics.intervals import (
+    Interval,
+    bootstrap_interval,
+    median_interval,
+    percentile,
+    supported_percentile,
+)
+from slmbench.statistics.metrics import Evaluation, confusion_matrix, evaluate, roc_auc, roc_curve
+from slmbench.statistics.paired import PairedDifference, paired_difference
+
+__all__ = [
+    "Evaluation",
+    "Interval",
+    "PairedDifference",
+    "bootstrap_interval",
+    "confusion_matrix",
+    "evaluate",
+    "median_interval",
+    "paired_difference",
+    "percentile",
+    "roc_auc",
+    "roc_curve",
+    "supported_percentile",
+]

@@ -1,0 +1,154 @@
+"""How good predictions are: confusion, accuracy, precision, recall, F1, ROC; each with its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from slmbench.statistics.intervals import Interval, bootstrap_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+
+class Evaluation(BaseModel):
+    """Metrics of one set of predictions. Precision, recall and F1 without a prefix mean the macro average,
+    except for two classes, where precision and recall are those of the second (positive) label."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reviews: int
+    labels: list[str]
+    accuracy: float
+    accuracy_ci95: Interval
+    macro_f1: float
+    macro_f1_ci95: Interval
+    micro_f1: float
+    precision: float
+    recall: float
+    roc_auc: float | None
+    majority_baseline: float
+    confusion: list[list[int]]
+    per_class: dict[str, dict[str, float]]
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
+    """Count predictions: rows are true labels, columns predicted ones, both in label order.
+
+    Args:
+        truth: True label ids, shape (n,).
+        predicted: Predicted label ids, shape (n,).
+        classes: Number of labels.
+
+    Returns:
+        Counts, shape (classes, classes).
+    """
+    flat = np.asarray(truth) * classes + np.asarray(predicted)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def _f1_per_class(confusion: np.ndarray) -> np.ndarray:
+    """F1 of each class over the last two axes; a class never seen and never predicted counts 0, as in sklearn."""
+    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(-1) + confusion.sum(-2)
+    return np.divide(2 * hit, total, out=np.zeros(hit.shape), where=total > 0)
+
+
+def roc_curve(truth: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ROC curve of binary scores, one point per distinct score.
+
+    Args:
+        truth: 1 for positive rows, 0 for the others, shape (n,).
+        scores: Higher means more positive, shape (n,).
+
+    Returns:
+        False-positive and true-positive rates, from (0, 0) to (1, 1).
+    """
+    scores = np.asarray(scores, dtype=float)
+    order = np.argsort(-scores, kind="stable")
+    positive = np.asarray(truth)[order] == 1
+    last_of_score = np.append(np.diff(scores[order]) != 0, True)
+    true_positive = np.cumsum(positive)[last_of_score]
+    false_positive = np.cumsum(~positive)[last_of_score]
+    return (
+        np.concatenate([[0.0], false_positive / max(1, int((~positive).sum()))]),
+        np.concatenate([[0.0], true_positive / max(1, int(positive.sum()))]),
+    )
+
+
+def roc_auc(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
+    """Return the area under the ROC curve; for more than two classes the mean over one-against-rest curves.
+
+    Args:
+        truth: True label ids, shape (n,).
+        probabilities: Scores per label, shape (n, classes).
+
+    Returns:
+        The area, or ``None`` when a label has no rows or all of them, where it is not defined.
+    """
+    truth = np.asarray(truth)
+    classes = probabilities.shape[1]
+    areas = []
+    for label in [1] if classes == 2 else range(classes):
+        is_label = (truth == label).astype(int)
+        if is_label.sum() in (0, len(truth)):
+            return None
+        areas.append(float(np.trapezoid(*roc_curve(is_label, probabilities[:, label])[::-1])))
+    return float(np.mean(areas))
+
+
+def evaluate(truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[str]) -> Evaluation:
+    """Score predictions against true labels, with bootstrap 95 % intervals over reviews.
+
+    Args:
+        truth: True label ids, shape (n,).
+        probabilities: Probabilities, shape (n, classes); the prediction is the highest.
+        labels: Label names in id order.
+
+    Returns:
+        The metrics; ``majority_baseline`` is the accuracy of always answering the commonest true label.
+    """
+    true = np.asarray(truth)
+    predicted = probabilities.argmax(1)
+    classes = len(labels)
+    confusion = confusion_matrix(true, predicted, classes)
+    f1 = _f1_per_class(confusion)
+    hits = (true == predicted).astype(float)
+    flat = true * classes + predicted
+
+    def macro_f1_of(rows: np.ndarray) -> np.ndarray:
+        counts = np.stack([np.bincount(flat[row], minlength=classes * classes) for row in rows])
+        return _f1_per_class(counts.reshape(-1, classes, classes)).mean(-1)
+
+    columns, support = confusion.sum(0), confusion.sum(1)
+    hit = np.diagonal(confusion)
+    precision = np.divide(hit, columns, out=np.zeros(classes), where=columns > 0)
+    recall = np.divide(hit, support, out=np.zeros(classes), where=support > 0)
+    accuracy = float(hits.mean())
+    return Evaluation(
+        reviews=len(true),
+        labels=list(labels),
+        accuracy=accuracy,
+        accuracy_ci95=bootstrap_interval(lambda rows: hits[rows].mean(1), len(true)),
+        macro_f1=float(f1.mean()),
+        macro_f1_ci95=bootstrap_interval(macro_f1_of, len(true)),
+        micro_f1=accuracy,  # with one label per review, micro-F1 is the accuracy
+        precision=float(precision[1] if classes == 2 else precision.mean()),
+        recall=float(recall[1] if classes == 2 else recall.mean()),
+        roc_auc=roc_auc(true, probabilities),
+        majority_baseline=float(support.max() / support.sum()),
+        confusion=confusion.tolist(),
+        per_class={
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "reviews": int(support[i]),
+            }
+            for i, name in enumerate(labels)
+        },
+    )

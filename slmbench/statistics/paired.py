@@ -1,0 +1,53 @@
+"""Two classifiers on the same reviews: exact McNemar test and the interval of the accuracy difference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from slmbench.statistics.intervals import Interval, bootstrap_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class PairedDifference(BaseModel):
+    """Accuracy of the second classifier minus that of the first, on the same reviews."""
+
+    model_config = ConfigDict(frozen=True)
+
+    difference: float
+    ci95: Interval
+    p_value: float
+    only_first_right: int
+    only_second_right: int
+
+
+def paired_difference(first_right: ArrayLike, second_right: ArrayLike) -> PairedDifference:
+    """Compare two classifiers review by review.
+
+    The p-value is that of the exact McNemar test: a two-sided binomial test on the reviews that only one of
+    the two gets right (McNemar 1947; Dietterich 1998, "Approximate Statistical Tests", §3.1).
+
+    Args:
+        first_right: Whether the first is right on each review, shape (n,).
+        second_right: The same for the second, in the same order.
+
+    Returns:
+        The difference with its paired bootstrap interval and the p-value (1.0 when they never differ).
+    """
+    from scipy.stats import binomtest
+
+    first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    gain = second.astype(float) - first.astype(float)
+    discordant = only_first + only_second
+    return PairedDifference(
+        difference=float(gain.mean()),
+        ci95=bootstrap_interval(lambda rows: gain[rows].mean(1), len(gain)),
+        p_value=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        only_first_right=only_first,
+        only_second_right=only_second,
+    )
