@@ -22,18 +22,23 @@ class Task(Protocol):
     def describe(self, text: str) -> None:
         """Change the words beside the bar."""
 
+    def set_total(self, total: float) -> None:
+        """Say how many steps there are, once it is known."""
+
 
 class Progress(Protocol):
     """Where work is announced."""
 
-    def task(self, description: str, total: float | None = None, unit: str = "") -> _TaskContext:
+    def task(self, description: str, total: float | None = None, unit: str = "") -> TaskContext:
         """Begin a piece of work; leaving the context ends it."""
 
     def say(self, text: str) -> None:
         """Tell the person one thing, such as that a download begins."""
 
 
-class _TaskContext(Protocol):
+class TaskContext(Protocol):
+    """A task that ends when its block is left."""
+
     def __enter__(self) -> Task: ...
 
     def __exit__(self, *exc: object) -> bool | None: ...
@@ -44,6 +49,9 @@ class _SilentTask:
         pass
 
     def describe(self, text: str) -> None:
+        pass
+
+    def set_total(self, total: float) -> None:
         pass
 
 

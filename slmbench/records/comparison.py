@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from slmbench.records.base import Part, Record
 from slmbench.statistics import Interval
 
@@ -13,10 +15,16 @@ class Row(Part):
     form: str | None = None
     model: str | None = None
     method: str | None = None
+    #: Name of the profile record that the numbers are computed from.
     profile: str | None = None
     device: str | None = None
     backend: str | None = None
+    threads: int | None = None
+    scenario: str | None = None
+    #: Fingerprint of the machine: a key of the record's ``machines``.
     machine: str | None = None
+    #: What tells this row from another of the same name and form on the same machine, such as "1 thread".
+    variant: str | None = None
     total_parameters: int | None = None
     size_bytes: int | None = None
     accuracy: float | None = None
@@ -26,26 +34,42 @@ class Row(Part):
     p50_ms: float | None = None
     p50_ci95_ms: Interval | None = None
     p95_ms: float | None = None
+    #: Why ``p95_ms`` is null.
+    p95_note: str | None = None
     reviews_per_second: float | None = None
     peak_bytes: int | None = None
     cold_start_ms: float | None = None
+    #: Hash of the rows that the accuracy was computed on.
     test_hash: str | None = None
     test_reviews: int | None = None
+    #: On the Pareto front of its machine.
     pareto: bool = False
+    #: What to ship on its machine.
+    recommended: bool = False
+    #: Why the export refused this form; ``None`` when it was accepted.
+    refusal: str | None = None
     failure: str | None = None
 
     @property
     def label(self) -> str:
-        """Name and form in one word, as tables and plots show it."""
-        return f"{self.name} {self.form}" if self.form else self.name
+        """Name, form and variant in one phrase, as tables and plots show it."""
+        label = f"{self.name} {self.form}" if self.form else self.name
+        return f"{label} ({self.variant})" if self.variant else label
 
 
 class Recommendation(Part):
-    """What to ship."""
+    """What to ship on one machine."""
 
     name: str
     form: str
     why: str
+    machine: str | None = None
+    variant: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name, form and variant in one phrase."""
+        return f"{self.name} {self.form} ({self.variant})" if self.variant else f"{self.name} {self.form}"
 
 
 class Rejection(Part):
@@ -54,10 +78,35 @@ class Rejection(Part):
     name: str
     form: str | None
     why: str
+    machine: str | None = None
+    variant: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name, form and variant in one phrase."""
+        label = f"{self.name} {self.form}" if self.form else self.name
+        return f"{label} ({self.variant})" if self.variant else label
+
+
+class MachineDecision(Part):
+    """The decision for one machine: measurements of unlike machines are never pooled."""
+
+    machine: str
+    #: One sentence, also when there is nothing to recommend.
+    sentence: str
+    recommended: Recommendation | None
+    #: Labels of the rows on this machine's front.
+    pareto: list[str]
+    #: The latency that the front is over: p95 when the samples of every row support it.
+    front_latency: Literal["p95", "p50"]
 
 
 class ComparisonRecord(Record):
-    """A decision over profiles."""
+    """A decision over profiles.
+
+    ``decisions`` has one entry a machine, the machine with most rows first; ``recommended`` and ``pareto``
+    repeat the first entry's. ``rejected`` covers every row of every machine that is not recommended there.
+    """
 
     kind = "comparison"
 
@@ -66,5 +115,9 @@ class ComparisonRecord(Record):
     pareto: list[str]
     recommended: Recommendation | None
     rejected: list[Rejection]
+    decisions: list[MachineDecision]
+    #: How each row stands against the TF-IDF floor; empty when no floor was measured.
+    floor: list[str]
     caveats: list[str]
+    #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]

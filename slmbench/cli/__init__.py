@@ -1,0 +1,1 @@
+"""The command line: one file a command, each options, one library call and output."""

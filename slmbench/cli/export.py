@@ -1,0 +1,50 @@
+"""``slmbench export``: make a bundle of a run and check every form of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+
+def export(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run folder, such as runs/minilm-l6-full-imdb.")],
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--form", help="fp32 or int8; may be given several times. Both when not given."),
+    ] = None,
+    max_accuracy_drop: Annotated[
+        float, typer.Option("--max-accuracy-drop", help="Refuse a form that loses more than this.")
+    ] = 0.01,
+    output: opt.OutputFolder = None,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Export a run to ONNX forms, each checked on the run's own test reviews.
+
+    \b
+    Examples:
+      slmbench export runs/minilm-l6-full-imdb
+      slmbench export runs/minilm-l6-full-imdb --form int8 --max-accuracy-drop 0.005
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.tables import bundle_summary
+        from slmbench.export import FORMS
+        from slmbench.export import export as make_bundle
+
+        record = make_bundle(
+            run,
+            forms=form or FORMS,
+            max_accuracy_drop=max_accuracy_drop,
+            output=output,
+            command=command_line(ctx),
+            progress=out,
+        )
+        out.result(record.to_json(), *bundle_summary(record))

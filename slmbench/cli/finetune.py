@@ -1,0 +1,136 @@
+"""``slmbench finetune``: train a classifier on reviews and test it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+Panel = "Training"
+
+
+def finetune(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A starter model, a folder, a run, or a hub name.")
+    ] = "minilm-l6",
+    corpus: opt.CorpusName = "imdb",
+    train_size: opt.TrainSize = None,
+    test_size: opt.TestSize = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    stars: opt.Stars = "drop",
+    test_corpus: opt.TestCorpus = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="full (default), lora, or tfidf: the floor.", rich_help_panel=Panel),
+    ] = None,
+    lora: Annotated[bool, typer.Option("--lora", help="The same as --method lora.", rich_help_panel=Panel)] = False,
+    layers: Annotated[
+        int | None,
+        typer.Option("--layers", help="Keep the first N encoder layers.", rich_help_panel=Panel),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", rich_help_panel=Panel)] = None,
+    learning_rate: Annotated[float | None, typer.Option("--lr", rich_help_panel=Panel)] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", rich_help_panel=Panel)] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option("--max-length", help="Longest input in tokens.", rich_help_panel=Panel),
+    ] = None,
+    truncation_side: Annotated[
+        str | None,
+        typer.Option("--truncation-side", help="Cut long reviews at the right or left.", rich_help_panel=Panel),
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="auto, fp32 or bf16 (autocast).", rich_help_panel=Panel),
+    ] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", rich_help_panel=Panel)] = "auto",
+    dropout: Annotated[
+        float | None,
+        typer.Option("--dropout", help="Every dropout probability of the model (default 0).", rich_help_panel=Panel),
+    ] = None,
+    select_by: Annotated[
+        str | None,
+        typer.Option("--select-by", help="loss, accuracy or macro_f1 picks the epoch.", rich_help_panel=Panel),
+    ] = None,
+    lora_r: Annotated[int | None, typer.Option("--lora-r", rich_help_panel="LoRA")] = None,
+    lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", rich_help_panel="LoRA")] = None,
+    lora_dropout: Annotated[float | None, typer.Option("--lora-dropout", rich_help_panel="LoRA")] = None,
+    lora_targets: Annotated[
+        str | None,
+        typer.Option("--lora-targets", help="Module names, comma-separated.", rich_help_panel="LoRA"),
+    ] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Load *.bin weights, which can run code.")
+    ] = False,
+    report_to: Annotated[
+        str | None,
+        typer.Option("--report-to", help="tensorboard, mlflow, trackio or wandb."),
+    ] = None,
+    output: opt.OutputFolder = None,
+    seed: opt.Seed = 42,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Fine-tune a classifier and test it on held-out reviews.
+
+    \b
+    Examples:
+      slmbench finetune --model minilm-l6 --train-size 1000 --test-size 1000
+      slmbench finetune --model albert-base-v2 --lora
+      slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.choices import choose
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.tables import run_summary
+        from slmbench.corpora import load_corpus
+        from slmbench.errors import UsageError
+        from slmbench.training import TrainingOptions
+        from slmbench.training import finetune as train
+
+        if lora and method not in (None, "lora"):
+            raise UsageError(f"--lora and --method {method} contradict each other")
+        chosen_method = method or ("lora" if lora else "tfidf" if model == "tfidf" else "full")
+        training_options = TrainingOptions(
+            method=chosen_method,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_length=max_length,
+            truncation_side=choose("--truncation-side", truncation_side, "right", "left"),
+            precision=choose("--precision", precision, "auto", "fp32", "bf16") or "auto",
+            device=device,
+            layers=layers,
+            dropout=dropout,
+            select_by=choose("--select-by", select_by, "loss", "accuracy", "macro_f1"),
+            lora_r=lora_r,
+            lora_alpha=lora_alpha,
+            lora_dropout=lora_dropout,
+            lora_targets=tuple(lora_targets.split(",")) if lora_targets else None,
+            allow_pickle=allow_pickle,
+            report_to=choose("--report-to", report_to, "tensorboard", "mlflow", "trackio", "wandb"),
+            seed=seed,
+        )
+        training_options.check()
+        reviews = load_corpus(
+            corpus,
+            train_size=train_size,
+            test_size=test_size,
+            text_column=text_column,
+            label_column=label_column,
+            stars=choose("--stars", stars, "drop", "negative", "neutral") or "drop",
+            test_corpus=test_corpus,
+            skip_bad_rows=skip_bad_rows,
+            progress=out,
+        )
+        record = train(
+            model, reviews, training_options, output=output, command=command_line(ctx), progress=out
+        )
+        out.result(record.to_json(), *run_summary(record))

@@ -1,0 +1,54 @@
+"""``slmbench predict``: classify texts with a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="The bundle folder.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; stdin, a text a line, when none.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="A file: a text a line, or CSV, TSV, JSONL with --text-column."),
+    ] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option("--text-column", help="Column of the text in a table."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--form", help="Form to run; the smallest accepted one when not given."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write instead of stdout."),
+    ] = None,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as always.", hidden=True)] = False,
+) -> None:
+    """Classify texts: one JSON line a text, in input order, however many there are.
+
+    \b
+    Examples:
+      slmbench predict exported/bert-tiny-imdb "A superb film." "Two hours I want back."
+      echo "A superb film." | slmbench predict exported/bert-tiny-imdb
+      slmbench predict exported/bert-tiny-imdb --input reviews.csv --text-column body --output labels.jsonl
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.texts import classify_to, texts_from
+        from slmbench.edge import Classifier
+        from slmbench.errors import UsageError
+
+        if texts and source:
+            raise UsageError("give texts or --input, not both")
+        classifier = Classifier(bundle, form=form, threads=threads)
+        classify_to(output, classifier, texts_from(texts, source, text_column), out)

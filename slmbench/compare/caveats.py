@@ -1,0 +1,153 @@
+"""What a reader must know before trusting a decision, and how models stand against the TF-IDF floor."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from slmbench.compare.cells import machine_name
+from slmbench.compare.decision import SIGNIFICANCE, compare_accuracy
+from slmbench.compare.formatting import counted, listing, p_value, percent, points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from slmbench.compare.cells import Cell
+
+FLOOR_METHOD = "tfidf"
+
+
+def floor_facts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
+    """Compare every model with the TF-IDF floor on the same reviews.
+
+    Args:
+        cells: Cells of any machines: the accuracy of a form does not depend on where it was timed.
+
+    Returns:
+        One sentence a model that was compared, and those of them that say it does not beat the floor.
+    """
+    floors = [cell for cell in cells if cell.profile.method == FLOOR_METHOD]
+    facts, failing, seen = [], [], set()
+    for cell in cells:
+        standards = [floor for floor in floors if floor.test_hash == cell.test_hash]
+        identity = (cell.profile.bundle, cell.profile.form, cell.test_hash, cell.accuracy)
+        if cell in floors or not standards or identity in seen:
+            continue
+        seen.add(identity)
+        floor = max(standards, key=lambda standard: standard.accuracy)
+        difference = compare_accuracy(floor, cell)
+        name = f"{cell.profile.bundle} {cell.profile.form}"
+        numbers = (
+            f"({percent(cell.accuracy)} against {percent(floor.accuracy)}, {p_value(difference.p_value)})"
+        )
+        if difference.difference > 0 and difference.p_value < SIGNIFICANCE:
+            facts.append(f"{name} beats the TF-IDF floor by {points(difference.difference)} {numbers}")
+            continue
+        if difference.p_value < SIGNIFICANCE:
+            verdict = "is worse than"
+        else:
+            verdict = "does not significantly beat" if difference.difference > 0 else "does not beat"
+        facts.append(f"{name} {verdict} the TF-IDF floor {numbers}")
+        failing.append(facts[-1])
+    return facts, failing
+
+
+def caveats(machines: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Collect what limits the comparison.
+
+    Args:
+        machines: Measured cells by machine.
+
+    Returns:
+        One sentence each, those about accuracy first.
+    """
+    cells = [cell for group in machines.values() for cell in group]
+    found = _differing_reviews(cells) + _differing_training(cells)
+    if len(machines) > 1:
+        names = [machine_name(group[0].profile) for group in machines.values()]
+        found.append(
+            f"the profiles come from {len(machines)} machines ({'; '.join(names)}): latencies of different"
+            " machines are not compared, and each has its own front and recommendation"
+        )
+    for group in machines.values():
+        where = f"{machine_name(group[0].profile)}: " if len(machines) > 1 else ""
+        found += [where + sentence for sentence in _measuring(group)]
+    return list(dict.fromkeys(found))
+
+
+def _differing_reviews(cells: Sequence[Cell]) -> list[str]:
+    groups = _grouped(cells, lambda cell: cell.test_hash)
+    found = []
+    if len(groups) > 1:
+        parts = [f"{digest[:8]}: {_who(group, cells)}" for digest, group in groups.items()]
+        found.append(
+            f"accuracies were measured on different test reviews ({'; '.join(parts)})"
+            " and are not compared across them"
+        )
+    timed = _grouped(cells, lambda cell: cell.profile.corpus.test_hash)
+    if len(timed) > 1:
+        parts = [f"{digest[:8]}: {_who(group, cells)}" for digest, group in timed.items()]
+        found.append(f"latency was measured on different reviews ({'; '.join(parts)}), so lengths may differ")
+    return found
+
+
+def _differing_training(cells: Sequence[Cell]) -> list[str]:
+    sizes = _grouped(cells, lambda cell: cell.profile.trained_on.train_reviews)
+    if len(sizes) < 2:
+        return []
+    parts = [f"{reviews:,}: {_who(group, cells)}" for reviews, group in sorted(sizes.items())]
+    return [f"the rows were trained on different numbers of reviews ({'; '.join(parts)})"]
+
+
+def _measuring(cells: Sequence[Cell]) -> list[str]:
+    """Collect what limits the measurements of one machine."""
+    found = []
+    words = [cell for cell in cells if cell.profile.corpus.inputs == "length-matched words"]
+    if words:
+        found.append(
+            "latency was measured on words matched to the corpus's lengths, not on reviews:"
+            f" {_who(words, cells)}"
+        )
+    for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
+        if note:
+            found.append(f"{_who(group, cells)}: {note}")
+    short = [cell for cell in cells if cell.row.p95_ms is None]
+    if short:
+        found.append(f"too few latency samples for p95, so the front is over p50: {_who(short, cells)}")
+    by_warning: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        for warning in cell.profile.warnings:
+            by_warning[warning].append(cell)
+    found += [f"{_who(group, cells)}: {warning}" for warning, group in by_warning.items()]
+    found += _differing_versions(cells)
+    if any(cell.profile.hardware.get("virtualised") for cell in cells):
+        found.append("the machine is virtual: neighbours it cannot see may have slowed it")
+    return found
+
+
+def _differing_versions(cells: Sequence[Cell]) -> list[str]:
+    libraries = dict.fromkeys(name for cell in cells for name in cell.profile.software)
+    found = []
+    for library in libraries:
+        having = [cell for cell in cells if library in cell.profile.software]
+        versions = _grouped(having, lambda cell, library=library: cell.profile.software[library])  # type: ignore[misc]
+        if len(versions) > 1:
+            parts = [f"{version}: {_who(group, cells)}" for version, group in versions.items()]
+            found.append(f"measured with different versions of {library} ({'; '.join(parts)})")
+    return found
+
+
+def _grouped(cells: Sequence[Cell], key: Callable[[Cell], Any]) -> dict[Any, list[Cell]]:
+    groups: dict[Any, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[key(cell)].append(cell)
+    return groups
+
+
+def _who(some: Sequence[Cell], everyone: Sequence[Cell]) -> str:
+    """Name cells in as few words as possible."""
+    if len(some) == len(everyone):
+        return "all rows"
+    if len(some) > 4:
+        return f"{counted(len(some), 'row')} of {len(everyone)}"
+    return listing([cell.label for cell in some])

@@ -1,0 +1,248 @@
+"""Cells: profiles found on disk, one a (bundle, form, backend, device, threads, scenario, machine)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.compare.formatting import counted, listing
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.progress import SILENT, Progress
+from slmbench.records import ProfileRecord, Row, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.statistics import Interval
+
+DEFAULT_FOLDER = Path("profiles")
+
+#: What makes two profiles measurements of the same cell.
+CellKey = tuple[str, str, str, str, int, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One profile with the name that tells it from the other cells of its machine."""
+
+    profile: ProfileRecord
+    variant: str | None = None
+
+    @cached_property
+    def row(self) -> Row:
+        """The numbers that tables show, not yet marked as front or recommended."""
+        profile, evaluation = self.profile, self.profile.evaluation
+        latency, throughput = profile.latency, profile.throughput
+        return Row(
+            name=profile.bundle,
+            form=profile.form,
+            model=profile.model,
+            method=profile.method,
+            profile=profile.name,
+            device=profile.device,
+            backend=profile.backend,
+            threads=profile.threads,
+            scenario=profile.scenario,
+            machine=machine_of(profile),
+            variant=self.variant,
+            total_parameters=profile.total_parameters,
+            size_bytes=profile.size_bytes,
+            accuracy=evaluation.accuracy,
+            accuracy_ci95=evaluation.accuracy_ci95,
+            macro_f1=evaluation.macro_f1,
+            majority_baseline=evaluation.majority_baseline,
+            p50_ms=latency.p50_ms,
+            p50_ci95_ms=latency.ci95_ms,
+            p95_ms=latency.p95_ms,
+            p95_note=latency.unsupported.get("p95_ms"),
+            reviews_per_second=throughput.reviews_per_second if throughput else None,
+            peak_bytes=profile.memory.peak_bytes,
+            cold_start_ms=profile.cold_start_ms,
+            test_hash=self.test_hash,
+            test_reviews=evaluation.reviews,
+            refusal=None if profile.accepted else profile.reason,
+        )
+
+    @property
+    def label(self) -> str:
+        """Name, form and variant in one phrase."""
+        return self.row.label
+
+    @cached_property
+    def test_hash(self) -> str:
+        """Hash of the reviews that the accuracy speaks of."""
+        return self.profile.predictions.rows_hash()
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each test review is classified right, in the order of the row ids, shape (n,)."""
+        return self.profile.predictions.right()[np.argsort(self.profile.predictions.row_ids)]
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy on the test rows."""
+        return self.profile.evaluation.accuracy
+
+    @cached_property
+    def p50_ms(self) -> float:
+        """Median latency of one review."""
+        return self.profile.latency.p50_ms
+
+    @cached_property
+    def p50_interval(self) -> Interval:
+        """Interval of the median; the median itself where there are too few samples for one."""
+        return self.profile.latency.ci95_ms or (self.p50_ms, self.p50_ms)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return self.profile.size_bytes
+
+    def clearly_faster_than(self, other: Cell) -> bool:
+        """Tell whether the median is lower and the two intervals do not overlap."""
+        return self.p50_interval[1] < other.p50_interval[0]
+
+
+def machine_of(profile: ProfileRecord) -> str:
+    """Return the identity of the machine: the fingerprint of its hardware."""
+    return str(profile.hardware["fingerprint"])
+
+
+def cell_key(profile: ProfileRecord) -> CellKey:
+    """Return what two profiles of the same cell have in common."""
+    return (
+        profile.bundle,
+        profile.form,
+        profile.backend,
+        profile.device,
+        profile.threads,
+        profile.scenario,
+        machine_of(profile),
+    )
+
+
+def row_key(row: Row) -> tuple[Any, ...]:
+    """Return the ``cell_key`` of the profile that a row was made from."""
+    return (row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine)
+
+
+def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:
+    """Read profiles from files and folders.
+
+    Args:
+        paths: Profile JSON files, and folders whose ``*.json`` are read, not searched deeper; other kinds of
+            record in a folder are passed over. ``None`` means ``profiles/``.
+        progress: Told how many are read.
+
+    Returns:
+        The profiles, in the order of the paths.
+
+    Raises:
+        UsageError: A path is not there.
+        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
+    """
+    wanted = [DEFAULT_FOLDER] if paths is None else list(paths)
+    files: list[Path] = []
+    for path in wanted:
+        if path.is_dir():
+            files += [file for file in sorted(path.glob("*.json")) if _may_be_profile(file)]
+        elif path.exists():
+            files.append(path)
+        elif paths is not None:
+            raise UsageError(f"there is no profile or folder at {path}")
+    if not files:
+        places = f" in {listing([str(path) for path in wanted])}" if wanted else ""
+        raise SlmbenchError(f"there are no profiles{places}: run `slmbench profile` first")
+    profiles = []
+    with progress.task("reading profiles", total=len(files), unit="profiles") as task:
+        for file in files:
+            profiles.append(_read_profile(file))
+            task.advance()
+    return profiles
+
+
+def _may_be_profile(file: Path) -> bool:
+    """Tell whether a file in a folder is a profile of any version; a damaged one is left to the reader."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        return True
+    return isinstance(document, dict) and str(document.get("schema")).startswith("slmbench.profile/")
+
+
+def _read_profile(file: Path) -> ProfileRecord:
+    try:
+        profile = read_record(ProfileRecord, file)
+    except OSError as error:
+        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
+    if not profile.hardware.get("fingerprint"):
+        raise SlmbenchError(
+            f"{file} does not say which machine it was measured on: hardware.fingerprint is missing"
+        )
+    predictions = profile.predictions
+    columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
+    if len(columns) > 1 or not predictions.row_ids:
+        raise SlmbenchError(f"{file} is damaged: its predictions are not one for each review")
+    if not profile.latency.samples_ms:
+        raise SlmbenchError(f"{file} is damaged: it has no latency samples")
+    return profile
+
+
+def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
+    """Keep the newest profile of each cell, in the order in which cells first appear."""
+    newest: dict[CellKey, ProfileRecord] = {}
+    for profile in profiles:
+        known = newest.get(cell_key(profile))
+        if known is None or profile.created > known.created:
+            newest[cell_key(profile)] = profile
+    return list(newest.values())
+
+
+def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
+    """Make cells; those of one bundle and form on one machine are told apart by what differs between them."""
+    groups: dict[tuple[str, str, str], list[ProfileRecord]] = defaultdict(list)
+    for profile in profiles:
+        groups[(profile.bundle, profile.form, machine_of(profile))].append(profile)
+    cells = []
+    for group in groups.values():
+        aspects = {id(profile): _aspects(profile) for profile in group}
+        seen = [Counter(column) for column in zip(*aspects.values(), strict=True)]
+        for profile in group:
+            telling = [
+                aspect for aspect, values in zip(aspects[id(profile)], seen, strict=True) if len(values) > 1
+            ]
+            cells.append(Cell(profile, ", ".join(telling) or None))
+    return cells
+
+
+def _aspects(profile: ProfileRecord) -> tuple[str, str, str, str]:
+    return (profile.backend, profile.device, counted(profile.threads, "thread"), profile.scenario)
+
+
+def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Group cells by machine, that with most cells first (then by name), each sorted by median latency."""
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[machine_of(cell.profile)].append(cell)
+    order = sorted(
+        groups, key=lambda machine: (-len(groups[machine]), machine_name(groups[machine][0].profile))
+    )
+    return {machine: sorted(groups[machine], key=lambda cell: (cell.p50_ms, cell.label)) for machine in order}
+
+
+def machine_name(profile: ProfileRecord) -> str:
+    """Return what people call the machine."""
+    return str(profile.hardware.get("machine") or profile.hardware.get("cpu_model") or machine_of(profile))
+
+
+def marked(row: Row, *, pareto: bool, recommended: bool) -> Row:
+    """Return the row with what was decided about it."""
+    return row.model_copy(update={"pareto": pareto, "recommended": recommended})

@@ -1,0 +1,171 @@
+"""From profiles on disk to a decision: the stage behind ``slmbench compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slmbench.compare.caveats import caveats, floor_facts
+from slmbench.compare.cells import (
+    cells_by_machine,
+    load_profiles,
+    machine_name,
+    marked,
+    name_cells,
+    newest_of_each_cell,
+)
+from slmbench.compare.constraints import Constraints
+from slmbench.compare.decision import Decision, decide
+from slmbench.compare.formatting import counted, limit
+from slmbench.compare.report import check_report_dir, write_report
+from slmbench.progress import SILENT, Progress
+from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
+from slmbench.records.comparison import MachineDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from slmbench.records import ProfileRecord
+
+
+def compare(
+    paths: Sequence[Path] | None = None,
+    *,
+    constraints: Constraints = Constraints(),  # noqa: B008 - immutable
+    failures: Sequence[Row] = (),
+    report_dir: Path | None = None,
+    name: str = "comparison",
+    progress: Progress = SILENT,
+) -> ComparisonRecord:
+    """Compare profiles and say which classifier to ship, in which form, and why.
+
+    Of several profiles of one cell (bundle, form, backend, device, threads, scenario, machine) the newest
+    counts. Unlike machines are never pooled: each has its own front and recommendation.
+
+    Args:
+        paths: Profile JSON files and folders of them (not searched deeper); ``None`` means ``profiles/``. May
+            be empty when ``failures`` are given.
+        constraints: Limits that a recommendation must keep.
+        failures: Cells that could not be measured, each with its reason in ``failure``.
+        report_dir: Where to write ``comparison.json``, ``report.md`` and plots; ``None`` writes nothing.
+        name: Name of the comparison.
+        progress: Told what is going on.
+
+    Returns:
+        The decision. Rows are grouped by machine and sorted by median latency, failures last.
+
+    Raises:
+        UsageError: A path is not there, or the report folder holds files of another kind.
+        SlmbenchError: There is no profile, a file is not one or is damaged, or the report cannot be written.
+    """
+    if report_dir is not None:
+        check_report_dir(report_dir)
+    found = [] if failures and paths is not None and not paths else load_profiles(paths, progress)
+    profiles = newest_of_each_cell(found)
+    machines = cells_by_machine(name_cells(profiles))
+    decisions = {machine: decide(cells, constraints) for machine, cells in machines.items()}
+    facts, failing = floor_facts([cell for cells in machines.values() for cell in cells])
+    older = len(found) - len(profiles)
+    superseded = [f"{counted(older, 'older profile')} of cells measured again left out"] if older else []
+
+    by_machine = [_machine_decision(machine, decision) for machine, decision in decisions.items()]
+    record = ComparisonRecord(
+        name=name,
+        constraints=constraints.as_dict(),
+        rows=[
+            *(
+                marked(cell.row, pareto=cell in decision.front, recommended=cell is decision.recommended)
+                for machine, decision in decisions.items()
+                for cell in machines[machine]
+            ),
+            *failures,
+        ],
+        pareto=by_machine[0].pareto if by_machine else [],
+        recommended=by_machine[0].recommended if by_machine else None,
+        rejected=[
+            *(
+                Rejection(
+                    name=cell.row.name,
+                    form=cell.row.form,
+                    why=why,
+                    machine=machine,
+                    variant=cell.variant,
+                )
+                for machine, decision in decisions.items()
+                for cell, why in decision.rejected
+            ),
+            *(
+                Rejection(
+                    name=row.name,
+                    form=row.form,
+                    why=f"failed: {row.failure}",
+                    machine=row.machine,
+                    variant=row.variant,
+                )
+                for row in failures
+            ),
+        ],
+        decisions=by_machine,
+        floor=facts,
+        caveats=failing + caveats(machines) + superseded,
+        machines={machine: machine_facts(cells[0].profile) for machine, cells in machines.items()},
+    )
+    if report_dir is not None:
+        write_report(record, profiles, report_dir, progress=progress)
+    return record
+
+
+def _machine_decision(machine: str, decision: Decision) -> MachineDecision:
+    cell = decision.recommended
+    recommended = None
+    sentence = decision.why[0].upper() + decision.why[1:] + "."
+    if cell is not None:
+        recommended = Recommendation(
+            name=cell.row.name,
+            form=cell.profile.form,
+            why=decision.why,
+            machine=machine,
+            variant=cell.variant,
+        )
+        sentence = f"Ship {recommended.label}: {decision.why}."
+    return MachineDecision(
+        machine=machine,
+        sentence=sentence,
+        recommended=recommended,
+        pareto=[front.label for front in decision.front],
+        front_latency=decision.front_latency,
+    )
+
+
+def machine_facts(profile: ProfileRecord) -> dict[str, str]:
+    """Return what is known about the machine of a profile, in words.
+
+    Args:
+        profile: Any profile of the machine.
+
+    Returns:
+        ``name`` first; what the platform could not tell is left out.
+    """
+    hardware: dict[str, Any] = profile.hardware
+    facts: dict[str, Any] = {
+        "name": machine_name(profile),
+        "CPU": hardware.get("cpu_model"),
+        "instruction sets": ", ".join(hardware.get("isa") or []),
+        "cores": hardware.get("cores_available"),
+        "memory": f"{limit(round(memory / 2**30, 1))} GiB"
+        if (memory := hardware.get("memory_bytes"))
+        else None,
+        "governor": hardware.get("governor"),
+        "virtual machine": _virtual(hardware),
+        "system": " ".join(str(hardware[key]) for key in ("os", "machine_arch") if hardware.get(key)),
+        "GPU": ", ".join(hardware.get("gpu") or []),
+    }
+    return {name: str(value) for name, value in facts.items() if value}
+
+
+def _virtual(hardware: dict[str, Any]) -> str | None:
+    if hardware.get("virtualised") is None:
+        return None
+    return (
+        f"yes ({hardware.get('hypervisor') or 'hypervisor not named'})" if hardware["virtualised"] else "no"
+    )

@@ -1,0 +1,180 @@
+"""Which cell to ship on one machine, and why each other one lost.
+
+The rule, in order:
+
+1. Left out: forms the export refused; cells evaluated on other reviews or timed in another scenario than
+   most; cells that break a limit; forms that gain nothing over fp32 of their bundle.
+2. The most accurate of the rest is the reference. A cell cannot be told apart from it when the exact McNemar
+   test on the same reviews gives p >= 0.05 *and* the accuracies are within one point. Both are needed: the
+   test alone lets a large loss pass on few reviews, the point alone a small but certain loss on many.
+3. Of those, the lowest median latency wins; among cells whose intervals of the median overlap with it, the
+   smallest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from slmbench.compare import sentences
+from slmbench.compare.pareto import dominates, pareto_front
+from slmbench.statistics import PairedDifference, paired_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.compare.cells import Cell
+    from slmbench.compare.constraints import Constraints
+
+#: Level of the paired test.
+SIGNIFICANCE = 0.05
+#: Largest loss of accuracy, as a fraction, that counts as none when the test finds no difference.
+EQUAL_WITHIN = 0.01
+
+REFERENCE_FORM = "fp32"
+
+
+@dataclass
+class Decision:
+    """The decision for the cells of one machine."""
+
+    recommended: Cell | None
+    why: str
+    front: list[Cell]
+    front_latency: Literal["p95", "p50"]
+    #: Why each cell that is not recommended lost.
+    rejected: list[tuple[Cell, str]] = field(default_factory=list)
+
+
+def compare_accuracy(first: Cell, second: Cell) -> PairedDifference:
+    """Compare two cells review by review: accuracy of the second minus that of the first.
+
+    Raises:
+        ValueError: They were not evaluated on the same reviews.
+    """
+    if first.test_hash != second.test_hash:
+        raise ValueError("a paired test needs the same reviews")
+    return paired_difference(first.right, second.right)
+
+
+def cannot_be_told_apart(difference: PairedDifference) -> bool:
+    """Tell whether two accuracies count as equal: no significant difference, and at most one point apart."""
+    # Rounded, because ten reviews of a thousand are meant to be exactly one point.
+    return difference.p_value >= SIGNIFICANCE and round(abs(difference.difference), 9) <= EQUAL_WITHIN
+
+
+def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
+    """Decide for the cells of one machine.
+
+    Args:
+        cells: Measured cells of one machine, at least one.
+        constraints: The limits of the deployment.
+
+    Returns:
+        The recommended cell, if any, and a reason for every other one.
+    """
+    lost: dict[Cell, str] = {
+        cell: sentences.refused(cell.profile.reason) for cell in cells if not cell.profile.accepted
+    }
+    accepted = [cell for cell in cells if cell not in lost]
+    comparable = _comparable(accepted)
+    lost |= {cell: sentences.incomparable(cell, comparable[0]) for cell in accepted if cell not in comparable}
+    front, latency = front_of(comparable)
+    for cell in comparable:
+        if violations := constraints.violations(cell.row):
+            lost[cell] = "; ".join(violations)
+    within = [cell for cell in comparable if cell not in lost]
+    for cell in within:
+        reference = _fp32_of(cell, within)
+        if reference and not _gains(cell, reference):
+            lost[cell] = sentences.no_gain(cell, reference)
+    candidates = [cell for cell in within if cell not in lost]
+    limits = constraints.as_dict()
+    if not candidates:
+        why = sentences.nothing_left(limits, [cell.row for cell in comparable])
+        return Decision(None, why, front, latency, [(cell, lost[cell]) for cell in cells])
+
+    best = max(candidates, key=lambda cell: (cell.accuracy, -cell.p50_ms))
+    to_best = {cell: compare_accuracy(best, cell) for cell in candidates}
+    equal = [cell for cell in candidates if cannot_be_told_apart(to_best[cell])]
+    fastest = min(equal, key=lambda cell: cell.p50_ms)
+    as_fast = [cell for cell in equal if not fastest.clearly_faster_than(cell)]
+    winner = min(as_fast, key=lambda cell: (cell.size_bytes, cell.p50_ms))
+    for cell in candidates:
+        if cell in equal:
+            lost[cell] = sentences.equal_but_loses(cell, winner, best, to_best)
+        else:
+            dominator = _dominator(cell, candidates, latency)
+            lost[cell] = sentences.less_accurate(
+                cell,
+                winner,
+                best,
+                to_best[cell],
+                dominator,
+                significant=to_best[cell].p_value < SIGNIFICANCE,
+            )
+    others = [
+        (cell, to_best[cell]) for cell in sorted(equal, key=lambda cell: cell.p50_ms) if cell is not winner
+    ]
+    why = sentences.won(
+        winner, best, fastest, to_best[winner], others, candidates=len(candidates), limited=bool(limits)
+    )
+    return Decision(winner, why, front, latency, [(cell, lost[cell]) for cell in cells if cell is not winner])
+
+
+def front_of(cells: Sequence[Cell]) -> tuple[list[Cell], Literal["p95", "p50"]]:
+    """Return the cells on the front over accuracy and latency, and which latency it is over.
+
+    The latency is p95 when every cell's samples support it, p50 otherwise: one statistic for all.
+    """
+    latency: Literal["p95", "p50"] = "p95" if all(cell.row.p95_ms is not None for cell in cells) else "p50"
+    on_front = pareto_front([_costs(cell, latency) for cell in cells])
+    return [cell for cell, kept in zip(cells, on_front, strict=True) if kept], latency
+
+
+def _costs(cell: Cell, latency: str) -> tuple[float, float]:
+    p95 = cell.row.p95_ms
+    return -cell.accuracy, p95 if latency == "p95" and p95 is not None else cell.p50_ms
+
+
+def _comparable(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the largest group of the same reviews and scenario; of equal groups, the newest."""
+    groups = Counter((cell.test_hash, cell.profile.scenario) for cell in cells)
+    if not groups:
+        return []
+    newest = {
+        group: max(cell.profile.created for cell in cells if (cell.test_hash, cell.profile.scenario) == group)
+        for group in groups
+    }
+    chosen = max(groups, key=lambda group: (groups[group], newest[group], group))
+    return [cell for cell in cells if (cell.test_hash, cell.profile.scenario) == chosen]
+
+
+def _fp32_of(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
+    """Return the fp32 form of the same bundle, run the same way."""
+    if cell.profile.form == REFERENCE_FORM:
+        return None
+    return next(
+        (
+            other
+            for other in cells
+            if other.profile.form == REFERENCE_FORM and _bundle_and_way(other) == _bundle_and_way(cell)
+        ),
+        None,
+    )
+
+
+def _bundle_and_way(cell: Cell) -> tuple[str, str, str, int]:
+    profile = cell.profile
+    return profile.bundle, profile.backend, profile.device, profile.threads
+
+
+def _gains(cell: Cell, reference: Cell) -> bool:
+    return cell.clearly_faster_than(reference) or cell.size_bytes < reference.size_bytes
+
+
+def _dominator(cell: Cell, cells: Sequence[Cell], latency: str) -> Cell | None:
+    """Return the most accurate cell that is nowhere worse than this one and somewhere better."""
+    better = [other for other in cells if dominates(_costs(other, latency), _costs(cell, latency))]
+    return max(better, key=lambda other: other.accuracy, default=None)

@@ -1,0 +1,59 @@
+"""Colours and the look that all plots share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DPI = 150
+INK = "#222222"
+GREY = "#8a8a8a"
+GRID = "#e4e4e4"
+HIGHLIGHT = "#1b1b1b"
+
+#: Okabe & Ito's palette, told apart with every common colour blindness; its yellow is too light on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A8C", "#000000")
+#: Forms of one bundle share its colour and differ by line.
+LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure, in inches, that knows nothing of windows or global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain_axes(axes: Any) -> None:
+    """Give axes a light grid and no box."""
+    axes.set_facecolor("white")
+    axes.grid(visible=True, color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=8, which="both")
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each name, in the order of first appearance."""
+    return {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(dict.fromkeys(names))}
+
+
+def halo() -> list[Any]:
+    """Return a white outline for text that has to be read over lines."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="white")]
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": "slmbench"})

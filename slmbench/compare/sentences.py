@@ -1,0 +1,182 @@
+"""Why a cell won or lost, as sentences with the numbers that decided it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.compare.constraints import best_within_reach, limits_phrase
+from slmbench.compare.formatting import (
+    counted,
+    listing,
+    megabytes,
+    milliseconds,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    times,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slmbench.compare.cells import Cell
+    from slmbench.records import Row
+    from slmbench.statistics import PairedDifference
+
+#: How many cells that could have been chosen as well a reason names.
+_NAMED = 2
+
+
+def refused(reason: str) -> str:
+    """Say that the export refused the form."""
+    return f"refused at export: {reason}"
+
+
+def incomparable(cell: Cell, standard: Cell) -> str:
+    """Say why a cell cannot be compared with those that were decided between."""
+    if cell.test_hash != standard.test_hash:
+        return (
+            f"its accuracy was measured on other test reviews ({cell.test_hash[:8]}) than the decision"
+            f" rests on ({standard.test_hash[:8]}), so the two cannot be compared"
+        )
+    return (
+        f"measured in the {cell.profile.scenario} scenario, the decision rests on {standard.profile.scenario}"
+    )
+
+
+def no_gain(cell: Cell, reference: Cell) -> str:
+    """Say that a form is neither faster nor smaller than fp32."""
+    return (
+        f"no gain on this machine: neither faster ({milliseconds(cell.p50_ms)} against"
+        f" {milliseconds(reference.p50_ms)}) nor smaller ({megabytes(cell.size_bytes)} against"
+        f" {megabytes(reference.size_bytes)}) than {reference.label}"
+    )
+
+
+def nothing_left(limits: dict[str, float], rows: Sequence[Row]) -> str:
+    """Say why no cell can be recommended."""
+    if not rows:
+        return "nothing can be recommended: every form was refused at export"
+    return (
+        f"nothing can be recommended: no row keeps {limits_phrase(limits)};"
+        f" {best_within_reach(limits, rows)}. Relax a limit, or profile a smaller model"
+    )
+
+
+def won(
+    winner: Cell,
+    best: Cell,
+    fastest: Cell,
+    to_best: PairedDifference,
+    others: Sequence[tuple[Cell, PairedDifference]],
+    *,
+    candidates: int,
+    limited: bool,
+) -> str:
+    """Say why a cell is recommended.
+
+    Args:
+        winner: The recommended cell.
+        best: The most accurate candidate.
+        fastest: The fastest of those that cannot be told apart from ``best``.
+        to_best: Accuracy of the winner minus that of ``best``, paired.
+        others: Other cells that cannot be told apart from ``best``, each with its difference to it.
+        candidates: How many cells were decided between.
+        limited: Whether limits were set.
+    """
+    scope = f"{counted(candidates, 'candidate')}{' within the limits' if limited else ''}"
+    interval = percent_interval(winner.profile.evaluation.accuracy_ci95)
+    numbers = f"{percent(winner.accuracy)}, 95 % interval {interval}"
+    speed = f"p50 {milliseconds(winner.p50_ms)}"
+    if candidates == 1:
+        return f"the only candidate{' within the limits' if limited else ''} ({numbers}; {speed})"
+    if winner is best:
+        reason = f"most accurate of the {scope} ({numbers}; {speed})"
+        named = [
+            f"{cell.label} cannot be told apart in accuracy ({p_value(difference.p_value)})"
+            f" but {_is(cell, winner)}"
+            for cell, difference in others[:_NAMED]
+        ]
+        more = len(others) - _NAMED
+        return "; ".join([reason, *named, *([f"the same holds for {more} more"] if more > 0 else [])])
+    tied = f"of the {len(others) + 1} (of {scope}) that cannot be told apart in accuracy from the best"
+    accuracy = f"{numbers}, against {percent(best.accuracy)} of {best.label}, {p_value(to_best.p_value)}"
+    if winner is fastest:
+        return f"fastest {tied} ({accuracy}; {speed}); {best.label} {_is(best, winner)}"
+    return (
+        f"smallest {tied} and as fast as the fastest of them ({accuracy}; {milliseconds(winner.p50_ms)} and"
+        f" {megabytes(winner.size_bytes)} against {milliseconds(fastest.p50_ms)} and"
+        f" {megabytes(fastest.size_bytes)} of {fastest.label})"
+    )
+
+
+def equal_but_loses(cell: Cell, winner: Cell, best: Cell, to_best: Mapping[Cell, PairedDifference]) -> str:
+    """Say why a cell that cannot be told apart in accuracy from the most accurate one lost.
+
+    Args:
+        cell: The cell that lost.
+        winner: The recommended cell.
+        best: The most accurate candidate: ``cell``, ``winner`` or a third.
+        to_best: Accuracy of each candidate minus that of ``best``, paired.
+    """
+    other = winner if cell is best else best
+    tested = to_best[winner if cell is best else cell]
+    of_whom = "" if other is winner else f" of {other.label}"
+    return (
+        f"same accuracy within the noise ({percent(cell.accuracy)} against {percent(other.accuracy)}"
+        f"{of_whom}, {p_value(tested.p_value)}), {_speed(cell, winner)}{_size_if_decisive(cell, winner)}"
+    )
+
+
+def less_accurate(
+    cell: Cell,
+    winner: Cell,
+    best: Cell,
+    to_best: PairedDifference,
+    dominator: Cell | None,
+    *,
+    significant: bool,
+) -> str:
+    """Say what a less accurate cell costs and gains against the winner.
+
+    Args:
+        cell: The cell that lost.
+        winner: The recommended cell.
+        best: The most accurate candidate, which the test was made against.
+        to_best: Accuracy of the cell minus that of ``best``, paired.
+        dominator: A candidate that is nowhere worse than the cell and somewhere better, if any.
+        significant: Whether the test finds the difference; if not, it is merely more than counts as equal.
+    """
+    than = "" if best is winner else f" than {best.label}"
+    # Without a significant difference, what decided is that it is too large to be waved through.
+    too_far = "" if significant else ", but over the 1 point that may pass as equal"
+    reason = f"{points(to_best.difference)} less accurate{than} ({p_value(to_best.p_value)}{too_far})"
+    reason = f"{reason}, {_speed(cell, winner)}"
+    if dominator is not None and dominator is not winner:
+        reason += f"; dominated by {dominator.label}"
+    return reason
+
+
+def _speed(cell: Cell, winner: Cell) -> str:
+    if winner.clearly_faster_than(cell):
+        return times(cell.p50_ms / winner.p50_ms, "slower")
+    if cell.clearly_faster_than(winner):
+        return times(winner.p50_ms / cell.p50_ms, "faster")
+    return "as fast within the noise"
+
+
+def _size_if_decisive(cell: Cell, winner: Cell) -> str:
+    if winner.clearly_faster_than(cell) or cell.size_bytes == winner.size_bytes:
+        return ""
+    return f" and larger ({megabytes(cell.size_bytes)} against {megabytes(winner.size_bytes)})"
+
+
+def _is(cell: Cell, winner: Cell) -> str:
+    """Return the predicate of a cell that lost to the winner: how much slower or larger it is."""
+    parts = []
+    if winner.clearly_faster_than(cell):
+        parts.append(times(cell.p50_ms / winner.p50_ms, "slower"))
+    if cell.size_bytes > winner.size_bytes:
+        parts.append(times(cell.size_bytes / winner.size_bytes, "larger"))
+    return f"is {listing(parts)}" if parts else "is no faster"

@@ -1,0 +1,10 @@
+"""Reviews: where they come from, how they are labelled, deduplicated and split.
+
+A review is known by the hash of its text, and the hash decides on which side of the split it falls: so it
+falls on the same side whatever the sample size, the order of the file or the machine.
+"""
+
+from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.loading import corpus_available, load_corpus, load_test_rows
+
+__all__ = ["Corpus", "Split", "corpus_available", "load_corpus", "load_test_rows"]

@@ -1,0 +1,84 @@
+"""What loading a corpus gives: labelled reviews on three sides, and how they came about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from slmbench.records import CorpusIdentity, LengthQuantiles
+from slmbench.records.predictions import hash_rows
+
+
+@dataclass(frozen=True)
+class Split:
+    """Reviews of one side: texts as they came, label ids, row ids; three lists of equal length.
+
+    A row id is 16 hexadecimal digits of the hash of the normalised text, a colon and the label's name: equal
+    ids mean the same review with the same label.
+    """
+
+    texts: list[str]
+    labels: list[int]
+    row_ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled reviews, split.
+
+    ``train_pool`` and ``test_pool`` count the reviews the sides had to choose from. ``duplicates_dropped``
+    counts further copies of a review with the same label, ``conflicting_dropped`` all copies of a review that
+    occurs with different labels, ``skipped_rows`` bad rows that were left out on request.
+    """
+
+    name: str
+    source: str
+    label_names: list[str]
+    train: Split
+    validation: Split
+    test: Split
+    train_pool: int
+    test_pool: int
+    duplicates_dropped: int
+    conflicting_dropped: int
+    skipped_rows: int
+    notes: list[str] = field(default_factory=list)
+    #: Keyword arguments of ``load_corpus`` that give this corpus again.
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> CorpusIdentity:
+        """Return the part of a record that says which reviews these are.
+
+        ``train_hash`` covers the training and validation rows, ``test_hash`` the test rows; the length
+        quantiles (in words, that is runs of non-space) cover all of them.
+        """
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        words = [len(text.split()) for side in sides.values() for text in side.texts]
+        p5, p50, p95 = (float(value) for value in np.percentile(words, (5, 50, 95)))
+        return CorpusIdentity(
+            name=self.name,
+            source=self.source,
+            labels=self.label_names,
+            train_reviews=len(self.train),
+            validation_reviews=len(self.validation),
+            test_reviews=len(self.test),
+            train_hash=hash_rows(self.train.row_ids + self.validation.row_ids),
+            test_hash=hash_rows(self.test.row_ids),
+            label_balance={side: self._balance(split) for side, split in sides.items()},
+            words=LengthQuantiles(p5=p5, p50=p50, p95=p95, max=max(words)),
+            duplicates_dropped=self.duplicates_dropped,
+            conflicting_dropped=self.conflicting_dropped,
+            skipped_rows=self.skipped_rows,
+            options=self.options,
+            notes=self.notes,
+        )
+
+    def _balance(self, split: Split) -> dict[str, int]:
+        counts = Counter(split.labels)
+        return {name: counts[number] for number, name in enumerate(self.label_names)}

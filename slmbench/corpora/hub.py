@@ -1,0 +1,113 @@
+"""Datasets of the Hugging Face hub, by name; the one module that imports ``datasets``."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError, require_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from slmbench.progress import Progress
+
+_BATCH = 1000
+
+
+class HubTable:
+    """One part of a dataset; ``class_names`` holds the names of integer labels, by column."""
+
+    def __init__(self, dataset: Any, progress: Progress, description: str) -> None:
+        self._dataset = dataset
+        self._progress = progress
+        self._description = description
+        self.columns: list[str] = list(dataset.column_names)
+        self.class_names: dict[str, tuple[str, ...]] = {
+            column: tuple(feature.names)
+            for column, feature in dataset.features.items()
+            if getattr(feature, "names", None)
+        }
+
+    def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Yield row number (from 1) and the values of some columns."""
+        chosen = self._dataset.select_columns(list(columns))
+        number = 0
+        with self._progress.task(self._description, total=len(chosen), unit="reviews") as task:
+            for batch in chosen.iter(batch_size=_BATCH):
+                for values in zip(*(batch[column] for column in columns), strict=True):
+                    number += 1
+                    yield number, values
+                task.advance(len(batch[columns[0]]))
+
+
+def open_tables(name: str, progress: Progress) -> dict[str, HubTable]:
+    """Open a dataset of the hub, or of the hub's cache on this machine.
+
+    Args:
+        name: Its name on the hub, ``owner/name``.
+        progress: Told what is fetched and read.
+
+    Returns:
+        "train", and "test" where the dataset has such a part.
+
+    Raises:
+        SlmbenchError: The hub cannot be reached, has no such dataset, or it has no part called "train".
+    """
+    require_extra(
+        "datasets",
+        "train",
+        f"'{name}' is no file and no starter corpus (imdb, rotten-tomatoes), and reading it from the hub",
+    )
+    import datasets.exceptions
+
+    if not _in_cache(name, datasets.config.HF_DATASETS_CACHE) and not _hub_answers():
+        raise SlmbenchError(_offline(name, "the model hub cannot be reached from here"))
+    progress.say(f"fetching {name} from the hub")
+    datasets.disable_progress_bars()
+    try:
+        parts = datasets.load_dataset(name)
+    # A dataset that is not there, wants a configuration or runs code, and every kind of broken connection.
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise SlmbenchError(_offline(name, first)) from None
+    if "train" not in parts:
+        raise SlmbenchError(
+            f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
+            " a local file and give its path"
+        )
+    return {
+        side: HubTable(parts[side], progress, f"reading {name}")
+        for side in ("train", "test")
+        if side in parts
+    }
+
+
+def _offline(name: str, why: str) -> str:
+    return (
+        f"cannot load '{name}': there is no such file or starter corpus here, and as a hub dataset: {why}."
+        " Offline there are imdb, rotten-tomatoes and local files (CSV, TSV, JSON lines, Parquet): save the"
+        " dataset as such a file on a connected machine and give its path"
+    )
+
+
+def _in_cache(name: str, cache: Path | str) -> bool:
+    return (Path(cache) / name.replace("/", "___")).is_dir()
+
+
+def _hub_answers() -> bool:
+    """Say whether the hub's name resolves: without this a closed network costs half a minute of retries."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if {"http", "https", "all"} & urllib.request.getproxies().keys():
+        return True
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, 443)
+        return True
+    return False

@@ -1,0 +1,253 @@
+"""Loads a corpus: reads it, deduplicates it, splits it, draws the samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from slmbench.corpora import sources, splitting
+from slmbench.corpora.columns import Stars, Wanted, order_labels
+from slmbench.corpora.corpus import Corpus, Split
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.progress import SILENT, Progress
+from slmbench.records.predictions import hash_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from slmbench.corpora.rows import Row
+    from slmbench.corpora.sources import Source
+
+
+def load_corpus(
+    name_or_path: str = "imdb",
+    *,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    validation_fraction: float = 0.1,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    stars: Stars = "drop",
+    labels: Sequence[str] | None = None,
+    test_corpus: str | None = None,
+    skip_bad_rows: bool = False,
+    progress: Progress = SILENT,
+) -> Corpus:
+    """Load labelled reviews for training, validation and testing.
+
+    The split is by the content of each review: 15 % are held out for testing, and a review is on the same
+    side whatever the sizes asked for. Samples are stratified by label and nest: a smaller one is part of a
+    larger one. A dataset that comes with a test part, or a ``test_corpus``, is not split; then a review on
+    both sides is an error.
+
+    Args:
+        name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON lines, JSON,
+            Parquet), or a hub dataset.
+        train_size: Reviews for training and validation together; all there are when ``None``.
+        test_size: Reviews for testing; all there are when ``None``.
+        validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
+        text_column: Column with the text; found by its name when ``None``.
+        label_column: Column with the label; found by its name when ``None``.
+        stars: What three-star reviews of an Amazon file are; one and two stars are negative, four and five
+            positive.
+        labels: The labels there may be, in their order; taken from the data when ``None``.
+        test_corpus: Another corpus to test on; it must have the same labels, and is read with the same
+            options (a starter corpus has its own columns).
+        skip_bad_rows: Leave out rows that cannot be used, and training rows that are also test rows, and
+            count them, instead of raising.
+        progress: Told what is fetched and read.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        UsageError: There is no such corpus, column or star rating, a size is impossible, or more
+            reviews are wanted than there are.
+        SlmbenchError: A row cannot be used (the message has its number), there are too few reviews or labels,
+            or training and test overlap.
+    """
+    _check_sizes(train_size, test_size, validation_fraction)
+    allowed = _check_labels(labels)
+    wanted = Wanted(text_column, label_column, stars, allowed)
+    main = sources.read_source(name_or_path, wanted, skip_bad_rows, progress)
+    rows, duplicates, conflicts = splitting.deduplicate(main.rows)
+    label_names = _label_names(main, rows)
+    read = [main]
+    if test_corpus is not None:
+        known = replace(wanted, labels=tuple(label_names))
+        read.append(sources.read_source(test_corpus, known, skip_bad_rows, progress, for_test=True))
+    _check_stars(read, stars)
+    skipped = sum(source.skipped for source in read)
+    notes = list(dict.fromkeys(note for source in read for note in source.notes))
+
+    test_rows = main.test_rows if test_corpus is None else read[1].rows
+    if test_rows is None:
+        train_pool, test_pool = splitting.divide(rows)
+    else:
+        _check_known(test_rows, label_names, read[-1].name)
+        test_pool, more_duplicates, more_conflicts = splitting.deduplicate(test_rows)
+        duplicates += more_duplicates
+        conflicts += more_conflicts
+        train_pool, shared = _without_shared(rows, test_pool, main.name, skip_bad_rows)
+        skipped += shared
+        notes.append(f"test rows are {'its own test part' if test_corpus is None else read[1].description}")
+        if shared:
+            notes.append(f"{shared} training rows left out because they are also test rows")
+
+    _check_pool(train_pool, train_size, "training", main.name)
+    _check_pool(test_pool, test_size, "test", main.name)
+    sample = splitting.draw(train_pool, train_size or len(train_pool))
+    count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
+    training, validation = splitting.part_for_validation(sample, count)
+    _check_training(training, label_names, main.name)
+    test = splitting.draw(test_pool, test_size or len(test_pool))
+    return Corpus(
+        name=main.name,
+        source=main.description,
+        label_names=label_names,
+        train=_split(training, label_names),
+        validation=_split(validation, label_names),
+        test=_split(test, label_names),
+        train_pool=len(train_pool),
+        test_pool=len(test_pool),
+        duplicates_dropped=duplicates,
+        conflicting_dropped=conflicts,
+        skipped_rows=skipped,
+        notes=notes,
+        options={
+            "name_or_path": sources.absolute(name_or_path),
+            "train_size": train_size,
+            "test_size": test_size,
+            "validation_fraction": validation_fraction,
+            "text_column": text_column,
+            "label_column": label_column,
+            "stars": stars,
+            "labels": list(allowed) if allowed else None,
+            "test_corpus": sources.absolute(test_corpus) if test_corpus else None,
+            "skip_bad_rows": skip_bad_rows,
+        },
+    )
+
+
+def load_test_rows(
+    options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT
+) -> Split:
+    """Load the test rows of a recorded corpus again.
+
+    Args:
+        options: ``CorpusIdentity.options`` of the record.
+        test_hash: ``CorpusIdentity.test_hash``, to make sure of the rows.
+        progress: Told what is fetched and read.
+
+    Returns:
+        The test rows.
+
+    Raises:
+        SlmbenchError: The corpus cannot be loaded, or its test rows are others now.
+    """
+    test = load_corpus(**options, progress=progress).test
+    if test_hash is not None and hash_rows(test.row_ids) != test_hash:
+        raise SlmbenchError(
+            f"the test rows of {options.get('name_or_path', 'the corpus')} are not those of the record any"
+            " more: the data has changed; train again, or restore the file"
+        )
+    return test
+
+
+def corpus_available(options: dict[str, Any]) -> bool:
+    """Say whether a recorded corpus can be loaded without a download: its files or starter items are here."""
+    names = (options.get("name_or_path", "imdb"), options.get("test_corpus"))
+    return all(sources.is_available(name) for name in names if name is not None)
+
+
+def _check_sizes(train_size: int | None, test_size: int | None, validation_fraction: float) -> None:
+    for size, side in ((train_size, "training"), (test_size, "test")):
+        if size is not None and size < 1:
+            raise UsageError(f"the number of {side} reviews has to be at least 1, not {size}")
+    if not 0 <= validation_fraction < 1:
+        raise UsageError(
+            f"the validation fraction has to be at least 0 and below 1, not {validation_fraction}"
+        )
+
+
+def _check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise UsageError(f"at least two different labels are needed, not: {', '.join(labels) or 'none'}")
+    return tuple(labels)
+
+
+def _check_stars(read: list[Source], stars: Stars) -> None:
+    if stars != "drop" and not any(source.has_stars for source in read):
+        raise UsageError(
+            f"{read[0].name} has no Amazon star ratings as labels, so the policy '{stars}' for three-star"
+            " reviews does not apply"
+        )
+
+
+def _label_names(source: Source, rows: list[Row]) -> list[str]:
+    """Return the labels in their order, after checking that each occurs and that there are two."""
+    found = {row.label for row in rows}
+    if not rows:
+        raise SlmbenchError(f"{source.name} has no usable review")
+    if len(found) < 2:
+        raise SlmbenchError(
+            f"all {len(rows)} reviews of {source.name} are labelled '{found.pop()}': a classifier needs two"
+            " labels"
+        )
+    names = list(source.label_names) if source.label_names else order_labels(found)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise SlmbenchError(f"no review of {source.name} is labelled '{missing[0]}'")
+    return names
+
+
+def _check_known(rows: list[Row], label_names: list[str], name: str) -> None:
+    for row in rows:
+        if row.label not in label_names:
+            raise SlmbenchError(
+                f"{name}: row {row.number} of the test reviews: unknown label '{row.label[:50]}'; the"
+                f" training labels are: {', '.join(label_names)}"
+            )
+
+
+def _without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> tuple[list[Row], int]:
+    """Return the training rows that are no test rows, and how many were."""
+    number_of = {row.digest: row.number for row in test}
+    shared = sorted(number_of[row.digest] for row in rows if row.digest in number_of)
+    if shared and not skip:
+        first = ", ".join(str(number) for number in shared[:5])
+        raise SlmbenchError(
+            f"{len(shared)} reviews of {name} are in both the training and the test data (test rows {first}"
+            f"{', …' if len(shared) > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
+            " them out of the training rows"
+        )
+    return [row for row in rows if row.digest not in number_of], len(shared)
+
+
+def _check_pool(pool: list[Row], size: int | None, side: Literal["training", "test"], name: str) -> None:
+    if not pool:
+        raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
+    if size is not None and size > len(pool):
+        raise UsageError(
+            f"{name} has {len(pool):,} different {side} reviews, fewer than the {size:,} asked for; ask for"
+            f" at most {len(pool):,}"
+        )
+
+
+def _check_training(rows: list[Row], label_names: list[str], name: str) -> None:
+    counts = Counter(row.label for row in rows)
+    for label in label_names:
+        if counts[label] < 2:
+            raise SlmbenchError(
+                f"the training rows of {name} hold {counts[label]} labelled '{label[:50]}', too few to learn"
+                " from: take more training reviews, a smaller validation fraction, or other labels"
+            )
+
+
+def _split(rows: list[Row], label_names: list[str]) -> Split:
+    ids = {name: number for number, name in enumerate(label_names)}
+    return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])

@@ -1,0 +1,66 @@
+"""One labelled review, how its text is hashed, and what happens to rows that cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import NamedTuple
+
+from slmbench.errors import SlmbenchError
+
+#: No review is this long (in bytes); a line that is, holds something else.
+MAX_ROW_BYTES = 10_000_000
+
+
+class Row(NamedTuple):
+    """A labelled review: row number in the source, text, label name, SHA-256 of the normalised text."""
+
+    number: int
+    text: str
+    label: str
+    digest: bytes
+
+    @property
+    def row_id(self) -> str:
+        """16 hexadecimal digits of the hash, a colon, the label."""
+        return f"{self.digest[:8].hex()}:{self.label}"
+
+
+def text_digest(text: str) -> bytes:
+    """Return the SHA-256 of a text, normalised so that copies which differ in nothing that is read are equal.
+
+    The text is brought to Unicode form NFC and runs of white space become one space; case is kept.
+
+    Raises:
+        UnicodeEncodeError: The text holds bytes that were no UTF-8.
+    """
+    collapsed = " ".join(text.split())
+    if not collapsed.isascii():
+        collapsed = unicodedata.normalize("NFC", collapsed)
+    return hashlib.sha256(collapsed.encode()).digest()
+
+
+class BadRows:
+    """Decides about rows that cannot be used: an error naming the first, or a count of those left out."""
+
+    def __init__(self, source: str, skip: bool) -> None:
+        self._source = source
+        self._skip = skip
+        self.skipped = 0
+
+    def report(self, number: int, why: str) -> None:
+        """Leave a row out, when that was asked for.
+
+        Args:
+            number: Row number, from 1; of the data rows, where there is a header.
+            why: What is wrong with it, as the rest of a sentence.
+
+        Raises:
+            SlmbenchError: Leaving rows out was not asked for.
+        """
+        if not self._skip:
+            raise SlmbenchError(
+                f"{self._source}: row {number}: {why}; correct it, or pass --skip-bad-rows to leave such rows"
+                " out"
+            )
+        self.skipped += 1

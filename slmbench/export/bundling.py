@@ -1,0 +1,154 @@
+"""The ``export`` stage: run folder in, bundle folder and record out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.corpora import load_test_rows
+from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.export.card import write_card
+from slmbench.export.isa import quantization_preset
+from slmbench.files import build_aside, folder_bytes
+from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record, write_record
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.progress import Progress
+
+#: Forms that can be asked for (their files are in ``slmbench.export.forms``, which needs torch).
+FORMS = ("fp32", "int8")
+
+
+def export(
+    run: Path,
+    *,
+    forms: Sequence[str] = FORMS,
+    max_accuracy_drop: float = 0.01,
+    output: Path | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> BundleRecord:
+    """Export a run as a bundle and check every form on the run's test reviews.
+
+    A TF-IDF run has one form, ``fp32``.
+
+    Args:
+        run: The run folder.
+        forms: Forms wanted, of :data:`FORMS`.
+        max_accuracy_drop: Largest loss of accuracy against fp32 that is accepted, as a fraction.
+        output: The bundle folder; ``exported/RUN`` when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record; a bundle made from the same run and options that is already there is returned as it is.
+
+    Raises:
+        UsageError: The run folder or a form does not exist.
+        SlmbenchError: The run is damaged, its corpus has changed, or fp32 answers differently from the model.
+    """
+    record = read_run(run)
+    wanted = list(dict.fromkeys(forms))
+    for form in wanted:
+        if form not in FORMS:
+            raise UsageError(f"--form {form}: choose among {', '.join(FORMS)}")
+    if not wanted:
+        raise UsageError("name at least one --form")
+    if not 0 <= max_accuracy_drop <= 1:
+        raise UsageError(f"--max-accuracy-drop {max_accuracy_drop}: give a fraction between 0 and 1")
+    is_floor = record.method == "tfidf"
+    if is_floor:
+        wanted = ["fp32"]
+    require_extra("sklearn" if is_floor else "optimum", "train", "exporting")
+    folder = output or Path("exported") / record.name
+    key = content_key(
+        stage="export/1",
+        run=record.key,
+        forms=wanted,
+        preset=quantization_preset(),
+        max_accuracy_drop=max_accuracy_drop,
+    )
+    if done := finished_bundle(folder, key):
+        progress.say(f"{folder} is already there, made from the same run")
+        return done
+
+    from slmbench.export.forms import Material, make_onnx_forms, make_tfidf_form
+
+    rows = load_test_rows(record.corpus.options, record.corpus.test_hash, progress=progress)
+    material = Material(record, run / "model", rows, _reference_logits(run, record))
+    with build_aside(folder) as building:
+        made = (
+            make_tfidf_form(material, building, progress)
+            if is_floor
+            else make_onnx_forms(material, wanted, building, max_accuracy_drop, progress)
+        )
+        bundle = BundleRecord(
+            name=folder.name,
+            path=str(folder),
+            key=key,
+            command=list(command),
+            model=record.model,
+            method=record.method,
+            run=record.name,
+            run_key=record.key,
+            runtime="tfidf" if is_floor else "onnx",
+            architecture=record.architecture,
+            labels=record.predictions.labels,
+            max_length=record.max_length,
+            total_parameters=record.total_parameters,
+            parameters_without_embeddings=record.parameters_without_embeddings,
+            base_license=record.base_license,
+            corpus=record.corpus,
+            lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
+            forms=made.records,
+            shared_bytes=folder_bytes(building) - sum(form.bytes for form in made.records.values()),
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
+        write_card(bundle, record, building / "README.md")
+        write_record(bundle, building / "bundle.json")
+    progress.say(f"bundle in {folder}")
+    return bundle
+
+
+def read_run(run: Path) -> RunRecord:
+    """Read the record of a run folder.
+
+    Raises:
+        UsageError: There is no such folder, or it holds no run.
+        SlmbenchError: The record is damaged.
+    """
+    if not run.is_dir():
+        raise UsageError(f"there is no run folder {run}: train one with `slmbench finetune`")
+    if not (run / "run.json").is_file():
+        raise UsageError(f"{run} is not a run: it has no run.json")
+    return read_record(RunRecord, run / "run.json")
+
+
+def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
+    """Return the bundle in a folder when it was made from the same run and options and is whole."""
+    if not (folder / "bundle.json").is_file():
+        return None
+    try:
+        record = read_record(BundleRecord, folder / "bundle.json")
+    except SlmbenchError:
+        return None  # damaged or of another version: made anew
+    whole = all((folder / form.file).is_file() for form in record.forms.values())
+    return record if record.key == key and whole else None
+
+
+def _reference_logits(run: Path, record: RunRecord) -> np.ndarray:
+    try:
+        logits = np.load(run / "test_logits.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise SlmbenchError(f"{run}/test_logits.npy is missing or damaged ({error}): train the run again") from None
+    if logits.shape != (len(record.predictions.row_ids), len(record.predictions.labels)):
+        raise SlmbenchError(f"{run}/test_logits.npy does not belong to run.json: train the run again")
+    return logits

@@ -1,0 +1,124 @@
+"""The seam to Optimum: the one module that imports it, so that the day it moves, one file changes."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def export_onnx(model_folder: Path, target: Path) -> None:
+    """Export a saved sequence classifier to one fp32 ONNX file with dynamic batch and length.
+
+    Args:
+        model_folder: Hugging Face folder with configuration, weights and tokenizer.
+        target: The file to write.
+
+    Raises:
+        SlmbenchError: Optimum cannot export this architecture.
+    """
+    from optimum.exporters.onnx import main_export
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model_folder, local_files_only=True)
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        try:
+            main_export(
+                str(model_folder),
+                output=folder,
+                task="text-classification",
+                # Judged on real reviews instead (slmbench.export.parity).
+                do_validation=False,
+                custom_onnx_configs=_custom_configurations(config),
+                local_files_only=True,
+            )
+        except (ValueError, KeyError, RuntimeError, NotImplementedError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+            raise SlmbenchError(
+                f"Optimum cannot export architecture '{config.model_type}' to ONNX: {reason}"
+            ) from None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(Path(folder) / "model.onnx", target)
+
+
+def quantize_dynamic(model: Path, target: Path, preset: str) -> None:
+    """Quantize an ONNX file to dynamic int8, weights per channel.
+
+    Per channel, because per tensor (the preset's default elsewhere) costs a point of accuracy on a fine-tuned
+    MiniLM and three times the changed answers (docs/export.md).
+
+    Args:
+        model: The fp32 file.
+        target: The file to write.
+        preset: ``avx2``, ``avx512``, ``avx512_vnni`` or ``arm64``: names of Optimum's presets.
+
+    Raises:
+        SlmbenchError: onnxruntime cannot quantize the graph.
+    """
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    settings: dict[str, Any] = {"is_static": False, "per_channel": True}
+    if preset in ("avx2", "avx512"):
+        # Without VNNI the 16-bit accumulation of two products saturates; 7-bit weights cannot.
+        settings["reduce_range"] = True
+    configuration = getattr(AutoQuantizationConfig, preset)(**settings)
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        try:
+            ORTQuantizer(model).quantize(save_dir=folder, quantization_config=configuration, file_suffix="int8")
+        except (ValueError, KeyError, RuntimeError, IndexError) as error:
+            raise SlmbenchError(f"onnxruntime cannot quantize {model.name}: {error}") from None
+        (written,) = Path(folder).glob("*_int8.onnx")
+        shutil.move(written, target)
+
+
+def _custom_configurations(config: Any) -> dict[str, Any] | None:
+    """Return Optimum's export configuration for an architecture it has none for: XLNet."""
+    if config.model_type != "xlnet":
+        return None
+    from optimum.exporters.onnx.config import TextEncoderOnnxConfig
+    from optimum.utils.normalized_config import NormalizedTextConfig
+
+    class XLNetOnnxConfig(TextEncoderOnnxConfig):
+        """Inputs of XLNet: like BERT's, in its own names for the sizes."""
+
+        NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
+            hidden_size="d_model", num_attention_heads="n_head", num_layers="n_layer"
+        )
+
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes = {0: "batch_size", 1: "sequence_length"}
+            return {"input_ids": axes, "attention_mask": axes, "token_type_ids": axes}
+
+        @property
+        def outputs(self) -> dict[str, dict[int, str]]:
+            # Its memory outputs (mems) are of no use to a classifier.
+            return {"logits": {0: "batch_size"}}
+
+    return {"model": XLNetOnnxConfig(config, task="text-classification")}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the tracer's warnings off the user's screen; they are about shapes that the parity check covers."""
+    loggers = [logging.getLogger(name) for name in ("optimum", "onnxruntime", "torch.onnx", "root")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,103 @@
+"""The processor: its name, the instructions that matter to inference, the cores this process may use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+#: Instruction-set extensions that change how fast (or how exact) quantized and bf16 arithmetic is, as named by
+#: the Linux kernel, with the names people use.
+_FEATURES = {
+    "avx2": "AVX2",
+    "avx_vnni": "AVX-VNNI",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "amx_int8": "AMX int8",
+    "amx_bf16": "AMX BF16",
+    "asimd": "NEON",
+    "asimddp": "NEON dot product",
+    "i8mm": "NEON i8mm",
+    "bf16": "NEON BF16",
+    "sve": "SVE",
+}
+
+
+@cache
+def cpu_features() -> tuple[str, ...]:
+    """Return the extensions this CPU has of those that matter, by kernel name; empty where it cannot be told."""
+    flags = set(_flags())
+    return tuple(name for name in _FEATURES if name in flags)
+
+
+def feature_title(name: str) -> str:
+    """Return the name people use for an extension."""
+    return _FEATURES[name]
+
+
+@cache
+def cpu_model() -> str:
+    """Return the processor's name as the system gives it."""
+    if sys.platform.startswith("linux"):
+        for key in ("model name", "Model", "Hardware"):
+            if value := _cpuinfo().get(key):
+                return value
+    if sys.platform == "darwin":
+        return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Return the cores this process may run on: affinity where the system tells, else physical cores."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        allowed = psutil.cpu_count(logical=True) or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def _flags() -> list[str]:
+    if sys.platform.startswith("linux"):
+        information = _cpuinfo()
+        return (information.get("flags") or information.get("Features") or "").split()
+    if sys.platform == "darwin":
+        names = {
+            "hw.optional.arm.FEAT_DotProd": "asimddp",
+            "hw.optional.arm.FEAT_I8MM": "i8mm",
+            "hw.optional.arm.FEAT_BF16": "bf16",
+            "hw.optional.AdvSIMD": "asimd",
+            "hw.optional.avx2_0": "avx2",
+            "hw.optional.avx512f": "avx512f",
+        }
+        return [flag for key, flag in names.items() if _sysctl(key) == "1"]
+    return []
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """Return the first processor's entries of /proc/cpuinfo."""
+    entries: dict[str, str] = {}
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return entries
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        entries.setdefault(key.strip(), value.strip())
+    return entries
+
+
+def _sysctl(key: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", key], capture_output=True, text=True, check=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

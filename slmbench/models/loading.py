@@ -1,0 +1,157 @@
+"""Loading a sequence classifier and its tokenizer through transformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.files import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.models.sources import ModelFiles
+
+#: Configuration keys that mean dropout in one family or another.
+_DROPOUT_KEYS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "seq_classif_dropout",
+    "summary_last_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+    "pooler_dropout",
+)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A classifier with a head for the given labels, and where its weights come from."""
+
+    model: PreTrainedModel
+    base_sha256: str | None
+
+
+def load_classifier(
+    files: ModelFiles,
+    labels: list[str],
+    *,
+    layers: int | None = None,
+    dropout: float | None = None,
+    allow_pickle: bool = False,
+) -> LoadedModel:
+    """Load a model with a classification head; a head of other labels is replaced by a fresh one.
+
+    Args:
+        files: From :func:`slmbench.models.find_model`.
+        labels: Label names in id order.
+        layers: Keep only the first so many encoder layers.
+        dropout: Set every dropout probability to this; ``None`` keeps the model's own.
+        allow_pickle: Load ``*.bin`` weights.
+
+    Returns:
+        The model in fp32 on the CPU, and the SHA-256 of the base weights.
+
+    Raises:
+        UsageError: More layers are wanted than there are.
+        SlmbenchError: The architecture has no sequence classifier, or the weights do not load.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {_first_line(error)}") from None
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = "single_label_classification"
+    if layers is not None:
+        keep_layers(config, layers, files.name)
+    if dropout is not None:
+        set_dropout(config, dropout)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            files.folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=not allow_pickle,
+            ignore_mismatched_sizes=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as a classifier: {_first_line(error)}") from None
+    return LoadedModel(model.float(), _hash_weights(files.folder))
+
+
+def keep_layers(config: Any, layers: int, name: str) -> None:
+    """Set a configuration to its first so many encoder layers.
+
+    Raises:
+        UsageError: The model has fewer layers, or none to cut.
+    """
+    own = getattr(config, "num_hidden_layers", None)
+    if own is None:
+        raise UsageError(f"'{name}' has no encoder layers to cut (--layers)")
+    if not 1 <= layers <= own:
+        raise UsageError(f"--layers {layers}: '{name}' has {own} encoder layers")
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+
+
+def set_dropout(config: Any, probability: float) -> None:
+    """Set every dropout probability that a configuration has."""
+    for key in _DROPOUT_KEYS:
+        if isinstance(getattr(config, key, None), (int, float)):
+            setattr(config, key, probability)
+
+
+def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrainedTokenizerFast:
+    """Load a fast tokenizer: only those can be shipped as ``tokenizer.json``.
+
+    Args:
+        folder: The model's folder.
+        max_length: Truncate to this; ``None`` keeps the model's own limit.
+
+    Raises:
+        SlmbenchError: There is no tokenizer, or it has no fast form.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise SlmbenchError(f"the tokenizer in {folder} cannot be read: {_first_line(error)}") from None
+    if not tokenizer.is_fast:
+        raise SlmbenchError(f"the tokenizer in {folder} has no fast form, which a bundle needs")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if max_length is not None:
+        tokenizer.model_max_length = max_length
+    return tokenizer
+
+
+def position_limit(config: Any) -> int | None:
+    """Return the longest input a model has positions for, or ``None`` when it has no limit (XLNet)."""
+    limit = getattr(config, "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0 or getattr(config, "model_type", "") == "xlnet":
+        return None
+    # RoBERTa and its kin number positions from padding_idx + 1, so two table rows are never used by tokens.
+    offset = {"roberta", "xlm-roberta", "camembert", "mpnet"}
+    return limit - 2 if config.model_type in offset else limit
+
+
+def _hash_weights(folder: Path) -> str | None:
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    return sha256_of(weights[0]) if len(weights) == 1 else None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300]

@@ -1,0 +1,121 @@
+"""Where a model's files come from: a local folder, the starter items, the hub's cache, the hub; in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench import starter
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.progress import SILENT
+
+if TYPE_CHECKING:
+    from slmbench.progress import Progress
+
+#: Files a classifier is made of; everything else in a hub repository is left there.
+_PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_PICKLES = ["*.bin"]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's files on disk.
+
+    Attributes:
+        name: As the user named it.
+        folder: Where ``config.json`` is.
+        source: ``directory``, ``starter``, ``hub cache`` or ``hub``.
+        license: Licence of the weights where it is known.
+    """
+
+    name: str
+    folder: Path
+    source: str
+    license: str | None = None
+
+
+def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SILENT) -> ModelFiles:
+    """Find a model's files, fetching them where that is possible.
+
+    Args:
+        name: A folder with ``config.json``, a starter item, or a hub name such as ``albert-base-v2``.
+        allow_pickle: Accept weights in PyTorch's pickle format, which can run code when loaded.
+        progress: Where a download is announced.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: The folder is no model, or the name belongs to nothing known.
+        SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "run.json").is_file() and (folder / "model" / "config.json").is_file():
+        folder = folder / "model"  # a run trained here serves as a checkpoint to go on from
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UsageError(f"{folder} is not a model folder: it has no config.json")
+        return _checked(ModelFiles(name, folder, "directory"), allow_pickle)
+    items = starter.catalogue()
+    if name in items:
+        item = items[name]
+        if item.kind != "model":
+            raise UsageError(f"'{name}' is a corpus, not a model: pass it as --corpus")
+        return _checked(ModelFiles(name, starter.ensure(name, progress), "starter", item.licence), allow_pickle)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UsageError(f"there is no model folder {name}")
+    return _checked(_from_hub(name, allow_pickle, progress), allow_pickle)
+
+
+def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    patterns = _PATTERNS + (_PICKLES if allow_pickle else [])
+    try:
+        return ModelFiles(
+            name, Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True)), "hub cache"
+        )
+    except LocalEntryNotFoundError:
+        pass
+    except HFValidationError:
+        raise UsageError(f"'{name}' is neither a folder, a starter model nor a hub name") from None
+    progress.say(f"looking for {name} on the model hub")
+    try:
+        return ModelFiles(name, Path(snapshot_download(name, allow_patterns=patterns)), "hub")
+    except GatedRepoError:
+        raise SlmbenchError(
+            f"'{name}' is gated: accept its terms on the hub and log in with `hf auth login`"
+        ) from None
+    except RepositoryNotFoundError:
+        raise UsageError(f"the model hub has no model '{name}'; {_available()}") from None
+    except (OSError, LocalEntryNotFoundError) as error:
+        raise SlmbenchError(
+            f"'{name}' is not on this machine and the model hub cannot be reached ({type(error).__name__});"
+            f" {_available()}; to bring {name} over, download its files elsewhere and pass their folder as --model"
+        ) from None
+
+
+def _available() -> str:
+    models = [name for name, item in starter.catalogue().items() if item.kind == "model"]
+    return f"available without the hub: {', '.join(models)} (`slmbench fetch --list`)"
+
+
+def _checked(files: ModelFiles, allow_pickle: bool) -> ModelFiles:
+    """Refuse pickles unless they were allowed."""
+    if any(files.folder.glob("*.safetensors")) or any(files.folder.glob("*.gguf")):
+        return files
+    if any(files.folder.glob("*.bin")):
+        if allow_pickle:
+            return files
+        raise SlmbenchError(
+            f"'{files.name}' has only pickled weights (*.bin), which can run code when loaded:"
+            " pass --allow-pickle if you trust where they come from"
+        )
+    raise SlmbenchError(f"'{files.name}' has no weights: {files.folder} holds no *.safetensors file")

@@ -1,0 +1,304 @@
+"""The ``profile`` stage: bundle folders in, one measured record a form out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.sampling import Sampled, closed, sample
+from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.progress import SILENT
+from slmbench.records import (
+    BundleRecord,
+    ColdStart,
+    Energy,
+    FormRecord,
+    Latency,
+    Memory,
+    ProfileRecord,
+    Throughput,
+    read_record,
+    write_record,
+)
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from slmbench.progress import Progress
+
+BACKENDS = ("onnxruntime",)
+DEVICES = ("cpu",)
+#: Token budget of a batch in the throughput passes.
+BATCH_TOKENS = 2048
+#: Reviews in a throughput pass and how often it is run in each process.
+PASSES = 2
+#: A processor busier than this before a measurement is worth a warning.
+BUSY_PERCENT = 20.0
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """How to measure.
+
+    Attributes:
+        forms: Forms to measure; ``None`` is all of a bundle.
+        device: Where to run; :data:`DEVICES`.
+        backend: What runs the ONNX file; :data:`BACKENDS`.
+        threads: Threads inside one inference; ``None`` is the cores this process may use.
+        processes: Fresh processes a cell; their spread is larger than that inside one.
+        time_limit_s: Seconds a cell may sample for, over all its processes, loading not counted.
+    """
+
+    forms: tuple[str, ...] | None = None
+    device: str = "cpu"
+    backend: str = "onnxruntime"
+    threads: int | None = None
+    processes: int = 3
+    time_limit_s: float = 20.0
+
+    def check(self) -> None:
+        """Check the options.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if self.device not in DEVICES:
+            raise UsageError(f"--device {self.device}: bundles are measured on {', '.join(DEVICES)}")
+        if self.backend not in BACKENDS:
+            raise UsageError(f"--backend {self.backend}: choose among {', '.join(BACKENDS)}")
+        for option, value in {"--threads": self.threads, "--processes": self.processes}.items():
+            if value is not None and value < 1:
+                raise UsageError(f"{option} must be at least 1, not {value}")
+        if self.time_limit_s <= 0:
+            raise UsageError(f"--time-limit must be above 0, not {self.time_limit_s}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement to make: a form of a bundle."""
+
+    folder: Path
+    bundle: BundleRecord
+    form: str
+
+    @property
+    def name(self) -> str:
+        """Bundle and form."""
+        return f"{self.bundle.name} {self.form}"
+
+
+def profile(
+    bundles: Sequence[Path] = (),
+    options: ProfileOptions | None = None,
+    *,
+    output: Path = Path("profiles"),
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+    failed: Callable[[Cell, SlmbenchError], None] | None = None,
+) -> Iterator[ProfileRecord]:
+    """Measure bundles, one form after another, and write each record as it is done.
+
+    Args:
+        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``.
+        options: How to measure.
+        output: Folder for the records, one JSON file a cell; an earlier one of the same cell is replaced.
+        command: The command line, for the records.
+        progress: Where to say how far it is.
+        failed: Called when a cell fails, after which the others go on; without it the failure is raised.
+
+    Yields:
+        Each record, once it is written.
+
+    Raises:
+        UsageError: No bundle is found, or an option is out of range.
+        SlmbenchError: A cell failed and ``failed`` was not given.
+    """
+    options = options or ProfileOptions()
+    options.check()
+    for cell in find_cells(bundles, options):
+        try:
+            record = measure(cell, options, command, progress)
+        except SlmbenchError as error:
+            if failed is None:
+                raise
+            failed(cell, error)
+            continue
+        write_record(record, output / f"{record.name}.json")
+        yield record
+
+
+def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
+    """Return what is to be measured, reading every bundle before anything is timed.
+
+    Raises:
+        UsageError: A folder is not a bundle and holds none, or has none of the forms.
+        SlmbenchError: A bundle's record is damaged.
+    """
+    folders: list[Path] = []
+    for path in bundles or [Path("exported")]:
+        if (path / "bundle.json").is_file():
+            folders.append(path)
+            continue
+        if not path.is_dir():
+            raise UsageError(f"there is no bundle folder {path}: make one with `slmbench export`")
+        inside = sorted(found.parent for found in path.glob("*/bundle.json") if not found.parent.name.startswith("."))
+        if not inside:
+            raise UsageError(f"{path} holds no bundle: make one with `slmbench export`")
+        folders += inside
+    cells = []
+    for folder in folders:
+        record = read_record(BundleRecord, folder / "bundle.json")
+        chosen = [form for form in record.forms if options.forms is None or form in options.forms]
+        if options.forms is not None and len(folders) == 1 and len(chosen) < len(options.forms):
+            missing = ", ".join(form for form in options.forms if form not in record.forms)
+            raise UsageError(f"{folder} has no form {missing}; it has: {', '.join(record.forms)}")
+        cells += [Cell(folder, record, form) for form in chosen]
+    if not cells:
+        raise UsageError(f"no bundle has a form {', '.join(options.forms or ())}")
+    return cells
+
+
+def profile_key(cell: Cell, options: ProfileOptions) -> str:
+    """Return the hash of everything a cell's measurement depends on, machine and versions included."""
+    form = cell.bundle.forms[cell.form]
+    versions = software_versions()
+    return content_key(
+        stage="profile/1",
+        bundle=cell.bundle.key,
+        file=form.sha256,
+        machine=hardware_fingerprint()["fingerprint"],
+        backend=options.backend,
+        device=options.device,
+        threads=options.threads or usable_cores(),
+        processes=options.processes,
+        time_limit_s=options.time_limit_s,
+        versions={name: versions.get(name) for name in ("onnxruntime", "numpy", "tokenizers", "python")},
+    )
+
+
+def profile_name(cell: Cell, options: ProfileOptions) -> str:
+    """Return the name of a cell's record, which is also its file's."""
+    threads = options.threads or usable_cores()
+    machine = hardware_fingerprint()["fingerprint"][:8]
+    return f"{cell.bundle.name}.{cell.form}.{options.backend}-{options.device}-{threads}t.{machine}"
+
+
+def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:
+    """Measure one cell in fresh processes.
+
+    Raises:
+        SlmbenchError: The bundle does not load, or the measured process died.
+    """
+    form: FormRecord = cell.bundle.forms[cell.form]
+    workload = choose_workload(cell.bundle, cell.folder, progress)
+    warnings = _busy_warning()
+    threads = options.threads or usable_cores()
+    task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
+    sampled: list[Sampled] = []
+    starts: list[MeasuredProcess] = []
+    passes: list[float] = []
+    peaks: list[tuple[int | None, str | None]] = []
+    with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
+        for index in range(options.processes):
+            with MeasuredProcess(task) as process:
+                starts.append(process)
+                pooled = [ms for earlier in sampled for ms in earlier.ms]
+                # Each process begins elsewhere in the workload, so that together they go through all of it.
+                first = index * len(workload.texts) // options.processes
+                sampled.append(sample(process, first, options.time_limit_s / options.processes, pooled))
+                # The peak of serving one review at a time: larger batches would hide it.
+                memory = process.ask({"do": "memory"})
+                peaks.append((memory["peak_bytes"], memory["source"]))
+                passes += [
+                    process.ask({"do": "offline", "batch_tokens": BATCH_TOKENS})["s"] for _ in range(PASSES)
+                ]
+            bar.advance()
+    return ProfileRecord(
+        name=profile_name(cell, options),
+        key=profile_key(cell, options),
+        command=list(command),
+        bundle=cell.bundle.name,
+        form=cell.form,
+        backend=options.backend if cell.bundle.runtime == "onnx" else "numpy",
+        device=options.device,
+        threads=threads if cell.bundle.runtime == "onnx" else 1,
+        scenario="single",
+        model=cell.bundle.model,
+        method=cell.bundle.method,
+        architecture=cell.bundle.architecture,
+        total_parameters=cell.bundle.total_parameters,
+        parameters_without_embeddings=cell.bundle.parameters_without_embeddings,
+        labels=cell.bundle.labels,
+        accepted=form.accepted,
+        reason=form.reason,
+        latency=_latency(sampled, options),
+        throughput=Throughput(
+            batch_tokens=BATCH_TOKENS,
+            reviews=len(workload.texts),
+            tokens=workload.tokens,
+            passes_s=passes,
+        ),
+        memory=_memory(starts, peaks),
+        cold=ColdStart(
+            processes_ms=[process.cold_ms for process in starts],
+            load_ms=[process.started["load_ms"] for process in starts],
+        ),
+        energy=Energy(),
+        size_bytes=form.bytes + cell.bundle.shared_bytes,
+        predictions=form.predictions,
+        regime=form.regime,
+        trained_on=cell.bundle.corpus,
+        corpus=workload.identity,
+        warnings=warnings + _stability_warnings(sampled, workload),
+        hardware=hardware_fingerprint(),
+        software=software_versions(),
+    )
+
+
+def _latency(sampled: list[Sampled], options: ProfileOptions) -> Latency:
+    samples = [ms for process in sampled for ms in process.ms]
+    note = None
+    if not closed(samples):
+        note = (
+            f"the 95 % interval of the median did not close to ±3 % within {options.time_limit_s:g} s"
+            f" ({len(samples)} samples)"
+        )
+    return Latency(processes_ms=[process.ms for process in sampled], note=note)
+
+
+def _memory(starts: list[MeasuredProcess], peaks: list[tuple[int | None, str | None]]) -> Memory:
+    loads = [process.started["load_bytes"] for process in starts if process.started["load_bytes"] is not None]
+    known = [peak for peak, _ in peaks if peak is not None]
+    return Memory(
+        load_bytes=max(loads, default=None), peak_bytes=max(known, default=None), source=peaks[0][1]
+    )
+
+
+def _busy_warning() -> list[str]:
+    busy = psutil.cpu_percent(interval=0.2)
+    if busy <= BUSY_PERCENT:
+        return []
+    return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
+
+
+def _stability_warnings(sampled: list[Sampled], workload: Workload) -> list[str]:
+    warnings = []
+    if not all(process.stable for process in sampled):
+        warnings.append("latency was still drifting when warm-up ended")
+    medians = [float(np.median(process.ms)) for process in sampled if len(process.ms) >= len(workload.texts) // 4]
+    if len(medians) > 1 and max(medians) > 1.1 * min(medians):
+        warnings.append(
+            f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %:"
+            " other work on this machine, or a changing clock"
+        )
+    if hardware_fingerprint()["virtualised"]:
+        warnings.append("this machine is virtual: its neighbours can change its speed")
+    return warnings

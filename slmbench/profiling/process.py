@@ -1,0 +1,118 @@
+"""The parent's side of a measured process: start it, ask, wait without burning the CPU it is timed on."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: Nothing asked of a worker may take longer; a hang becomes a failed cell, not a hung command.
+ANSWER_LIMIT_S = 600.0
+
+
+class MeasuredProcess:
+    """A fresh child process that has loaded one form and answered once.
+
+    Attributes:
+        started: Its first answer: ``load_ms``, ``first_ms``, ``load_bytes``.
+        cold_ms: From starting the process to that answer, as the parent sees it.
+    """
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        """Start the process and wait until it has classified its first text.
+
+        Args:
+            task: ``bundle``, ``form``, ``threads`` and ``texts`` for the worker.
+
+        Raises:
+            SlmbenchError: The child failed; the message carries its last words.
+        """
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        # Only what the worker is told limits its threads, not a variable left in the user's shell.
+        environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        request = json.dumps(task) + "\n"
+        began = time.perf_counter()
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "slmbench.profiling.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+        )
+        try:
+            self.started = self._exchange(request)
+        except BaseException:
+            self._end()
+            raise
+        self.cold_ms = (time.perf_counter() - began) * 1e3
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and sleep until the answer is there.
+
+        Raises:
+            SlmbenchError: The child died or does not answer.
+        """
+        return self._exchange(json.dumps(request) + "\n")
+
+    def _exchange(self, line: str) -> dict[str, Any]:
+        if self._child.stdin is None or self._child.stdout is None:
+            raise SlmbenchError("the measured process has no pipes")
+        try:
+            self._child.stdin.write(line)
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise SlmbenchError(self._last_words()) from None
+        if sys.platform != "win32":  # there, select() takes sockets only
+            ready, _, _ = select.select([self._child.stdout], [], [], ANSWER_LIMIT_S)
+            if not ready:
+                raise SlmbenchError(f"the measured process did not answer within {ANSWER_LIMIT_S:.0f} s")
+        answer = self._child.stdout.readline()
+        if not answer:
+            raise SlmbenchError(self._last_words())
+        return json.loads(answer)
+
+    def _last_words(self) -> str:
+        status = self._child.wait()
+        self._errors.seek(0)
+        lines = [line for line in self._errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        if status < 0:
+            reason = f"it was killed by signal {-status}"
+            if status == -9:
+                reason += " (out of memory?)"
+            return f"the measured process ended early: {reason}"
+        last = lines[-1] if lines else f"exit status {status}"
+        return f"the measured process failed: {last.removeprefix('slmbench.errors.SlmbenchError: ')}"
+
+    def __enter__(self) -> MeasuredProcess:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child, whatever happened."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        try:
+            self._child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+        self._errors.close()

@@ -1,0 +1,80 @@
+"""When there are enough samples: warm up until stable, then sample until the median's interval closes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.statistics import median_interval, percentile
+
+if TYPE_CHECKING:
+    from slmbench.profiling.process import MeasuredProcess
+
+#: Sampling stops when the 95 % interval of the median reaches no further than this share of it to either side.
+PRECISION = 0.03
+#: Warm-up ends when two successive windows of the same reviews differ by less than this in their median.
+STABLE = 0.05
+WARM_UP_WINDOW = 10
+WARM_UP_LIMIT_S = 5.0
+#: Fewer samples could not support a p95 (130 in all) over three processes.
+LEAST_SAMPLES = 50
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Samples of one process, in milliseconds, and whether warm-up became stable."""
+
+    ms: list[float]
+    stable: bool
+
+
+def warm_up(process: MeasuredProcess) -> bool:
+    """Run the same few reviews until their median stops falling; returns whether it did within the limit."""
+    deadline = time.monotonic() + WARM_UP_LIMIT_S
+    rows = list(range(WARM_UP_WINDOW))
+    before = np.inf
+    while time.monotonic() < deadline:
+        now = float(np.median(process.ask({"do": "single", "rows": rows})["ms"]))
+        if abs(now - before) <= STABLE * now:
+            return True
+        before = now
+    return False
+
+
+def sample(process: MeasuredProcess, start: int, budget_s: float, pooled: list[float]) -> Sampled:
+    """Time reviews one at a time in one process.
+
+    Args:
+        process: A warm process.
+        start: Where in the workload to begin, so that processes do not all time the same reviews.
+        budget_s: Longest time to spend.
+        pooled: Samples of earlier processes, which count towards the interval.
+
+    Returns:
+        The samples of this process.
+    """
+    stable = warm_up(process)
+    deadline = time.monotonic() + budget_s
+    taken: list[float] = []
+    row = start
+    while True:
+        # Chunks of about a tenth of a second to a second: the parent wakes seldom and stops in time.
+        chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
+        taken += process.ask({"do": "single", "rows": list(range(row, row + chunk))})["ms"]
+        row += chunk
+        if time.monotonic() >= deadline and len(taken) >= 2:
+            return Sampled(taken, stable)
+        if len(taken) >= LEAST_SAMPLES and closed(pooled + taken):
+            return Sampled(taken, stable)
+
+
+def closed(samples: list[float]) -> bool:
+    """Whether the 95 % interval of the median lies within 3 % of it on both sides."""
+    interval = median_interval(samples)
+    if interval is None:
+        return False
+    median = percentile(samples, 50)
+    return median - interval[0] <= PRECISION * median and interval[1] - median <= PRECISION * median

@@ -1,0 +1,83 @@
+"""What is fed in: the corpus's own reviews where they are at hand, else words of the same token lengths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from slmbench.corpora import corpus_available, load_test_rows
+from slmbench.errors import SlmbenchError
+from slmbench.records import WorkloadIdentity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.progress import Progress
+    from slmbench.records import BundleRecord
+
+#: Reviews in a workload: enough for a p95 in one pass, and spread over the corpus's whole length distribution.
+REVIEWS = 200
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Texts to time, in the order they are timed, and what they are."""
+
+    texts: list[str]
+    identity: WorkloadIdentity
+    tokens: int
+
+
+def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> Workload:
+    """Choose the reviews to time.
+
+    The first rows of the test set are taken: their order is that of a hash, so they are a random draw from
+    the corpus's lengths, and the same for every bundle tested on these rows.
+
+    Args:
+        bundle: The bundle's record.
+        folder: The bundle's folder.
+        progress: Where to say that the corpus is not at hand.
+
+    Returns:
+        The workload; without the corpus, words that make the very token counts of those reviews.
+    """
+    lengths = bundle.lengths.tokens[:REVIEWS]
+    kind: Literal["reviews", "length-matched words"] = "reviews"
+    texts: list[str] | None = None
+    if corpus_available(bundle.corpus.options):
+        try:
+            texts = load_test_rows(bundle.corpus.options, bundle.corpus.test_hash).texts[:REVIEWS]
+        except SlmbenchError as error:
+            progress.say(f"{bundle.name}: {error}; words of the same lengths are timed instead")
+    if texts is None:
+        kind = "length-matched words"
+        texts = [_words(bundle, folder, tokens) for tokens in lengths]
+    identity = WorkloadIdentity(
+        name=bundle.corpus.name,
+        test_hash=bundle.corpus.test_hash,
+        inputs=kind,
+        reviews=len(texts),
+        tokens_p50=float(np.median(lengths)),
+        tokens_max=max(lengths),
+    )
+    return Workload(texts, identity, int(sum(lengths)))
+
+
+def _words(bundle: BundleRecord, folder: Path, tokens: int) -> str:
+    """Return a text of exactly so many tokens for this bundle."""
+    if bundle.runtime == "tfidf":
+        return " ".join(["movie"] * tokens)
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    added = tokenizer.num_special_tokens_to_add(is_pair=False)
+    # A character that is one token wherever it stands; which one depends on the vocabulary.
+    for word in ("a", "e", "1", "."):
+        text = " ".join([word] * max(1, tokens - added))
+        if len(tokenizer.encode(text).ids) == max(1, tokens - added) + added:
+            return text
+    return " ".join(["a"] * max(1, tokens - added))

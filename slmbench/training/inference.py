@@ -1,0 +1,57 @@
+"""Logits of a torch classifier on reviews: the reference that exported forms are held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.edge import batches_by_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.progress import Progress
+
+#: Tokens of a padded batch: large enough to keep the cores busy, small enough for the caches.
+BATCH_TOKENS = 4096
+
+
+def classifier_logits(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    max_length: int,
+    progress: Progress,
+    what: str = "testing",
+) -> np.ndarray:
+    """Run a classifier in fp32 over texts.
+
+    Args:
+        model: A sequence classifier; it runs where it lives.
+        tokenizer: Its tokenizer.
+        texts: Reviews.
+        max_length: Truncate to so many tokens.
+        progress: Where to say how far it is.
+        what: The words beside the bar.
+
+    Returns:
+        Logits, shape (texts, labels), float32, in input order.
+    """
+    import torch
+
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    out = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
+    model.eval()
+    with progress.task(what, total=len(texts), unit="reviews") as task, torch.inference_mode():
+        for rows in batches_by_tokens(lengths, BATCH_TOKENS):
+            batch = tokenizer.pad(
+                {name: [column[row] for row in rows] for name, column in encoded.items()},
+                return_tensors="pt",
+            ).to(model.device)
+            out[rows] = model(**batch).logits.float().cpu().numpy()
+            task.advance(len(rows))
+    return out

@@ -1,0 +1,155 @@
+"""What can be chosen about a training, and what is chosen when nothing is said."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from slmbench.errors import UsageError
+from slmbench.models.architectures import architecture_of, lora_targets
+
+METHODS = ("full", "lora", "tfidf")
+
+Precision = Literal["auto", "fp32", "bf16"]
+Selection = Literal["loss", "accuracy", "macro_f1"]
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Hyper-parameters; ``None`` means the default of the method and architecture (see :func:`resolve`).
+
+    Attributes:
+        method: ``full`` trains all weights, ``lora`` low-rank adapters and the head, ``tfidf`` the floor.
+        epochs: Passes over the training rows.
+        learning_rate: Peak rate; it falls linearly to zero.
+        batch_size: Reviews a step.
+        max_length: Longest input in tokens.
+        truncation_side: Which end of a longer review is cut off.
+        precision: Arithmetic of training; ``auto`` is bf16 autocast where the processor has it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        layers: Keep only the first so many encoder layers.
+        dropout: Every dropout probability of the base model.
+        weight_decay: Of AdamW.
+        warmup_ratio: Share of steps over which the rate rises.
+        select_by: Metric on the validation rows that picks the epoch kept.
+        lora_r: Rank of the adapters.
+        lora_alpha: Scale of the adapters.
+        lora_dropout: Dropout before the adapters.
+        lora_targets: Module name endings to adapt.
+        allow_pickle: Load ``*.bin`` weights.
+        report_to: Experiment tracker the Trainer reports to.
+        seed: Seed of initialisation, order and dropout.
+    """
+
+    method: str = "full"
+    epochs: float | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    max_length: int | None = None
+    truncation_side: Side | None = None
+    precision: Precision = "auto"
+    device: str = "auto"
+    layers: int | None = None
+    dropout: float | None = None
+    weight_decay: float | None = None
+    warmup_ratio: float | None = None
+    select_by: Selection | None = None
+    lora_r: int | None = None
+    lora_alpha: int | None = None
+    lora_dropout: float | None = None
+    lora_targets: tuple[str, ...] | None = None
+    allow_pickle: bool = False
+    report_to: str | None = None
+    seed: int = 42
+
+    def check(self) -> None:
+        """Check what can be checked without a model.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if self.method not in METHODS:
+            raise UsageError(f"--method {self.method}: choose one of {', '.join(METHODS)}")
+        positive = {
+            "--epochs": self.epochs,
+            "--lr": self.learning_rate,
+            "--batch-size": self.batch_size,
+            "--max-length": self.max_length,
+            "--layers": self.layers,
+            "--lora-r": self.lora_r,
+            "--lora-alpha": self.lora_alpha,
+        }
+        for option, value in positive.items():
+            if value is not None and value <= 0:
+                raise UsageError(f"{option} must be above 0, not {value}")
+        for option, value in {"--dropout": self.dropout, "--lora-dropout": self.lora_dropout}.items():
+            if value is not None and not 0 <= value < 1:
+                raise UsageError(f"{option} must be at least 0 and below 1, not {value}")
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return what belongs in the run's record: everything chosen but the seed, which it has of its own."""
+        left_out = {"seed", "method", "report_to", "allow_pickle"}
+        if self.method != "lora":
+            left_out |= {"lora_r", "lora_alpha", "lora_dropout", "lora_targets"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+#: Study 001's recipe (LoRA on 1,000 IMDb reviews; targets per architecture in ``models.architectures``).
+STUDY_001 = {
+    "epochs": 10.0,
+    "learning_rate": 1e-3,
+    "batch_size": 4,
+    "max_length": 512,
+    "truncation_side": "left",
+    "weight_decay": 0.01,
+    "warmup_ratio": 0.0,
+    "select_by": "loss",
+    "lora_r": 4,
+    "lora_alpha": 32,
+    "lora_dropout": 0.01,
+}
+
+_FULL = {
+    "epochs": 3.0,
+    "batch_size": 16,
+    "max_length": 256,
+    "truncation_side": "right",
+    "weight_decay": 0.01,
+    "warmup_ratio": 0.1,
+    "select_by": "loss",
+    # On a CPU, drawing random numbers for dropout costs more than the arithmetic of a small encoder
+    # (benchmarks/finetune_speed.py); over a few epochs it buys no accuracy (docs/training.md).
+    "dropout": 0.0,
+}
+_LORA = {**_FULL, "epochs": 5.0, "learning_rate": 1e-3, "lora_r": 8, "lora_alpha": 16, "lora_dropout": 0.0}
+
+
+def resolve(options: TrainingOptions, model_type: str, hidden_size: int) -> TrainingOptions:
+    """Fill in what was not chosen.
+
+    The rate of full fine-tuning falls with the width of the model: 3e-5 at 768 (BERT-base class), 1e-4 at 384
+    (MiniLM), 3e-4 at 128 (BERT-tiny).
+
+    Args:
+        options: What was chosen.
+        model_type: Architecture, as in ``config.json``.
+        hidden_size: Width of the model.
+
+    Returns:
+        Options without ``None``, but for ``layers`` and ``report_to``.
+
+    Raises:
+        UsageError: LoRA is wanted for an architecture whose targets are unknown and not given.
+    """
+    if options.method == "lora":
+        facts = architecture_of(model_type)
+        recipe: dict[str, Any] = dict(STUDY_001 if facts and facts.study_001_targets else _LORA)
+        recipe.setdefault("dropout", 0.0)
+        if options.lora_targets is None:
+            recipe["lora_targets"] = lora_targets(model_type)
+    else:
+        rate = 3e-4 if hidden_size <= 192 else 1e-4 if hidden_size <= 512 else 3e-5
+        recipe = {**_FULL, "learning_rate": rate}
+    missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
+    return replace(options, **missing)

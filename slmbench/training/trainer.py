@@ -1,0 +1,228 @@
+"""One training through the Hugging Face Trainer: arguments, progress, best epoch, resuming."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.errors import SlmbenchError, require_extra
+from slmbench.records import EpochLog
+from slmbench.statistics import confusion_matrix
+from slmbench.training.cpu import has_bf16, keep_freed_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.corpora import Split
+    from slmbench.progress import Progress, Task
+    from slmbench.training.options import TrainingOptions
+
+_METRIC = {"loss": "eval_loss", "accuracy": "eval_accuracy", "macro_f1": "eval_macro_f1"}
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a training leaves beside the weights in the model it was given."""
+
+    seconds: float
+    epochs: float
+    best_epoch: float | None
+    history: list[EpochLog]
+
+
+def choose_device(wanted: str) -> str:
+    """Return the device to train on.
+
+    Raises:
+        SlmbenchError: The device asked for is not there.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(device for device, available in there.items() if available)
+    if not there.get(wanted, False):
+        available = ", ".join(device for device, here in there.items() if here)
+        raise SlmbenchError(f"there is no device '{wanted}' here; available: {available}")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """Return ``fp32`` or ``bf16``: what was asked for, or bf16 where the device is fast at it."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    fast = has_bf16() if device == "cpu" else device == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if fast else "fp32"
+
+
+def train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    training: Split,
+    validation: Split,
+    options: TrainingOptions,
+    *,
+    device: str,
+    precision: str,
+    checkpoints: Path,
+    progress: Progress,
+) -> TrainingOutcome:
+    """Train a classifier in place and leave it at its best epoch.
+
+    Args:
+        model: A sequence classifier, plain or wrapped by peft.
+        tokenizer: Its tokenizer.
+        training: Rows to learn from.
+        validation: Rows that pick the epoch; empty keeps the last.
+        options: Resolved options.
+        device: From :func:`choose_device`.
+        precision: From :func:`choose_precision`.
+        checkpoints: Folder for the state after each epoch; an interrupted training goes on from it.
+        progress: Where to say how far it is.
+
+    Returns:
+        Seconds, epochs and the history.
+
+    Raises:
+        SlmbenchError: The loss became NaN, or memory ran out.
+    """
+    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
+    from transformers.trainer_utils import get_last_checkpoint
+
+    if options.report_to:
+        require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
+    if device == "cpu":
+        keep_freed_memory()
+    selecting = len(validation) > 0
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=options.batch_size or 16,
+        per_device_eval_batch_size=32,
+        num_train_epochs=options.epochs or 1,
+        learning_rate=options.learning_rate or 0.0,
+        weight_decay=options.weight_decay or 0.0,
+        warmup_ratio=options.warmup_ratio or 0.0,
+        seed=options.seed,
+        data_seed=options.seed,
+        use_cpu=device == "cpu",
+        bf16=precision == "bf16",
+        group_by_length=True,
+        eval_strategy="epoch" if selecting else "no",
+        save_strategy="epoch",
+        save_total_limit=1,  # beside it the Trainer keeps the best one
+        load_best_model_at_end=selecting,
+        metric_for_best_model=_METRIC[options.select_by or "loss"],
+        greater_is_better=options.select_by != "loss",
+        logging_strategy="epoch",
+        report_to=[options.report_to] if options.report_to else [],
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+        save_safetensors=True,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=_examples(tokenizer, training, options),
+        eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
+        # Shapes in steps of 16 tokens: each new shape makes the CPU kernels plan anew.
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
+        compute_metrics=_metrics,
+    )
+    trainer.remove_callback(PrinterCallback)
+    resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if resume:
+        progress.say(f"going on from the interrupted training in {checkpoints}")
+    with progress.task(f"training ({precision}, {device})", unit="steps") as task:
+        trainer.add_callback(_progress_callback(task))
+        logging.getLogger("accelerate").setLevel(logging.ERROR)
+        try:
+            result = trainer.train(resume_from_checkpoint=resume)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                raise SlmbenchError(
+                    f"memory ran out while training: lower --batch-size ({options.batch_size}) or"
+                    f" --max-length ({options.max_length})"
+                ) from None
+            raise
+    if not np.isfinite(result.training_loss):
+        raise SlmbenchError(f"the training loss became {result.training_loss}: lower --lr ({options.learning_rate})")
+    # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    history = _history(trainer.state.log_history)
+    best = trainer.state.best_global_step if selecting else None
+    steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
+    return TrainingOutcome(
+        seconds=float(result.metrics["train_runtime"]),
+        epochs=float(trainer.state.epoch or 0),
+        best_epoch=round(best / steps_per_epoch, 2) if best else None,
+        history=history,
+    )
+
+
+def _examples(
+    tokenizer: PreTrainedTokenizerFast, split: Split, options: TrainingOptions
+) -> list[dict[str, Any]]:
+    """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""
+    if not len(split):
+        return []
+    encoded = tokenizer(split.texts, truncation=True, max_length=options.max_length)
+    columns = list(encoded.keys())
+    return [
+        {**dict(zip(columns, row, strict=True)), "labels": label}
+        for *row, label in zip(*encoded.values(), split.labels, strict=True)
+    ]
+
+
+def _metrics(prediction: Any) -> dict[str, float]:
+    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    confusion = confusion_matrix(prediction.label_ids, logits.argmax(-1), logits.shape[-1])
+    hits, total = np.diagonal(confusion), confusion.sum(0) + confusion.sum(1)
+    f1 = np.divide(2 * hits, total, out=np.zeros(len(hits)), where=total > 0)
+    return {"accuracy": float(hits.sum() / confusion.sum()), "macro_f1": float(f1.mean())}
+
+
+def _history(log: list[dict[str, Any]]) -> list[EpochLog]:
+    epochs: dict[float, dict[str, float]] = {}
+    names = {
+        "loss": "train_loss",
+        "eval_loss": "validation_loss",
+        "eval_accuracy": "validation_accuracy",
+        "eval_macro_f1": "validation_macro_f1",
+    }
+    for entry in log:
+        line = epochs.setdefault(round(float(entry["epoch"]), 4), {})
+        line.update({names[key]: value for key, value in entry.items() if key in names})
+    return [EpochLog(epoch=epoch, **line) for epoch, line in sorted(epochs.items()) if line]
+
+
+def _progress_callback(task: Task) -> Any:
+    from transformers import TrainerCallback
+
+    class Reporter(TrainerCallback):
+        """Advance the bar with each step, and show the newest validation metric beside it."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            task.set_total(state.max_steps)
+            task.advance(state.global_step)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            task.advance()
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+            if metrics:
+                task.describe(
+                    f"training, epoch {state.epoch:.0f}: validation accuracy {metrics['eval_accuracy']:.3f}"
+                )
+
+    return Reporter()

@@ -1,0 +1,281 @@
+"""Which row is recommended, and why every other one lost."""
+
+from __future__ import annotations
+
+import pytest
+from factories import RASPBERRY, ladder, predictions, profile_record
+
+from slmbench.compare import Constraints, compare
+from slmbench.compare.pareto import pareto_front
+from slmbench.errors import UsageError
+from slmbench.records import Row, write_record
+
+
+@pytest.fixture
+def decide(tmp_path):
+    def decide(*profiles, failures=(), **limits):
+        folder = tmp_path / "measured"
+        folder.mkdir(exist_ok=True)
+        for number, profile in enumerate(profiles):
+            write_record(profile, folder / f"{number}.json")
+        return compare([folder] if profiles else [], constraints=Constraints(**limits), failures=failures)
+
+    return decide
+
+
+def why(record, label):
+    return next(rejection.why for rejection in record.rejected if rejection.label == label)
+
+
+def test_pareto_front_keeps_what_nothing_beats_on_every_count():
+    assert pareto_front([(1, 5), (2, 4), (2, 5), (3, 1), (3, 1), (4, 2)]) == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert pareto_front([]) == []
+
+
+def test_ladder_ships_the_fastest_of_the_equally_accurate(decide):
+    record = decide(*ladder())
+    assert (record.recommended.name, record.recommended.form) == ("minilm-l6", "int8")
+    assert "fastest of the 2 (of 7 candidates)" in record.recommended.why
+    assert "minilm-l6 fp32 is 2.1× slower and 3.9× larger" in record.recommended.why
+    assert why(record, "minilm-l6 fp32").startswith(
+        "same accuracy within the noise (87.4 % against 87.1 %, p = "
+    )
+    assert why(record, "minilm-l6 fp32").endswith("2.1× slower")
+    assert why(record, "bert-tiny fp32").startswith(
+        "5.2 points less accurate than minilm-l6 fp32 (p < 0.001)"
+    )
+    assert "dominated by tfidf fp32" in why(record, "bert-tiny fp32")
+    assert len(record.rejected) == len(record.rows) - 1
+    assert [row.label for row in record.rows if row.recommended] == ["minilm-l6 int8"]
+
+
+def test_rows_are_sorted_by_median_latency_and_the_front_is_over_p95(decide):
+    record = decide(*ladder())
+    assert [row.p50_ms for row in record.rows] == sorted(row.p50_ms for row in record.rows)
+    assert record.decisions[0].front_latency == "p95"
+    assert record.pareto == ["tfidf fp32", "minilm-l6-3layers int8", "minilm-l6 int8", "minilm-l6 fp32"]
+    assert record.pareto == [row.label for row in record.rows if row.pareto]
+
+
+def test_one_row_without_p95_moves_the_whole_front_to_p50(decide):
+    record = decide(profile_record("a", p50_ms=5), profile_record("b", p50_ms=9, accuracy=0.9, samples=100))
+    assert record.decisions[0].front_latency == "p50"
+    assert record.pareto == ["a fp32", "b fp32"]
+    assert any("too few latency samples for p95" in caveat for caveat in record.caveats)
+
+
+@pytest.mark.parametrize(
+    ("limits", "winner", "loser", "reason"),
+    [
+        (
+            {"max_p95_ms": 12},
+            "minilm-l6-3layers int8",
+            "minilm-l6 int8",
+            "p95 19.4 ms is over the 12 ms limit",
+        ),
+        (
+            {"max_memory_mb": 160},
+            "minilm-l6-3layers int8",
+            "minilm-l6 int8",
+            "peak memory 173 MB is over the 160 MB",
+        ),
+        (
+            {"max_size_mb": 20},
+            "minilm-l6-3layers int8",
+            "minilm-l6 int8",
+            "size 23.6 MB is over the 20 MB limit",
+        ),
+        (
+            {"min_accuracy": 0.872},
+            "minilm-l6 fp32",
+            "minilm-l6 int8",
+            "accuracy 87.1 % is under the 87.2 % limit",
+        ),
+        (
+            {"min_accuracy": 87.2},
+            "minilm-l6 fp32",
+            "minilm-l6 int8",
+            "accuracy 87.1 % is under the 87.2 % limit",
+        ),
+    ],
+)
+def test_each_limit_takes_rows_out(decide, limits, winner, loser, reason):
+    record = decide(*ladder(), **limits)
+    assert record.recommended.label == winner
+    assert reason in why(record, loser)
+
+
+def test_a_row_that_breaks_two_limits_names_both(decide):
+    record = decide(*ladder(), max_p95_ms=12, max_size_mb=20)
+    assert "12 ms limit; size 91.6 MB is over the 20 MB limit" in why(record, "minilm-l6 fp32")
+
+
+def test_what_is_not_known_cannot_keep_a_limit(decide):
+    record = decide(
+        profile_record("few", samples=40, peak_mb=None),
+        profile_record("many"),
+        max_p95_ms=100,
+        max_memory_mb=900,
+    )
+    assert why(record, "few fp32") == (
+        "p95 is not known (p95 needs 130 samples, there are 40), so the 100 ms limit cannot be checked;"
+        " peak memory is not known, so the 900 MB limit cannot be checked"
+    )
+
+
+def test_nothing_within_the_limits_says_how_near_the_rows_come(decide):
+    record = decide(*ladder(), max_p95_ms=1, min_accuracy=90)
+    assert record.recommended is None
+    sentence = record.decisions[0].sentence
+    assert "no row keeps p95 ≤ 1 ms, accuracy ≥ 90.0 %" in sentence
+    assert "the lowest p95 is 0.864 ms (tfidf fp32)" in sentence
+    assert "the highest accuracy is 87.4 % (minilm-l6 fp32)" in sentence
+
+
+def test_a_large_loss_is_not_waved_through_because_few_reviews_cannot_show_it(decide):
+    record = decide(
+        profile_record("slow", accuracy=0.86, p50_ms=30, reviews=100),
+        profile_record("fast", accuracy=0.83, p50_ms=3, reviews=100),
+    )
+    assert record.recommended.name == "slow"
+    assert "3.0 points less accurate" in why(record, "fast fp32")
+    assert "over the 1 point" in why(record, "fast fp32")
+
+
+def test_a_small_loss_that_is_certain_counts(decide):
+    # Nested errors: the faster model errs on ten reviews more and is never right where the other errs.
+    record = decide(
+        profile_record("slow", p50_ms=30, predictions=predictions(0.87, noise=0)),
+        profile_record("fast", p50_ms=3, predictions=predictions(0.86, noise=0)),
+    )
+    assert record.recommended.name == "slow"
+    assert why(record, "fast fp32") == "1.0 points less accurate (p = 0.002), 10× faster"
+
+
+def test_of_equally_fast_rows_the_smaller_wins(decide):
+    same = predictions(0.86)
+    record = decide(
+        profile_record("large", p50_ms=10.0, size_mb=90, predictions=same, spread=2),
+        profile_record("small", p50_ms=10.1, size_mb=20, predictions=same, spread=2),
+    )
+    assert record.recommended.name == "small"
+    assert why(record, "large fp32").endswith("as fast within the noise and larger (90.0 MB against 20.0 MB)")
+
+
+@pytest.mark.parametrize("accuracy", [0.86, 0.865])
+def test_a_form_that_gains_nothing_over_fp32_is_not_recommended(decide, accuracy):
+    record = decide(
+        profile_record(form="fp32", p50_ms=30, size_mb=90),
+        profile_record(form="int8", p50_ms=31, size_mb=90, predictions=predictions(accuracy)),
+    )
+    assert record.recommended.form == "fp32"
+    assert why(record, "minilm-l6 int8") == (
+        "no gain on this machine: neither faster (31.0 ms against 30.0 ms) nor smaller"
+        " (90.0 MB against 90.0 MB) than minilm-l6 fp32"
+    )
+
+
+def test_a_refused_form_is_shown_but_neither_on_the_front_nor_recommended(decide):
+    record = decide(
+        profile_record(form="fp32"),
+        profile_record(
+            form="int8", p50_ms=10, size_mb=23, accepted=False, reason="accuracy falls by 3.1 points"
+        ),
+    )
+    assert record.recommended.form == "fp32"
+    assert why(record, "minilm-l6 int8") == "refused at export: accuracy falls by 3.1 points"
+    refused = next(row for row in record.rows if row.form == "int8")
+    assert refused.refusal and not refused.pareto and refused.p50_ms == pytest.approx(10, rel=0.01)
+
+
+def test_when_every_form_was_refused_there_is_no_recommendation(decide):
+    record = decide(profile_record(accepted=False, reason="labels flipped"))
+    assert record.recommended is None
+    assert record.pareto == []
+    assert "every form was refused" in record.decisions[0].sentence
+
+
+def test_failed_cells_are_rows_and_the_others_go_on(decide):
+    failure = Row(name="mpnet-base", form="fp32", failure="the worker ran out of memory")
+    record = decide(profile_record(), failures=[failure])
+    assert record.recommended.name == "minilm-l6"
+    assert record.rows[-1] == failure
+    assert why(record, "mpnet-base fp32") == "failed: the worker ran out of memory"
+    only_failures = decide(failures=[failure])
+    assert only_failures.recommended is None and only_failures.rows == [failure]
+
+
+def test_other_test_reviews_are_not_compared(decide):
+    record = decide(
+        profile_record("a"),
+        profile_record("b", accuracy=0.84),
+        profile_record("other", accuracy=0.99, p50_ms=1, corpus="rotten-tomatoes"),
+    )
+    assert record.recommended.name == "a"
+    assert "measured on other test reviews" in why(record, "other fp32")
+    assert record.pareto == ["a fp32"]
+    assert any("different test reviews" in caveat and "other fp32" in caveat for caveat in record.caveats)
+
+
+def test_two_machines_have_a_front_and_a_recommendation_each(decide):
+    record = decide(*ladder(), *ladder(RASPBERRY, 4.0)[1:], max_p95_ms=40)
+    first, second = record.decisions
+    assert record.machines[first.machine]["name"].startswith("Intel")
+    assert record.recommended == first.recommended and record.pareto == first.pareto
+    assert first.recommended.label == "minilm-l6 int8"
+    assert second.recommended.label == "minilm-l6-3layers int8"
+    assert "bert-tiny fp32" in second.pareto and "bert-tiny fp32" not in first.pareto
+    assert any("2 machines" in caveat for caveat in record.caveats)
+    assert len(record.rows) == 13 and len(record.rejected) == 11
+
+
+def test_runs_of_one_form_in_several_ways_are_told_apart(decide):
+    record = decide(profile_record(p50_ms=20, threads=2), profile_record(p50_ms=35, threads=1))
+    assert [row.label for row in record.rows] == ["minilm-l6 fp32 (2 threads)", "minilm-l6 fp32 (1 thread)"]
+    assert record.recommended.label == "minilm-l6 fp32 (2 threads)"
+
+
+def test_the_floor_is_made_visible(decide):
+    record = decide(*ladder())
+    assert any(
+        fact.startswith("minilm-l6 fp32 beats the TF-IDF floor by 3.5 points") for fact in record.floor
+    )
+    assert any(
+        caveat.startswith("bert-tiny fp32 does not beat the TF-IDF floor (82.2 % against 83.9 %, p = ")
+        for caveat in record.caveats
+    )
+    assert decide(profile_record()).rows
+
+
+def test_what_limits_the_measurements_is_said(decide):
+    odd = profile_record(
+        "odd",
+        warnings=["the machine was busy"],
+        latency={"processes_ms": [[5.0] * 200], "note": "the interval of the median did not close in 60 s"},
+        software={"onnxruntime": "1.19.0"},
+    )
+    odd = odd.model_copy(update={"corpus": odd.corpus.model_copy(update={"inputs": "length-matched words"})})
+    caveats = "\n".join(decide(profile_record(), odd).caveats)
+    assert "odd fp32: the machine was busy" in caveats
+    assert "odd fp32: the interval of the median did not close in 60 s" in caveats
+    assert "words matched to the corpus's lengths, not on reviews: odd fp32" in caveats
+    assert "different versions of onnxruntime" in caveats
+    assert "the machine is virtual" in caveats
+
+
+@pytest.mark.parametrize("limits", [{"max_p95_ms": 0}, {"max_size_mb": -1}, {"max_memory_mb": float("nan")}])
+def test_limits_that_are_no_limits_are_usage_errors(limits):
+    with pytest.raises(UsageError, match="above 0"):
+        Constraints(**limits)
+
+
+def test_an_accuracy_above_100_per_cent_is_a_usage_error():
+    with pytest.raises(UsageError, match="fraction"):
+        Constraints(min_accuracy=870)

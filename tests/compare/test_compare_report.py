@@ -1,0 +1,176 @@
+"""The report folder and the table on the terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import struct
+
+import pytest
+from factories import RASPBERRY, ladder, profile_record
+from rich.console import Console
+
+from slmbench.compare import Constraints, compare, decision_table
+from slmbench.errors import UsageError
+from slmbench.records import Row, write_record
+
+PLOTS = ("accuracy_latency.png", "confusion.png", "roc.png")
+FAILURE = Row(name="mpnet-base", form="fp32", failure="the worker ran | out of memory")
+
+
+@pytest.fixture
+def measured(tmp_path):
+    for profile in ladder():
+        write_record(profile, tmp_path / "profiles" / f"{profile.name}.json")
+    return tmp_path / "profiles"
+
+
+def printed(record, width, encoding="utf-8"):
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    Console(file=file, width=width, color_system=None).print(decision_table(record))
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def row_of(text, *words):
+    return next(line for line in text.splitlines() if all(word in line.split() for word in words))
+
+
+def png_size(path):
+    data = path.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    return struct.unpack(">II", data[16:24])
+
+
+def test_a_report_holds_the_record_the_decision_and_three_plots(measured, tmp_path):
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "report"
+    record = compare([measured], failures=[FAILURE], report_dir=report)
+    assert sorted(path.name for path in report.iterdir()) == [
+        *PLOTS[:1],
+        "comparison.json",
+        PLOTS[1],
+        "report.md",
+        PLOTS[2],
+    ]
+    text = (report / "report.md").read_text(encoding="utf-8")
+    assert text.index("Ship minilm-l6 int8") < text.index("| model |") < text.index("## Why the others lost")
+    assert "| **minilm-l6** | **int8** | 22.7M | 23.6 | 87.1 ± 2.1 |" in text
+    assert "failed: the worker ran \\| out of memory" in text
+    for plot in PLOTS:
+        assert f"]({plot})" in text
+        width, height = png_size(report / plot)
+        assert 600 < width < 3000 and 400 < height < 3000
+    for said in (
+        "beats the TF-IDF floor",
+        "AVX-512 VNNI",
+        "onnxruntime 1.20.1",
+        record.rows[0].test_hash[:16],
+    ):
+        assert said in text
+    assert json.loads((report / "comparison.json").read_text())["recommended"]["name"] == "minilm-l6"
+
+
+def test_without_matplotlib_the_report_is_written_and_says_so(measured, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "matplotlib" else found(name, *rest)
+    )
+    compare([measured], report_dir=tmp_path / "report")
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["comparison.json", "report.md"]
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "Ship minilm-l6 int8" in text
+    assert "The plots were left out" in text and "slmbench[report]" in text
+    assert ".png" not in text
+
+
+def test_a_report_of_failures_only_is_written(tmp_path):
+    compare([], failures=[FAILURE], report_dir=tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "nothing was measured" in text and "out of memory" in text
+
+
+def test_many_labels_and_two_machines_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    stars = ["1", "2", "3", "4", "5"]
+    for machine in (RASPBERRY, ladder()[0].hardware):
+        profile = profile_record(accuracy=0.6, labels=stars, machine=machine)
+        write_record(profile, tmp_path / "profiles" / f"{profile.name}.json")
+    compare([tmp_path / "profiles"], report_dir=tmp_path / "report")
+    assert all(png_size(tmp_path / "report" / plot) for plot in PLOTS)
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert text.count("Ship minilm-l6 fp32") == 2
+    assert "A = " in text and "B = " in text
+
+
+def test_an_earlier_report_is_replaced_whole_but_nothing_else_is(measured, tmp_path):
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "roc.png").write_bytes(b"old")
+    compare([measured / f"{ladder()[0].name}.json"], report_dir=report)
+    (report / "thesis.tex").write_text("mine")
+    before = (report / "report.md").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match=r"holds other files \(thesis\.tex\)"):
+        compare([measured], report_dir=report)
+    assert (report / "thesis.tex").read_text() == "mine"
+    assert (report / "report.md").read_text(encoding="utf-8") == before
+
+
+def test_a_report_cannot_take_the_place_of_a_file(measured, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="is a file"):
+        compare([measured], report_dir=tmp_path / "file")
+
+
+def test_the_table_shows_every_column_at_100_and_120(measured):
+    record = compare([measured], failures=[FAILURE])
+    for width in (100, 120):
+        text = printed(record, width)
+        assert max(len(line) for line in text.splitlines()) <= width
+        best = row_of(text, "minilm-l6", "int8")
+        assert best.split() == [
+            "★◆",
+            "minilm-l6",
+            "int8",
+            "22.7M",
+            "23.6",
+            "87.1",
+            "±2.1",
+            "87.1",
+            "13.9",
+            "19.4",
+            "87.2",
+            "173",
+            "352",
+        ]
+        assert row_of(text, "mpnet-base", "fp32").split() == ["✗", "mpnet-base", "fp32", "failed"]
+        assert "failed: mpnet-base fp32: the worker ran | out of memory" in text
+        assert "always the commonest label: 50.0 %" in text
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_table_leaves_columns_out_and_wraps_no_number(measured, width):
+    text = printed(compare([measured]), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "cold" not in text.split("recommended")[0]
+    best = row_of(text, "minilm-l6", "int8").split()
+    assert best[:3] == ["★◆", "minilm-l6", "int8"] and {"87.1", "±2.1", "13.9", "19.4"} <= set(best)
+    assert "not shown in this width" in text
+
+
+def test_long_names_fold_instead_of_pushing_numbers_out(tmp_path):
+    long = "a-company-name-with-a-long-product/" * 3
+    write_record(profile_record(long), tmp_path / "one.json")
+    text = printed(compare([tmp_path]), 60)
+    assert max(len(line) for line in text.splitlines()) <= 60
+    assert "86.0 ±" in text and "30.0" in text
+
+
+def test_a_console_without_unicode_gets_plain_signs(measured):
+    record = compare([measured], constraints=Constraints(max_size_mb=90))
+    text = printed(record, 120, encoding="ascii")
+    best = next(line for line in text.splitlines() if "minilm-l6 " in line and "int8" in line)
+    assert "*+" in best and "87.1 +-2.1" in best
+    assert "+ Pareto front" in text and "size <= 90 MB" in text

@@ -1,0 +1,70 @@
+"""Tiny wheels and the text of a pip that serves them from a folder."""
+
+import hashlib
+import zipfile
+
+from slmbench.starter.items import File, Item, Part
+
+FAKE_PIP = """
+import os, pathlib, shutil, sys, time
+arguments = sys.argv[1:]
+calls = pathlib.Path(os.environ["FAKE_PIP_CALLS"])
+with calls.open("a") as log:
+    log.write(" ".join(arguments) + "\\n")
+mode = os.environ.get("FAKE_PIP_MODE", "serve")
+pathlib.Path(os.environ["TMPDIR"], "partial").write_bytes(b"x" * 10)
+if mode == "no network":
+    print("WARNING: Retrying (Retry(total=4, connect=None)) after connection broken")
+    print("ERROR: Could not find a version that satisfies the requirement x")
+    print("ERROR: No matching distribution found for x==1")
+    sys.exit(1)
+if mode == "no pip":
+    print("python: No module named pip")
+    sys.exit(1)
+if mode == "disk full":
+    print("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+    sys.exit(1)
+if mode == "hang":
+    time.sleep(60)
+name, version = arguments[-1].split("==")
+wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+target = arguments[arguments.index("-d") + 1]
+if mode == "other file":
+    wheel_there, wheel = wheel, wheel.replace("none-any", "none-linux")
+    shutil.copy(pathlib.Path(os.environ["FAKE_PIP_SHELF"]) / wheel_there, pathlib.Path(target) / wheel)
+else:
+    shutil.copy(pathlib.Path(os.environ["FAKE_PIP_SHELF"]) / wheel, target)
+"""
+
+
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def make_wheel(folder, distribution, version, files):
+    """Write a wheel and return the Part that describes it."""
+    path = folder / f"{distribution.replace('-', '_')}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
+    content = path.read_bytes()
+    return Part(distribution, version, len(content), _sha256(content))
+
+
+def file_of(inside, name, content):
+    return File(inside, name, len(content), _sha256(content))
+
+
+def item_of(name, parts, files, folder=None):
+    return Item(
+        name, "model", f"a tiny {name}", "Apache-2.0", "made up", folder or name, tuple(parts), tuple(files)
+    )
+
+
+def left_in(cache):
+    """Every path in the cache but the lock, relative."""
+    return sorted(
+        str(path.relative_to(cache))
+        for path in cache.rglob("*")
+        if path.name not in {"fetch.lock", "downloads", "starter"}
+    )
