@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 class Task(Protocol):
@@ -29,19 +30,11 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where work is announced."""
 
-    def task(self, description: str, total: float | None = None, unit: str = "") -> TaskContext:
+    def task(self, description: str, total: float | None = None, unit: str = "") -> AbstractContextManager[Task]:
         """Begin a piece of work; leaving the context ends it."""
 
     def say(self, text: str) -> None:
         """Tell the person one thing, such as that a download begins."""
-
-
-class TaskContext(Protocol):
-    """A task that ends when its block is left."""
-
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _SilentTask:

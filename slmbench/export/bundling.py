@@ -32,6 +32,7 @@ def export(
     forms: Sequence[str] = FORMS,
     max_accuracy_drop: float = 0.01,
     output: Path | None = None,
+    name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> BundleRecord:
@@ -44,6 +45,7 @@ def export(
         forms: Forms wanted, of :data:`FORMS`.
         max_accuracy_drop: Largest loss of accuracy against fp32 that is accepted, as a fraction.
         output: The bundle folder; ``exported/RUN`` when not given.
+        name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
         progress: Where to say how far it is.
 
@@ -90,7 +92,7 @@ def export(
             else make_onnx_forms(material, wanted, building, max_accuracy_drop, progress)
         )
         bundle = BundleRecord(
-            name=folder.name,
+            name=name or folder.name,
             path=str(folder),
             key=key,
             command=list(command),

@@ -1,13 +1,12 @@
 """Which model: where its files come from, how they are loaded, how large it is."""
 
 from slmbench.models.architectures import Architecture, architecture_of
-from slmbench.models.loading import LoadedModel, load_classifier, load_tokenizer
+from slmbench.models.loading import load_classifier, load_tokenizer
 from slmbench.models.sizes import ParameterCounts, count_parameters
 from slmbench.models.sources import ModelFiles, find_model
 
 __all__ = [
     "Architecture",
-    "LoadedModel",
     "ModelFiles",
     "ParameterCounts",
     "architecture_of",

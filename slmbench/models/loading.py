@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.files import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +29,6 @@ _DROPOUT_KEYS = (
 )
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A classifier with a head for the given labels, and where its weights come from."""
-
-    model: PreTrainedModel
-    base_sha256: str | None
-
-
 def load_classifier(
     files: ModelFiles,
     labels: list[str],
@@ -46,7 +36,7 @@ def load_classifier(
     layers: int | None = None,
     dropout: float | None = None,
     allow_pickle: bool = False,
-) -> LoadedModel:
+) -> PreTrainedModel:
     """Load a model with a classification head; a head of other labels is replaced by a fresh one.
 
     Args:
@@ -57,18 +47,15 @@ def load_classifier(
         allow_pickle: Load ``*.bin`` weights.
 
     Returns:
-        The model in fp32 on the CPU, and the SHA-256 of the base weights.
+        The model in fp32 on the CPU.
 
     Raises:
         UsageError: More layers are wanted than there are.
         SlmbenchError: The architecture has no sequence classifier, or the weights do not load.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
-    try:
-        config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {_first_line(error)}") from None
+    config = read_config(files)
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
@@ -87,7 +74,21 @@ def load_classifier(
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as a classifier: {_first_line(error)}") from None
-    return LoadedModel(model.float(), _hash_weights(files.folder))
+    return model.float()
+
+
+def read_config(files: ModelFiles) -> Any:
+    """Read a model's configuration.
+
+    Raises:
+        SlmbenchError: It is damaged, or of an architecture that the installed transformers does not know.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(files.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {_first_line(error)}") from None
 
 
 def keep_layers(config: Any, layers: int, name: str) -> None:
@@ -146,11 +147,6 @@ def position_limit(config: Any) -> int | None:
     # RoBERTa and its kin number positions from padding_idx + 1, so two table rows are never used by tokens.
     offset = {"roberta", "xlm-roberta", "camembert", "mpnet"}
     return limit - 2 if config.model_type in offset else limit
-
-
-def _hash_weights(folder: Path) -> str | None:
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    return sha256_of(weights[0]) if len(weights) == 1 else None
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,10 @@ class ProfileOptions:
                 raise UsageError(f"{option} must be at least 1, not {value}")
         if self.time_limit_s <= 0:
             raise UsageError(f"--time-limit must be above 0, not {self.time_limit_s}")
+
+    def with_forms(self, *forms: str) -> ProfileOptions:
+        """Return the same options for other forms."""
+        return replace(self, forms=forms)
 
 
 @dataclass(frozen=True)
@@ -184,11 +188,23 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
     )
 
 
+def finished_profile(cell: Cell, options: ProfileOptions, output: Path) -> Path | None:
+    """Return the record of a cell when it was measured already, on a like machine with the same versions."""
+    path = output / f"{profile_name(cell, options)}.json"
+    if not path.is_file():
+        return None
+    try:
+        record = read_record(ProfileRecord, path)
+    except SlmbenchError:
+        return None  # damaged or of another version: measured anew
+    return path if record.key == profile_key(cell, options) else None
+
+
 def profile_name(cell: Cell, options: ProfileOptions) -> str:
     """Return the name of a cell's record, which is also its file's."""
     threads = options.threads or usable_cores()
     machine = hardware_fingerprint()["fingerprint"][:8]
-    return f"{cell.bundle.name}.{cell.form}.{options.backend}-{options.device}-{threads}t.{machine}"
+    return f"{cell.folder.resolve().name}.{cell.form}.{options.backend}-{options.device}-{threads}t.{machine}"
 
 
 def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:

@@ -53,7 +53,11 @@ class EpochLog(Part):
 
 
 class TrainCost(Part):
-    """What the training took. ``reviews_per_second`` counts each review once per epoch."""
+    """What the training took.
+
+    ``reviews_per_second`` counts each review once per epoch. Of a run that went on after an interruption,
+    ``seconds`` is the part since then, and ``resumed_at_epoch`` says where that part began.
+    """
 
     seconds: float
     reviews_per_second: float
@@ -63,6 +67,7 @@ class TrainCost(Part):
     precision: str
     best_epoch: float | None
     selected_by: str | None
+    resumed_at_epoch: float | None = None
     history: list[EpochLog]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,6 @@ from slmbench.statistics import confusion_matrix
 from slmbench.training.cpu import has_bf16, keep_freed_memory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.corpora import Split
@@ -27,10 +27,15 @@ _METRIC = {"loss": "eval_loss", "accuracy": "eval_accuracy", "macro_f1": "eval_m
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a training leaves beside the weights in the model it was given."""
+    """What a training leaves beside the weights in the model it was given.
+
+    ``seconds`` and ``epochs_now`` are of this process; ``epochs`` also counts those before an interruption.
+    """
 
     seconds: float
     epochs: float
+    epochs_now: float
+    resumed_at_epoch: float | None
     best_epoch: float | None
     history: list[EpochLog]
 
@@ -161,10 +166,14 @@ def train(
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     history = _history(trainer.state.log_history)
     best = trainer.state.best_global_step if selecting else None
+    epochs = float(trainer.state.epoch or 0)
+    resumed = _epoch_of(resume) if resume else 0.0
     steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
     return TrainingOutcome(
         seconds=float(result.metrics["train_runtime"]),
-        epochs=float(trainer.state.epoch or 0),
+        epochs=epochs,
+        epochs_now=max(epochs - resumed, 1e-9),
+        resumed_at_epoch=resumed or None,
         best_epoch=round(best / steps_per_epoch, 2) if best else None,
         history=history,
     )
@@ -182,6 +191,11 @@ def _examples(
         {**dict(zip(columns, row, strict=True)), "labels": label}
         for *row, label in zip(*encoded.values(), split.labels, strict=True)
     ]
+
+
+def _epoch_of(checkpoint: str) -> float:
+    """Return the epoch at which a checkpoint was written."""
+    return float(json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))["epoch"])
 
 
 def _metrics(prediction: Any) -> dict[str, float]:

@@ -1,0 +1,144 @@
+"""Running a recipe: each cell (rung x form) once, finished ones found by content, failed ones kept as rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench.compare import Constraints, compare
+from slmbench.corpora import load_corpus
+from slmbench.errors import SlmbenchError
+from slmbench.export import export
+from slmbench.profiling import ProfileOptions
+from slmbench.profiling.measuring import Cell, find_cells, finished_profile, profile
+from slmbench.progress import SILENT
+from slmbench.recipes.recipe import find_recipe, read_recipe
+from slmbench.records import Row
+from slmbench.training import TrainingOptions, finetune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.corpora import Corpus
+    from slmbench.progress import Progress
+    from slmbench.recipes.recipe import Recipe, Rung
+    from slmbench.records import BundleRecord, ComparisonRecord
+
+
+def run_recipe(
+    name: str,
+    *,
+    constraints: Constraints | None = None,
+    report_dir: Path | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> ComparisonRecord:
+    """Train, export and profile every rung of a recipe, then compare.
+
+    A cell whose record is already there and was made from the same inputs is not done again. A cell that fails
+    becomes a row with its reason, and the others go on.
+
+    Args:
+        name: A recipe that comes with slmbench, or a TOML file.
+        constraints: Limits the recommendation has to keep.
+        report_dir: Folder of the report; ``comparisons/RECIPE`` when not given.
+        command: The command line, for the records.
+        progress: Where to say how far it is.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        UsageError: The recipe does not exist or is wrong.
+        SlmbenchError: Its corpus cannot be loaded, or every cell failed.
+    """
+    recipe = read_recipe(find_recipe(name))
+    tables = recipe.corpus.model_dump()
+    corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
+    failures: list[Row] = []
+    bundles: list[Path] = []
+    for number, rung in enumerate(recipe.rungs, 1):
+        progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
+        try:
+            bundle = _make_bundle(recipe, rung, corpus, command, progress)
+        except SlmbenchError as error:
+            progress.say(f"{rung.name} failed: {error}")
+            failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
+            continue
+        bundles.append(Path(bundle.path))
+    profiles = _profile(recipe, bundles, command, progress, failures) if bundles else []
+    if not profiles:
+        raise SlmbenchError(f"every cell of the recipe failed: {failures[0].name}: {failures[0].failure}")
+    return compare(
+        profiles,
+        constraints=constraints or Constraints(),
+        failures=failures,
+        report_dir=report_dir or Path("comparisons") / recipe.name,
+        name=recipe.name,
+        command=command,
+        progress=progress,
+    )
+
+
+def _make_bundle(
+    recipe: Recipe, rung: Rung, corpus: Corpus, command: Sequence[str], progress: Progress
+) -> BundleRecord:
+    folder = f"{recipe.name}-{rung.name}"
+    options = TrainingOptions(**rung.model_dump(exclude={"name", "model"}))
+    run = finetune(
+        rung.model,
+        corpus,
+        options,
+        output=Path("runs") / folder,
+        name=rung.name,
+        command=command,
+        progress=progress,
+    )
+    return export(
+        Path(run.path),
+        forms=recipe.export.forms,
+        max_accuracy_drop=recipe.export.max_accuracy_drop,
+        output=Path("exported") / folder,
+        name=rung.name,
+        command=command,
+        progress=progress,
+    )
+
+
+def _profile(
+    recipe: Recipe, bundles: list[Path], command: Sequence[str], progress: Progress, failures: list[Row]
+) -> list[Path]:
+    """Measure all cells that are not measured yet; training is over, so that nothing runs beside them."""
+    options = ProfileOptions(**recipe.profile.model_dump())
+
+    def note_failure(cell: Cell, error: SlmbenchError) -> None:
+        progress.say(f"{cell.name} failed: {error}")
+        failures.append(
+            Row(
+                name=cell.bundle.name,
+                form=cell.form,
+                model=cell.bundle.model,
+                method=cell.bundle.method,
+                failure=str(error),
+            )
+        )
+
+    output = Path("profiles")
+    done = []
+    for cell in find_cells(bundles, options):
+        path = finished_profile(cell, options, output)
+        if path is None:
+            records = list(
+                profile(
+                    [cell.folder],
+                    options.with_forms(cell.form),
+                    output=output,
+                    command=command,
+                    progress=progress,
+                    failed=note_failure,
+                )
+            )
+            path = output / f"{records[0].name}.json" if records else None
+        if path is not None:
+            done.append(path)
+    return done

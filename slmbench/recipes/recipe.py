@@ -1,0 +1,128 @@
+"""What a recipe file says, checked."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slmbench.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class _Table(BaseModel):
+    # A word that is not known is a mistake of spelling, not something to pass over.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusTable(_Table):
+    """Keyword arguments of ``load_corpus``."""
+
+    name: str = "imdb"
+    train_size: int | None = None
+    test_size: int | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    stars: Literal["drop", "negative", "neutral"] = "drop"
+    test_corpus: str | None = None
+    skip_bad_rows: bool = False
+
+
+class Rung(_Table):
+    """One classifier of the ladder: a model, a method, hyper-parameters (defaults where not given)."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    model: str = "tfidf"
+    method: str = "full"
+    seed: int = 42
+    layers: int | None = None
+    epochs: float | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    max_length: int | None = None
+    truncation_side: Literal["left", "right"] | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: str = "auto"
+    dropout: float | None = None
+    weight_decay: float | None = None
+    warmup_ratio: float | None = None
+    select_by: Literal["loss", "accuracy", "macro_f1"] | None = None
+    lora_r: int | None = None
+    lora_alpha: int | None = None
+    lora_dropout: float | None = None
+    lora_targets: tuple[str, ...] | None = None
+
+
+class ExportTable(_Table):
+    """Which forms to make, and what they may lose."""
+
+    forms: tuple[str, ...] = ("fp32", "int8")
+    max_accuracy_drop: float = 0.01
+
+
+class ProfileTable(_Table):
+    """How to measure."""
+
+    device: str = "cpu"
+    backend: str = "onnxruntime"
+    threads: int | None = None
+    processes: int = 3
+    time_limit_s: float = 20.0
+
+
+class Recipe(_Table):
+    """A ladder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    corpus: CorpusTable = CorpusTable()
+    rungs: tuple[Rung, ...] = Field(min_length=1)
+    export: ExportTable = ExportTable()
+    profile: ProfileTable = ProfileTable()
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of a recipe: a path, or the name of one that comes with slmbench.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UsageError(f"there is no recipe file {path}")
+        return path
+    own = Path(str(resources.files("slmbench.recipes")))
+    if (own / f"{name}.toml").is_file():
+        return own / f"{name}.toml"
+    known = ", ".join(sorted(file.stem for file in own.glob("*.toml")))
+    raise UsageError(f"there is no recipe '{name}'; there are: {known}, or give a TOML file")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises:
+        UsageError: It is not TOML, or says something a recipe cannot say.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"the recipe {path} cannot be read: {error}") from None
+    try:
+        recipe = Recipe.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the recipe {path} is wrong at '{where}': {first['msg'].lower()}") from None
+    names = [rung.name for rung in recipe.rungs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"the recipe {path} has two rungs of one name")
+    return recipe

@@ -1,0 +1,193 @@
+"""Training a transformer as a run: load, train, merge, save, read back, test."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.edge.classifier import softmax
+from slmbench.edge.memory import high_water_mark
+from slmbench.errors import SlmbenchError
+from slmbench.files import sha256_of
+from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_tokenizer
+from slmbench.models.loading import position_limit, read_config
+from slmbench.progress import SILENT
+from slmbench.records import Predictions, RunRecord, TrainCost
+from slmbench.records.base import content_key
+from slmbench.training.inference import classifier_logits
+from slmbench.training.lora import add_adapters, merge_adapters
+from slmbench.training.options import TrainingOptions, resolve
+from slmbench.training.trainer import choose_device, choose_precision, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.corpora import Corpus
+    from slmbench.progress import Progress
+
+#: The merged, reloaded model must repeat the trained one's logits to this; fp32 sums differ by less.
+RELOAD_TOLERANCE = 1e-3
+#: Test reviews on which that is checked.
+RELOAD_REVIEWS = 16
+
+
+class TransformerTraining:
+    """One fine-tuning of a pretrained encoder.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+        """Find the model and settle every hyper-parameter, so that a finished run is recognised.
+
+        Raises:
+            SlmbenchError: The model cannot be had, or an option does not fit it.
+        """
+        self._name = name
+        self._corpus = corpus
+        self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
+        config = read_config(self._files)
+        self._options = resolve(options, config.model_type, int(getattr(config, "hidden_size", 768)))
+        limit = position_limit(config)
+        self._max_length = min(self._options.max_length or 512, limit or 10**9)
+        self._device = choose_device(options.device)
+        self._precision = choose_precision(options.precision, self._device)
+        self._architecture: str = config.model_type
+        self._identity = corpus.identity()
+        self._base_sha256 = weights_sha256(self._files.folder)
+        self.key = content_key(
+            stage="finetune/1",
+            weights=self._base_sha256,
+            architecture=self._architecture,
+            method=options.method,
+            seed=options.seed,
+            hyperparameters=self._hyperparameters(),
+            train=self._identity.train_hash,
+            test=self._identity.test_hash,
+            validation=self._identity.validation_reviews,
+        )
+
+    def run(
+        self, building: Path, folder: Path, name: str, command: list[str], progress: Progress
+    ) -> RunRecord:
+        """Train, save into ``building``, read back and test.
+
+        Args:
+            building: Folder to write into.
+            folder: Where it will stand; checkpoints are kept beside it until the run is whole.
+            name: What tables call the run.
+            command: The command line.
+            progress: Where to say how far it is.
+
+        Raises:
+            SlmbenchError: Training failed, or the saved model is not the trained one.
+        """
+        from transformers import set_seed
+
+        options, corpus = self._options, self._corpus
+        set_seed(options.seed)
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        tokenizer.truncation_side = options.truncation_side or "right"
+        model = load_classifier(
+            self._files,
+            corpus.label_names,
+            layers=options.layers,
+            dropout=options.dropout,
+            allow_pickle=options.allow_pickle,
+        )
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        trained = add_adapters(model, options) if options.method == "lora" else model
+        trainable = count_parameters(trained).trainable
+        outcome = train(
+            trained,
+            tokenizer,
+            corpus.train,
+            corpus.validation,
+            options,
+            device=self._device,
+            precision=self._precision,
+            checkpoints=self._checkpoints(folder),
+            progress=progress,
+        )
+        if options.method == "lora":
+            trained.save_pretrained(building / "adapter")
+        probe = corpus.test.texts[:RELOAD_REVIEWS]
+        before = classifier_logits(trained, tokenizer, probe, self._max_length, SILENT)
+        plain = merge_adapters(trained) if options.method == "lora" else trained
+        plain.to("cpu").float().save_pretrained(building / "model", safe_serialization=True)
+        tokenizer.save_pretrained(building / "model")
+        counts = count_parameters(plain)
+        del plain, trained, model
+        # Tested is what was saved, read back: a head lost on the way would show here, not in the app.
+        saved = ModelFiles(self._name, building / "model", "directory")
+        reloaded = load_classifier(saved, corpus.label_names).to(self._device)
+        after = classifier_logits(reloaded, tokenizer, probe, self._max_length, SILENT)
+        difference = float(np.abs(before - after).max())
+        if difference > RELOAD_TOLERANCE:
+            raise SlmbenchError(
+                f"the saved model gives other logits than the trained one (by {difference:.3g}) and was not kept;"
+                f" please report the architecture '{self._architecture}' with method '{options.method}'"
+            )
+        logits = classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress)
+        np.save(building / "test_logits.npy", logits)
+        return RunRecord(
+            name=name,
+            path=str(folder),
+            key=self.key,
+            command=command,
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=weights_sha256(building / "model"),
+            architecture=self._architecture,
+            base_license=self._files.license,
+            method=options.method,
+            seed=options.seed,
+            max_length=self._max_length,
+            hyperparameters=self._hyperparameters(),
+            trainable_parameters=trainable,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            corpus=self._identity,
+            train=TrainCost(
+                seconds=outcome.seconds,
+                reviews_per_second=len(corpus.train) * outcome.epochs_now / outcome.seconds,
+                epochs=outcome.epochs,
+                peak_rss_bytes=high_water_mark()[0],
+                device=self._device,
+                precision=self._precision,
+                best_epoch=outcome.best_epoch,
+                selected_by=options.select_by if len(corpus.validation) else None,
+                resumed_at_epoch=outcome.resumed_at_epoch,
+                history=outcome.history,
+            ),
+            predictions=Predictions.of(
+                corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)
+            ),
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Remove the checkpoints of a finished run."""
+        shutil.rmtree(self._checkpoints(folder), ignore_errors=True)
+
+    def _checkpoints(self, folder: Path) -> Path:
+        return folder.parent / f".{folder.name}.checkpoints-{self.key[:12]}"
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        settled = {"max_length": self._max_length, "precision": self._precision, "device": self._device}
+        return {**self._options.hyperparameters(), **settled}
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 of a model's weights; of several files, the hash of their names and hashes."""
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    if len(weights) == 1:
+        return sha256_of(weights[0])
+    return content_key(**{file.name: sha256_of(file) for file in weights})
