@@ -171,9 +171,7 @@ def run_record(
                 precision="bf16",
                 best_epoch=3,
                 selected_by="validation_accuracy",
-                history=[
-                    EpochLog(epoch=e, train_loss=0.6 / e, validation_accuracy=0.8 + e / 50) for e in (1, 2, 3)
-                ],
+                history=[EpochLog(epoch=e, train_loss=0.6 / e, validation_accuracy=0.8 + e / 50) for e in (1, 2, 3)],
             ),
             "predictions": predictions(accuracy, who=name, reviews=reviews),
             "hardware": dict(MACHINE),
@@ -183,9 +181,7 @@ def run_record(
     )
 
 
-def form_record(
-    form: str = "fp32", *, accuracy: float = 0.86, who: str = "minilm-l6", **changes
-) -> FormRecord:
+def form_record(form: str = "fp32", *, accuracy: float = 0.86, who: str = "minilm-l6", **changes) -> FormRecord:
     """One form of a bundle."""
     return FormRecord(
         **{
@@ -203,9 +199,7 @@ def form_record(
     )
 
 
-def bundle_record(
-    name: str = "minilm-l6", *, accuracy: float = 0.86, reviews: int = 1000, **changes
-) -> BundleRecord:
+def bundle_record(name: str = "minilm-l6", *, accuracy: float = 0.86, reviews: int = 1000, **changes) -> BundleRecord:
     """An exported bundle with fp32 and int8."""
     return BundleRecord(
         **{
@@ -238,9 +232,7 @@ def bundle_record(
     )
 
 
-def latency_samples(
-    p50_ms: float, *, count: int = 200, processes: int = 3, spread: float = 0.1
-) -> list[list[float]]:
+def latency_samples(p50_ms: float, *, count: int = 200, processes: int = 3, spread: float = 0.1) -> list[list[float]]:
     """Samples whose median is ``p50_ms``, with the long right tail of real review lengths."""
     quantiles = (np.arange(count) + 0.5) / count
     offsets = quantiles - 0.5

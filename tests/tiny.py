@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-WORDS = (
+WORDS = (  # noqa: SIM905
     "the a movie film was is and but not very good bad great awful boring superb plot actor acting story "
     "scene i we it this that never always loved hated enjoyed watched wonderful terrible fine dull bright "
     "music script cast poor rich slow fast ending beginning funny sad worst best ever one two time"
@@ -29,7 +29,7 @@ def wordpiece(folder: Path, kind: str = "bert") -> None:
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = [c for c in "abcdefghijklmnopqrstuvwxyz"]
+    letters = list("abcdefghijklmnopqrstuvwxyz")
     vocabulary = special + WORDS + [w for w in letters if w not in WORDS] + ["##" + c for c in letters]
     table = {token: index for index, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(table, unk_token="[UNK]"))
@@ -38,7 +38,9 @@ def wordpiece(folder: Path, kind: str = "bert") -> None:
     left = kind == "xlnet"
     template = ("$A:0 [SEP]:0 [CLS]:2", "$A:0 $B:1") if left else ("[CLS]:0 $A:0 [SEP]:0", "$A:0 $B:1")
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=template[0], pair=template[1], special_tokens=[("[CLS]", table["[CLS]"]), ("[SEP]", table["[SEP]"])]
+        single=template[0],
+        pair=template[1],
+        special_tokens=[("[CLS]", table["[CLS]"]), ("[SEP]", table["[SEP]"])],
     )
     names = ["input_ids", "attention_mask"]
     if kind in ("bert", "albert", "electra", "deberta-v2", "xlnet"):
@@ -73,20 +75,41 @@ def configuration(kind: str, **changes):
     made = {
         "bert": lambda: t.BertConfig(**{**bertlike, **changes}),
         "distilbert": lambda: t.DistilBertConfig(
-            **{**common, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 66, **changes}
+            **{
+                **common,
+                "dim": 32,
+                "n_layers": 2,
+                "n_heads": 4,
+                "hidden_dim": 64,
+                "max_position_embeddings": 66,
+                **changes,
+            }
         ),
         "albert": lambda: t.AlbertConfig(**{**bertlike, "embedding_size": 16, **changes}),
         "electra": lambda: t.ElectraConfig(**{**bertlike, "embedding_size": 16, **changes}),
         "mpnet": lambda: t.MPNetConfig(**{**bertlike, **changes}),
         "roberta": lambda: t.RobertaConfig(**{**bertlike, "pad_token_id": 0, **changes}),
         "deberta-v2": lambda: t.DebertaV2Config(
-            **{**bertlike, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16, **changes}
+            **{
+                **bertlike,
+                "relative_attention": True,
+                "pos_att_type": ["p2c", "c2p"],
+                "position_buckets": 16,
+                **changes,
+            }
         ),
         "xlnet": lambda: t.XLNetConfig(
             **{**common, "d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64, **changes}
         ),
         "modernbert": lambda: t.ModernBertConfig(
-            **{**bertlike, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3, **changes}
+            **{
+                **bertlike,
+                "cls_token_id": 2,
+                "sep_token_id": 3,
+                "bos_token_id": 2,
+                "eos_token_id": 3,
+                **changes,
+            }
         ),
     }
     return made[kind]()

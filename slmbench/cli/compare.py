@@ -37,7 +37,9 @@ def compare(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help="Train, export and profile a recipe's ladder first: quickstart, or a TOML file."),
+        typer.Option(
+            "--recipe", help="Train, export and profile a recipe's ladder first: quickstart, or a TOML file."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -56,7 +58,8 @@ def compare(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
-        from slmbench.compare import Constraints, comparison_view
+        from slmbench.cli.tables import decision_view
+        from slmbench.compare import Constraints
         from slmbench.compare import compare as decide
         from slmbench.errors import UsageError
 
@@ -66,6 +69,7 @@ def compare(
             max_size_mb=max_size_mb,
             min_accuracy=min_accuracy,
         )
+        report = report or Path("comparisons") / (Path(recipe).stem if recipe else "latest")
         if recipe is not None:
             if profiles:
                 raise UsageError("give profiles or --recipe, not both")
@@ -78,8 +82,8 @@ def compare(
             record = decide(
                 profiles or None,
                 constraints=constraints,
-                report_dir=report or Path("comparisons") / "latest",
+                report_dir=report,
                 command=command_line(ctx),
                 progress=out,
             )
-        out.result(record.to_json(), *comparison_view(record))
+        out.result(record.to_json(), *decision_view(record, report))

@@ -39,22 +39,19 @@ def fetch(
         if show_list:
             from slmbench.cli.tables import catalogue_table
 
-            items = starter.catalogue()
-            document = {
-                "schema": "slmbench.catalogue/1",
-                "items": [
-                    {
-                        "name": item.name,
-                        "kind": item.kind,
-                        "title": item.title,
-                        "licence": item.licence,
-                        "download_bytes": item.download_bytes,
-                        "fetched": starter.is_fetched(item.name),
-                    }
-                    for item in items.values()
-                ],
-            }
-            out.result(to_json(document), catalogue_table(document["items"]))
+            listed = [
+                {
+                    "name": item.name,
+                    "kind": item.kind,
+                    "title": item.title,
+                    "licence": item.licence,
+                    "download_bytes": item.download_bytes,
+                    "fetched": starter.is_fetched(item.name),
+                }
+                for item in starter.catalogue().values()
+            ]
+            document: dict[str, object] = {"schema": "slmbench.catalogue/1", "items": listed}
+            out.result(to_json(document), catalogue_table(listed))
             return
         results = starter.fetch(names or ["starter"], from_dir=from_dir, force=force, progress=out)
         document = {
@@ -70,8 +67,8 @@ def fetch(
                 for result in results
             ],
         }
-        lines = [
-            f"{result.name:16} {'already there' if result.already_there else f'{result.bytes / 1e6:,.0f} MB'}  {result.path}"
-            for result in results
-        ]
+        lines = []
+        for result in results:
+            what = "already there" if result.already_there else f"{result.bytes / 1e6:,.0f} MB fetched"
+            lines.append(f"{result.name:16} {what:16} {result.path}")
         out.result(to_json(document), *lines)

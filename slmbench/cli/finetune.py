@@ -130,7 +130,5 @@ def finetune(
             skip_bad_rows=skip_bad_rows,
             progress=out,
         )
-        record = train(
-            model, reviews, training_options, output=output, command=command_line(ctx), progress=out
-        )
+        record = train(model, reviews, training_options, output=output, command=command_line(ctx), progress=out)
         out.result(record.to_json(), *run_summary(record))

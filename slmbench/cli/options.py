@@ -22,7 +22,12 @@ CorpusName = Annotated[
 ]
 TrainSize = Annotated[
     int | None,
-    typer.Option("--train-size", min=2, help="Training reviews; a tenth of them picks the epoch.", rich_help_panel="Corpus"),
+    typer.Option(
+        "--train-size",
+        min=2,
+        help="Training reviews; a tenth of them picks the epoch.",
+        rich_help_panel="Corpus",
+    ),
 ]
 TestSize = Annotated[
     int | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -123,7 +124,9 @@ def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = 
     except SlmbenchError as error:
         if debug:
             raise
-        _console(stderr=True).print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        _console(stderr=True).print(
+            f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True
+        )
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         _console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
@@ -142,7 +145,15 @@ def to_json(document: dict[str, Any]) -> str:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    stream = sys.stderr if stderr else sys.stdout
+    # A console of few characters (cp1252, ASCII) shows a substitute instead of failing on a sign it lacks.
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    console = Console(file=stream)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A file or a log has no width of its own; 80 columns would cut names and numbers.
+        console = Console(file=stream, width=120)
+    return console
 
 
 def _silence_libraries() -> None:

@@ -51,4 +51,4 @@ def predict(
         if texts and source:
             raise UsageError("give texts or --input, not both")
         classifier = Classifier(bundle, form=form, threads=threads)
-        classify_to(output, classifier, texts_from(texts, source, text_column), out)
+        classify_to(output, classifier, texts_from(texts, source, text_column, out), out)

@@ -28,7 +28,9 @@ def profile(
         typer.Option("--threads", help="Threads inside one inference; the usable cores when not given."),
     ] = None,
     processes: Annotated[int, typer.Option("--processes", help="Fresh processes a form.")] = 3,
-    time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds to sample a form for at the most.")] = 20.0,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", help="Seconds to sample a form for at the most.")
+    ] = 20.0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the records.")] = Path("profiles"),
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import RenderableType
 
-    from slmbench.records import BundleRecord, ProfileRecord, RunRecord
+    from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, RunRecord
     from slmbench.statistics import Evaluation
 
 
@@ -81,9 +83,7 @@ def bundle_summary(record: BundleRecord) -> list[RenderableType]:
 
 def profile_table(records: Sequence[ProfileRecord]) -> Table:
     """Show profiles side by side; what the machine made uncertain stands below."""
-    table = _table(
-        "bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms", "reviews/s", "peak MB", "cold ms", "MB"
-    )
+    table = _table("bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms", "reviews/s", "peak MB", "cold ms", "MB")
     for column in table.columns[2:]:
         column.justify = "right"
     for record in records:
@@ -102,12 +102,26 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
     notes = dict.fromkeys(
         note
         for record in records
-        for note in (*record.warnings, *([f"{record.bundle} {record.form}: {record.latency.note}"] if record.latency.note else []))
+        for note in (
+            *record.warnings,
+            *([f"{record.bundle} {record.form}: {record.latency.note}"] if record.latency.note else []),
+        )
     )
     if notes:
         table.caption = "\n".join(notes)
         table.caption_justify = "left"
     return table
+
+
+def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType]:
+    """Show a comparison: the table, then the decision, then where the whole story is."""
+    from slmbench.compare import decision_table
+
+    parts: list[RenderableType] = [decision_table(record)]
+    parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
+    parts += [Text(fact) for fact in record.floor]
+    parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.md'}", style="dim"))
+    return parts
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

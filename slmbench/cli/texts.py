@@ -2,9 +2,109 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from slmbench.cli.output import Output
+    from slmbench.edge import Classifier
+
+
+def texts_from(
+    arguments: Sequence[str] | None, source: Path | None, text_column: str | None, out: Output
+) -> Iterator[str]:
+    """Yield the texts to classify: the arguments, a file's, or stdin's lines.
+
+    Args:
+        arguments: Texts given on the command line.
+        source: A table (CSV, TSV, JSON Lines, Parquet) or a text file with a text a line.
+        text_column: Column of the text in a table; guessed from the usual names when not given.
+        out: Where progress is shown.
+
+    Raises:
+        UsageError: There is no such file or column, or nothing to read.
+        SlmbenchError: The file is not UTF-8, or a row of it cannot be read.
+    """
+    from slmbench.corpora.tables import FORMATS, format_of
+
+    if arguments:
+        yield from arguments
+    elif source is None:
+        if sys.stdin.isatty():
+            raise UsageError("give texts, --input FILE, or pipe one text a line into stdin")
+        yield from _lines(sys.stdin.buffer, "stdin")
+    elif not source.is_file():
+        raise UsageError(f"there is no file {source}")
+    elif format_of(source) in FORMATS:
+        yield from _column(source, text_column, out)
+    else:
+        if text_column is not None:
+            raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}), {source} is none")
+        with source.open("rb") as file:
+            yield from _lines(file, str(source))
+
+
+def classify_to(output: Path | None, classifier: Classifier, texts: Iterable[str], out: Output) -> None:
+    """Write one JSON line a text, in input order.
+
+    Args:
+        output: File to write, built aside and renamed at the end; ``None`` is stdout.
+        classifier: What classifies.
+        texts: The texts.
+        out: Where lines go when there is no file.
+
+    Raises:
+        SlmbenchError: The file cannot be written.
+    """
+    lines = (_json_line(prediction) for prediction in classifier.stream(texts))
+    if output is None:
+        for line in lines:
+            out.line(line)
+        return
+    building = output.with_name(f".{output.name}.building")
+    try:
+        with building.open("w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+        building.replace(output)
+    except OSError as error:
+        raise SlmbenchError(f"{output} cannot be written ({error.strerror or error})") from None
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def _json_line(prediction: Any) -> str:
+    scores = {label: round(score, 6) for label, score in prediction.scores.items()}
+    return json.dumps(
+        {"label": prediction.label, "score": round(prediction.score, 6), "scores": scores}, ensure_ascii=False
+    )
+
+
+def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise SlmbenchError(f"{name}: line {number} is not UTF-8") from None
+
+
+def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]:
+    from slmbench.corpora.columns import TEXT_COLUMNS
+    from slmbench.corpora.rows import BadRows
+    from slmbench.corpora.tables import open_table
+
+    with (
+        out.task(f"classifying {source.name}", total=source.stat().st_size, unit="bytes") as task,
+        open_table(source, BadRows(str(source), skip=False), task) as table,
+    ):
+        column = text_column or next((name for name in TEXT_COLUMNS if name in table.columns), None)
+        if column is None or column not in table.columns:
+            wanted = f"no column {text_column!r}" if text_column else "no column of the usual names for text"
+            raise UsageError(f"{source} has {wanted}; --text-column takes one of: {', '.join(table.columns)}")
+        for _, (value,) in table.cells([column]):
+            yield "" if value is None else str(value)

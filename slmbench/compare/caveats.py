@@ -37,9 +37,7 @@ def floor_facts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
         floor = max(standards, key=lambda standard: standard.accuracy)
         difference = compare_accuracy(floor, cell)
         name = f"{cell.profile.bundle} {cell.profile.form}"
-        numbers = (
-            f"({percent(cell.accuracy)} against {percent(floor.accuracy)}, {p_value(difference.p_value)})"
-        )
+        numbers = f"({percent(cell.accuracy)} against {percent(floor.accuracy)}, {p_value(difference.p_value)})"
         if difference.difference > 0 and difference.p_value < SIGNIFICANCE:
             facts.append(f"{name} beats the TF-IDF floor by {points(difference.difference)} {numbers}")
             continue
@@ -105,8 +103,7 @@ def _measuring(cells: Sequence[Cell]) -> list[str]:
     words = [cell for cell in cells if cell.profile.corpus.inputs == "length-matched words"]
     if words:
         found.append(
-            "latency was measured on words matched to the corpus's lengths, not on reviews:"
-            f" {_who(words, cells)}"
+            f"latency was measured on words matched to the corpus's lengths, not on reviews: {_who(words, cells)}"
         )
     for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
         if note:

@@ -184,9 +184,7 @@ def _read_profile(file: Path) -> ProfileRecord:
     except OSError as error:
         raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
     if not profile.hardware.get("fingerprint"):
-        raise SlmbenchError(
-            f"{file} does not say which machine it was measured on: hardware.fingerprint is missing"
-        )
+        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
     predictions = profile.predictions
     columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
     if len(columns) > 1 or not predictions.row_ids:
@@ -216,9 +214,7 @@ def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
         aspects = {id(profile): _aspects(profile) for profile in group}
         seen = [Counter(column) for column in zip(*aspects.values(), strict=True)]
         for profile in group:
-            telling = [
-                aspect for aspect, values in zip(aspects[id(profile)], seen, strict=True) if len(values) > 1
-            ]
+            telling = [aspect for aspect, values in zip(aspects[id(profile)], seen, strict=True) if len(values) > 1]
             cells.append(Cell(profile, ", ".join(telling) or None))
     return cells
 
@@ -232,9 +228,7 @@ def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     groups: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         groups[machine_of(cell.profile)].append(cell)
-    order = sorted(
-        groups, key=lambda machine: (-len(groups[machine]), machine_name(groups[machine][0].profile))
-    )
+    order = sorted(groups, key=lambda machine: (-len(groups[machine]), machine_name(groups[machine][0].profile)))
     return {machine: sorted(groups[machine], key=lambda cell: (cell.p50_ms, cell.label)) for machine in order}
 
 

@@ -35,6 +35,7 @@ def compare(
     failures: Sequence[Row] = (),
     report_dir: Path | None = None,
     name: str = "comparison",
+    command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> ComparisonRecord:
     """Compare profiles and say which classifier to ship, in which form, and why.
@@ -49,6 +50,7 @@ def compare(
         failures: Cells that could not be measured, each with its reason in ``failure``.
         report_dir: Where to write ``comparison.json``, ``report.md`` and plots; ``None`` writes nothing.
         name: Name of the comparison.
+        command: The command line, for the record.
         progress: Told what is going on.
 
     Returns:
@@ -71,6 +73,7 @@ def compare(
     by_machine = [_machine_decision(machine, decision) for machine, decision in decisions.items()]
     record = ComparisonRecord(
         name=name,
+        command=list(command),
         constraints=constraints.as_dict(),
         rows=[
             *(
@@ -152,9 +155,7 @@ def machine_facts(profile: ProfileRecord) -> dict[str, str]:
         "CPU": hardware.get("cpu_model"),
         "instruction sets": ", ".join(hardware.get("isa") or []),
         "cores": hardware.get("cores_available"),
-        "memory": f"{limit(round(memory / 2**30, 1))} GiB"
-        if (memory := hardware.get("memory_bytes"))
-        else None,
+        "memory": f"{limit(round(memory / 2**30, 1))} GiB" if (memory := hardware.get("memory_bytes")) else None,
         "governor": hardware.get("governor"),
         "virtual machine": _virtual(hardware),
         "system": " ".join(str(hardware[key]) for key in ("os", "machine_arch") if hardware.get(key)),
@@ -166,6 +167,4 @@ def machine_facts(profile: ProfileRecord) -> dict[str, str]:
 def _virtual(hardware: dict[str, Any]) -> str | None:
     if hardware.get("virtualised") is None:
         return None
-    return (
-        f"yes ({hardware.get('hypervisor') or 'hypervisor not named'})" if hardware["virtualised"] else "no"
-    )
+    return f"yes ({hardware.get('hypervisor') or 'hypervisor not named'})" if hardware["virtualised"] else "no"

@@ -76,8 +76,7 @@ class Constraints:
         if self.max_p95_ms is not None:
             if row.p95_ms is None:
                 broken.append(
-                    f"p95 is not known ({row.p95_note}), so the {limit(self.max_p95_ms)} ms limit"
-                    " cannot be checked"
+                    f"p95 is not known ({row.p95_note}), so the {limit(self.max_p95_ms)} ms limit cannot be checked"
                 )
             elif row.p95_ms > self.max_p95_ms:
                 broken.append(f"p95 {milliseconds(row.p95_ms)} is over the {limit(self.max_p95_ms)} ms limit")
@@ -125,22 +124,14 @@ def best_within_reach(limits: dict[str, float], rows: Sequence[Row]) -> str:
     phrases = []
     if "max_p95_ms" in limits:
         known = [(row.p95_ms, row.label) for row in rows if row.p95_ms is not None]
-        phrases += [
-            f"the lowest p95 is {milliseconds(value)} ({label})" for value, label in sorted(known)[:1]
-        ]
+        phrases += [f"the lowest p95 is {milliseconds(value)} ({label})" for value, label in sorted(known)[:1]]
     if "max_memory_mb" in limits:
         sizes = [(row.peak_bytes, row.label) for row in rows if row.peak_bytes is not None]
-        phrases += [
-            f"the lowest peak memory is {megabytes(value)} ({label})" for value, label in sorted(sizes)[:1]
-        ]
+        phrases += [f"the lowest peak memory is {megabytes(value)} ({label})" for value, label in sorted(sizes)[:1]]
     if "max_size_mb" in limits:
         sizes = [(row.size_bytes, row.label) for row in rows if row.size_bytes is not None]
-        phrases += [
-            f"the smallest is {bare_megabytes(value)} MB ({label})" for value, label in sorted(sizes)[:1]
-        ]
+        phrases += [f"the smallest is {bare_megabytes(value)} MB ({label})" for value, label in sorted(sizes)[:1]]
     if "min_accuracy" in limits:
         scores = [(-row.accuracy, row.label) for row in rows if row.accuracy is not None]
-        phrases += [
-            f"the highest accuracy is {percent(-value)} ({label})" for value, label in sorted(scores)[:1]
-        ]
+        phrases += [f"the highest accuracy is {percent(-value)} ({label})" for value, label in sorted(scores)[:1]]
     return ", ".join(phrases)

@@ -114,9 +114,7 @@ def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
                 dominator,
                 significant=to_best[cell].p_value < SIGNIFICANCE,
             )
-    others = [
-        (cell, to_best[cell]) for cell in sorted(equal, key=lambda cell: cell.p50_ms) if cell is not winner
-    ]
+    others = [(cell, to_best[cell]) for cell in sorted(equal, key=lambda cell: cell.p50_ms) if cell is not winner]
     why = sentences.won(
         winner, best, fastest, to_best[winner], others, candidates=len(candidates), limited=bool(limits)
     )

@@ -119,9 +119,7 @@ def _draw(
         task.advance()
 
 
-def render_report(
-    record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRecord]], no_plots: str | None
-) -> str:
+def render_report(record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRecord]], no_plots: str | None) -> str:
     """Render ``report.md``.
 
     Args:
@@ -226,6 +224,4 @@ def _software(profiles: Sequence[ProfileRecord]) -> dict[str, str]:
     for profile in profiles:
         for library, version in profile.software.items():
             versions.setdefault(library, Counter())[version] += 1
-    return {
-        library: ", ".join(version for version, _ in met.most_common()) for library, met in versions.items()
-    }
+    return {library: ", ".join(version for version, _ in met.most_common()) for library, met in versions.items()}

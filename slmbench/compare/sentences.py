@@ -40,9 +40,7 @@ def incomparable(cell: Cell, standard: Cell) -> str:
             f"its accuracy was measured on other test reviews ({cell.test_hash[:8]}) than the decision"
             f" rests on ({standard.test_hash[:8]}), so the two cannot be compared"
         )
-    return (
-        f"measured in the {cell.profile.scenario} scenario, the decision rests on {standard.profile.scenario}"
-    )
+    return f"measured in the {cell.profile.scenario} scenario, the decision rests on {standard.profile.scenario}"
 
 
 def no_gain(cell: Cell, reference: Cell) -> str:
@@ -94,8 +92,7 @@ def won(
     if winner is best:
         reason = f"most accurate of the {scope} ({numbers}; {speed})"
         named = [
-            f"{cell.label} cannot be told apart in accuracy ({p_value(difference.p_value)})"
-            f" but {_is(cell, winner)}"
+            f"{cell.label} cannot be told apart in accuracy ({p_value(difference.p_value)}) but {_is(cell, winner)}"
             for cell, difference in others[:_NAMED]
         ]
         more = len(others) - _NAMED

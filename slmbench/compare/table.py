@@ -192,17 +192,11 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
     lines += [f"{tag} = {record.machines[machine]['name']}" for machine, tag in tags.items()]
     if not tags:
         lines += [f"machine: {facts['name']}" for facts in record.machines.values()]
-    left_out = [
-        column.header.replace("\n", " ").replace(" MB", "") for column in COLUMNS if column not in columns
-    ]
+    left_out = [column.header.replace("\n", " ").replace(" MB", "") for column in COLUMNS if column not in columns]
     if left_out:
         lines.append(f"not shown in this width: {', '.join(left_out)}")
-    lines += [
-        f"{marks.out} failed: {row.label}: {row.failure}" for row in record.rows if row.failure is not None
-    ]
-    lines += [
-        f"{marks.out} refused: {row.label}: {row.refusal}" for row in measured if row.refusal is not None
-    ]
+    lines += [f"{marks.out} failed: {row.label}: {row.failure}" for row in record.rows if row.failure is not None]
+    lines += [f"{marks.out} refused: {row.label}: {row.refusal}" for row in measured if row.refusal is not None]
     return "\n".join(lines)
 
 

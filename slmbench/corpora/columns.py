@@ -107,9 +107,7 @@ def _column(columns: Sequence[str], source: str, named: str | None, guesses: Seq
     for guess in guesses:
         if guess.lower() in by_lower:
             return by_lower[guess.lower()]
-    raise UsageError(
-        f"{source}: no column looks like the {role}; name one with --{role}-column, out of: {there}"
-    )
+    raise UsageError(f"{source}: no column looks like the {role}; name one with --{role}-column, out of: {there}")
 
 
 def read_rows(table: Table, reading: Reading, bad_rows: BadRows, notes: list[str]) -> Iterator[Row]:

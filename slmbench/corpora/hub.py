@@ -80,11 +80,7 @@ def open_tables(name: str, progress: Progress) -> dict[str, HubTable]:
             f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
             " a local file and give its path"
         )
-    return {
-        side: HubTable(parts[side], progress, f"reading {name}")
-        for side in ("train", "test")
-        if side in parts
-    }
+    return {side: HubTable(parts[side], progress, f"reading {name}") for side in ("train", "test") if side in parts}
 
 
 def _offline(name: str, why: str) -> str:

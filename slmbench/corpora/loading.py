@@ -131,9 +131,7 @@ def load_corpus(
     )
 
 
-def load_test_rows(
-    options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT
-) -> Split:
+def load_test_rows(options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT) -> Split:
     """Load the test rows of a recorded corpus again.
 
     Args:
@@ -167,9 +165,7 @@ def _check_sizes(train_size: int | None, test_size: int | None, validation_fract
         if size is not None and size < 1:
             raise UsageError(f"the number of {side} reviews has to be at least 1, not {size}")
     if not 0 <= validation_fraction < 1:
-        raise UsageError(
-            f"the validation fraction has to be at least 0 and below 1, not {validation_fraction}"
-        )
+        raise UsageError(f"the validation fraction has to be at least 0 and below 1, not {validation_fraction}")
 
 
 def _check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -195,8 +191,7 @@ def _label_names(source: Source, rows: list[Row]) -> list[str]:
         raise SlmbenchError(f"{source.name} has no usable review")
     if len(found) < 2:
         raise SlmbenchError(
-            f"all {len(rows)} reviews of {source.name} are labelled '{found.pop()}': a classifier needs two"
-            " labels"
+            f"all {len(rows)} reviews of {source.name} are labelled '{found.pop()}': a classifier needs two labels"
         )
     names = list(source.label_names) if source.label_names else order_labels(found)
     missing = [name for name in names if name not in found]

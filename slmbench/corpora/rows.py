@@ -60,7 +60,6 @@ class BadRows:
         """
         if not self._skip:
             raise SlmbenchError(
-                f"{self._source}: row {number}: {why}; correct it, or pass --skip-bad-rows to leave such rows"
-                " out"
+                f"{self._source}: row {number}: {why}; correct it, or pass --skip-bad-rows to leave such rows out"
             )
         self.skipped += 1

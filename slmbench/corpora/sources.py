@@ -152,9 +152,7 @@ def _read_hub(name: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress
         sides[side] = list(read_rows(table, reading, bad_rows, notes))
         skipped += bad_rows.skipped
         labels, has_stars = reading.label_names, reading.are_stars
-    return Source(
-        name, f"hub dataset {name}", sides["train"], skipped, labels, notes, has_stars, sides.get("test")
-    )
+    return Source(name, f"hub dataset {name}", sides["train"], skipped, labels, notes, has_stars, sides.get("test"))
 
 
 def _check_hub_name(name: str) -> None:
@@ -164,9 +162,7 @@ def _check_hub_name(name: str) -> None:
     if local or format_of(path) in FORMATS or path.suffix.lower() in {".gz", ".txt", ".zip", ".xlsx", ".xls"}:
         raise UsageError(f"there is no file {name}")
     if name in starter.catalogue():
-        raise UsageError(
-            f"'{name}' is a model, not a corpus; starter corpora are: {', '.join(_STARTER_SOURCES)}"
-        )
+        raise UsageError(f"'{name}' is a model, not a corpus; starter corpora are: {', '.join(_STARTER_SOURCES)}")
     close = difflib.get_close_matches(name.lower(), _STARTER_SOURCES, n=1, cutoff=0.7)
     if close and "/" not in name:
         raise UsageError(f"there is no corpus '{name}'; did you mean '{close[0]}'?")

@@ -153,9 +153,7 @@ class _DelimitedTable:
         try:
             self.columns = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter))]
         except (csv.Error, _LineTooLong) as error:
-            raise SlmbenchError(
-                f"{path} has no header line that can be read ({str(error) or _TOO_LONG})"
-            ) from None
+            raise SlmbenchError(f"{path} has no header line that can be read ({str(error) or _TOO_LONG})") from None
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         places = [self.columns.index(name) for name in columns]

@@ -30,9 +30,7 @@ class OnnxBackend:
             options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
         except Exception as error:  # noqa: BLE001
             raise SlmbenchError(f"onnxruntime cannot load {model}: {str(error).splitlines()[0]}") from None

@@ -31,7 +31,7 @@ def write_card(bundle: BundleRecord, run: RunRecord, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Markdown, not HTML
+        autoescape=False,  # Markdown, not HTML
     )
     text = environment.get_template("card.md").render(
         bundle=bundle,

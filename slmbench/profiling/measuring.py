@@ -233,9 +233,7 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
                 # The peak of serving one review at a time: larger batches would hide it.
                 memory = process.ask({"do": "memory"})
                 peaks.append((memory["peak_bytes"], memory["source"]))
-                passes += [
-                    process.ask({"do": "offline", "batch_tokens": BATCH_TOKENS})["s"] for _ in range(PASSES)
-                ]
+                passes += [process.ask({"do": "offline", "batch_tokens": BATCH_TOKENS})["s"] for _ in range(PASSES)]
             bar.advance()
     return ProfileRecord(
         name=profile_name(cell, options),
@@ -293,9 +291,7 @@ def _latency(sampled: list[Sampled], options: ProfileOptions) -> Latency:
 def _memory(starts: list[MeasuredProcess], peaks: list[tuple[int | None, str | None]]) -> Memory:
     loads = [process.started["load_bytes"] for process in starts if process.started["load_bytes"] is not None]
     known = [peak for peak, _ in peaks if peak is not None]
-    return Memory(
-        load_bytes=max(loads, default=None), peak_bytes=max(known, default=None), source=peaks[0][1]
-    )
+    return Memory(load_bytes=max(loads, default=None), peak_bytes=max(known, default=None), source=peaks[0][1])
 
 
 def _busy_warning() -> list[str]:

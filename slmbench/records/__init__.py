@@ -6,7 +6,7 @@ them is computed when the record is read, so it can be recomputed, merged across
 
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
-from slmbench.records.comparison import ComparisonRecord, Recommendation, Rejection, Row
+from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.predictions import Predictions
 from slmbench.records.profile import (
     ColdStart,
@@ -29,6 +29,7 @@ __all__ = [
     "FormRecord",
     "Latency",
     "LengthQuantiles",
+    "MachineDecision",
     "Memory",
     "Parity",
     "Predictions",

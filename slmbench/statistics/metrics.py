@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 class Evaluation(BaseModel):
-    """Metrics of one set of predictions. Precision, recall and F1 without a prefix mean the macro average,
-    except for two classes, where precision and recall are those of the second (positive) label."""
+    """Metrics of one set of predictions.
+
+    Precision and recall are macro averages; for two classes they are those of the second (positive) label.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -44,9 +44,7 @@ class FloorTraining:
             test=self._identity.test_hash,
         )
 
-    def run(
-        self, building: Path, folder: Path, name: str, command: list[str], progress: Progress
-    ) -> RunRecord:
+    def run(self, building: Path, folder: Path, name: str, command: list[str], progress: Progress) -> RunRecord:
         """Fit, save into ``building`` and test.
 
         Args:
@@ -101,9 +99,7 @@ class FloorTraining:
                 resumed_at_epoch=None,
                 history=[],
             ),
-            predictions=Predictions.of(
-                corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)
-            ),
+            predictions=Predictions.of(corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)),
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )

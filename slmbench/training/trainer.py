@@ -179,9 +179,7 @@ def train(
     )
 
 
-def _examples(
-    tokenizer: PreTrainedTokenizerFast, split: Split, options: TrainingOptions
-) -> list[dict[str, Any]]:
+def _examples(tokenizer: PreTrainedTokenizerFast, split: Split, options: TrainingOptions) -> list[dict[str, Any]]:
     """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""
     if not len(split):
         return []

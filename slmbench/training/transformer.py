@@ -71,9 +71,7 @@ class TransformerTraining:
             validation=self._identity.validation_reviews,
         )
 
-    def run(
-        self, building: Path, folder: Path, name: str, command: list[str], progress: Progress
-    ) -> RunRecord:
+    def run(self, building: Path, folder: Path, name: str, command: list[str], progress: Progress) -> RunRecord:
         """Train, save into ``building``, read back and test.
 
         Args:
@@ -166,9 +164,7 @@ class TransformerTraining:
                 resumed_at_epoch=outcome.resumed_at_epoch,
                 history=outcome.history,
             ),
-            predictions=Predictions.of(
-                corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)
-            ),
+            predictions=Predictions.of(corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)),
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )

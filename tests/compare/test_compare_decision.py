@@ -44,13 +44,9 @@ def test_ladder_ships_the_fastest_of_the_equally_accurate(decide):
     assert (record.recommended.name, record.recommended.form) == ("minilm-l6", "int8")
     assert "fastest of the 2 (of 7 candidates)" in record.recommended.why
     assert "minilm-l6 fp32 is 2.1× slower and 3.9× larger" in record.recommended.why
-    assert why(record, "minilm-l6 fp32").startswith(
-        "same accuracy within the noise (87.4 % against 87.1 %, p = "
-    )
+    assert why(record, "minilm-l6 fp32").startswith("same accuracy within the noise (87.4 % against 87.1 %, p = ")
     assert why(record, "minilm-l6 fp32").endswith("2.1× slower")
-    assert why(record, "bert-tiny fp32").startswith(
-        "5.2 points less accurate than minilm-l6 fp32 (p < 0.001)"
-    )
+    assert why(record, "bert-tiny fp32").startswith("5.2 points less accurate than minilm-l6 fp32 (p < 0.001)")
     assert "dominated by tfidf fp32" in why(record, "bert-tiny fp32")
     assert len(record.rejected) == len(record.rows) - 1
     assert [row.label for row in record.rows if row.recommended] == ["minilm-l6 int8"]
@@ -185,9 +181,7 @@ def test_a_form_that_gains_nothing_over_fp32_is_not_recommended(decide, accuracy
 def test_a_refused_form_is_shown_but_neither_on_the_front_nor_recommended(decide):
     record = decide(
         profile_record(form="fp32"),
-        profile_record(
-            form="int8", p50_ms=10, size_mb=23, accepted=False, reason="accuracy falls by 3.1 points"
-        ),
+        profile_record(form="int8", p50_ms=10, size_mb=23, accepted=False, reason="accuracy falls by 3.1 points"),
     )
     assert record.recommended.form == "fp32"
     assert why(record, "minilm-l6 int8") == "refused at export: accuracy falls by 3.1 points"
@@ -244,9 +238,7 @@ def test_runs_of_one_form_in_several_ways_are_told_apart(decide):
 
 def test_the_floor_is_made_visible(decide):
     record = decide(*ladder())
-    assert any(
-        fact.startswith("minilm-l6 fp32 beats the TF-IDF floor by 3.5 points") for fact in record.floor
-    )
+    assert any(fact.startswith("minilm-l6 fp32 beats the TF-IDF floor by 3.5 points") for fact in record.floor)
     assert any(
         caveat.startswith("bert-tiny fp32 does not beat the TF-IDF floor (82.2 % against 83.9 %, p = ")
         for caveat in record.caveats

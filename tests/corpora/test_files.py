@@ -60,9 +60,7 @@ def test_byte_order_mark_and_upper_case_columns(tmp_path):
 
 
 def test_named_columns(tmp_path):
-    path = write_csv(
-        tmp_path / "r.csv", [{"a": row["label"], "text": "x", "b": row["text"]} for row in reviews(80)]
-    )
+    path = write_csv(tmp_path / "r.csv", [{"a": row["label"], "text": "x", "b": row["text"]} for row in reviews(80)])
     assert len(all_texts(load_corpus(path, text_column="b", label_column="a"))) == 80
     with pytest.raises(UsageError, match=r"no column 'c'; its columns are: a, text, b"):
         load_corpus(path, text_column="c", label_column="a")
@@ -92,9 +90,7 @@ def test_order_of_labels(tmp_path, labels, names):
 def test_labels_given(tmp_path):
     path = write_jsonl(tmp_path / "r.jsonl", reviews(200))
     assert load_corpus(path, labels=["positive", "negative"]).label_names == ["positive", "negative"]
-    with pytest.raises(
-        SlmbenchError, match=r"r.jsonl: row 1: unknown label 'negative'; the labels are: a, positive"
-    ):
+    with pytest.raises(SlmbenchError, match=r"r.jsonl: row 1: unknown label 'negative'; the labels are: a, positive"):
         load_corpus(path, labels=["a", "positive"])
     with pytest.raises(SlmbenchError, match=r"no review of r.jsonl is labelled 'mixed'"):
         load_corpus(path, labels=["positive", "negative", "mixed"])
@@ -173,9 +169,7 @@ def test_endless_line_is_refused_without_holding_it(tmp_path, kind):
         file.writelines(lines[5:])
     number = 5 if kind == "csv" else 6
     tracemalloc.start()
-    with pytest.raises(
-        SlmbenchError, match=f"row {number}: it is longer than 10 MB; is this one review a line"
-    ):
+    with pytest.raises(SlmbenchError, match=f"row {number}: it is longer than 10 MB; is this one review a line"):
         load_corpus(str(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -185,9 +179,7 @@ def test_endless_line_is_refused_without_holding_it(tmp_path, kind):
 
 def test_quote_that_never_closes(tmp_path):
     path = tmp_path / "r.csv"
-    path.write_text(
-        "text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in reviews(50)) + '"open,negative\n'
-    )
+    path.write_text("text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in reviews(50)) + '"open,negative\n')
     with pytest.raises(SlmbenchError, match="row 51: it cannot be read"):
         load_corpus(str(path))
 

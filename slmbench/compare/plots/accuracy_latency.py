@@ -81,18 +81,14 @@ def _panel(axes: Any, rows: Sequence[Row], colour: dict[str, str], largest: int)
             zorder=3,
         )
         if row.recommended:
-            axes.scatter(
-                [x], [y], s=55, marker="*", color="white", edgecolor=HIGHLIGHT, linewidth=0.7, zorder=5
-            )
+            axes.scatter([x], [y], s=55, marker="*", color="white", edgecolor=HIGHLIGHT, linewidth=0.7, zorder=5)
     axes.set_xlim(min(times) / 1.9, right)
     axes.set_xlabel("median latency of one review, ms (log scale)", fontsize=9, color=INK)
     axes.set_ylabel("accuracy, %", fontsize=9, color=INK)
     decades = math.log10(right / (min(times) / 1.9))
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if decades < 3.5 else (1,)))
     axes.xaxis.set_major_formatter(
-        FuncFormatter(
-            lambda value, _: three_digits(value).rstrip("0").rstrip(".") if value < 1 else f"{value:,.0f}"
-        )
+        FuncFormatter(lambda value, _: three_digits(value).rstrip("0").rstrip(".") if value < 1 else f"{value:,.0f}")
     )
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(y=0.1)

@@ -32,10 +32,7 @@ def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
     axes = figure.subplots()
     plain_axes(axes)
     colour = colours(bundle for bundle, _ in forms)
-    lines = {
-        form: LINES[number % len(LINES)]
-        for number, form in enumerate(dict.fromkeys(form for _, form in forms))
-    }
+    lines = {form: LINES[number % len(LINES)] for number, form in enumerate(dict.fromkeys(form for _, form in forms))}
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
     drawn = []
     for (bundle, form), predictions in forms.items():
@@ -127,9 +124,7 @@ def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> 
             )
         axes.set_title(f"{bundle} {form}\n{percent(evaluation.accuracy)}", fontsize=8.5, color=INK)
         ticks = range(len(predictions.labels))
-        axes.set_xticks(
-            ticks, predictions.labels, fontsize=7.5, color=INK, rotation=0 if classes <= 3 else 45
-        )
+        axes.set_xticks(ticks, predictions.labels, fontsize=7.5, color=INK, rotation=0 if classes <= 3 else 45)
         axes.set_yticks(
             ticks,
             predictions.labels if number % columns == 0 else [""] * len(predictions.labels),

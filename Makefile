@@ -1,0 +1,34 @@
+# Two commands for a fresh machine: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: quickstart test test-fast lint clean
+
+## Environment, starter weights and reviews, the whole ladder, the decision and its report.
+quickstart: $(READY)
+	$(BIN)/slmbench compare --recipe quickstart
+
+## Environment, lint, types, all tests.
+test: $(READY) lint
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+## The default part of the tests only.
+test-fast: $(READY)
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+## Remove what can be made again; runs, bundles and profiles of yours stay.
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(READY)
