@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from slmbench.errors import UsageError
 
@@ -21,3 +21,18 @@ def choose(option: str, value: str | None, *words: Word) -> Word | None:
         if value == word:
             return word
     raise UsageError(f"{option} {value}: choose one of {', '.join(words)}")
+
+
+def size(option: str, value: str | None) -> int | Literal["all"] | None:
+    """Return a number of reviews, ``"all"``, or ``None`` when nothing was said.
+
+    Raises:
+        UsageError: It is neither a number above 0 nor the word.
+    """
+    if value is None:
+        return None
+    if value == "all":
+        return "all"
+    if not value.isdigit() or int(value) == 0:
+        raise UsageError(f"{option} {value}: give a number above 0, or all")
+    return int(value)

@@ -10,8 +10,6 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
 
-Limits = "Limits"
-
 
 def compare(
     ctx: typer.Context,
@@ -21,19 +19,19 @@ def compare(
     ] = None,
     max_p95_ms: Annotated[
         float | None,
-        typer.Option("--max-p95-ms", help="Longest p95 latency.", rich_help_panel=Limits),
+        typer.Option("--max-p95-ms", help="Longest p95 latency."),
     ] = None,
     max_memory_mb: Annotated[
         float | None,
-        typer.Option("--max-memory-mb", help="Largest peak memory.", rich_help_panel=Limits),
+        typer.Option("--max-memory-mb", help="Largest peak memory."),
     ] = None,
     max_size_mb: Annotated[
         float | None,
-        typer.Option("--max-size-mb", help="Largest bundle.", rich_help_panel=Limits),
+        typer.Option("--max-size-mb", help="Largest bundle."),
     ] = None,
     min_accuracy: Annotated[
         float | None,
-        typer.Option("--min-accuracy", help="Lowest accuracy, as 0.85 or 85.", rich_help_panel=Limits),
+        typer.Option("--min-accuracy", help="Lowest accuracy, as 0.85 or 85."),
     ] = None,
     recipe: Annotated[
         str | None,

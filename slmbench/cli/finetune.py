@@ -9,8 +9,6 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
 
-Panel = "Training"
-
 
 def finetune(
     ctx: typer.Context,
@@ -27,43 +25,43 @@ def finetune(
     skip_bad_rows: opt.SkipBadRows = False,
     method: Annotated[
         str | None,
-        typer.Option("--method", help="full (default), lora, or tfidf: the floor.", rich_help_panel=Panel),
+        typer.Option("--method", help="full (default), lora, or tfidf: the floor."),
     ] = None,
-    lora: Annotated[bool, typer.Option("--lora", help="The same as --method lora.", rich_help_panel=Panel)] = False,
+    lora: Annotated[bool, typer.Option("--lora", help="The same as --method lora.")] = False,
     layers: Annotated[
         int | None,
-        typer.Option("--layers", help="Keep the first N encoder layers.", rich_help_panel=Panel),
+        typer.Option("--layers", help="Keep the first N encoder layers."),
     ] = None,
-    epochs: Annotated[float | None, typer.Option("--epochs", rich_help_panel=Panel)] = None,
-    learning_rate: Annotated[float | None, typer.Option("--lr", rich_help_panel=Panel)] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", rich_help_panel=Panel)] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--lr")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size")] = None,
     max_length: Annotated[
         int | None,
-        typer.Option("--max-length", help="Longest input in tokens.", rich_help_panel=Panel),
+        typer.Option("--max-length", help="Longest input in tokens."),
     ] = None,
     truncation_side: Annotated[
         str | None,
-        typer.Option("--truncation-side", help="Cut long reviews at the right or left.", rich_help_panel=Panel),
+        typer.Option("--truncation-side", help="Cut long reviews at the right or left."),
     ] = None,
     precision: Annotated[
         str,
-        typer.Option("--precision", help="auto, fp32 or bf16 (autocast).", rich_help_panel=Panel),
+        typer.Option("--precision", help="auto, fp32 or bf16 (autocast)."),
     ] = "auto",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", rich_help_panel=Panel)] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     dropout: Annotated[
         float | None,
-        typer.Option("--dropout", help="Every dropout probability of the model (default 0).", rich_help_panel=Panel),
+        typer.Option("--dropout", help="Every dropout probability of the model (default 0)."),
     ] = None,
     select_by: Annotated[
         str | None,
-        typer.Option("--select-by", help="loss, accuracy or macro_f1 picks the epoch.", rich_help_panel=Panel),
+        typer.Option("--select-by", help="loss, accuracy or macro_f1 picks the epoch."),
     ] = None,
-    lora_r: Annotated[int | None, typer.Option("--lora-r", rich_help_panel="LoRA")] = None,
-    lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", rich_help_panel="LoRA")] = None,
-    lora_dropout: Annotated[float | None, typer.Option("--lora-dropout", rich_help_panel="LoRA")] = None,
+    lora_r: Annotated[int | None, typer.Option("--lora-r")] = None,
+    lora_alpha: Annotated[int | None, typer.Option("--lora-alpha")] = None,
+    lora_dropout: Annotated[float | None, typer.Option("--lora-dropout")] = None,
     lora_targets: Annotated[
         str | None,
-        typer.Option("--lora-targets", help="Module names, comma-separated.", rich_help_panel="LoRA"),
+        typer.Option("--lora-targets", help="Module names, comma-separated."),
     ] = None,
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Load *.bin weights, which can run code.")
@@ -87,7 +85,7 @@ def finetune(
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import choose
+        from slmbench.cli.choices import choose, size
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import run_summary
         from slmbench.corpora import load_corpus
@@ -121,8 +119,8 @@ def finetune(
         training_options.check()
         reviews = load_corpus(
             corpus,
-            train_size=train_size,
-            test_size=test_size,
+            train_size=size("--train-size", train_size),
+            test_size=size("--test-size", test_size),
             text_column=text_column,
             label_column=label_column,
             stars=choose("--stars", stars, "drop", "negative", "neutral") or "drop",

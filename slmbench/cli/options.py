@@ -17,21 +17,15 @@ CorpusName = Annotated[
     typer.Option(
         "--corpus",
         help="imdb, rotten-tomatoes, a CSV, TSV, JSONL or Parquet file, or a hub dataset.",
-        rich_help_panel="Corpus",
     ),
 ]
 TrainSize = Annotated[
-    int | None,
-    typer.Option(
-        "--train-size",
-        min=2,
-        help="Training reviews; a tenth of them picks the epoch.",
-        rich_help_panel="Corpus",
-    ),
+    str | None,
+    typer.Option("--train-size", help="Training reviews, or 'all'; a tenth picks the epoch. [up to 1000]"),
 ]
 TestSize = Annotated[
-    int | None,
-    typer.Option("--test-size", min=2, help="Held-out reviews.", rich_help_panel="Corpus"),
+    str | None,
+    typer.Option("--test-size", help="Held-out reviews, or 'all'. [up to 1000]"),
 ]
 TextColumn = Annotated[
     str | None,
@@ -39,24 +33,23 @@ TextColumn = Annotated[
         "--text-column",
         "--text-field",
         help="Column of the text; for Amazon files reviewText or summary.",
-        rich_help_panel="Corpus",
     ),
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option("--label-column", help="Column of the label.", rich_help_panel="Corpus"),
+    typer.Option("--label-column", help="Column of the label."),
 ]
 Stars = Annotated[
     str,
-    typer.Option("--stars", help="What a 3-star review is: drop, negative or neutral.", rich_help_panel="Corpus"),
+    typer.Option("--stars", help="What a 3-star review is: drop, negative or neutral."),
 ]
 TestCorpus = Annotated[
     str | None,
-    typer.Option("--test-corpus", help="Test rows from a file of their own.", rich_help_panel="Corpus"),
+    typer.Option("--test-corpus", help="Test rows from a file of their own."),
 ]
 SkipBadRows = Annotated[
     bool,
-    typer.Option("--skip-bad-rows", help="Drop rows that cannot be read, and count them.", rich_help_panel="Corpus"),
+    typer.Option("--skip-bad-rows", help="Drop rows that cannot be read, and count them."),
 ]
 OutputFolder = Annotated[
     Path | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.corpora import sources, splitting
 from slmbench.corpora.columns import Stars, Wanted, order_labels
@@ -15,17 +15,21 @@ from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     from slmbench.corpora.rows import Row
     from slmbench.corpora.sources import Source
+
+#: How many reviews to draw: a number, or all there are.
+Size = int | Literal["all"]
+#: Reviews on each side when nothing is said: enough for a first answer within minutes on a CPU.
+DEFAULT_SIZE = 1000
 
 
 def load_corpus(
     name_or_path: str = "imdb",
     *,
-    train_size: int | None = None,
-    test_size: int | None = None,
+    train_size: Size | None = None,
+    test_size: Size | None = None,
     validation_fraction: float = 0.1,
     text_column: str | None = None,
     label_column: str | None = None,
@@ -45,8 +49,8 @@ def load_corpus(
     Args:
         name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON lines, JSON,
             Parquet), or a hub dataset.
-        train_size: Reviews for training and validation together; all there are when ``None``.
-        test_size: Reviews for testing; all there are when ``None``.
+        train_size: Reviews for training and validation together, or ``"all"``; up to 1,000 when ``None``.
+        test_size: Reviews for testing, or ``"all"``; up to 1,000 when ``None``.
         validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
         text_column: Column with the text; found by its name when ``None``.
         label_column: Column with the label; found by its name when ``None``.
@@ -96,13 +100,13 @@ def load_corpus(
         if shared:
             notes.append(f"{shared} training rows left out because they are also test rows")
 
-    _check_pool(train_pool, train_size, "training", main.name)
-    _check_pool(test_pool, test_size, "test", main.name)
-    sample = splitting.draw(train_pool, train_size or len(train_pool))
+    train_size = _settle(train_size, train_pool, "training", main.name)
+    test_size = _settle(test_size, test_pool, "test", main.name)
+    sample = splitting.draw(train_pool, train_size)
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = splitting.part_for_validation(sample, count)
     _check_training(training, label_names, main.name)
-    test = splitting.draw(test_pool, test_size or len(test_pool))
+    test = splitting.draw(test_pool, test_size)
     return Corpus(
         name=main.name,
         source=main.description,
@@ -160,9 +164,9 @@ def corpus_available(options: dict[str, Any]) -> bool:
     return all(sources.is_available(name) for name in names if name is not None)
 
 
-def _check_sizes(train_size: int | None, test_size: int | None, validation_fraction: float) -> None:
+def _check_sizes(train_size: Size | None, test_size: Size | None, validation_fraction: float) -> None:
     for size, side in ((train_size, "training"), (test_size, "test")):
-        if size is not None and size < 1:
+        if isinstance(size, int) and size < 1:
             raise UsageError(f"the number of {side} reviews has to be at least 1, not {size}")
     if not 0 <= validation_fraction < 1:
         raise UsageError(f"the validation fraction has to be at least 0 and below 1, not {validation_fraction}")
@@ -223,14 +227,18 @@ def _without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> 
     return [row for row in rows if row.digest not in number_of], len(shared)
 
 
-def _check_pool(pool: list[Row], size: int | None, side: Literal["training", "test"], name: str) -> None:
+def _settle(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
+    """Return how many reviews to draw from a pool."""
     if not pool:
         raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
-    if size is not None and size > len(pool):
+    if not isinstance(size, int):
+        return len(pool) if size == "all" else min(DEFAULT_SIZE, len(pool))
+    if size > len(pool):
         raise UsageError(
             f"{name} has {len(pool):,} different {side} reviews, fewer than the {size:,} asked for; ask for"
             f" at most {len(pool):,}"
         )
+    return size
 
 
 def _check_training(rows: list[Row], label_names: list[str], name: str) -> None:

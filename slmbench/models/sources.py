@@ -62,6 +62,8 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         item = items[name]
         if item.kind != "model":
             raise UsageError(f"'{name}' is a corpus, not a model: pass it as --corpus")
+        if not _is_encoder(item):
+            raise UsageError(f"'{name}' is a generative model in GGUF form: it cannot be fine-tuned as a classifier")
         return _checked(ModelFiles(name, starter.ensure(name, progress), "starter", item.licence), allow_pickle)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(f"there is no model folder {name}")
@@ -103,13 +105,18 @@ def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
 
 
 def _available() -> str:
-    models = [name for name, item in starter.catalogue().items() if item.kind == "model"]
+    models = [item.name for item in starter.catalogue().values() if _is_encoder(item)]
     return f"available without the hub: {', '.join(models)} (`slmbench fetch --list`)"
+
+
+def _is_encoder(item: starter.Item) -> bool:
+    """Whether a starter item is a model that transformers can put a classification head on."""
+    return item.kind == "model" and any(file.name == "config.json" for file in item.files)
 
 
 def _checked(files: ModelFiles, allow_pickle: bool) -> ModelFiles:
     """Refuse pickles unless they were allowed."""
-    if any(files.folder.glob("*.safetensors")) or any(files.folder.glob("*.gguf")):
+    if any(files.folder.glob("*.safetensors")):
         return files
     if any(files.folder.glob("*.bin")):
         if allow_pickle:

@@ -311,6 +311,4 @@ def _stability_warnings(sampled: list[Sampled], workload: Workload) -> list[str]
             f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %:"
             " other work on this machine, or a changing clock"
         )
-    if hardware_fingerprint()["virtualised"]:
-        warnings.append("this machine is virtual: its neighbours can change its speed")
     return warnings

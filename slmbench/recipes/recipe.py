@@ -26,8 +26,8 @@ class CorpusTable(_Table):
     """Keyword arguments of ``load_corpus``."""
 
     name: str = "imdb"
-    train_size: int | None = None
-    test_size: int | None = None
+    train_size: int | Literal["all"] | None = None
+    test_size: int | Literal["all"] | None = None
     text_column: str | None = None
     label_column: str | None = None
     stars: Literal["drop", "negative", "neutral"] = "drop"

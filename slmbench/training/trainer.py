@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 from slmbench.errors import SlmbenchError, require_extra
 from slmbench.records import EpochLog
 from slmbench.statistics import confusion_matrix
-from slmbench.training.cpu import has_bf16, keep_freed_memory
+from slmbench.training.cpu import has_bf16, keep_freed_memory, plain_bf16_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -152,7 +153,8 @@ def train(
         trainer.add_callback(_progress_callback(task))
         logging.getLogger("accelerate").setLevel(logging.ERROR)
         try:
-            result = trainer.train(resume_from_checkpoint=resume)
+            with plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext():
+                result = trainer.train(resume_from_checkpoint=resume)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise SlmbenchError(
