@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,8 @@ def write_atomically(path: Path, text: str) -> None:
 def build_aside(place: Path) -> Iterator[Path]:
     """Give an empty folder beside ``place`` that takes its place when the block ends well.
 
-    An existing folder is replaced only then; a block that fails leaves it as it was and removes what it built.
+    An existing folder is replaced only then; a block that fails leaves it as it was and removes what it built,
+    parent folders included.
 
     Args:
         place: The folder to make or replace.
@@ -46,6 +47,7 @@ def build_aside(place: Path) -> Iterator[Path]:
     Yields:
         The folder to build in.
     """
+    made = [folder for folder in place.parents if not folder.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.building-"))
     building.chmod(0o755)
@@ -53,6 +55,9 @@ def build_aside(place: Path) -> Iterator[Path]:
         yield building
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
+        for folder in made:
+            with suppress(OSError):  # something else has come to stand in it
+                folder.rmdir()
         raise
     if place.exists():
         old = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old-"))

@@ -33,6 +33,6 @@ def size(option: str, value: str | None) -> int | Literal["all"] | None:
         return None
     if value == "all":
         return "all"
-    if not value.isdigit() or int(value) == 0:
+    if not value.isdecimal() or int(value) == 0:
         raise UsageError(f"{option} {value}: give a number above 0, or all")
     return int(value)

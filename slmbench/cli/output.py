@@ -32,12 +32,11 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet
-        self._bars: RichProgress | None = None
 
     def result(self, document: str, *human: RenderableType) -> None:
         """Print a command's result: the JSON document with --json, else the text for people."""
         if self.as_json:
-            sys.stdout.write(document.rstrip("\n") + "\n")
+            _write_json(document.rstrip("\n"))
         elif not self._quiet:
             console = _console(stderr=False)
             for part in human:
@@ -45,8 +44,8 @@ class Output:
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
-        """Print one line of a command whose results are lines."""
-        sys.stdout.write(text + "\n")
+        """Print one line of a command whose results are JSON lines."""
+        _write_json(text)
 
     def say(self, text: str) -> None:
         """Tell the person one thing on stderr."""
@@ -121,6 +120,8 @@ def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = 
         _silence_libraries()
     try:
         yield Output(as_json=as_json, quiet=quiet)
+        # Here a reader that has gone is expected; at exit Python would complain of it.
+        sys.stdout.flush()
     except SlmbenchError as error:
         if debug:
             raise
@@ -140,6 +141,13 @@ def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = 
 def to_json(document: dict[str, Any]) -> str:
     """Return a document that is not a record as JSON."""
     return json.dumps(document, ensure_ascii=False)
+
+
+def _write_json(text: str) -> None:
+    """Write a line of JSON in UTF-8, which JSON is in whatever the console is (RFC 8259, section 8.1)."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text + "\n")
 
 
 def _console(*, stderr: bool) -> Console:

@@ -72,8 +72,10 @@ def profile(
                 ),
             )
         )
-        for failure in failures:
-            out.warn(f"{failure['bundle']} {failure['form']} could not be measured: {failure['reason']}")
+        reasons = [f"{failure['bundle']} {failure['form']}: {failure['reason']}" for failure in failures]
+        if records:
+            for reason in reasons:
+                out.warn(f"not measured: {reason}")
         document = {
             "schema": "slmbench.profiles/1",
             "profiles": [record.model_dump(mode="json", by_alias=True) for record in records],
@@ -81,4 +83,4 @@ def profile(
         }
         out.result(to_json(document), *([profile_table(records)] if records else []))
         if not records:
-            raise SlmbenchError("no form could be measured")
+            raise SlmbenchError(f"no form could be measured: {'; '.join(reasons)}")

@@ -29,12 +29,13 @@ def texts_from(
 
     Raises:
         UsageError: There is no such file or column, or nothing to read.
-        SlmbenchError: The file is not UTF-8, or a row of it cannot be read.
+        SlmbenchError: A text is not UTF-8, or a row of the file cannot be read.
     """
     from slmbench.corpora.tables import FORMATS, format_of
 
     if arguments:
-        yield from arguments
+        for number, text in enumerate(arguments, 1):
+            yield _sound(text, f"text {number}")
     elif source is None:
         if sys.stdin.isatty():
             raise UsageError("give texts, --input FILE, or pipe one text a line into stdin")
@@ -90,7 +91,7 @@ def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
         try:
             yield line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise SlmbenchError(f"{name}: line {number} is not UTF-8") from None
+            raise SlmbenchError(f"{name}: line {number} is not in UTF-8") from None
 
 
 def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]:
@@ -106,5 +107,14 @@ def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]
         if column is None or column not in table.columns:
             wanted = f"no column {text_column!r}" if text_column else "no column of the usual names for text"
             raise UsageError(f"{source} has {wanted}; --text-column takes one of: {', '.join(table.columns)}")
-        for _, (value,) in table.cells([column]):
-            yield "" if value is None else str(value)
+        for number, (value,) in table.cells([column]):
+            yield _sound("" if value is None else str(value), f"{source}: row {number}")
+
+
+def _sound(text: str, where: str) -> str:
+    """Return a text that can be encoded: bytes that were no UTF-8 have come in as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SlmbenchError(f"{where} is not in UTF-8 (broken characters)") from None
+    return text

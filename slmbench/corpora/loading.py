@@ -149,7 +149,11 @@ def load_test_rows(options: dict[str, Any], test_hash: str | None = None, *, pro
     Raises:
         SlmbenchError: The corpus cannot be loaded, or its test rows are others now.
     """
-    test = load_corpus(**options, progress=progress).test
+    try:
+        test = load_corpus(**options, progress=progress).test
+    except UsageError as error:
+        # Nobody has asked for anything wrong now: the corpus was there when the record was made.
+        raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
     if test_hash is not None and hash_rows(test.row_ids) != test_hash:
         raise SlmbenchError(
             f"the test rows of {options.get('name_or_path', 'the corpus')} are not those of the record any"

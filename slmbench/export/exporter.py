@@ -24,9 +24,10 @@ def export_onnx(model_folder: Path, target: Path) -> None:
         target: The file to write.
 
     Raises:
-        SlmbenchError: Optimum cannot export this architecture.
+        SlmbenchError: The weights cannot be read, or Optimum cannot export this architecture.
     """
     from optimum.exporters.onnx import main_export
+    from safetensors import SafetensorError
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(model_folder, local_files_only=True)
@@ -41,6 +42,10 @@ def export_onnx(model_folder: Path, target: Path) -> None:
                 custom_onnx_configs=_custom_configurations(config),
                 local_files_only=True,
             )
+        except (OSError, SafetensorError) as error:
+            raise SlmbenchError(
+                f"the weights in {model_folder} cannot be read ({str(error).splitlines()[0]}): train the run again"
+            ) from None
         except (ValueError, KeyError, RuntimeError, NotImplementedError, AttributeError) as error:
             reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
             raise SlmbenchError(

@@ -53,6 +53,7 @@ def load_classifier(
         UsageError: More layers are wanted than there are.
         SlmbenchError: The architecture has no sequence classifier, or the weights do not load.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
     config = read_config(files)
@@ -72,7 +73,7 @@ def load_classifier(
             use_safetensors=not allow_pickle,
             ignore_mismatched_sizes=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as a classifier: {_first_line(error)}") from None
     return model.float()
 
@@ -128,7 +129,7 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
         raise SlmbenchError(f"the tokenizer in {folder} cannot be read: {_first_line(error)}") from None
     if not tokenizer.is_fast:
         raise SlmbenchError(f"the tokenizer in {folder} has no fast form, which a bundle needs")

@@ -43,7 +43,8 @@ def add_adapters(model: PreTrainedModel, options: TrainingOptions) -> PeftModel:
         return get_peft_model(model, config)
     except ValueError as error:
         raise UsageError(
-            f"--lora-targets {','.join(options.lora_targets or ())}: no such modules in this model ({error})"
+            f"--lora-targets {','.join(options.lora_targets or ())}: no such modules in this model"
+            f" ({str(error).split('. ')[0]})"
         ) from None
 
 

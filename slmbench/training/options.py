@@ -32,7 +32,8 @@ class TrainingOptions:
         dropout: Every dropout probability of the base model.
         weight_decay: Of AdamW.
         warmup_ratio: Share of steps over which the rate rises.
-        select_by: Metric on the validation rows that picks the epoch kept.
+        select_by: What picks the epoch kept: ``accuracy`` and ``macro_f1`` on the validation rows keep the last
+            epoch within one standard error of the best (see ``training.selection``), ``loss`` the lowest loss.
         lora_r: Rank of the adapters.
         lora_alpha: Scale of the adapters.
         lora_dropout: Dropout before the adapters.
@@ -117,7 +118,7 @@ _FULL = {
     "truncation_side": "right",
     "weight_decay": 0.01,
     "warmup_ratio": 0.1,
-    "select_by": "loss",
+    "select_by": "accuracy",
     # On a CPU, drawing random numbers for dropout costs more than the arithmetic of a small encoder
     # (benchmarks/finetune_speed.py); over a few epochs it buys no accuracy (docs/training.md).
     "dropout": 0.0,

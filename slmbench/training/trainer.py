@@ -13,8 +13,8 @@ import numpy as np
 
 from slmbench.errors import SlmbenchError, require_extra
 from slmbench.records import EpochLog
-from slmbench.statistics import confusion_matrix
 from slmbench.training.cpu import has_bf16, keep_freed_memory, plain_bf16_attention
+from slmbench.training.selection import EpochSelector
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from slmbench.corpora import Split
     from slmbench.progress import Progress, Task
     from slmbench.training.options import TrainingOptions
-
-_METRIC = {"loss": "eval_loss", "accuracy": "eval_accuracy", "macro_f1": "eval_macro_f1"}
-
 
 @dataclass(frozen=True)
 class TrainingOutcome:
@@ -128,7 +125,7 @@ def train(
         save_strategy="epoch",
         save_total_limit=1,  # beside it the Trainer keeps the best one
         load_best_model_at_end=selecting,
-        metric_for_best_model=_METRIC[options.select_by or "loss"],
+        metric_for_best_model="eval_loss" if options.select_by == "loss" else "eval_selection",
         greater_is_better=options.select_by != "loss",
         logging_strategy="epoch",
         report_to=[options.report_to] if options.report_to else [],
@@ -136,6 +133,10 @@ def train(
         dataloader_pin_memory=device == "cuda",
         save_safetensors=True,
     )
+    resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
+    metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
+    earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
     trainer = Trainer(
         model=model,
         args=arguments,
@@ -143,10 +144,9 @@ def train(
         eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
         # Shapes in steps of 16 tokens: each new shape makes the CPU kernels plan anew.
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
-        compute_metrics=_metrics,
+        compute_metrics=EpochSelector(metric, earlier),
     )
     trainer.remove_callback(PrinterCallback)
-    resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if resume:
         progress.say(f"going on from the interrupted training in {checkpoints}")
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
@@ -169,7 +169,7 @@ def train(
     history = _history(trainer.state.log_history)
     best = trainer.state.best_global_step if selecting else None
     epochs = float(trainer.state.epoch or 0)
-    resumed = _epoch_of(resume) if resume else 0.0
+    resumed = float(state["epoch"])
     steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
     return TrainingOutcome(
         seconds=float(result.metrics["train_runtime"]),
@@ -193,17 +193,9 @@ def _examples(tokenizer: PreTrainedTokenizerFast, split: Split, options: Trainin
     ]
 
 
-def _epoch_of(checkpoint: str) -> float:
-    """Return the epoch at which a checkpoint was written."""
-    return float(json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))["epoch"])
-
-
-def _metrics(prediction: Any) -> dict[str, float]:
-    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
-    confusion = confusion_matrix(prediction.label_ids, logits.argmax(-1), logits.shape[-1])
-    hits, total = np.diagonal(confusion), confusion.sum(0) + confusion.sum(1)
-    f1 = np.divide(2 * hits, total, out=np.zeros(len(hits)), where=total > 0)
-    return {"accuracy": float(hits.sum() / confusion.sum()), "macro_f1": float(f1.mean())}
+def _state_of(checkpoint: str) -> dict[str, Any]:
+    """Return the Trainer's own record of where a checkpoint was written."""
+    return json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
 
 
 def _history(log: list[dict[str, Any]]) -> list[EpochLog]:

@@ -101,6 +101,7 @@ class TransformerTraining:
             model.config.pad_token_id = tokenizer.pad_token_id
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
+        _remove_torn_checkpoints(self._checkpoints(folder))
         outcome = train(
             trained,
             tokenizer,
@@ -116,6 +117,11 @@ class TransformerTraining:
             trained.save_pretrained(building / "adapter")
         probe = corpus.test.texts[:RELOAD_REVIEWS]
         before = classifier_logits(trained, tokenizer, probe, self._max_length, SILENT)
+        if not np.isfinite(before).all():
+            self.clean_up(folder)  # going on from such weights would not mend them
+            raise SlmbenchError(
+                f"training went astray: the model answers with NaN or infinity; lower --lr ({options.learning_rate})"
+            )
         plain = merge_adapters(trained) if options.method == "lora" else trained
         plain.to("cpu").float().save_pretrained(building / "model", safe_serialization=True)
         tokenizer.save_pretrained(building / "model")
@@ -179,6 +185,13 @@ class TransformerTraining:
     def _hyperparameters(self) -> dict[str, Any]:
         settled = {"max_length": self._max_length, "precision": self._precision, "device": self._device}
         return {**self._options.hyperparameters(), **settled}
+
+
+def _remove_torn_checkpoints(folder: Path) -> None:
+    """Remove checkpoints that were being written when training was interrupted: the Trainer's state comes last."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / "trainer_state.json").is_file():
+            shutil.rmtree(checkpoint)
 
 
 def weights_sha256(folder: Path) -> str:
