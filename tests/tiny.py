@@ -26,7 +26,7 @@ ARCHITECTURES = (
 def wordpiece(folder: Path, kind: str = "bert") -> None:
     """Write a small fast tokenizer of the kind an architecture uses."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, XLNetTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = list("abcdefghijklmnopqrstuvwxyz")
@@ -45,7 +45,9 @@ def wordpiece(folder: Path, kind: str = "bert") -> None:
     names = ["input_ids", "attention_mask"]
     if kind in ("bert", "albert", "electra", "deberta-v2", "xlnet"):
         names.insert(1, "token_type_ids")
-    PreTrainedTokenizerFast(
+    # XLNet's own class brings its padding: on the left, with a token type of its own.
+    own = {"bos_token": "[CLS]", "eos_token": "[SEP]", "additional_special_tokens": []} if left else {}
+    (XLNetTokenizerFast if left else PreTrainedTokenizerFast)(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
         unk_token="[UNK]",
@@ -54,8 +56,7 @@ def wordpiece(folder: Path, kind: str = "bert") -> None:
         mask_token="[MASK]",
         model_max_length=64,
         model_input_names=names,
-        padding_side="left" if left else "right",
-        pad_token_type_id=3 if left else 0,
+        **own,
     ).save_pretrained(folder)
 
 

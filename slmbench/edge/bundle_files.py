@@ -14,7 +14,7 @@ SCHEMA = "slmbench.bundle/1"
 
 @dataclass(frozen=True)
 class BundleFiles:
-    """A bundle's folder and what its ``bundle.json`` says."""
+    """A bundle's folder and what its ``bundle.json`` says: of each form ``file``, ``bytes`` and ``accepted``."""
 
     folder: Path
     runtime: str
@@ -37,10 +37,14 @@ class BundleFiles:
                 raise SlmbenchError(
                     f"{folder} was written as {document['schema']}, this version reads {SCHEMA}: export it again"
                 )
-            return cls(folder, document["runtime"], list(document["labels"]), dict(document["forms"]))
+            forms = {
+                name: {key: facts[key] for key in ("file", "bytes", "accepted")}
+                for name, facts in document["forms"].items()
+            }
+            return cls(folder, document["runtime"], list(document["labels"]), forms)
         except FileNotFoundError:
             raise SlmbenchError(f"{folder} is not a bundle: it has no bundle.json (see `slmbench export`)") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise SlmbenchError(f"{folder}/bundle.json is damaged: export the bundle again") from None
 
     def choose_form(self, form: str | None) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,7 +36,7 @@ class TfidfBackend:
             self._longest = int(settings["ngram_range"][1])
             self._sublinear = bool(settings["sublinear_tf"])
             self._vocabulary = {term: index for index, term in enumerate(settings["vocabulary"])}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
             raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {error}") from None
         if len(self._vocabulary) != len(self._idf):
             raise SlmbenchError(f"the TF-IDF files in {folder} do not belong together: export the bundle again")

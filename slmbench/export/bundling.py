@@ -149,7 +149,7 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
 def _reference_logits(run: Path, record: RunRecord) -> np.ndarray:
     try:
         logits = np.load(run / "test_logits.npy", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         raise SlmbenchError(f"{run}/test_logits.npy is missing or damaged: train the run again") from None
     if logits.shape != (len(record.predictions.row_ids), len(record.predictions.labels)):
         raise SlmbenchError(f"{run}/test_logits.npy does not belong to run.json: train the run again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -93,7 +94,8 @@ class MeasuredProcess:
                 reason += " (out of memory?)"
             return f"the measured process ended early: {reason}"
         last = lines[-1] if lines else f"exit status {status}"
-        return f"the measured process failed: {last.removeprefix('slmbench.errors.SlmbenchError: ')}"
+        own = re.match(r"slmbench\.errors\.\w+: ", last)
+        return f"the measured process failed: {last[own.end() :] if own else last}"
 
     def __enter__(self) -> MeasuredProcess:
         """Return itself."""

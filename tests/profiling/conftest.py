@@ -1,0 +1,33 @@
+"""Bundles that may be damaged, and measurements with made-up latencies."""
+
+import shutil
+
+import pytest
+from profiling_helpers import FakeProcess
+
+from slmbench.profiling import measuring
+
+
+@pytest.fixture
+def bundle(tmp_path, tiny_bundle):
+    """A copy of the tiny bundle."""
+    return shutil.copytree(tiny_bundle, tmp_path / "bundles" / "tiny")
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Let measured processes be fake ones, made from keyword arguments in turn; returns those made."""
+
+    def install(*settings):
+        made = []
+
+        def start(task):
+            made.append(FakeProcess(**settings[len(made) % len(settings)]))
+            made[-1].task = task
+            return made[-1]
+
+        monkeypatch.setattr(measuring, "MeasuredProcess", start)
+        monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
+        return made
+
+    return install

@@ -1,0 +1,334 @@
+"""``profile``: what a record says, which cells are measured, and what is done when one fails."""
+
+import json
+import shutil
+
+import psutil
+import pytest
+from profiling_helpers import edit_bundle, steady, wild
+
+from slmbench.edge import Classifier
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.profiling import ProfileOptions, profile
+from slmbench.profiling.measuring import find_cells, finished_profile
+from slmbench.profiling.workload import choose_workload
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, ProfileRecord, read_record
+
+QUICK = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.2)
+
+
+def record_of(folder):
+    return read_record(BundleRecord, folder / "bundle.json")
+
+
+class Ears:
+    """Progress that remembers what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    task = SILENT.task
+
+
+def test_a_record_of_real_processes(bundle, tmp_path):
+    options = ProfileOptions(forms=("int8",), processes=2, time_limit_s=0.4, threads=1)
+
+    (record,) = profile([bundle], options, output=tmp_path / "profiles", command=["slmbench", "profile"])
+
+    made = record_of(bundle)
+    assert (record.bundle, record.form, record.backend, record.device) == (made.name, "int8", "onnxruntime", "cpu")
+    assert (record.threads, record.scenario, record.command) == (1, "single", ["slmbench", "profile"])
+    assert len(record.latency.processes_ms) == 2
+    assert all(len(process) >= 10 and min(process) > 0 for process in record.latency.processes_ms)
+    assert record.latency.samples_ms == [ms for process in record.latency.processes_ms for ms in process]
+    assert len(record.cold.processes_ms) == len(record.cold.load_ms) == 2
+    assert all(cold > load > 0 for cold, load in zip(record.cold.processes_ms, record.cold.load_ms, strict=True))
+    assert len(record.throughput.passes_s) == 4
+    assert record.throughput.reviews_per_second > 0
+    assert record.memory.source in ("VmHWM", "ru_maxrss")
+    assert record.memory.peak_bytes > record.memory.load_bytes > 0
+    assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
+    assert record.predictions == made.forms["int8"].predictions
+    assert (record.energy.joules_per_review, record.energy.quality) == (None, None)
+    assert record.hardware["fingerprint"]
+    assert psutil.Process().children(recursive=True) == []
+    assert json.loads((tmp_path / "profiles" / f"{record.name}.json").read_text(encoding="utf-8")) == json.loads(
+        record.to_json()
+    )
+
+
+def test_the_floor_is_measured_like_any_bundle(floor_bundle, tmp_path):
+    (record,) = profile([floor_bundle], ProfileOptions(processes=1, time_limit_s=0.2), output=tmp_path)
+
+    assert (record.form, record.backend, record.threads) == ("fp32", "numpy", 1)
+    assert record.latency.p50_ms > 0
+
+
+def test_each_process_begins_elsewhere_in_the_workload(bundle, tmp_path, pretend):
+    made = pretend({"ms": steady()})
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=3), output=tmp_path)
+
+    reviews = record.corpus.reviews
+    firsts = [process.asked[2]["rows"][0] for process in made]  # after two windows of warm-up
+    assert firsts == [0, reviews // 3, 2 * reviews // 3]
+    assert all(process.asked[-1] == {"do": "end"} for process in made)
+    # Memory is read before the batches of the throughput passes can raise it.
+    kinds = [request["do"] for request in made[0].asked]
+    assert kinds[kinds.index("memory") :] == ["memory", "offline", "offline", "end"]
+
+
+def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
+    pretend({"ms": steady()})
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    assert record.latency.note is None
+    assert len(record.latency.samples_ms) >= 130
+    assert record.latency.p95_ms == pytest.approx(2.0, rel=0.01)
+    assert record.latency.p99_ms is None
+    assert "662" in record.latency.unsupported["p99_ms"]
+    assert not [warning for warning in record.warnings if "virtual" not in warning]
+
+
+def test_an_interval_that_did_not_close_is_noted(bundle, tmp_path, pretend):
+    pretend({"ms": wild()})
+    options = ProfileOptions(forms=("fp32",), processes=1, time_limit_s=1e-9)
+
+    (record,) = profile([bundle], options, output=tmp_path)
+
+    assert "did not close to ±3 % within 1e-09 s (10 samples)" in record.latency.note
+    assert record.latency.p95_ms is None
+    assert "130" in record.latency.unsupported["p95_ms"]
+
+
+def test_processes_that_disagree_are_noted(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)}, {"ms": steady(3.0)})
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=2), output=tmp_path)
+
+    assert any("medians of the processes differ by 50 %" in warning for warning in record.warnings)
+    assert record.latency.process_p50_ms == pytest.approx([2.0, 3.0])
+
+
+def test_other_work_on_the_machine_is_noted(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady()})
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 88.0)
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    assert "the CPU was 88 % busy with other work just before the measurement" in record.warnings
+
+
+def test_memory_that_the_system_does_not_tell_is_null(bundle, tmp_path, pretend):
+    pretend({"ms": steady(), "peak": None, "load": None})
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    assert (record.memory.peak_bytes, record.memory.load_bytes, record.memory.source) == (None, None, None)
+
+
+def test_memory_is_the_largest_of_the_processes(bundle, tmp_path, pretend):
+    pretend({"ms": steady(), "peak": 50, "load": 9}, {"ms": steady(), "peak": 70, "load": 8})
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=2), output=tmp_path)
+
+    assert (record.memory.peak_bytes, record.memory.load_bytes) == (70, 9)
+
+
+# --- what is fed in -------------------------------------------------------------------------------------------
+
+
+def test_the_corpus_itself_is_timed_where_it_is_at_hand(bundle):
+    made = record_of(bundle)
+
+    workload = choose_workload(made, bundle, SILENT)
+
+    assert workload.identity.inputs == "reviews"
+    assert workload.identity.test_hash == made.corpus.test_hash
+    assert Classifier(bundle).token_lengths(workload.texts) == made.lengths.tokens
+    assert workload.tokens == sum(made.lengths.tokens)
+
+
+@pytest.mark.parametrize("which", ["tiny_bundle", "floor_bundle"])
+def test_words_of_the_same_lengths_stand_in_for_a_corpus_that_is_not_there(request, tmp_path, which):
+    bundle = shutil.copytree(request.getfixturevalue(which), tmp_path / "bundle")
+    edit_bundle(bundle, lambda document: document["corpus"]["options"].update(name_or_path="/nowhere/reviews.csv"))
+    made = record_of(bundle)
+
+    workload = choose_workload(made, bundle, SILENT)
+
+    assert workload.identity.inputs == "length-matched words"
+    assert workload.identity.test_hash == made.corpus.test_hash
+    assert Classifier(bundle).token_lengths(workload.texts) == made.lengths.tokens
+    assert workload.tokens == sum(made.lengths.tokens)
+    assert workload.identity.tokens_max == max(made.lengths.tokens)
+
+
+def test_a_corpus_that_changed_is_not_timed(bundle, tmp_path, small_corpus_file):
+    changed = tmp_path / "reviews.csv"
+    lines = small_corpus_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    changed.write_text("".join(lines[:200]), encoding="utf-8")
+    edit_bundle(bundle, lambda document: document["corpus"]["options"].update(name_or_path=str(changed)))
+    ears = Ears()
+
+    workload = choose_workload(record_of(bundle), bundle, ears)
+
+    assert workload.identity.inputs == "length-matched words"
+    assert len(ears.said) == 1
+    assert ears.said[0].endswith("words of the same lengths are timed instead")
+
+
+# --- which cells, and which fail ------------------------------------------------------------------------------
+
+
+def test_a_cell_that_fails_lets_the_others_go_on(bundle, tmp_path):
+    onnx = bundle / "onnx/model.onnx"
+    onnx.write_bytes(b"x" * onnx.stat().st_size)
+    failures = []
+
+    records = list(
+        profile(
+            [bundle],
+            ProfileOptions(processes=1, time_limit_s=0.2),
+            output=tmp_path / "profiles",
+            failed=lambda cell, error: failures.append((cell.name, str(error))),
+        )
+    )
+
+    assert [record.form for record in records] == ["int8"]
+    ((name, reason),) = failures
+    assert name.endswith(" fp32")
+    assert reason.startswith("the measured process failed: onnxruntime cannot load")
+    assert len(list((tmp_path / "profiles").iterdir())) == 1
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_without_anybody_to_tell_a_failure_is_raised(bundle, tmp_path):
+    (bundle / "tokenizer.json").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(SlmbenchError, match=r"the measured process failed: .*tokenizer\.json cannot be read"):
+        list(profile([bundle], QUICK, output=tmp_path / "profiles"))
+
+    assert not (tmp_path / "profiles").exists()
+
+
+def test_a_folder_of_bundles_gives_the_cells_of_all(bundle):
+    shutil.copytree(bundle, bundle.parent / "another")
+    shutil.copytree(bundle, bundle.parent / ".another.building-x")
+
+    cells = find_cells([bundle.parent], ProfileOptions())
+
+    assert [(cell.folder.name, cell.form) for cell in cells] == [
+        ("another", "fp32"),
+        ("another", "int8"),
+        ("tiny", "fp32"),
+        ("tiny", "int8"),
+    ]
+
+
+def test_forms_are_taken_from_the_bundles_that_have_them(bundle, floor_bundle):
+    cells = find_cells([bundle, floor_bundle], ProfileOptions(forms=("int8",)))
+
+    assert [(cell.folder, cell.form) for cell in cells] == [(bundle, "int8")]
+
+
+@pytest.mark.parametrize(
+    ("places", "forms", "says"),
+    [
+        (["nowhere"], None, "there is no bundle folder .*nowhere"),
+        (["."], None, "holds no bundle"),
+        (["bundles/tiny"], ("int8", "fp16"), "has no form fp16; it has: fp32, int8"),
+        (["bundles"], ("fp16",), "has no form fp16"),
+        (["bundles/tiny", "bundles/tiny"], ("fp16",), "no bundle has a form fp16"),
+    ],
+)
+def test_cells_that_are_not_there(bundle, tmp_path, places, forms, says):
+    with pytest.raises(UsageError, match=says):
+        find_cells([tmp_path / place for place in places], ProfileOptions(forms=forms))
+
+
+def test_without_a_folder_it_is_exported(bundle, monkeypatch):
+    monkeypatch.chdir(bundle.parent)
+    bundle.parent.joinpath("exported").mkdir()
+    shutil.move(bundle, "exported/tiny")
+
+    assert [cell.form for cell in find_cells([], ProfileOptions())] == ["fp32", "int8"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (ProfileOptions(device="cuda"), "--device cuda"),
+        (ProfileOptions(backend="openvino"), "--backend openvino"),
+        (ProfileOptions(threads=0), "--threads must be at least 1"),
+        (ProfileOptions(processes=0), "--processes must be at least 1"),
+        (ProfileOptions(time_limit_s=0), "--time-limit must be above 0"),
+    ],
+)
+def test_options_out_of_range(bundle, options, says):
+    with pytest.raises(UsageError, match=says):
+        list(profile([bundle], options))
+
+
+# --- finished cells -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(bundle, tmp_path, pretend):
+    """A cell that has been measured, its options, and the folder of its record."""
+    pretend({"ms": steady()})
+    options = ProfileOptions(forms=("fp32",))
+    list(profile([bundle], options, output=tmp_path / "profiles"))
+    (cell,) = find_cells([bundle], options)
+    return cell, options, tmp_path / "profiles"
+
+
+def test_a_measured_cell_is_found(measured):
+    cell, options, folder = measured
+
+    path = finished_profile(cell, options, folder)
+
+    assert path in list(folder.iterdir())
+    assert read_record(ProfileRecord, path).form == "fp32"
+
+
+@pytest.mark.parametrize(
+    "change", [{"processes": 5}, {"time_limit_s": 99.0}, {"threads": 7}], ids=lambda change: next(iter(change))
+)
+def test_measured_otherwise_is_not_measured(measured, change):
+    cell, options, folder = measured
+
+    other = ProfileOptions(**{"forms": options.forms, **change})
+
+    assert finished_profile(cell, other, folder) is None
+
+
+def test_another_form_or_bundle_is_not_measured(measured):
+    cell, options, folder = measured
+    (int8,) = find_cells([cell.folder], options.with_forms("int8"))
+    edit_bundle(cell.folder, lambda document: document.update(key="made from other weights"))
+    (again,) = find_cells([cell.folder], options)
+
+    assert finished_profile(int8, options, folder) is None
+    assert finished_profile(again, options, folder) is None
+
+
+def test_another_version_of_a_library_is_measured_anew(measured, monkeypatch):
+    cell, options, folder = measured
+    versions = dict(read_record(ProfileRecord, next(folder.iterdir())).software)
+    monkeypatch.setattr("slmbench.profiling.measuring.software_versions", lambda: {**versions, "onnxruntime": "99"})
+
+    assert finished_profile(cell, options, folder) is None
+
+
+def test_a_damaged_record_is_measured_anew(measured):
+    cell, options, folder = measured
+    (path,) = folder.iterdir()
+    path.write_text("{", encoding="utf-8")
+
+    assert finished_profile(cell, options, folder) is None

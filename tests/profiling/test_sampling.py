@@ -1,0 +1,89 @@
+"""When warm-up and sampling stop."""
+
+from itertools import chain, repeat
+
+import pytest
+from profiling_helpers import Clock, FakeProcess, steady, wild
+
+from slmbench.profiling import sampling
+from slmbench.profiling.sampling import LEAST_SAMPLES, WARM_UP_LIMIT_S, WARM_UP_WINDOW, closed, sample, warm_up
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(sampling, "time", made)
+    return made
+
+
+def test_an_interval_closes_when_it_is_narrow_on_both_sides():
+    assert closed([10.0] * 20)
+    assert closed([9.8, 10.0, 10.2] * 20)
+    assert not closed([9.0, 10.0, 11.0] * 6)
+    assert not closed([10.0] * 12 + [12.0] * 10)
+
+
+def test_too_few_samples_close_nothing():
+    assert not closed([10.0] * 5)
+
+
+def test_warm_up_ends_when_two_windows_agree(clock):
+    falling = [8.0] * WARM_UP_WINDOW + [4.0] * WARM_UP_WINDOW
+    process = FakeProcess(chain(falling, repeat(2.0)), clock)
+
+    assert warm_up(process)
+    # The same few reviews each time: others would take other times.
+    assert process.rows == list(range(WARM_UP_WINDOW)) * 4
+
+
+def test_warm_up_gives_up_on_a_process_that_drifts(clock):
+    drifting = (100.0 * 1.1**window for window in range(1000) for _ in range(WARM_UP_WINDOW))
+
+    assert not warm_up(FakeProcess(drifting, clock))
+    assert clock.now - 1000 >= WARM_UP_LIMIT_S
+
+
+def test_sampling_stops_when_the_interval_closes(clock):
+    process = FakeProcess(steady(), clock)
+
+    taken = sample(process, 0, 60.0, [])
+
+    assert taken.stable
+    assert len(taken.ms) >= LEAST_SAMPLES
+    assert clock.now - 1000 < 5
+
+
+def test_sampling_stops_when_time_is_over(clock):
+    process = FakeProcess(wild(), clock)
+
+    taken = sample(process, 0, 3.0, [])
+
+    assert not closed(taken.ms)
+    assert 3.0 <= clock.now - 1000 < 3.0 + 1.5  # warm-up and the last chunk come on top
+
+
+def test_samples_of_earlier_processes_count(clock):
+    # On their own these never close, together with many steady ones they do at once.
+    began = clock.now
+    taken = sample(FakeProcess(wild(), clock), 0, 60.0, [2.0] * 2000)
+
+    assert not closed(taken.ms)
+    assert len(taken.ms) >= LEAST_SAMPLES
+    assert clock.now - began < 5
+
+
+def test_sampling_goes_through_the_workload_from_where_it_is_told(clock):
+    process = FakeProcess(steady(), clock)
+
+    taken = sample(process, 67, 60.0, [])
+
+    timed = process.rows[-len(taken.ms) :]
+    assert timed == list(range(67, 67 + len(taken.ms)))
+
+
+def test_slow_reviews_are_asked_for_in_short_chunks(clock):
+    process = FakeProcess(steady(400.0), clock)
+
+    sample(process, 0, 30.0, [])
+
+    assert max(len(request["rows"]) for request in process.asked) == 10

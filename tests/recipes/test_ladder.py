@@ -1,0 +1,201 @@
+"""A whole ladder: every cell once, failures kept as rows, nothing done twice."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from slmbench.cli.app import app
+from slmbench.compare import Constraints
+from slmbench.errors import SlmbenchError
+from slmbench.recipes import run_recipe
+
+LADDER = """
+name = "small"
+title = "A ladder for tests"
+
+[corpus]
+name = "{corpus}"
+train_size = 80
+test_size = 24
+
+[[rungs]]
+name = "floor"
+method = "tfidf"
+
+[[rungs]]
+name = "missing"
+model = "./there-is-no-such-model"
+
+[[rungs]]
+name = "tiny"
+model = "{base}"
+epochs = 1
+batch_size = 8
+learning_rate = 5e-3
+max_length = 16
+precision = "fp32"
+device = "cpu"
+
+[export]
+forms = ["fp32", "int8"]
+max_accuracy_drop = 1.0
+
+[profile]
+processes = 1
+time_limit_s = 0.3
+"""
+
+
+class Ears:
+    """Progress that remembers what was said."""
+
+    def __init__(self):
+        from slmbench.progress import SILENT
+
+        self.said = []
+        self.task = SILENT.task
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def created(folder):
+    """When each record under a folder was made."""
+    return {
+        path.relative_to(folder): json.loads(path.read_text(encoding="utf-8"))["created"]
+        for pattern in ("runs/*/run.json", "exported/*/bundle.json", "profiles/*.json")
+        for path in folder.glob(pattern)
+    }
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory, small_corpus_file, tiny_base):
+    """The folder a recipe was run in, its record, and what was said on the way."""
+    folder = tmp_path_factory.mktemp("ladder")
+    text = LADDER.format(corpus=small_corpus_file.as_posix(), base=tiny_base.as_posix())
+    (folder / "small.toml").write_text(text, encoding="utf-8")
+    ears = Ears()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        record = run_recipe("small.toml", command=["slmbench", "compare"], progress=ears)
+    return folder, record, ears.said
+
+
+def test_each_cell_is_a_row(ladder):
+    _, record, said = ladder
+
+    measured = {(row.name, row.form) for row in record.rows if row.failure is None}
+    assert measured == {("floor", "fp32"), ("tiny", "fp32"), ("tiny", "int8")}
+    assert record.recommended is not None
+    assert (record.name, record.command) == ("small", ["slmbench", "compare"])
+    assert [text for text in said if text.startswith("[")] == ["[1/3] floor", "[2/3] missing", "[3/3] tiny"]
+    assert len({row.test_hash for row in record.rows if row.failure is None}) == 1
+
+
+def test_a_rung_that_fails_is_a_row_with_its_reason(ladder):
+    _, record, _ = ladder
+
+    (failed,) = [row for row in record.rows if row.failure]
+    assert (failed.name, failed.model) == ("missing", "./there-is-no-such-model")
+    assert failed.failure == "there is no model folder ./there-is-no-such-model"
+    assert failed.accuracy is None
+    assert [rejection.why for rejection in record.rejected if rejection.name == "missing"] == [
+        "failed: there is no model folder ./there-is-no-such-model"
+    ]
+
+
+def test_the_report_is_written(ladder):
+    folder, record, _ = ladder
+    report = folder / "comparisons/small"
+
+    assert {"comparison.json", "report.md"} <= {file.name for file in report.iterdir()}
+    assert json.loads((report / "comparison.json").read_text(encoding="utf-8")) == json.loads(record.to_json())
+    text = (report / "report.md").read_text(encoding="utf-8")
+    assert "there is no model folder" in text
+    assert record.recommended.name in text
+
+
+def test_rungs_are_named_by_the_recipe_and_foldered_by_it(ladder):
+    folder, *_ = ladder
+
+    assert sorted(path.name for path in (folder / "exported").iterdir()) == ["small-floor", "small-tiny"]
+    bundle = json.loads((folder / "exported/small-tiny/bundle.json").read_text(encoding="utf-8"))
+    assert bundle["name"] == "tiny"
+
+
+def test_a_second_time_nothing_is_done_again(ladder, monkeypatch):
+    folder, first, _ = ladder
+    monkeypatch.chdir(folder)
+    before = created(folder)
+    assert len(before) == 2 + 2 + 3
+
+    result = CliRunner().invoke(app, ["compare", "--recipe", "small.toml", "--json", "--max-p95-ms", "10000"])
+
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert created(folder) == before
+    numbers = [(row["name"], row["form"], row["p50_ms"], row["accuracy"]) for row in document["rows"]]
+    assert numbers == [(row.name, row.form, row.p50_ms, row.accuracy) for row in first.rows]
+    assert document["constraints"] == {"max_p95_ms": 10000}
+    assert "already there" in result.stderr
+
+
+def test_only_what_is_missing_is_done_again(ladder, monkeypatch):
+    folder, *_ = ladder
+    monkeypatch.chdir(folder)
+    before = created(folder)
+    (path,) = folder.glob("profiles/small-tiny.int8.*.json")
+    profile = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**profile, "created": "before", "key": "of other inputs"}), encoding="utf-8")
+
+    run_recipe("small.toml", constraints=Constraints(min_accuracy=0.1), report_dir=folder / "report")
+
+    after = created(folder)
+    renewed = path.relative_to(folder)
+    assert after.pop(renewed) != "before"
+    assert after == {name: made for name, made in before.items() if name != renewed}
+
+
+def test_a_form_that_cannot_be_measured_is_a_row_with_its_reason(ladder, monkeypatch):
+    folder, *_ = ladder
+    monkeypatch.chdir(folder)
+    (path,) = folder.glob("profiles/small-tiny.fp32.*.json")
+    onnx = folder / "exported/small-tiny/onnx/model.onnx"
+    content, profile = onnx.read_bytes(), path.read_text(encoding="utf-8")
+    onnx.write_bytes(b"x" * len(content))
+    path.unlink()
+
+    record = run_recipe("small.toml", report_dir=folder / "report")
+
+    (failed,) = [row for row in record.rows if row.failure and row.name == "tiny"]
+    assert failed.form == "fp32"
+    assert "onnxruntime cannot load" in failed.failure
+    assert {(row.name, row.form) for row in record.rows if not row.failure} == {("floor", "fp32"), ("tiny", "int8")}
+    onnx.write_bytes(content)
+    path.write_text(profile, encoding="utf-8")
+
+
+def test_a_ladder_of_failures_is_a_failure(tmp_path, monkeypatch, small_corpus_file):
+    monkeypatch.chdir(tmp_path)
+    rungs = '[[rungs]]\nname = "missing"\nmodel = "./nowhere"\n'
+    (tmp_path / "bad.toml").write_text(
+        f'name = "bad"\n{rungs}[corpus]\nname = "{small_corpus_file.as_posix()}"\n', encoding="utf-8"
+    )
+
+    with pytest.raises(SlmbenchError, match="every cell of the recipe failed: missing: there is no model folder"):
+        run_recipe("bad.toml")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_a_corpus_that_is_not_there_stops_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text(
+        'name = "bad"\n[corpus]\nname = "nowhere.csv"\n[[rungs]]\nname = "a"\nmethod = "tfidf"\n', encoding="utf-8"
+    )
+
+    with pytest.raises(SlmbenchError, match=r"there is no file nowhere\.csv"):
+        run_recipe("bad.toml")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]

@@ -1,0 +1,82 @@
+"""Intervals that cover as they promise, and percentiles only where the sample carries them."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from slmbench.statistics import bootstrap_interval, median_interval, percentile, supported_percentile
+
+
+@pytest.mark.parametrize("size", [6, 15, 40, 200])
+def test_the_interval_of_the_median_covers_it(size):
+    samples = np.random.default_rng(0).exponential(size=(1500, size))
+    found = np.array([median_interval(row) for row in samples])
+    covered = ((found[:, 0] <= np.log(2)) & (np.log(2) <= found[:, 1])).mean()
+    assert covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1500)
+    # Order statistics come in steps: a rank further inside would cover less than promised.
+    assert covered <= 0.99
+
+
+def test_the_interval_of_the_median_is_made_of_order_statistics():
+    # n = 10: P(B < 2) = 11/1024, so ranks 2 and 9 cover 97.9 %, ranks 3 and 8 only 89 %.
+    assert median_interval(np.random.default_rng(0).permutation(np.arange(1.0, 11.0))) == (2, 9)
+    assert median_interval(range(6)) == (0, 5)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_fewer_than_six_samples_have_no_such_interval(size):
+    assert median_interval(np.arange(size)) is None
+
+
+def test_more_confidence_needs_more_samples():
+    assert median_interval(range(6), confidence=0.99) is None
+    assert median_interval(range(8), confidence=0.99) == (0, 7)
+
+
+@pytest.mark.parametrize(("q", "needed"), [(90, 64), (95, 130), (99, 662)])
+def test_a_percentile_needs_the_samples_that_the_binomial_distribution_says(q, needed):
+    tail = 1 - q / 100
+    assert needed == next(n for n in range(2, 1000) if binom.cdf(1, n, tail) <= 0.01)
+    value, reason = supported_percentile(list(range(needed)), q)
+    assert value == pytest.approx(np.percentile(np.arange(needed), q))
+    assert reason is None
+    value, reason = supported_percentile(list(range(needed - 1)), q)
+    assert value is None
+    assert reason == f"p{q} needs {needed} samples, there are {needed - 1}"
+
+
+def test_percentiles_are_interpolated():
+    assert percentile([4, 1, 3, 2], 50) == 2.5
+    assert percentile([1, 2], 95) == pytest.approx(1.95)
+
+
+def test_the_bootstrap_is_the_same_for_the_same_seed():
+    values = np.random.default_rng(1).normal(size=80)
+
+    def mean(rows):
+        return values[rows].mean(1)
+
+    assert bootstrap_interval(mean, 80) == bootstrap_interval(mean, 80)
+    assert bootstrap_interval(mean, 80, seed=1) != bootstrap_interval(mean, 80)
+
+
+def test_the_bootstrap_interval_of_a_mean_is_as_wide_as_theory_says():
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = bootstrap_interval(lambda rows: values[rows].mean(1), 400)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+    narrow = bootstrap_interval(lambda rows: values[rows].mean(1), 400, confidence=0.5)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_the_bootstrap_looks_at_many_rows_in_blocks():
+    sizes = []
+
+    def mean(rows):
+        sizes.append(rows.size)
+        return rows.mean(1)
+
+    bootstrap_interval(mean, 25_000, resamples=300)
+    assert len(sizes) > 1
+    assert max(sizes) <= 2_000_000
+    assert sum(sizes) == 300 * 25_000
