@@ -7,7 +7,8 @@ only its parent needs.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slmbench.profiling.measuring import BACKENDS, DEVICES, ProfileOptions, profile
+    from slmbench.profiling.cells import BACKENDS, DEVICES, ProfileOptions
+    from slmbench.profiling.measuring import profile
 
 __all__ = ["BACKENDS", "DEVICES", "ProfileOptions", "profile"]
 
@@ -16,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'slmbench.profiling' has no attribute {name!r}")
-    from slmbench.profiling import measuring
+    from slmbench.profiling import cells, measuring
 
-    return getattr(measuring, name)
+    return getattr(measuring if name == "profile" else cells, name)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import Sampled, closed, sample
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import (
-    BundleRecord,
     ColdStart,
     Energy,
     FormRecord,
@@ -24,79 +23,20 @@ from slmbench.records import (
     Memory,
     ProfileRecord,
     Throughput,
-    read_record,
     write_record,
 )
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from slmbench.progress import Progress
 
-BACKENDS = ("onnxruntime",)
-DEVICES = ("cpu",)
 #: Token budget of a batch in the throughput passes.
 BATCH_TOKENS = 2048
 #: Reviews in a throughput pass and how often it is run in each process.
 PASSES = 2
 #: A processor busier than this before a measurement is worth a warning.
 BUSY_PERCENT = 20.0
-
-
-@dataclass(frozen=True)
-class ProfileOptions:
-    """How to measure.
-
-    Attributes:
-        forms: Forms to measure; ``None`` is all of a bundle.
-        device: Where to run; :data:`DEVICES`.
-        backend: What runs the ONNX file; :data:`BACKENDS`.
-        threads: Threads inside one inference; ``None`` is the cores this process may use.
-        processes: Fresh processes a cell; their spread is larger than that inside one.
-        time_limit_s: Seconds a cell may sample for, over all its processes, loading not counted.
-    """
-
-    forms: tuple[str, ...] | None = None
-    device: str = "cpu"
-    backend: str = "onnxruntime"
-    threads: int | None = None
-    processes: int = 3
-    time_limit_s: float = 20.0
-
-    def check(self) -> None:
-        """Check the options.
-
-        Raises:
-            UsageError: A value is out of its range.
-        """
-        if self.device not in DEVICES:
-            raise UsageError(f"--device {self.device}: bundles are measured on {', '.join(DEVICES)}")
-        if self.backend not in BACKENDS:
-            raise UsageError(f"--backend {self.backend}: choose among {', '.join(BACKENDS)}")
-        for option, value in {"--threads": self.threads, "--processes": self.processes}.items():
-            if value is not None and value < 1:
-                raise UsageError(f"{option} must be at least 1, not {value}")
-        if self.time_limit_s <= 0:
-            raise UsageError(f"--time-limit must be above 0, not {self.time_limit_s}")
-
-    def with_forms(self, *forms: str) -> ProfileOptions:
-        """Return the same options for other forms."""
-        return replace(self, forms=forms)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One measurement to make: a form of a bundle."""
-
-    folder: Path
-    bundle: BundleRecord
-    form: str
-
-    @property
-    def name(self) -> str:
-        """Bundle and form."""
-        return f"{self.bundle.name} {self.form}"
 
 
 def profile(
@@ -137,74 +77,6 @@ def profile(
             continue
         write_record(record, output / f"{record.name}.json")
         yield record
-
-
-def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
-    """Return what is to be measured, reading every bundle before anything is timed.
-
-    Raises:
-        UsageError: A folder is not a bundle and holds none, or has none of the forms.
-        SlmbenchError: A bundle's record is damaged.
-    """
-    folders: list[Path] = []
-    for path in bundles or [Path("exported")]:
-        if (path / "bundle.json").is_file():
-            folders.append(path)
-            continue
-        if not path.is_dir():
-            raise UsageError(f"there is no bundle folder {path}: make one with `slmbench export`")
-        inside = sorted(found.parent for found in path.glob("*/bundle.json") if not found.parent.name.startswith("."))
-        if not inside:
-            raise UsageError(f"{path} holds no bundle: make one with `slmbench export`")
-        folders += inside
-    cells = []
-    for folder in folders:
-        record = read_record(BundleRecord, folder / "bundle.json")
-        chosen = [form for form in record.forms if options.forms is None or form in options.forms]
-        if options.forms is not None and len(folders) == 1 and len(chosen) < len(options.forms):
-            missing = ", ".join(form for form in options.forms if form not in record.forms)
-            raise UsageError(f"{folder} has no form {missing}; it has: {', '.join(record.forms)}")
-        cells += [Cell(folder, record, form) for form in chosen]
-    if not cells:
-        raise UsageError(f"no bundle has a form {', '.join(options.forms or ())}")
-    return cells
-
-
-def profile_key(cell: Cell, options: ProfileOptions) -> str:
-    """Return the hash of everything a cell's measurement depends on, machine and versions included."""
-    form = cell.bundle.forms[cell.form]
-    versions = software_versions()
-    return content_key(
-        stage="profile/1",
-        bundle=cell.bundle.key,
-        file=form.sha256,
-        machine=hardware_fingerprint()["fingerprint"],
-        backend=options.backend,
-        device=options.device,
-        threads=options.threads or usable_cores(),
-        processes=options.processes,
-        time_limit_s=options.time_limit_s,
-        versions={name: versions.get(name) for name in ("onnxruntime", "numpy", "tokenizers", "python")},
-    )
-
-
-def finished_profile(cell: Cell, options: ProfileOptions, output: Path) -> Path | None:
-    """Return the record of a cell when it was measured already, on a like machine with the same versions."""
-    path = output / f"{profile_name(cell, options)}.json"
-    if not path.is_file():
-        return None
-    try:
-        record = read_record(ProfileRecord, path)
-    except SlmbenchError:
-        return None  # damaged or of another version: measured anew
-    return path if record.key == profile_key(cell, options) else None
-
-
-def profile_name(cell: Cell, options: ProfileOptions) -> str:
-    """Return the name of a cell's record, which is also its file's."""
-    threads = options.threads or usable_cores()
-    machine = hardware_fingerprint()["fingerprint"][:8]
-    return f"{cell.folder.resolve().name}.{cell.form}.{options.backend}-{options.device}-{threads}t.{machine}"
 
 
 def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:

@@ -9,8 +9,8 @@ from slmbench.compare import Constraints, compare
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError
 from slmbench.export import export
-from slmbench.profiling import ProfileOptions
-from slmbench.profiling.measuring import Cell, find_cells, finished_profile, profile
+from slmbench.profiling import ProfileOptions, profile
+from slmbench.profiling.cells import Cell, find_cells, finished_profile
 from slmbench.progress import SILENT
 from slmbench.recipes.recipe import find_recipe, read_recipe
 from slmbench.records import Row

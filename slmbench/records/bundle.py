@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import computed_field
-
 from slmbench.records.base import Part, Record
-from slmbench.records.predictions import Predictions
+from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
-from slmbench.statistics import Evaluation, PairedDifference
+from slmbench.statistics import PairedDifference
 
 
 class Parity(Part):
@@ -22,7 +19,7 @@ class Parity(Part):
     max_abs_logit_diff: float
 
 
-class FormRecord(Part):
+class FormRecord(Evaluated):
     """One form of the classifier: a file, its predictions on the test rows, and the verdict on it."""
 
     file: str
@@ -31,23 +28,10 @@ class FormRecord(Part):
     parity: Parity
     accepted: bool
     reason: str
-    predictions: Predictions
     #: How predictions were made: accuracy of dynamic int8 depends on batch and padding.
     regime: str
     isa: str | None = None
     difference_to_fp32: PairedDifference | None = None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def evaluation(self) -> Evaluation:
-        """Metrics of this form on the test rows."""
-        return self.predictions.evaluate()
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def accuracy(self) -> float:
-        """Accuracy of this form on the test rows."""
-        return self.evaluation.accuracy
 
 
 class WorkloadLengths(Part):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 
 import numpy as np
+from pydantic import computed_field
 
 from slmbench.records.base import Part
 from slmbench.statistics import Evaluation, evaluate
@@ -47,6 +49,24 @@ class Predictions(Part):
     def rows_hash(self) -> str:
         """Hash of exactly which reviews these are, whatever their order."""
         return hash_rows(self.row_ids)
+
+
+class Evaluated(Part):
+    """A part of a record that keeps predictions: their metrics are computed when they are asked for."""
+
+    predictions: Predictions
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Metrics on the test rows."""
+        return self.predictions.evaluate()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float:
+        """Accuracy on the test rows."""
+        return self.evaluation.accuracy
 
 
 def hash_rows(row_ids: list[str]) -> str:

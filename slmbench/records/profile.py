@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import computed_field
 
 from slmbench.records.base import Part, Record
-from slmbench.records.predictions import Predictions
+from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
-from slmbench.statistics import Evaluation, Interval, median_interval, percentile, supported_percentile
+from slmbench.statistics import Interval, median_interval, percentile, supported_percentile
 
 
 class Latency(Part):
@@ -130,7 +130,7 @@ class WorkloadIdentity(Part):
     tokens_max: int
 
 
-class ProfileRecord(Record):
+class ProfileRecord(Record, Evaluated):
     """One cell: bundle × form × backend × device × threads × scenario."""
 
     kind = "profile"
@@ -155,26 +155,13 @@ class ProfileRecord(Record):
     cold: ColdStart
     energy: Energy
     size_bytes: int
-    #: Carried over from the bundle: how the form that was timed classifies the test rows, one at a time.
-    predictions: Predictions
+    #: How the predictions, carried over from the bundle, were made: the regime that is timed.
     regime: str
     trained_on: CorpusIdentity
     corpus: WorkloadIdentity
     warnings: list[str]
     hardware: dict[str, Any]
     software: dict[str, str]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def evaluation(self) -> Evaluation:
-        """Metrics of this form on the test rows."""
-        return self.predictions.evaluate()
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def accuracy(self) -> float:
-        """Accuracy of this form on the test rows."""
-        return self.evaluation.accuracy
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from slmbench.edge.classifier import softmax
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.files import build_aside
+from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.progress import SILENT
-from slmbench.records import RunRecord, read_record, write_record
+from slmbench.records import Predictions, RunRecord, read_record, write_record
 from slmbench.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
 
     from slmbench.corpora import Corpus
     from slmbench.progress import Progress
+    from slmbench.training.outcome import Training
 
 
 def finetune(
@@ -55,7 +61,7 @@ def finetune(
         from slmbench.training.floor import FloorTraining
 
         model = "tfidf"
-        training: FloorTraining | TransformerTraining = FloorTraining(corpus, options)
+        training: Training = FloorTraining(corpus, options)
     else:
         require_extra("torch", "train", "fine-tuning")
         from slmbench.training.transformer import TransformerTraining
@@ -68,7 +74,24 @@ def finetune(
         progress.say(f"{folder} is already there, made from the same inputs")
         return done
     with build_aside(folder) as building:
-        record = training.run(building, folder, name or folder.name, list(command), progress)
+        trained = training.run(building, folder, progress)
+        np.save(building / "test_logits.npy", trained.logits)
+        facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "logits"}
+        record = RunRecord(
+            **facts,
+            name=name or folder.name,
+            path=str(folder),
+            key=training.key,
+            command=list(command),
+            method=options.method,
+            seed=options.seed,
+            corpus=corpus.identity(),
+            predictions=Predictions.of(
+                corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(trained.logits)
+            ),
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
         write_record(record, building / "run.json")
     training.clean_up(folder)
     progress.say(f"run in {folder}, trained in {record.train.seconds:.1f} s")

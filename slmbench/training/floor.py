@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from slmbench.corpora import Split
-from slmbench.edge.classifier import softmax
 from slmbench.edge.memory import high_water_mark
 from slmbench.files import sha256_of
-from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.records import Predictions, RunRecord, TrainCost
+from slmbench.records import TrainCost
 from slmbench.records.base import content_key
+from slmbench.training.outcome import Trained
 from slmbench.training.tfidf import SETTINGS, TfidfClassifier
 
 if TYPE_CHECKING:
@@ -44,16 +41,8 @@ class FloorTraining:
             test=self._identity.test_hash,
         )
 
-    def run(self, building: Path, folder: Path, name: str, command: list[str], progress: Progress) -> RunRecord:
-        """Fit, save into ``building`` and test.
-
-        Args:
-            building: Folder to write into.
-            folder: Where it will stand.
-            name: What tables call the run.
-            command: The command line.
-            progress: Where to say how far it is.
-        """
+    def run(self, building: Path, folder: Path, progress: Progress) -> Trained:
+        """Fit, save and test; see :class:`slmbench.training.outcome.Training`."""
         corpus = self._corpus
         # Nothing is selected on validation rows here, so that the floor may learn from them too.
         rows = Split(
@@ -66,27 +55,18 @@ class FloorTraining:
             classifier = TfidfClassifier(rows, self._seed)
         seconds = time.perf_counter() - began
         classifier.save(building / "model")
-        logits = classifier.logits(corpus.test.texts)
-        np.save(building / "test_logits.npy", logits)
-        return RunRecord(
-            name=name,
-            path=str(folder),
-            key=self.key,
-            command=command,
+        return Trained(
             model="tfidf",
             model_source="fitted here",
             base_sha256=None,
             weights_sha256=sha256_of(building / "model" / "tfidf.npz"),
             architecture="tfidf",
             base_license=None,
-            method="tfidf",
-            seed=self._seed,
             max_length=None,
             hyperparameters=dict(SETTINGS),
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,
             parameters_without_embeddings=classifier.parameters,
-            corpus=self._identity,
             train=TrainCost(
                 seconds=seconds,
                 reviews_per_second=len(rows) / seconds,
@@ -99,9 +79,7 @@ class FloorTraining:
                 resumed_at_epoch=None,
                 history=[],
             ),
-            predictions=Predictions.of(corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)),
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
+            logits=classifier.logits(corpus.test.texts),
         )
 
     def clean_up(self, folder: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slmbench.progress import Progress, Task
     from slmbench.training.options import TrainingOptions
 
+
 @dataclass(frozen=True)
 class TrainingOutcome:
     """What a training leaves beside the weights in the model it was given.

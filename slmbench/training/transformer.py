@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.edge.classifier import softmax
 from slmbench.edge.memory import high_water_mark
 from slmbench.errors import SlmbenchError
 from slmbench.files import sha256_of
-from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.loading import position_limit, read_config
 from slmbench.progress import SILENT
-from slmbench.records import Predictions, RunRecord, TrainCost
+from slmbench.records import TrainCost
 from slmbench.records.base import content_key
 from slmbench.training.inference import classifier_logits
 from slmbench.training.lora import add_adapters, merge_adapters
 from slmbench.training.options import TrainingOptions, resolve
+from slmbench.training.outcome import Trained
 from slmbench.training.trainer import choose_device, choose_precision, train
 
 if TYPE_CHECKING:
@@ -71,19 +70,8 @@ class TransformerTraining:
             validation=self._identity.validation_reviews,
         )
 
-    def run(self, building: Path, folder: Path, name: str, command: list[str], progress: Progress) -> RunRecord:
-        """Train, save into ``building``, read back and test.
-
-        Args:
-            building: Folder to write into.
-            folder: Where it will stand; checkpoints are kept beside it until the run is whole.
-            name: What tables call the run.
-            command: The command line.
-            progress: Where to say how far it is.
-
-        Raises:
-            SlmbenchError: Training failed, or the saved model is not the trained one.
-        """
+    def run(self, building: Path, folder: Path, progress: Progress) -> Trained:
+        """Train, save, read back and test; see :class:`slmbench.training.outcome.Training`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus
@@ -137,27 +125,18 @@ class TransformerTraining:
                 f"the saved model gives other logits than the trained one (by {difference:.3g}) and was not kept;"
                 f" please report the architecture '{self._architecture}' with method '{options.method}'"
             )
-        logits = classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress)
-        np.save(building / "test_logits.npy", logits)
-        return RunRecord(
-            name=name,
-            path=str(folder),
-            key=self.key,
-            command=command,
+        return Trained(
             model=self._name,
             model_source=self._files.source,
             base_sha256=self._base_sha256,
             weights_sha256=weights_sha256(building / "model"),
             architecture=self._architecture,
             base_license=self._files.license,
-            method=options.method,
-            seed=options.seed,
             max_length=self._max_length,
             hyperparameters=self._hyperparameters(),
             trainable_parameters=trainable,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            corpus=self._identity,
             train=TrainCost(
                 seconds=outcome.seconds,
                 reviews_per_second=len(corpus.train) * outcome.epochs_now / outcome.seconds,
@@ -170,9 +149,7 @@ class TransformerTraining:
                 resumed_at_epoch=outcome.resumed_at_epoch,
                 history=outcome.history,
             ),
-            predictions=Predictions.of(corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(logits)),
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
+            logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
         )
 
     def clean_up(self, folder: Path) -> None:

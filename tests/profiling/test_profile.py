@@ -10,7 +10,7 @@ from profiling_helpers import edit_bundle, steady, wild
 from slmbench.edge import Classifier
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions, profile
-from slmbench.profiling.measuring import find_cells, finished_profile
+from slmbench.profiling.cells import find_cells, finished_profile
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, ProfileRecord, read_record
@@ -321,7 +321,7 @@ def test_another_form_or_bundle_is_not_measured(measured):
 def test_another_version_of_a_library_is_measured_anew(measured, monkeypatch):
     cell, options, folder = measured
     versions = dict(read_record(ProfileRecord, next(folder.iterdir())).software)
-    monkeypatch.setattr("slmbench.profiling.measuring.software_versions", lambda: {**versions, "onnxruntime": "99"})
+    monkeypatch.setattr("slmbench.profiling.cells.software_versions", lambda: {**versions, "onnxruntime": "99"})
 
     assert finished_profile(cell, options, folder) is None
 
