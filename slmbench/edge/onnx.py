@@ -45,7 +45,7 @@ class OnnxBackend:
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Tokenise; each item is a ``tokenizers.Encoding``."""
-        return list(self._tokenizer.encode_batch(list(texts)))
+        return list(self._tokenizer.encode_batch([_sound(text) for text in texts]))
 
     def lengths(self, items: Sequence[object]) -> list[int]:
         """Return the number of tokens of each encoding."""
@@ -69,3 +69,12 @@ class OnnxBackend:
             columns["token_type_ids"][row, place] = item.type_ids  # type: ignore[attr-defined]
         feed = {name: columns[name] for name in self._inputs}
         return self._session.run(["logits"], feed)[0]
+
+
+def _sound(text: str) -> str:
+    """Return a text the tokenizer can take: half a surrogate pair, as broken input leaves it, becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

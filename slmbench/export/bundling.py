@@ -142,7 +142,8 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
         record = read_record(BundleRecord, folder / "bundle.json")
     except SlmbenchError:
         return None  # damaged or of another version: made anew
-    whole = all((folder / form.file).is_file() for form in record.forms.values())
+    files = [(folder / form.file, form.bytes) for form in record.forms.values()]
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
     return record if record.key == key and whole else None
 
 

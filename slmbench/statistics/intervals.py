@@ -55,10 +55,9 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95) -> Interval | 
 
     ordered = np.sort(np.asarray(samples, dtype=float))
     n = len(ordered)
+    # [x_(rank), x_(n+1-rank)] covers the median with probability 1 - 2 P(B < rank), and ppf gives the largest rank
+    # at which that is no less than wanted.
     rank = int(binom.ppf((1 - confidence) / 2, n, 0.5))
-    # The interval [x_(rank), x_(n+1-rank)] covers the median with probability 1 - 2 P(B < rank).
-    while rank > 0 and 2 * binom.cdf(rank - 1, n, 0.5) > 1 - confidence:
-        rank -= 1
     if rank < 1:
         return None
     return float(ordered[rank - 1]), float(ordered[n - rank])

@@ -216,3 +216,9 @@ def test_batches_hold_a_budget_of_tokens_and_every_item_once():
 def test_an_item_beyond_the_budget_has_a_batch_of_its_own():
     assert batches_by_tokens([500, 3, 400], 100) == [[1], [2], [0]]
     assert batches_by_tokens([], 100) == []
+
+
+def test_half_a_surrogate_pair_is_read_as_the_replacement_character(tiny_bundle):
+    classifier = Classifier(tiny_bundle)
+    broken = classifier.predict_logits(["good \ud800 film"])
+    assert np.array_equal(broken, classifier.predict_logits(["good \ufffd film"]))

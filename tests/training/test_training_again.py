@@ -1,5 +1,6 @@
 """The same call again: finished runs are found, interrupted ones go on, other inputs train anew."""
 
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -82,11 +83,14 @@ def test_another_input_is_another_run(whole, tiny_base, corpus, change, monkeypa
     assert finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=folder) == record
 
 
-def test_other_reviews_are_another_run(whole, tiny_base, small_corpus_file, tmp_path):
-    other = load_corpus(str(small_corpus_file), train_size=60, test_size=20)
-    record, _ = whole
-    again = finetune(str(tiny_base), other, TrainingOptions(**{**OPTIONS, "epochs": 1}), output=tmp_path / "run")
+@pytest.mark.parametrize("sizes", [{"train_size": 60, "test_size": 20}, {"train_size": 64, "test_size": 19}])
+def test_other_reviews_are_another_run(whole, tiny_base, small_corpus_file, tmp_path, sizes):
+    other = load_corpus(str(small_corpus_file), **sizes)
+    record, folder = whole
+    run = shutil.copytree(folder, tmp_path / "run")
+    again = finetune(str(tiny_base), other, TrainingOptions(**OPTIONS), output=run)
     assert again.key != record.key
+    assert again.corpus.test_reviews == sizes["test_size"]
 
 
 def test_a_new_seed_replaces_the_run(tmp_path, tiny_base, corpus):
