@@ -50,7 +50,7 @@ class Record(Part):
 
     def to_json(self) -> str:
         """Return the record as one JSON document, statistics included."""
-        return self.model_dump_json(by_alias=True, indent=1)
+        return self.model_dump_json(by_alias=True)
 
 
 R = TypeVar("R", bound=Record)

@@ -130,7 +130,7 @@ class WorkloadIdentity(Part):
     tokens_max: int
 
 
-class ProfileRecord(Record, Evaluated):
+class ProfileRecord(Evaluated, Record):
     """One cell: bundle × form × backend × device × threads × scenario."""
 
     kind = "profile"
