@@ -18,9 +18,8 @@ def main() -> None:
     """Print everything."""
     columns = read_predictions(Path(sys.argv[1]))
     truth = columns["label"]
-    print(
-        "As published: positive first, unknown answers left out of the 2x2, macro over 3 classes, cut after 3 decimals."
-    )
+    print("As published: positive first, unknown answers left out of the 2x2, macro over 3 classes,", end=" ")
+    print("cut after 3 decimals.")
     print("The captions were swapped: the first row is the TRUE positives' row, not the negatives'.")
     header = f"{'run':22} {'pos>pos':>8} {'pos>neg':>8} {'neg>pos':>8} {'neg>neg':>8} {'unknown':>10}"
     print(header + f" {'P':>6} {'R':>6} {'F1':>6} {'micro':>6}")
@@ -32,9 +31,8 @@ def main() -> None:
         print(f"{name:22} {pp:>8} {pn:>8} {np:>8} {nn:>8} {unknown:>10} {metrics}")
     print()
     rows = len(truth) - LABELLED_ROWS
-    print(
-        f"Corrected: the {LABELLED_ROWS} rows that carry their own label removed ({rows:,} left), macro over the 2 labels,"
-    )
+    print(f"Corrected: the {LABELLED_ROWS} rows that carry their own label removed ({rows:,} left),", end=" ")
+    print("macro over the 2 labels,")
     print("undecided reviews count as errors. Only the first run's answers are all its own; the others inherit some.")
     for column, name in RUNS.items():
         table = cloze_table(truth[LABELLED_ROWS:], columns[column][LABELLED_ROWS:], classes=2)

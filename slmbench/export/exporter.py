@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
-import warnings
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.errors import SlmbenchError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from slmbench.models.quiet import quiet_libraries
 
 
 def export_onnx(model_folder: Path, target: Path) -> None:
@@ -31,7 +26,7 @@ def export_onnx(model_folder: Path, target: Path) -> None:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(model_folder, local_files_only=True)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         try:
             main_export(
                 str(model_folder),
@@ -77,7 +72,7 @@ def quantize_dynamic(model: Path, target: Path, preset: str) -> None:
         # Without VNNI the 16-bit accumulation of two products saturates; 7-bit weights cannot.
         settings["reduce_range"] = True
     configuration = getattr(AutoQuantizationConfig, preset)(**settings)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         try:
             ORTQuantizer(model).quantize(save_dir=folder, quantization_config=configuration, file_suffix="int8")
         except (ValueError, KeyError, RuntimeError, IndexError) as error:
@@ -111,19 +106,3 @@ def _custom_configurations(config: Any) -> dict[str, Any] | None:
             return {"logits": {0: "batch_size"}}
 
     return {"model": XLNetOnnxConfig(config, task="text-classification")}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the tracer's warnings off the user's screen; they are about shapes that the parity check covers."""
-    loggers = [logging.getLogger(name) for name in ("optimum", "onnxruntime", "torch.onnx", "root")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

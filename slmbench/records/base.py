@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -29,7 +29,7 @@ class Record(Part):
 
     schema_: str = Field(default="", alias="schema")
     name: str
-    created: str = Field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     slmbench_version: str = __version__
     command: list[str] = Field(default_factory=list)
     #: SHA-256 over everything the result depends on; equal keys mean the work need not be done again.

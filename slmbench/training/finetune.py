@@ -12,6 +12,7 @@ from slmbench.edge.classifier import softmax
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.files import build_aside
 from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.models.quiet import quiet_libraries
 from slmbench.progress import SILENT
 from slmbench.records import Predictions, RunRecord, read_record, write_record
 from slmbench.training.options import TrainingOptions
@@ -74,7 +75,8 @@ def finetune(
         progress.say(f"{folder} is already there, made from the same inputs")
         return done
     with build_aside(folder) as building:
-        trained = training.run(building, folder, progress)
+        with quiet_libraries():
+            trained = training.run(building, folder, progress)
         np.save(building / "test_logits.npy", trained.logits)
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "logits"}
         record = RunRecord(

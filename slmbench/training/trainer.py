@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +149,6 @@ def train(
         progress.say(f"going on from the interrupted training in {checkpoints}")
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
-        logging.getLogger("accelerate").setLevel(logging.ERROR)
         try:
             with plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext():
                 result = trainer.train(resume_from_checkpoint=resume)
