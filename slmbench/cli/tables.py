@@ -58,6 +58,10 @@ def run_summary(record: RunRecord) -> list[RenderableType]:
     facts.add_row("macro-F1", f"{_with_interval(test.macro_f1, test.macro_f1_ci95, percent=False)}")
     if test.roc_auc is not None:
         facts.add_row("ROC AUC", f"{test.roc_auc:.3f}")
+    if test.top_k:
+        facts.add_row("top-k", ", ".join(f"{100 * share:.1f} % in the first {k}" for k, share in test.top_k.items()))
+        if test.mean_average_precision is not None:
+            facts.add_row("mean average precision", f"{test.mean_average_precision:.3f}")
     facts.add_row("majority baseline", f"{100 * test.majority_baseline:.1f} %")
     parts: list[RenderableType] = [facts, _confusion(test)]
     if record.train.history:

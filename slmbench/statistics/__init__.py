@@ -7,7 +7,15 @@ from slmbench.statistics.intervals import (
     percentile,
     supported_percentile,
 )
-from slmbench.statistics.metrics import Evaluation, confusion_matrix, evaluate, roc_auc, roc_curve
+from slmbench.statistics.metrics import (
+    Evaluation,
+    confusion_matrix,
+    evaluate,
+    mean_average_precision,
+    roc_auc,
+    roc_curve,
+    top_k_accuracy,
+)
 from slmbench.statistics.paired import PairedDifference, paired_difference
 
 __all__ = [
@@ -17,10 +25,12 @@ __all__ = [
     "bootstrap_interval",
     "confusion_matrix",
     "evaluate",
+    "mean_average_precision",
     "median_interval",
     "paired_difference",
     "percentile",
     "roc_auc",
     "roc_curve",
     "supported_percentile",
+    "top_k_accuracy",
 ]

@@ -33,6 +33,9 @@ class Evaluation(BaseModel):
     precision: float
     recall: float
     roc_auc: float | None
+    #: Share of reviews whose true label is among the 1, 2, 3 likeliest; of more than two labels only.
+    top_k: dict[int, float]
+    mean_average_precision: float | None
     majority_baseline: float
     confusion: list[list[int]]
     per_class: dict[str, dict[str, float]]
@@ -70,16 +73,57 @@ def roc_curve(truth: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarr
     Returns:
         False-positive and true-positive rates, from (0, 0) to (1, 1).
     """
+    true_positive, false_positive = _found_by_threshold(truth, scores)
+    return (
+        np.concatenate([[0.0], false_positive / max(1, int(false_positive[-1]))]),
+        np.concatenate([[0.0], true_positive / max(1, int(true_positive[-1]))]),
+    )
+
+
+def _found_by_threshold(truth: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Count true and false positives at each distinct score taken as threshold, highest first."""
     scores = np.asarray(scores, dtype=float)
     order = np.argsort(-scores, kind="stable")
     positive = np.asarray(truth)[order] == 1
     last_of_score = np.append(np.diff(scores[order]) != 0, True)
-    true_positive = np.cumsum(positive)[last_of_score]
-    false_positive = np.cumsum(~positive)[last_of_score]
-    return (
-        np.concatenate([[0.0], false_positive / max(1, int((~positive).sum()))]),
-        np.concatenate([[0.0], true_positive / max(1, int(positive.sum()))]),
-    )
+    return np.cumsum(positive)[last_of_score], np.cumsum(~positive)[last_of_score]
+
+
+def mean_average_precision(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
+    """Return the mean over labels of the average precision of telling the label from the rest.
+
+    Average precision is the sum of precision over the steps of recall, without interpolation (Manning et al.,
+    *Introduction to Information Retrieval*, § 8.4), as in scikit-learn.
+
+    Args:
+        truth: True label ids, shape (n,).
+        probabilities: Scores per label, shape (n, classes).
+
+    Returns:
+        The mean, or ``None`` when a label has no rows.
+    """
+    truth = np.asarray(truth)
+    values = []
+    for label in range(probabilities.shape[1]):
+        is_label = (truth == label).astype(int)
+        if not is_label.any():
+            return None
+        hits, misses = _found_by_threshold(is_label, probabilities[:, label])
+        recall_steps = np.diff(hits, prepend=0) / hits[-1]
+        values.append(float((recall_steps * hits / (hits + misses)).sum()))
+    return float(np.mean(values))
+
+
+def top_k_accuracy(truth: ArrayLike, probabilities: np.ndarray, k: int) -> float:
+    """Return the share of rows whose true label is among the k likeliest; of equal scores the first label wins.
+
+    Args:
+        truth: True label ids, shape (n,).
+        probabilities: Scores per label, shape (n, classes).
+        k: How many labels may be named.
+    """
+    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float((likeliest == np.asarray(truth)[:, None]).any(1).mean())
 
 
 def roc_auc(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
@@ -142,6 +186,8 @@ def evaluate(truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[s
         precision=float(precision[1] if classes == 2 else precision.mean()),
         recall=float(recall[1] if classes == 2 else recall.mean()),
         roc_auc=roc_auc(true, probabilities),
+        top_k={k: top_k_accuracy(true, probabilities, k) for k in (1, 2, 3) if k < classes and classes > 2},
+        mean_average_precision=mean_average_precision(true, probabilities),
         majority_baseline=float(support.max() / support.sum()),
         confusion=confusion.tolist(),
         per_class={

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from slmbench.statistics import confusion_matrix, evaluate, roc_auc, roc_curve
+from slmbench.statistics import (
+    confusion_matrix,
+    evaluate,
+    mean_average_precision,
+    roc_auc,
+    roc_curve,
+    top_k_accuracy,
+)
 
 
 def answers(classes, reviews=300, seed=0):
@@ -100,3 +107,26 @@ def test_intervals_hold_the_estimates_and_are_the_same_each_time():
     # The bootstrap's width is that of the normal approximation, to a tenth or so.
     width = 2 * 1.96 * np.sqrt(first.accuracy * (1 - first.accuracy) / 300)
     assert np.diff(first.accuracy_ci95)[0] == pytest.approx(width, rel=0.15)
+
+
+@pytest.mark.parametrize(("classes", "decimals"), [(2, 6), (4, 6), (4, 1)])
+def test_top_k_and_mean_average_precision_are_those_of_scikit_learn(classes, decimals):
+    generator = np.random.default_rng(3)
+    truth = generator.integers(0, classes, 200)
+    probabilities = np.round(generator.dirichlet(np.ones(classes), 200) + 0.5 * np.eye(classes)[truth], decimals)
+    wanted = [metrics.average_precision_score(truth == label, probabilities[:, label]) for label in range(classes)]
+    assert mean_average_precision(truth, probabilities) == pytest.approx(np.mean(wanted))
+    assert top_k_accuracy(truth, probabilities, 1) == (truth == probabilities.argmax(1)).mean()
+    for k in range(2, classes):
+        found = top_k_accuracy(truth, probabilities, k)
+        if decimals > 1:  # scikit-learn breaks ties the other way round
+            assert found == pytest.approx(metrics.top_k_accuracy_score(truth, probabilities, k=k))
+    assert mean_average_precision(np.zeros(3, int), probabilities[:3]) is None
+
+
+def test_top_k_of_equal_scores_names_the_first_labels():
+    probabilities = np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
+    assert top_k_accuracy([1, 2], probabilities, 1) == 0.0
+    assert top_k_accuracy([1, 2], probabilities, 2) == 1.0
+    assert evaluate([1, 2], probabilities, ["a", "b", "c"]).top_k == {1: 0.0, 2: 1.0}
+    assert evaluate([1, 0], probabilities[:, :2], ["a", "b"]).top_k == {}
