@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,6 +34,22 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_place(place: Path, marker: str) -> None:
+    """Check that an artefact may take a folder's place: nothing else must be lost.
+
+    Args:
+        place: The folder to make or replace.
+        marker: File that every artefact of the kind has, such as ``run.json``.
+
+    Raises:
+        UsageError: A file stands there, or a folder that holds something of another kind.
+    """
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"{place} is a file: name a folder for the output")
+    if place.is_dir() and not (place / marker).is_file() and any(place.iterdir()):
+        raise UsageError(f"{place} holds other files, which would be lost: name a new folder for the output")
 
 
 @contextmanager

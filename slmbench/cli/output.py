@@ -125,17 +125,22 @@ def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = 
     except SlmbenchError as error:
         if debug:
             raise
-        _console(stderr=True).print(
-            f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True
-        )
+        _print_error(str(error))
         raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        _console(stderr=True).print("interrupted; the same command goes on from here", style="yellow")
-        raise typer.Exit(130) from None
     except BrokenPipeError:
         # The reader has seen enough (`slmbench predict … | head`); Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+    except OSError as error:
+        if debug:
+            raise
+        # What the system refuses (no space, no permission, a folder where a file should be) is the user's to mend.
+        where = f"{error.filename}: " if error.filename else ""
+        _print_error(f"{where}{error.strerror or error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _console(stderr=True).print("interrupted; run the same command again", style="yellow")
+        raise typer.Exit(130) from None
 
 
 def to_json(document: dict[str, Any]) -> str:
@@ -148,6 +153,11 @@ def _write_json(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text + "\n")
+
+
+def _print_error(sentence: str) -> None:
+    console = _console(stderr=True)
+    console.print(f"error: {sentence}", style="bold red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("profiles")
 
 #: What makes two profiles measurements of the same cell.
-CellKey = tuple[str, str, str, str, int, str, str]
+CellKey = tuple[str, str, str, str, str, int, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,8 @@ def machine_of(profile: ProfileRecord) -> str:
 def cell_key(profile: ProfileRecord) -> CellKey:
     """Return what two profiles of the same cell have in common."""
     return (
+        # Named after the bundle's folder: two bundles may be called the same in tables.
+        profile.name,
         profile.bundle,
         profile.form,
         profile.backend,
@@ -129,7 +131,7 @@ def cell_key(profile: ProfileRecord) -> CellKey:
 
 def row_key(row: Row) -> tuple[Any, ...]:
     """Return the ``cell_key`` of the profile that a row was made from."""
-    return (row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine)
+    return (row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine)
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:

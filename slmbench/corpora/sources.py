@@ -101,7 +101,7 @@ def _read_starter(name: str, wanted: Wanted, skip_bad_rows: bool, progress: Prog
     bad_rows = BadRows(name, skip_bad_rows)
     notes = [_STARTER_NOTES[name]]
     with (
-        progress.task(f"reading {name}", total=path.stat().st_size, unit="B") as task,
+        progress.task(f"reading {name}", total=path.stat().st_size, unit="bytes") as task,
         open_table(path, bad_rows, task) as table,
     ):
         chosen = _OneSource(table, _STARTER_SOURCES[name])
@@ -130,7 +130,7 @@ def _read_file(path: Path, wanted: Wanted, skip_bad_rows: bool, progress: Progre
     bad_rows = BadRows(path.name, skip_bad_rows)
     notes: list[str] = []
     with (
-        progress.task(f"reading {path.name}", total=path.stat().st_size, unit="B") as task,
+        progress.task(f"reading {path.name}", total=path.stat().st_size, unit="bytes") as task,
         open_table(path, bad_rows, task) as table,
     ):
         reading = choose(table, path.name, wanted)

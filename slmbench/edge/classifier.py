@@ -92,6 +92,7 @@ class Classifier:
 
     def predict_logits(self, texts: Sequence[str], *, batch_tokens: int | None = None) -> np.ndarray:
         """Return logits, shape (texts, labels), rows in input order; see :meth:`predict`."""
+        texts = [texts] if isinstance(texts, str) else texts
         out = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         if batch_tokens is None:
             for row, text in enumerate(texts):

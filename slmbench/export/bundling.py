@@ -11,7 +11,7 @@ from slmbench.corpora import load_test_rows
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.export.card import write_card
 from slmbench.export.isa import quantization_preset
-from slmbench.files import build_aside, folder_bytes
+from slmbench.files import build_aside, check_place, folder_bytes
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record, write_record
@@ -77,6 +77,7 @@ def export(
         preset=quantization_preset(),
         max_accuracy_drop=max_accuracy_drop,
     )
+    check_place(folder, "bundle.json")
     if done := finished_bundle(folder, key):
         progress.say(f"{folder} is already there, made from the same run")
         return done
@@ -151,7 +152,7 @@ def _reference_logits(run: Path, record: RunRecord) -> np.ndarray:
     try:
         logits = np.load(run / "test_logits.npy", allow_pickle=False)
     except (OSError, ValueError, EOFError):
-        raise SlmbenchError(f"{run}/test_logits.npy is missing or damaged: train the run again") from None
+        raise SlmbenchError(f"{run}/test_logits.npy is missing or damaged: remove {run} and train it again") from None
     if logits.shape != (len(record.predictions.row_ids), len(record.predictions.labels)):
-        raise SlmbenchError(f"{run}/test_logits.npy does not belong to run.json: train the run again")
+        raise SlmbenchError(f"{run}/test_logits.npy does not belong to run.json: remove {run} and train it again")
     return logits

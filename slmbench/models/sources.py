@@ -81,9 +81,10 @@ def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
 
     patterns = _PATTERNS + (_PICKLES if allow_pickle else [])
     try:
-        return ModelFiles(
-            name, Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True)), "hub cache"
-        )
+        cached = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+        # An interrupted download leaves a part of a model in the cache.
+        if (cached / "config.json").is_file() and any(any(cached.glob(pattern)) for pattern in patterns[3:]):
+            return ModelFiles(name, cached, "hub cache")
     except LocalEntryNotFoundError:
         pass
     except HFValidationError:

@@ -51,7 +51,7 @@ class ProfileOptions:
         for option, value in {"--threads": self.threads, "--processes": self.processes}.items():
             if value is not None and value < 1:
                 raise UsageError(f"{option} must be at least 1, not {value}")
-        if self.time_limit_s <= 0:
+        if not self.time_limit_s > 0:
             raise UsageError(f"--time-limit must be above 0, not {self.time_limit_s}")
 
     def with_forms(self, *forms: str) -> ProfileOptions:
@@ -109,7 +109,7 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
     form = cell.bundle.forms[cell.form]
     versions = software_versions()
     return content_key(
-        stage="profile/1",
+        stage="profile/2",
         bundle=cell.bundle.key,
         file=form.sha256,
         machine=hardware_fingerprint()["fingerprint"],

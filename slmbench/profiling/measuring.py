@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import Sampled, closed, sample
-from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
@@ -67,6 +67,8 @@ def profile(
     """
     options = options or ProfileOptions()
     options.check()
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file, not a folder")
     for cell in find_cells(bundles, options):
         try:
             record = measure(cell, options, command, progress)
@@ -95,13 +97,11 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
     passes: list[float] = []
     peaks: list[tuple[int | None, str | None]] = []
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        for index in range(options.processes):
+        for _ in range(options.processes):
             with MeasuredProcess(task) as process:
                 starts.append(process)
-                pooled = [ms for earlier in sampled for ms in earlier.ms]
-                # Each process begins elsewhere in the workload, so that together they go through all of it.
-                first = index * len(workload.texts) // options.processes
-                sampled.append(sample(process, first, options.time_limit_s / options.processes, pooled))
+                count = len(sampled[0].ms) if sampled else None
+                sampled.append(sample(process, options.time_limit_s / options.processes, count))
                 # The peak of serving one review at a time: larger batches would hide it.
                 memory = process.ask({"do": "memory"})
                 peaks.append((memory["peak_bytes"], memory["source"]))
@@ -143,19 +143,18 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         regime=form.regime,
         trained_on=cell.bundle.corpus,
         corpus=workload.identity,
-        warnings=warnings + _stability_warnings(sampled, workload),
+        warnings=warnings + _stability_warnings(sampled),
         hardware=hardware_fingerprint(),
         software=software_versions(),
     )
 
 
 def _latency(sampled: list[Sampled], options: ProfileOptions) -> Latency:
-    samples = [ms for process in sampled for ms in process.ms]
     note = None
-    if not closed(samples):
+    if not closed(sampled[0].ms):
         note = (
             f"the 95 % interval of the median did not close to ±3 % within {options.time_limit_s:g} s"
-            f" ({len(samples)} samples)"
+            f" ({len(sampled[0].ms)} samples a process)"
         )
     return Latency(processes_ms=[process.ms for process in sampled], note=note)
 
@@ -173,11 +172,11 @@ def _busy_warning() -> list[str]:
     return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
 
 
-def _stability_warnings(sampled: list[Sampled], workload: Workload) -> list[str]:
+def _stability_warnings(sampled: list[Sampled]) -> list[str]:
     warnings = []
     if not all(process.stable for process in sampled):
         warnings.append("latency was still drifting when warm-up ended")
-    medians = [float(np.median(process.ms)) for process in sampled if len(process.ms) >= len(workload.texts) // 4]
+    medians = [float(np.median(process.ms)) for process in sampled]
     if len(medians) > 1 and max(medians) > 1.1 * min(medians):
         warnings.append(
             f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %:"

@@ -44,14 +44,16 @@ def warm_up(process: MeasuredProcess) -> bool:
     return False
 
 
-def sample(process: MeasuredProcess, start: int, budget_s: float, pooled: list[float]) -> Sampled:
-    """Time reviews one at a time in one process.
+def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) -> Sampled:
+    """Time reviews one at a time in one process, from the first row on.
+
+    The first process of a cell finds out how many samples it takes; the others take as many, of the same rows,
+    so that every process weighs the same and a difference between them is theirs alone.
 
     Args:
         process: A warm process.
-        start: Where in the workload to begin, so that processes do not all time the same reviews.
         budget_s: Longest time to spend.
-        pooled: Samples of earlier processes, which count towards the interval.
+        count: How many samples to take; ``None`` goes on until the interval of the median closes.
 
     Returns:
         The samples of this process.
@@ -59,16 +61,19 @@ def sample(process: MeasuredProcess, start: int, budget_s: float, pooled: list[f
     stable = warm_up(process)
     deadline = time.monotonic() + budget_s
     taken: list[float] = []
-    row = start
-    while True:
+    while count is None or len(taken) < count:
         # Chunks of about a tenth of a second to a second: the parent wakes seldom and stops in time.
         chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
-        taken += process.ask({"do": "single", "rows": list(range(row, row + chunk))})["ms"]
-        row += chunk
-        if time.monotonic() >= deadline and len(taken) >= 2:
-            return Sampled(taken, stable)
-        if len(taken) >= LEAST_SAMPLES and closed(pooled + taken):
-            return Sampled(taken, stable)
+        if count is not None:
+            chunk = min(chunk, count - len(taken))
+        rows = list(range(len(taken), len(taken) + chunk))
+        taken += process.ask({"do": "single", "rows": rows})["ms"]
+        if count is None and len(taken) >= LEAST_SAMPLES and closed(taken):
+            break
+        # A slower process may take twice the time of the first to get as far.
+        if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken) >= 2:
+            break
+    return Sampled(taken, stable)
 
 
 def closed(samples: list[float]) -> bool:

@@ -14,7 +14,7 @@ from slmbench.profiling.cells import Cell, find_cells, finished_profile
 from slmbench.progress import SILENT
 from slmbench.recipes.recipe import find_recipe, read_recipe
 from slmbench.records import Row
-from slmbench.training import TrainingOptions, finetune
+from slmbench.training import finetune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,8 @@ def run_recipe(
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
             bundle = _make_bundle(recipe, rung, corpus, command, progress)
-        except SlmbenchError as error:
+        except (SlmbenchError, OSError, RuntimeError) as error:
+            # Whatever breaks in one rung, the hours spent on the others must not be lost.
             progress.say(f"{rung.name} failed: {error}")
             failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
             continue
@@ -84,11 +85,10 @@ def _make_bundle(
     recipe: Recipe, rung: Rung, corpus: Corpus, command: Sequence[str], progress: Progress
 ) -> BundleRecord:
     folder = f"{recipe.name}-{rung.name}"
-    options = TrainingOptions(**rung.model_dump(exclude={"name", "model"}))
     run = finetune(
         rung.model,
         corpus,
-        options,
+        rung.options(),
         output=Path("runs") / folder,
         name=rung.name,
         command=command,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slmbench.errors import UsageError
+from slmbench.training.options import TrainingOptions
 
 
 class _Table(BaseModel):
@@ -35,7 +36,7 @@ class Rung(_Table):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     model: str = "tfidf"
-    method: str = "full"
+    method: Literal["full", "lora", "tfidf"] = "full"
     seed: int = 42
     layers: int | None = None
     epochs: float | None = None
@@ -54,22 +55,26 @@ class Rung(_Table):
     lora_dropout: float | None = None
     lora_targets: tuple[str, ...] | None = None
 
+    def options(self) -> TrainingOptions:
+        """Return the rung's hyper-parameters."""
+        return TrainingOptions(**self.model_dump(exclude={"name", "model"}))
+
 
 class ExportTable(_Table):
     """Which forms to make, and what they may lose."""
 
-    forms: tuple[str, ...] = ("fp32", "int8")
-    max_accuracy_drop: float = 0.01
+    forms: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
+    max_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
 
 
 class ProfileTable(_Table):
     """How to measure."""
 
-    device: str = "cpu"
-    backend: str = "onnxruntime"
-    threads: int | None = None
-    processes: int = 3
-    time_limit_s: float = 20.0
+    device: Literal["cpu"] = "cpu"
+    backend: Literal["onnxruntime"] = "onnxruntime"
+    threads: int | None = Field(default=None, ge=1)
+    processes: int = Field(default=3, ge=1)
+    time_limit_s: float = Field(default=20.0, gt=0)
 
 
 class Recipe(_Table):
@@ -120,4 +125,9 @@ def read_recipe(path: Path) -> Recipe:
     names = [rung.name for rung in recipe.rungs]
     if len(set(names)) < len(names):
         raise UsageError(f"the recipe {path} has two rungs of one name")
+    for rung in recipe.rungs:
+        try:
+            rung.options().check()
+        except UsageError as error:
+            raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': {error}") from None
     return recipe

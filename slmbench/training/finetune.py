@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge.classifier import softmax
-from slmbench.errors import SlmbenchError, UsageError, require_extra
-from slmbench.files import build_aside
+from slmbench.errors import SlmbenchError, require_extra
+from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries
 from slmbench.progress import SILENT
@@ -68,9 +68,8 @@ def finetune(
         from slmbench.training.transformer import TransformerTraining
 
         training = TransformerTraining(model, corpus, options, progress)
-    folder = output or _default_folder(model, options.method, corpus.name)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--output {folder} is a file, not a folder")
+    folder = output or _default_folder(model, corpus.name, options)
+    check_place(folder, "run.json")
     if done := _finished_run(folder, training.key):
         progress.say(f"{folder} is already there, made from the same inputs")
         return done
@@ -100,9 +99,16 @@ def finetune(
     return record
 
 
-def _default_folder(model: str, method: str, corpus: str) -> Path:
+def _default_folder(model: str, corpus: str, options: TrainingOptions) -> Path:
     """Return a folder named after what the run is."""
-    parts = [Path(model).name, *([method] if method != model else []), Path(corpus).name.split(".")[0]]
+    parts = [Path(model).name]
+    if options.layers is not None:
+        parts.append(f"{options.layers}layers")
+    if options.method != model:
+        parts.append(options.method)
+    parts.append(Path(corpus).name.split(".")[0])
+    if options.seed != TrainingOptions.seed:
+        parts.append(f"seed{options.seed}")
     return Path("runs") / "-".join(parts).lower()
 
 
@@ -114,4 +120,5 @@ def _finished_run(folder: Path, key: str) -> RunRecord | None:
         record = read_record(RunRecord, folder / "run.json")
     except SlmbenchError:
         return None  # damaged or of another version: made anew
-    return record if record.key == key else None
+    whole = (folder / "model").is_dir() and (folder / "test_logits.npy").is_file()
+    return record if record.key == key and whole else None

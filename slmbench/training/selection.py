@@ -1,8 +1,7 @@
 """Which epoch is kept: the last one whose validation metric is as good as the best, to within its error.
 
 A tenth of a thousand reviews tells accuracies apart to about three points. Taking the very best epoch of such a
-sample is choosing by luck, and the lowest loss stops too early: on 1,000 IMDb reviews it keeps the first of three
-epochs although the last, at the end of the falling learning rate, answers better (docs/training.md). So the
+sample is choosing by luck, and the lowest loss stops too early, because confidence grows faster than errors. So the
 one-standard-error rule of Breiman et al. (*Classification and Regression Trees*, 1984, § 3.4.3) decides, with
 "latest" in the place of "simplest".
 """

@@ -354,7 +354,7 @@ def _(here):
     return (*TRAIN, "--lora", "--lora-targets", "nothing")
 
 
-@mistake("a file where the run should go", r"--output reviews\.csv is a file, not a folder", 2)
+@mistake("a file where the run should go", r"reviews\.csv is a file: name a folder", 2)
 def _(here):
     return (*FLOOR, "reviews.csv", "--output", "reviews.csv")
 
@@ -393,7 +393,7 @@ def _(here):
     return ("export", "run")
 
 
-@mistake("logits of the run damaged", r"run/test_logits\.npy is missing or damaged: train the run again", 1)
+@mistake("logits of the run damaged", r"run/test_logits\.npy is missing or damaged: remove run and train it again", 1)
 def _(here):
     (here / "run/test_logits.npy").write_bytes(b"no array")
     return ("export", "run")

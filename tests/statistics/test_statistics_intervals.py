@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from slmbench.statistics import bootstrap_interval, median_interval, percentile, supported_percentile
+from slmbench.statistics import (
+    bootstrap_interval,
+    clustered_median_interval,
+    median_interval,
+    percentile,
+    supported_percentile,
+)
 
 
 @pytest.mark.parametrize("size", [6, 15, 40, 200])
@@ -80,3 +86,17 @@ def test_the_bootstrap_looks_at_many_rows_in_blocks():
     assert len(sizes) > 1
     assert max(sizes) <= 2_000_000
     assert sum(sizes) == 300 * 25_000
+
+
+def test_an_interval_over_clusters_is_as_wide_as_they_differ():
+    generator = np.random.default_rng(0)
+    alike = [generator.normal(10, 0.1, 200) for _ in range(3)]
+    apart = [generator.normal(centre, 0.1, 200) for centre in (9, 10, 11)]
+
+    low, high = clustered_median_interval(alike)
+    assert 9.9 < low < 10 < high < 10.1
+    low, high = clustered_median_interval(apart)
+    assert low < 9.2 and high > 10.8
+    assert clustered_median_interval([alike[0]]) == median_interval(alike[0])
+    assert clustered_median_interval([[1.0, 2.0], [3.0, 4.0]]) is None
+    assert clustered_median_interval(apart) == clustered_median_interval(apart)

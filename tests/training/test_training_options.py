@@ -72,3 +72,19 @@ def test_values_out_of_range(changes, said, tmp_path):
     with pytest.raises(UsageError, match=said):
         finetune("no model is looked for", None, TrainingOptions(**changes), output=tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"method": "tfidf", "epochs": 7}, "epochs cannot be chosen for method tfidf"),
+        ({"method": "tfidf", "report_to": "wandb"}, "report to cannot be chosen for method tfidf"),
+        ({"method": "full", "lora_r": 4}, "lora r cannot be chosen for method full"),
+        ({"epochs": float("nan")}, "--epochs must be above 0"),
+        ({"seed": -1}, "--seed must be at least 0"),
+        ({"max_length": 1}, "--max-length must be at least 4"),
+    ],
+)
+def test_options_that_would_be_passed_over_or_make_no_sense(changes, match):
+    with pytest.raises(UsageError, match=match):
+        TrainingOptions(**changes).check()

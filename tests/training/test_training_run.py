@@ -239,7 +239,7 @@ def test_a_device_that_is_not_there(tmp_path, tiny_base, corpus):
 
 def test_an_output_that_is_a_file(tmp_path, tiny_base, corpus):
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(UsageError, match=r"--output .*run is a file, not a folder"):
+    with pytest.raises(UsageError, match=r".*run is a file: name a folder"):
         finetune(str(tiny_base), corpus, TrainingOptions(**QUICK), output=tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 
