@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from slmbench.statistics import PairedDifference
 
 
+#: Test reviews below which the verdict says how few there were.
+ENOUGH_REVIEWS = 200
+
+
 def judge_reference(parity: Parity) -> tuple[bool, str]:
     """Judge the fp32 form, which has to answer as the trained model does on every review."""
     if parity.label_flips:
@@ -16,9 +20,10 @@ def judge_reference(parity: Parity) -> tuple[bool, str]:
             f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}:"
             " the exported graph is not the trained model"
         )
+    few = f"; fewer than the {ENOUGH_REVIEWS} a parity check should have" if parity.reviews < ENOUGH_REVIEWS else ""
     return True, (
         f"same label as {parity.against} on all {parity.reviews} test reviews,"
-        f" largest logit difference {parity.max_abs_logit_diff:.1e}"
+        f" largest logit difference {parity.max_abs_logit_diff:.1e}{few}"
     )
 
 

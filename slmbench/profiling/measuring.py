@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.hardware import cpu_features, hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import Sampled, closed, sample
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 2048
 #: Reviews in a throughput pass and how often it is run in each process.
 PASSES = 2
+#: CPU features of which one makes a quantization preset exact (see ``slmbench.export.isa``).
+_ISA_FEATURES = {
+    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
+    "avx512": ("avx512f",),
+    "avx2": ("avx2",),
+    "arm64": ("asimd",),
+}
 #: A processor busier than this before a measurement is worth a warning.
 BUSY_PERCENT = 20.0
 
@@ -89,7 +96,7 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
     """
     form: FormRecord = cell.bundle.forms[cell.form]
     workload = choose_workload(cell.bundle, cell.folder, progress)
-    warnings = _busy_warning()
+    warnings = _busy_warning() + _isa_warning(form)
     threads = options.threads or usable_cores()
     task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
     sampled: list[Sampled] = []
@@ -163,6 +170,14 @@ def _memory(starts: list[MeasuredProcess], peaks: list[tuple[int | None, str | N
     loads = [process.started["load_bytes"] for process in starts if process.started["load_bytes"] is not None]
     known = [peak for peak, _ in peaks if peak is not None]
     return Memory(load_bytes=max(loads, default=None), peak_bytes=max(known, default=None), source=peaks[0][1])
+
+
+def _isa_warning(form: FormRecord) -> list[str]:
+    """Say when a quantized form was made for instructions that this CPU lacks: its sums may saturate here."""
+    features = cpu_features()
+    if form.isa is None or not features or any(name in features for name in _ISA_FEATURES[form.isa]):
+        return []
+    return [f"the form was made for and checked on {form.isa}, which this CPU lacks: its accuracy may be lower here"]
 
 
 def _busy_warning() -> list[str]:

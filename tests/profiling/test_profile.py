@@ -331,3 +331,14 @@ def test_a_damaged_record_is_measured_anew(measured):
     path.write_text("{", encoding="utf-8")
 
     assert finished_profile(cell, options, folder) is None
+
+
+def test_a_form_made_for_instructions_this_cpu_lacks_is_warned_of(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady()})
+    made_for = json.loads((bundle / "bundle.json").read_text())["forms"]["int8"]["isa"]
+    monkeypatch.setattr("slmbench.profiling.measuring.cpu_features", lambda: ("sve",))
+
+    records = {record.form: record for record in profile([bundle], output=tmp_path)}
+
+    assert any(f"made for and checked on {made_for}" in warning for warning in records["int8"].warnings)
+    assert not any("made for" in warning for warning in records["fp32"].warnings)
