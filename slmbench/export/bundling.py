@@ -15,7 +15,7 @@ from slmbench.files import build_aside, check_place, folder_bytes
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record, write_record
-from slmbench.records.base import content_key
+from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,15 +137,12 @@ def read_run(run: Path) -> RunRecord:
 
 def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
     """Return the bundle in a folder when it was made from the same run and options and is whole."""
-    if not (folder / "bundle.json").is_file():
+    record = finished_record(BundleRecord, folder / "bundle.json", key)
+    if record is None:
         return None
-    try:
-        record = read_record(BundleRecord, folder / "bundle.json")
-    except SlmbenchError:
-        return None  # damaged or of another version: made anew
     files = [(folder / form.file, form.bytes) for form in record.forms.values()]
     whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
-    return record if record.key == key and whole else None
+    return record if whole else None
 
 
 def _reference_logits(run: Path, record: RunRecord) -> np.ndarray:

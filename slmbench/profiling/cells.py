@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records import BundleRecord, ProfileRecord, read_record
-from slmbench.records.base import content_key
+from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,13 +125,7 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
 def finished_profile(cell: Cell, options: ProfileOptions, output: Path) -> Path | None:
     """Return the record of a cell when it was measured already, on a like machine with the same versions."""
     path = output / f"{profile_name(cell, options)}.json"
-    if not path.is_file():
-        return None
-    try:
-        record = read_record(ProfileRecord, path)
-    except SlmbenchError:
-        return None  # damaged or of another version: measured anew
-    return path if record.key == profile_key(cell, options) else None
+    return path if finished_record(ProfileRecord, path, profile_key(cell, options)) else None
 
 
 def profile_name(cell: Cell, options: ProfileOptions) -> str:

@@ -107,3 +107,22 @@ def read_record(record_type: type[R], path: Path) -> R:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SlmbenchError(f"{path} is damaged: {where}: {first['msg']}") from None
+
+
+def finished_record(record_type: type[R], path: Path, key: str) -> R | None:
+    """Return the record at a path when it was made from the same inputs.
+
+    Args:
+        record_type: The kind of record expected.
+        path: Its JSON file.
+        key: From :func:`content_key`.
+
+    Returns:
+        The record, or ``None`` when there is none, or it is damaged, of another version or of other inputs: then
+        the work is done anew.
+    """
+    try:
+        record = read_record(record_type, path)
+    except SlmbenchError:
+        return None
+    return record if record.key == key else None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge.classifier import softmax
-from slmbench.errors import SlmbenchError, require_extra
+from slmbench.errors import require_extra
 from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries
 from slmbench.progress import SILENT
-from slmbench.records import Predictions, RunRecord, read_record, write_record
+from slmbench.records import Predictions, RunRecord, write_record
+from slmbench.records.base import finished_record
 from slmbench.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -114,11 +115,6 @@ def _default_folder(model: str, corpus: str, options: TrainingOptions) -> Path:
 
 def _finished_run(folder: Path, key: str) -> RunRecord | None:
     """Return the run in a folder when it was made from the same inputs."""
-    if not (folder / "run.json").is_file():
-        return None
-    try:
-        record = read_record(RunRecord, folder / "run.json")
-    except SlmbenchError:
-        return None  # damaged or of another version: made anew
+    record = finished_record(RunRecord, folder / "run.json", key)
     whole = (folder / "model").is_dir() and (folder / "test_logits.npy").is_file()
-    return record if record.key == key and whole else None
+    return record if whole else None
