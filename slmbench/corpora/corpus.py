@@ -49,6 +49,9 @@ class Corpus:
     conflicting_dropped: int
     skipped_rows: int
     notes: list[str] = field(default_factory=list)
+    #: Texts of the training pool beside the sample, their labels not looked at; and their row ids, labels left off.
+    unlabelled: list[str] = field(default_factory=list)
+    unlabelled_ids: list[str] = field(default_factory=list)
     #: Keyword arguments of ``load_corpus`` that give this corpus again.
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -75,6 +78,8 @@ class Corpus:
             duplicates_dropped=self.duplicates_dropped,
             conflicting_dropped=self.conflicting_dropped,
             skipped_rows=self.skipped_rows,
+            unlabelled_reviews=len(self.unlabelled),
+            unlabelled_hash=hash_rows(self.unlabelled_ids) if self.unlabelled else None,
             options=self.options,
             notes=self.notes,
         )

@@ -31,6 +31,7 @@ def load_corpus(
     train_size: Size | None = None,
     test_size: Size | None = None,
     validation_fraction: float = 0.1,
+    unlabelled_size: Size = 0,
     text_column: str | None = None,
     label_column: str | None = None,
     stars: Stars = "drop",
@@ -52,6 +53,8 @@ def load_corpus(
         train_size: Reviews for training and validation together, or ``"all"``; up to 1,000 when ``None``.
         test_size: Reviews for testing, or ``"all"``; up to 1,000 when ``None``.
         validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
+        unlabelled_size: Further training reviews whose labels are not looked at, or ``"all"`` the rest: for
+            distillation and for adapting a masked language model.
         text_column: Column with the text; found by its name when ``None``.
         label_column: Column with the label; found by its name when ``None``.
         stars: What three-star reviews of an Amazon file are; one and two stars are negative, four and five
@@ -102,7 +105,12 @@ def load_corpus(
 
     train_size = _settle(train_size, train_pool, "training", main.name)
     test_size = _settle(test_size, test_pool, "test", main.name)
+    unlabelled_size = _settle_unlabelled(unlabelled_size, len(train_pool) - train_size, main.name)
     sample = splitting.draw(train_pool, train_size)
+    # Samples nest, so that what a larger one has beyond the smaller one is none of the labelled reviews.
+    unlabelled = splitting.draw(train_pool, train_size + unlabelled_size) if unlabelled_size else []
+    known_digests = {row.digest for row in sample}
+    unlabelled = [row for row in unlabelled if row.digest not in known_digests]
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = splitting.part_for_validation(sample, count)
     _check_training(training, label_names, main.name)
@@ -120,11 +128,14 @@ def load_corpus(
         conflicting_dropped=conflicts,
         skipped_rows=skipped,
         notes=notes,
+        unlabelled=[row.text for row in unlabelled],
+        unlabelled_ids=[row.row_id.partition(":")[0] for row in unlabelled],
         options={
             "name_or_path": sources.absolute(name_or_path),
             "train_size": train_size,
             "test_size": test_size,
             "validation_fraction": validation_fraction,
+            "unlabelled_size": unlabelled_size,
             "text_column": text_column,
             "label_column": label_column,
             "stars": stars,
@@ -241,6 +252,20 @@ def _settle(size: Size | None, pool: list[Row], side: Literal["training", "test"
         raise UsageError(
             f"{name} has {len(pool):,} different {side} reviews, fewer than the {size:,} asked for; ask for"
             f" at most {len(pool):,}"
+        )
+    return size
+
+
+def _settle_unlabelled(size: Size, left: int, name: str) -> int:
+    """Return how many reviews to take beside the labelled sample."""
+    if size == "all":
+        return left
+    if size < 0:
+        raise UsageError(f"the number of unlabelled reviews has to be at least 0, not {size}")
+    if size > left:
+        raise UsageError(
+            f"{name} has {left:,} training reviews beside the labelled ones, fewer than the {size:,} unlabelled"
+            f" ones asked for; ask for at most {left:,}"
         )
     return size
 

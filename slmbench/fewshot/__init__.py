@@ -1,12 +1,5 @@
-"""Few or no labels: for now, the arithmetic of study 000's cloze experiment."""
+"""Few or no labels: cloze, contrastive few-shot, entailment, prompted language models."""
 
-from slmbench.fewshot.study_000 import (
-    RUNS,
-    ClozeTable,
-    Finding,
-    cloze_table,
-    findings,
-    read_predictions,
-)
+from slmbench.fewshot.answering import FewshotOptions, fewshot
 
-__all__ = ["RUNS", "ClozeTable", "Finding", "cloze_table", "findings", "read_predictions"]
+__all__ = ["FewshotOptions", "fewshot"]

@@ -17,9 +17,10 @@ from slmbench.records.profile import (
     Throughput,
     WorkloadIdentity,
 )
-from slmbench.records.run import CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
+from slmbench.records.run import AnswerCost, CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
 
 __all__ = [
+    "AnswerCost",
     "BundleRecord",
     "ColdStart",
     "ComparisonRecord",

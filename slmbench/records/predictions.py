@@ -4,47 +4,64 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from slmbench.records.base import Part
 from slmbench.statistics import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Predictions(Part):
     """Columns of equal length, one entry a review.
 
     ``row_ids`` are content hashes of the reviews (see ``slmbench.corpora``), ``truth`` true label ids,
-    ``probabilities`` one row per review in the order of ``labels``.
+    ``probabilities`` one row per review in the order of ``labels``. ``abstained`` are the indices of reviews to
+    which no label was given (an unparsable answer, a cloze without a known word): they count as wrong, and their
+    probabilities mean nothing.
     """
 
     labels: list[str]
     row_ids: list[str]
     truth: list[int]
     probabilities: list[list[float]]
+    abstained: list[int] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, labels: list[str], row_ids: list[str], truth: list[int], probabilities: np.ndarray) -> Predictions:
+    def of(
+        cls,
+        labels: list[str],
+        row_ids: list[str],
+        truth: list[int],
+        probabilities: np.ndarray,
+        abstained: Sequence[int] = (),
+    ) -> Predictions:
         """Build from an array of probabilities, rounded to six decimals to keep records small."""
         return cls(
             labels=labels,
             row_ids=row_ids,
             truth=truth,
             probabilities=np.round(probabilities.astype(float), 6).tolist(),
+            abstained=sorted(abstained),
         )
 
     def evaluate(self) -> Evaluation:
         """Compute the metrics with their intervals."""
-        return evaluate(self.truth, np.asarray(self.probabilities), self.labels)
+        return evaluate(self.truth, np.asarray(self.probabilities), self.labels, self.abstained)
 
     def right(self) -> np.ndarray:
         """Whether each review is classified right, shape (n,)."""
-        return np.asarray(self.probabilities).argmax(1) == np.asarray(self.truth)
+        return self.predicted() == np.asarray(self.truth)
 
     def predicted(self) -> np.ndarray:
-        """Predicted label ids, shape (n,)."""
-        return np.asarray(self.probabilities).argmax(1)
+        """Predicted label ids, shape (n,); -1 where no label was given."""
+        predicted = np.asarray(self.probabilities).argmax(1)
+        predicted[self.abstained] = -1
+        return predicted
 
     def rows_hash(self) -> str:
         """Hash of exactly which reviews these are, whatever their order."""

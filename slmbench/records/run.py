@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Predictions
@@ -37,6 +37,9 @@ class CorpusIdentity(Part):
     duplicates_dropped: int
     conflicting_dropped: int
     skipped_rows: int
+    #: Reviews read without their labels, for distillation and masked-language-model adaptation.
+    unlabelled_reviews: int = 0
+    unlabelled_hash: str | None = None
     #: How to load the same corpus again: keyword arguments of ``slmbench.corpora.load_corpus``.
     options: dict[str, Any]
     notes: list[str]
@@ -71,8 +74,19 @@ class TrainCost(Part):
     history: list[EpochLog]
 
 
+class AnswerCost(Part):
+    """What answering the test reviews took, the model's loading left out.
+
+    ``peak_rss_bytes`` is the process's high-water mark when the answers were there.
+    """
+
+    seconds: float
+    reviews_per_second: float
+    peak_rss_bytes: int | None
+
+
 class RunRecord(Record):
-    """One trained classifier."""
+    """One classifier, trained or prompted, and its answers on the test rows."""
 
     kind = "run"
 
@@ -92,6 +106,16 @@ class RunRecord(Record):
     parameters_without_embeddings: int
     corpus: CorpusIdentity
     train: TrainCost
+    #: Of methods that answer in another way than one forward pass of a classifier.
+    answering: AnswerCost | None = None
+    #: Labelled examples per label; ``None`` when the method uses all training rows.
+    shots: int | None = None
+    #: Whether ``model/`` holds a classifier that can be exported.
+    has_model: bool = True
+    #: What only this method has to say: unparsable answers, calibration, teacher, parameter counts of parts.
+    details: dict[str, Any] = Field(default_factory=dict)
+    #: Sentences a reader of the numbers has to know.
+    notes: list[str] = Field(default_factory=list)
     predictions: Predictions
     hardware: dict[str, Any]
     software: dict[str, str]

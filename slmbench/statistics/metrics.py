@@ -19,11 +19,15 @@ class Evaluation(BaseModel):
     """Metrics of one set of predictions.
 
     Precision and recall are macro averages; for two classes they are those of the second (positive) label.
+    Reviews to which no label was given count as wrong everywhere but in ``confusion``, which has no column for
+    them; so with abstentions micro-F1 is 2 x right / (reviews + answered), above the accuracy.
     """
 
     model_config = ConfigDict(frozen=True)
 
     reviews: int
+    #: Reviews to which no label was given.
+    abstained: int = 0
     labels: list[str]
     accuracy: float
     accuracy_ci95: Interval
@@ -56,10 +60,10 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def _f1_per_class(confusion: np.ndarray) -> np.ndarray:
+def _f1_per_class(confusion: np.ndarray, support: np.ndarray) -> np.ndarray:
     """F1 of each class over the last two axes; a class never seen and never predicted counts 0, as in sklearn."""
     hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(-1) + confusion.sum(-2)
+    total = support + confusion.sum(-2)
     return np.divide(2 * hit, total, out=np.zeros(hit.shape), where=total > 0)
 
 
@@ -147,47 +151,63 @@ def roc_auc(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
     return float(np.mean(areas))
 
 
-def evaluate(truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[str]) -> Evaluation:
+def evaluate(
+    truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[str], abstained: Sequence[int] = ()
+) -> Evaluation:
     """Score predictions against true labels, with bootstrap 95 % intervals over reviews.
 
     Args:
         truth: True label ids, shape (n,).
         probabilities: Probabilities, shape (n, classes); the prediction is the highest.
         labels: Label names in id order.
+        abstained: Indices of rows to which no label was given; they count as wrong.
 
     Returns:
         The metrics; ``majority_baseline`` is the accuracy of always answering the commonest true label.
     """
     true = np.asarray(truth)
-    predicted = probabilities.argmax(1)
     classes = len(labels)
-    confusion = confusion_matrix(true, predicted, classes)
-    f1 = _f1_per_class(confusion)
+    rows, silent = len(true), sorted(abstained)
+    predicted = probabilities.argmax(1)
+    predicted[silent] = classes  # a column of its own, cut off below
+    flat = true * (classes + 1) + predicted
+
+    def counts_of(rows: np.ndarray) -> np.ndarray:
+        cells = np.bincount(flat[rows], minlength=classes * (classes + 1))
+        return cells.reshape(classes, classes + 1)
+
+    full = counts_of(np.arange(rows))
+    confusion, support = full[:, :classes], full.sum(1)
+    f1 = _f1_per_class(confusion, support)
     hits = (true == predicted).astype(float)
-    flat = true * classes + predicted
 
-    def macro_f1_of(rows: np.ndarray) -> np.ndarray:
-        counts = np.stack([np.bincount(flat[row], minlength=classes * classes) for row in rows])
-        return _f1_per_class(counts.reshape(-1, classes, classes)).mean(-1)
+    def macro_f1_of(samples: np.ndarray) -> np.ndarray:
+        counts = np.stack([counts_of(sample) for sample in samples])
+        return _f1_per_class(counts[..., :classes], counts.sum(-1)).mean(-1)
 
-    columns, support = confusion.sum(0), confusion.sum(1)
+    columns = confusion.sum(0)
     hit = np.diagonal(confusion)
     precision = np.divide(hit, columns, out=np.zeros(classes), where=columns > 0)
     recall = np.divide(hit, support, out=np.zeros(classes), where=support > 0)
-    accuracy = float(hits.mean())
+    answered = np.setdiff1d(np.arange(rows), silent)
     return Evaluation(
-        reviews=len(true),
+        reviews=rows,
+        abstained=len(silent),
         labels=list(labels),
-        accuracy=accuracy,
-        accuracy_ci95=bootstrap_interval(lambda rows: hits[rows].mean(1), len(true)),
+        accuracy=float(hits.mean()),
+        accuracy_ci95=bootstrap_interval(lambda sample: hits[sample].mean(1), rows),
         macro_f1=float(f1.mean()),
-        macro_f1_ci95=bootstrap_interval(macro_f1_of, len(true)),
-        micro_f1=accuracy,  # with one label per review, micro-F1 is the accuracy
+        macro_f1_ci95=bootstrap_interval(macro_f1_of, rows),
+        micro_f1=float(2 * hits.sum() / (rows + len(answered))),
         precision=float(precision[1] if classes == 2 else precision.mean()),
         recall=float(recall[1] if classes == 2 else recall.mean()),
-        roc_auc=roc_auc(true, probabilities),
-        top_k={k: top_k_accuracy(true, probabilities, k) for k in (1, 2, 3) if k < classes and classes > 2},
-        mean_average_precision=mean_average_precision(true, probabilities),
+        roc_auc=None if silent else roc_auc(true, probabilities),
+        top_k={
+            k: top_k_accuracy(true[answered], probabilities[answered], k) * len(answered) / rows
+            for k in (1, 2, 3)
+            if k < classes and classes > 2 and len(answered)
+        },
+        mean_average_precision=None if silent else mean_average_precision(true, probabilities),
         majority_baseline=float(support.max() / support.sum()),
         confusion=confusion.tolist(),
         per_class={

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from slmbench.edge.classifier import softmax
 from slmbench.errors import require_extra
-from slmbench.files import build_aside, check_place
-from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.models.quiet import quiet_libraries
 from slmbench.progress import SILENT
-from slmbench.records import Predictions, RunRecord, write_record
-from slmbench.records.base import finished_record
+from slmbench.runs import default_folder, make_run
 from slmbench.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -23,7 +15,8 @@ if TYPE_CHECKING:
 
     from slmbench.corpora import Corpus
     from slmbench.progress import Progress
-    from slmbench.training.outcome import Training
+    from slmbench.records import RunRecord
+    from slmbench.runs import Making
 
 
 def finetune(
@@ -38,8 +31,8 @@ def finetune(
 ) -> RunRecord:
     """Train a classifier and test it.
 
-    The run folder holds ``run.json`` (the record), ``model/`` (Hugging Face files, LoRA merged; or the TF-IDF
-    files), ``test_logits.npy`` (fp32, one row a test review) and, for LoRA, ``adapter/``.
+    The run folder (see :func:`slmbench.runs.make_run`) has in ``model/`` the Hugging Face files, LoRA merged, or the
+    TF-IDF files; and, for LoRA, ``adapter/``.
 
     Args:
         model: Folder, starter item or hub name; ignored by ``tfidf``.
@@ -63,58 +56,28 @@ def finetune(
         from slmbench.training.floor import FloorTraining
 
         model = "tfidf"
-        training: Training = FloorTraining(corpus, options)
+        making: Making = FloorTraining(corpus, options)
     else:
         require_extra("torch", "train", "fine-tuning")
         from slmbench.training.transformer import TransformerTraining
 
-        training = TransformerTraining(model, corpus, options, progress)
-    folder = output or _default_folder(model, corpus.name, options)
-    check_place(folder, "run.json")
-    if done := _finished_run(folder, training.key):
-        progress.say(f"{folder} is already there, made from the same inputs")
-        return done
-    with build_aside(folder) as building:
-        with quiet_libraries():
-            trained = training.run(building, folder, progress)
-        np.save(building / "test_logits.npy", trained.logits)
-        facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "logits"}
-        record = RunRecord(
-            **facts,
-            name=name or folder.name,
-            path=str(folder),
-            key=training.key,
-            command=list(command),
-            method=options.method,
-            seed=options.seed,
-            corpus=corpus.identity(),
-            predictions=Predictions.of(
-                corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(trained.logits)
-            ),
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
-        )
-        write_record(record, building / "run.json")
-    training.clean_up(folder)
-    progress.say(f"run in {folder}, trained in {record.train.seconds:.1f} s")
-    return record
+        making = TransformerTraining(model, corpus, options, progress)
+    return make_run(
+        making,
+        corpus,
+        method=options.method,
+        seed=options.seed,
+        folder=output or _default_folder(model, corpus.name, options),
+        name=name,
+        command=command,
+        progress=progress,
+    )
 
 
 def _default_folder(model: str, corpus: str, options: TrainingOptions) -> Path:
-    """Return a folder named after what the run is."""
-    parts = [Path(model).name]
-    if options.layers is not None:
-        parts.append(f"{options.layers}layers")
+    words = [f"{options.layers}layers"] if options.layers is not None else []
     if options.method != model:
-        parts.append(options.method)
-    parts.append(Path(corpus).name.split(".")[0])
-    if options.seed != TrainingOptions.seed:
-        parts.append(f"seed{options.seed}")
-    return Path("runs") / "-".join(parts).lower()
-
-
-def _finished_run(folder: Path, key: str) -> RunRecord | None:
-    """Return the run in a folder when it was made from the same inputs."""
-    record = finished_record(RunRecord, folder / "run.json", key)
-    whole = (folder / "model").is_dir() and (folder / "test_logits.npy").is_file()
-    return record if whole else None
+        words.append(options.method)
+    if options.teacher:
+        words.append(f"from-{Path(options.teacher).name}")
+    return default_folder(model, corpus, options.seed, *words)

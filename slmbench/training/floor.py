@@ -10,7 +10,7 @@ from slmbench.edge.memory import high_water_mark
 from slmbench.files import sha256_of
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
-from slmbench.training.outcome import Trained
+from slmbench.runs import Outcome
 from slmbench.training.tfidf import SETTINGS, TfidfClassifier
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class FloorTraining:
             test=self._identity.test_hash,
         )
 
-    def run(self, building: Path, folder: Path, progress: Progress) -> Trained:
-        """Fit, save and test; see :class:`slmbench.training.outcome.Training`."""
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Fit, save and test; see :class:`slmbench.runs.Making`."""
         corpus = self._corpus
         # Nothing is selected on validation rows here, so that the floor may learn from them too.
         rows = Split(
@@ -55,7 +55,7 @@ class FloorTraining:
             classifier = TfidfClassifier(rows, self._seed)
         seconds = time.perf_counter() - began
         classifier.save(building / "model")
-        return Trained(
+        return Outcome(
             model="tfidf",
             model_source="fitted here",
             base_sha256=None,

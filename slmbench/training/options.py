@@ -42,6 +42,9 @@ class TrainingOptions:
         lora_alpha: Scale of the adapters.
         lora_dropout: Dropout before the adapters.
         lora_targets: Module name endings to adapt.
+        teacher: Folder of a run whose soft labels to learn from (see ``training.distillation``).
+        temperature: Softens teacher and student alike; above 0.
+        hard_weight: Weight in [0, 1] of the true labels beside the teacher's, on labelled rows.
         allow_pickle: Load ``*.bin`` weights.
         report_to: Experiment tracker the Trainer reports to.
         seed: Seed of initialisation, order and dropout.
@@ -64,6 +67,9 @@ class TrainingOptions:
     lora_alpha: int | None = None
     lora_dropout: float | None = None
     lora_targets: tuple[str, ...] | None = None
+    teacher: str | None = None
+    temperature: float | None = None
+    hard_weight: float | None = None
     allow_pickle: bool = False
     report_to: str | None = None
     seed: int = 42
@@ -84,6 +90,7 @@ class TrainingOptions:
             "--layers": self.layers,
             "--lora-r": self.lora_r,
             "--lora-alpha": self.lora_alpha,
+            "--temperature": self.temperature,
         }
         for option, value in positive.items():
             if value is not None and not value > 0:
@@ -95,6 +102,10 @@ class TrainingOptions:
         for option, value in {"--dropout": self.dropout, "--lora-dropout": self.lora_dropout}.items():
             if value is not None and not 0 <= value < 1:
                 raise UsageError(f"{option} must be at least 0 and below 1, not {value}")
+        if self.hard_weight is not None and not 0 <= self.hard_weight <= 1:
+            raise UsageError(f"--hard-weight must be between 0 and 1, not {self.hard_weight}")
+        if self.teacher is None and (self.temperature is not None or self.hard_weight is not None):
+            raise UsageError("--temperature and --hard-weight go with --teacher")
         self._check_belonging()
 
     def _check_belonging(self) -> None:
@@ -108,7 +119,9 @@ class TrainingOptions:
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return what belongs in the run's record: everything chosen but the seed, which it has of its own."""
-        left_out = {"seed", "method", "report_to", "allow_pickle"}
+        left_out = {"seed", "method", "report_to", "allow_pickle", "teacher"}
+        if self.teacher is None:
+            left_out |= {"temperature", "hard_weight"}
         if self.method != "lora":
             left_out |= {"lora_r", "lora_alpha", "lora_dropout", "lora_targets"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}

@@ -15,10 +15,10 @@ from slmbench.models.loading import position_limit, read_config
 from slmbench.progress import SILENT
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
+from slmbench.runs import Outcome
 from slmbench.training.inference import classifier_logits
 from slmbench.training.lora import add_adapters, merge_adapters
 from slmbench.training.options import TrainingOptions, resolve
-from slmbench.training.outcome import Trained
 from slmbench.training.trainer import choose_device, choose_precision, train
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class TransformerTraining:
             validation=self._identity.validation_reviews,
         )
 
-    def run(self, building: Path, folder: Path, progress: Progress) -> Trained:
-        """Train, save, read back and test; see :class:`slmbench.training.outcome.Training`."""
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Train, save, read back and test; see :class:`slmbench.runs.Making`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus
@@ -125,7 +125,7 @@ class TransformerTraining:
                 f"the saved model gives other logits than the trained one (by {difference:.3g}) and was not kept;"
                 f" please report the architecture '{self._architecture}' with method '{options.method}'"
             )
-        return Trained(
+        return Outcome(
             model=self._name,
             model_source=self._files.source,
             base_sha256=self._base_sha256,

@@ -1,0 +1,45 @@
+"""Label words: what a language model may say for each label (verbalisers, in the terms of Schick and Schütze 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Label name → words that stand for it.
+Words = dict[str, tuple[str, ...]]
+
+
+def parse_words(text: str) -> Words:
+    """Read ``positive=good,great;negative=bad,awful``.
+
+    Raises:
+        UsageError: A part is not ``label=word``.
+    """
+    words: Words = {}
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        label, equals, given = part.partition("=")
+        chosen = tuple(word.strip() for word in given.split(",") if word.strip())
+        if not equals or not label.strip() or not chosen:
+            raise UsageError(f"--words {part}: write label=word,word;label=word")
+        words[label.strip()] = chosen
+    return words
+
+
+def words_of(labels: Sequence[str], words: Words | None) -> Words:
+    """Return the words of every label, in label order; a label's own name where nothing is chosen.
+
+    Raises:
+        UsageError: Words are given for some labels only, or for a label there is not.
+    """
+    if words is None:
+        return {label: (label,) for label in labels}
+    unknown = [label for label in words if label not in labels]
+    missing = [label for label in labels if label not in words]
+    if unknown or missing:
+        wrong = f"there is no label '{unknown[0]}'" if unknown else f"label '{missing[0]}' has no words"
+        raise UsageError(f"--words: {wrong}; the labels are: {', '.join(labels)}")
+    return {label: words[label] for label in labels}
