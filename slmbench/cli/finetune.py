@@ -63,6 +63,15 @@ def finetune(
         str | None,
         typer.Option("--lora-targets", help="Module names, comma-separated."),
     ] = None,
+    teacher: Annotated[str | None, typer.Option("--teacher", help="Learn the soft labels of this run.")] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option("--unlabelled", help="Further reviews for the teacher to label, or 'all'. [0]"),
+    ] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Of the soft labels. [2]")] = None,
+    hard_weight: Annotated[
+        float | None, typer.Option("--hard-weight", help="Weight of true labels beside the teacher's. [0.5]")
+    ] = None,
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Load *.bin weights, which can run code.")
     ] = False,
@@ -82,6 +91,7 @@ def finetune(
     Examples:
       slmbench finetune --model minilm-l6 --train-size 1000 --test-size 1000
       slmbench finetune --model albert-base-v2 --lora
+      slmbench finetune --model bert-tiny --teacher runs/minilm-l6-full-imdb --unlabelled 10000
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
@@ -112,6 +122,9 @@ def finetune(
             lora_alpha=lora_alpha,
             lora_dropout=lora_dropout,
             lora_targets=tuple(lora_targets.split(",")) if lora_targets else None,
+            teacher=teacher,
+            temperature=temperature,
+            hard_weight=hard_weight,
             allow_pickle=allow_pickle,
             report_to=choose("--report-to", report_to, "tensorboard", "mlflow", "trackio", "wandb"),
             seed=seed,
@@ -121,6 +134,7 @@ def finetune(
             corpus,
             train_size=size("--train-size", train_size),
             test_size=size("--test-size", test_size),
+            unlabelled_size=size("--unlabelled", unlabelled) or 0,
             text_column=text_column,
             label_column=label_column,
             stars=choose("--stars", stars, "drop", "negative", "neutral") or "drop",

@@ -1,4 +1,4 @@
-"""What makes training on a CPU fast: bf16 where the processor has it, and memory that is not given back.
+"""What makes training on a CPU fast: attention in bf16, and memory that is not given back.
 
 What all of it gives together is measured by ``benchmarks/finetune_speed.py``.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
-
-from slmbench.hardware import cpu_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +17,6 @@ if TYPE_CHECKING:
 
 #: Parameters of glibc's mallopt (malloc.h).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-
-
-def has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware, where autocast to bf16 is faster than fp32."""
-    return any(name in cpu_features() for name in ("avx512_bf16", "amx_bf16"))
 
 
 def keep_freed_memory() -> None:
@@ -83,3 +76,16 @@ def plain_bf16_attention() -> Iterator[None]:
         yield
     finally:
         functional.scaled_dot_product_attention = fused
+
+
+@contextmanager
+def bf16_autocast(device: str) -> Iterator[None]:
+    """Within the block, matrices are multiplied in bf16 on a device, as in training.
+
+    On a CPU with bf16 instructions mpnet-base reads three times as many reviews a second so, and on IMDb reviews
+    its logits change by about 0.01: good for soft labels and cached features, not for a reference.
+    """
+    import torch
+
+    with plain_bf16_attention() if device == "cpu" else nullcontext(), torch.autocast(device, dtype=torch.bfloat16):
+        yield

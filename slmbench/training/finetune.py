@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.errors import require_extra
+from slmbench.errors import UsageError, require_extra
 from slmbench.progress import SILENT
 from slmbench.runs import default_folder, make_run
 from slmbench.training.options import TrainingOptions
@@ -51,6 +51,8 @@ def finetune(
     """
     options = options or TrainingOptions()
     options.check()
+    if corpus.unlabelled and options.teacher is None:
+        raise UsageError("unlabelled reviews are of use with a teacher only: pass --teacher, or --method mlm")
     if options.method == "tfidf":
         require_extra("sklearn", "train", "the TF-IDF floor")
         from slmbench.training.floor import FloorTraining

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.edge import batches_by_tokens
+from slmbench.models.devices import choose_precision
+from slmbench.training.cpu import bf16_autocast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +29,10 @@ def classifier_logits(
     max_length: int,
     progress: Progress,
     what: str = "testing",
+    *,
+    fast: bool = False,
 ) -> np.ndarray:
-    """Run a classifier in fp32 over texts.
+    """Run a classifier over texts.
 
     Args:
         model: A sequence classifier; it runs where it lives.
@@ -36,6 +41,7 @@ def classifier_logits(
         max_length: Truncate to so many tokens.
         progress: Where to say how far it is.
         what: The words beside the bar.
+        fast: Run in bf16 where the processor is fast at it, for soft labels; a reference has to be fp32.
 
     Returns:
         Logits, shape (texts, labels), float32, in input order.
@@ -46,7 +52,12 @@ def classifier_logits(
     lengths = [len(ids) for ids in encoded["input_ids"]]
     out = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
     model.eval()
-    with progress.task(what, total=len(texts), unit="reviews") as task, torch.inference_mode():
+    precision = choose_precision("auto" if fast else "fp32", model.device.type)
+    with (
+        progress.task(what, total=len(texts), unit="reviews") as task,
+        torch.inference_mode(),
+        bf16_autocast(model.device.type) if precision == "bf16" else nullcontext(),
+    ):
         for rows in batches_by_tokens(lengths, BATCH_TOKENS):
             batch = tokenizer.pad(
                 {name: [column[row] for row in rows] for name, column in encoded.items()},

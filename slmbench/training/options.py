@@ -187,5 +187,7 @@ def resolve(options: TrainingOptions, model_type: str, hidden_size: int) -> Trai
     else:
         rate = 3e-4 if hidden_size <= 192 else 1e-4 if hidden_size <= 512 else 3e-5
         recipe = {**_FULL, "learning_rate": rate}
+    if options.teacher is not None:
+        recipe |= {"temperature": 2.0, "hard_weight": 0.5}
     missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
     return replace(options, **missing)

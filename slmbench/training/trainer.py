@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, require_extra
 from slmbench.records import EpochLog
-from slmbench.training.cpu import has_bf16, keep_freed_memory, plain_bf16_attention
+from slmbench.training.cpu import keep_freed_memory, plain_bf16_attention
+from slmbench.training.distillation import distillation_loss
 from slmbench.training.selection import EpochSelector
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.corpora import Split
@@ -36,37 +38,6 @@ class TrainingOutcome:
     history: list[EpochLog]
 
 
-def choose_device(wanted: str) -> str:
-    """Return the device to train on.
-
-    Raises:
-        SlmbenchError: The device asked for is not there.
-    """
-    import torch
-
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if wanted == "auto":
-        return next(device for device, available in there.items() if available)
-    if not there.get(wanted, False):
-        available = ", ".join(device for device, here in there.items() if here)
-        raise SlmbenchError(f"there is no device '{wanted}' here; available: {available}")
-    return wanted
-
-
-def choose_precision(wanted: str, device: str) -> str:
-    """Return ``fp32`` or ``bf16``: what was asked for, or bf16 where the device is fast at it."""
-    import torch
-
-    if wanted != "auto":
-        return wanted
-    fast = has_bf16() if device == "cpu" else device == "cuda" and torch.cuda.is_bf16_supported()
-    return "bf16" if fast else "fp32"
-
-
 def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -78,19 +49,21 @@ def train(
     precision: str,
     checkpoints: Path,
     progress: Progress,
+    teacher_logits: np.ndarray | None = None,
 ) -> TrainingOutcome:
     """Train a classifier in place and leave it at its best epoch.
 
     Args:
         model: A sequence classifier, plain or wrapped by peft.
         tokenizer: Its tokenizer.
-        training: Rows to learn from.
+        training: Rows to learn from; of a distillation some without a label (see ``training.distillation``).
         validation: Rows that pick the epoch; empty keeps the last.
         options: Resolved options.
         device: From :func:`choose_device`.
         precision: From :func:`choose_precision`.
         checkpoints: Folder for the state after each epoch; an interrupted training goes on from it.
         progress: Where to say how far it is.
+        teacher_logits: Of a distillation, the teacher's logits on ``training``, shape (rows, labels).
 
     Returns:
         Seconds, epochs and the history.
@@ -130,15 +103,16 @@ def train(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
         save_safetensors=True,
+        remove_unused_columns=False,  # the teacher's logits are a column of which the model knows nothing
     )
     resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
     metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
     earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
-    trainer = Trainer(
+    trainer = (Trainer if teacher_logits is None else _distiller(options))(
         model=model,
         args=arguments,
-        train_dataset=_examples(tokenizer, training, options),
+        train_dataset=_examples(tokenizer, training, options, teacher_logits),
         eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
         # Shapes in steps of 16 tokens: each new shape makes the CPU kernels plan anew.
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
@@ -176,16 +150,46 @@ def train(
     )
 
 
-def _examples(tokenizer: PreTrainedTokenizerFast, split: Split, options: TrainingOptions) -> list[dict[str, Any]]:
+def _distiller(options: TrainingOptions) -> Any:
+    """Return the Trainer with the loss of a distillation; validation rows have no teacher and keep the usual one."""
+    from transformers import Trainer
+
+    class Distiller(Trainer):
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            teacher = inputs.pop("teacher_logits", None)
+            if teacher is None:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            labels = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = distillation_loss(
+                outputs.logits, teacher, labels, options.temperature or 1.0, options.hard_weight or 0.0
+            )
+            return (loss, outputs) if return_outputs else loss
+
+    return Distiller
+
+
+def _examples(
+    tokenizer: PreTrainedTokenizerFast,
+    split: Split,
+    options: TrainingOptions,
+    teacher_logits: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
     """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""
     if not len(split):
         return []
     encoded = tokenizer(split.texts, truncation=True, max_length=options.max_length)
     columns = list(encoded.keys())
-    return [
+    examples = [
         {**dict(zip(columns, row, strict=True)), "labels": label}
         for *row, label in zip(*encoded.values(), split.labels, strict=True)
     ]
+    if teacher_logits is not None:
+        for example, row in zip(examples, teacher_logits.tolist(), strict=True):
+            example["teacher_logits"] = row
+    return examples
 
 
 def _state_of(checkpoint: str) -> dict[str, Any]:

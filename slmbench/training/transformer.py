@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.corpora import Split
 from slmbench.edge.memory import high_water_mark
 from slmbench.errors import SlmbenchError
 from slmbench.files import sha256_of
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_tokenizer
+from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import position_limit, read_config
 from slmbench.progress import SILENT
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
 from slmbench.runs import Outcome
+from slmbench.training.distillation import UNKNOWN_LABEL, Teacher
 from slmbench.training.inference import classifier_logits
 from slmbench.training.lora import add_adapters, merge_adapters
 from slmbench.training.options import TrainingOptions, resolve
-from slmbench.training.trainer import choose_device, choose_precision, train
+from slmbench.training.trainer import train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +61,12 @@ class TransformerTraining:
         self._architecture: str = config.model_type
         self._identity = corpus.identity()
         self._base_sha256 = weights_sha256(self._files.folder)
+        self._teacher = Teacher.open(options.teacher, corpus) if options.teacher else None
+        distilled = (
+            {"teacher": self._teacher.record.weights_sha256, "unlabelled": self._identity.unlabelled_hash}
+            if self._teacher
+            else {}
+        )
         self.key = content_key(
             stage="finetune/1",
             weights=self._base_sha256,
@@ -68,6 +77,7 @@ class TransformerTraining:
             train=self._identity.train_hash,
             test=self._identity.test_hash,
             validation=self._identity.validation_reviews,
+            **distilled,
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -90,16 +100,22 @@ class TransformerTraining:
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
         _remove_torn_checkpoints(self._checkpoints(folder))
+        rows, teacher_logits = corpus.train, None
+        if self._teacher:
+            rows = self._with_unlabelled()
+            teacher_logits = self._teacher.logits(rows.texts, rows.row_ids, self._device, progress)
+            set_seed(options.seed)  # a teacher asked now or before must not change the student
         outcome = train(
             trained,
             tokenizer,
-            corpus.train,
+            rows,
             corpus.validation,
             options,
             device=self._device,
             precision=self._precision,
             checkpoints=self._checkpoints(folder),
             progress=progress,
+            teacher_logits=teacher_logits,
         )
         if options.method == "lora":
             trained.save_pretrained(building / "adapter")
@@ -139,7 +155,7 @@ class TransformerTraining:
             parameters_without_embeddings=counts.without_embeddings,
             train=TrainCost(
                 seconds=outcome.seconds,
-                reviews_per_second=len(corpus.train) * outcome.epochs_now / outcome.seconds,
+                reviews_per_second=len(rows) * outcome.epochs_now / outcome.seconds,
                 epochs=outcome.epochs,
                 peak_rss_bytes=high_water_mark()[0],
                 device=self._device,
@@ -150,6 +166,16 @@ class TransformerTraining:
                 history=outcome.history,
             ),
             logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
+            details={"teacher": self._teacher.details()} if self._teacher else {},
+        )
+
+    def _with_unlabelled(self) -> Split:
+        """Return the labelled rows and, without their labels, the unlabelled ones."""
+        train, texts = self._corpus.train, self._corpus.unlabelled
+        return Split(
+            train.texts + texts,
+            train.labels + [UNKNOWN_LABEL] * len(texts),
+            train.row_ids + self._corpus.unlabelled_ids,
         )
 
     def clean_up(self, folder: Path) -> None:

@@ -1,0 +1,42 @@
+"""Where a model runs and in which precision."""
+
+from __future__ import annotations
+
+from slmbench.errors import SlmbenchError
+from slmbench.hardware import cpu_features
+
+
+def choose_device(wanted: str) -> str:
+    """Return the device to train on.
+
+    Raises:
+        SlmbenchError: The device asked for is not there.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(device for device, available in there.items() if available)
+    if not there.get(wanted, False):
+        available = ", ".join(device for device, here in there.items() if here)
+        raise SlmbenchError(f"there is no device '{wanted}' here; available: {available}")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """Return ``fp32`` or ``bf16``: what was asked for, or bf16 where the device is fast at it."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    fast = has_bf16() if device == "cpu" else device == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if fast else "fp32"
+
+
+def has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware, where autocast to bf16 is faster than fp32."""
+    return any(name in cpu_features() for name in ("avx512_bf16", "amx_bf16"))
