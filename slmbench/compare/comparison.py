@@ -33,6 +33,8 @@ def compare(
     *,
     constraints: Constraints = Constraints(),  # noqa: B008 - immutable
     failures: Sequence[Row] = (),
+    unprofiled: Sequence[Row] = (),
+    notes: Sequence[str] = (),
     report_dir: Path | None = None,
     name: str = "comparison",
     command: Sequence[str] = (),
@@ -48,6 +50,9 @@ def compare(
             be empty when ``failures`` are given.
         constraints: Limits that a recommendation must keep.
         failures: Cells that could not be measured, each with its reason in ``failure``.
+        unprofiled: Classifiers of which only the accuracy is known, each with its reason in ``unprofiled``; they
+            are shown and take no part in the decision.
+        notes: What has to be read before any number; shown first.
         report_dir: Where to write ``comparison.json``, ``report.md`` and plots; ``None`` writes nothing.
         name: Name of the comparison.
         command: The command line, for the record.
@@ -62,7 +67,8 @@ def compare(
     """
     if report_dir is not None:
         check_report_dir(report_dir)
-    found = [] if failures and paths is not None and not paths else load_profiles(paths, progress)
+    others = [*unprofiled, *failures]
+    found = [] if others and paths is not None and not paths else load_profiles(paths, progress)
     profiles = newest_of_each_cell(found)
     machines = cells_by_machine(name_cells(profiles))
     decisions = {machine: decide(cells, constraints) for machine, cells in machines.items()}
@@ -81,7 +87,7 @@ def compare(
                 for machine, decision in decisions.items()
                 for cell in machines[machine]
             ),
-            *failures,
+            *others,
         ],
         pareto=by_machine[0].pareto if by_machine else [],
         recommended=by_machine[0].recommended if by_machine else None,
@@ -101,15 +107,16 @@ def compare(
                 Rejection(
                     name=row.name,
                     form=row.form,
-                    why=f"failed: {row.failure}",
+                    why=f"failed: {row.failure}" if row.failure else f"not profiled: {row.unprofiled}",
                     machine=row.machine,
                     variant=row.variant,
                 )
-                for row in failures
+                for row in others
             ),
         ],
         decisions=by_machine,
         floor=facts,
+        notes=list(notes),
         caveats=failing + caveats(machines) + superseded,
         machines={machine: machine_facts(cells[0].profile) for machine, cells in machines.items()},
     )

@@ -150,7 +150,7 @@ def render_report(record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRe
         "share": _or_dash(lambda value: f"{value * 100:.1f}"),
     }
     profiles = [profile for _, profile in pairs]
-    measured = [row for row, _ in pairs]
+    measured = [row for row in record.rows if row.failure is None]
     return environment.get_template("report.md.j2").render(
         record=record,
         tags=machine_tags(record),

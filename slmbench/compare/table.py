@@ -177,7 +177,7 @@ def _style(row: Row) -> str:
 
 
 def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, columns: Sequence[Column]) -> str:
-    lines = []
+    lines = list(record.notes)
     if any(row.recommended for row in record.rows):
         limits = f" within {limits_phrase(record.constraints)}" if record.constraints else ""
         lines.append(f"{marks.recommended} recommended{limits}")
@@ -196,6 +196,9 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
     if left_out:
         lines.append(f"not shown in this width: {', '.join(left_out)}")
     lines += [f"{marks.out} failed: {row.label}: {row.failure}" for row in record.rows if row.failure is not None]
+    for reason in dict.fromkeys(row.unprofiled for row in measured if row.unprofiled is not None):
+        rows = [row.label for row in measured if row.unprofiled == reason]
+        lines.append(f"accuracy only: {listing(rows)}: {reason}")
     lines += [f"{marks.out} refused: {row.label}: {row.refusal}" for row in measured if row.refusal is not None]
     return "\n".join(lines)
 

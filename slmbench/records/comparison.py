@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from slmbench.records.base import Part, Record
 from slmbench.statistics import Interval
 
@@ -48,6 +50,8 @@ class Row(Part):
     recommended: bool = False
     #: Why the export refused this form; ``None`` when it was accepted.
     refusal: str | None = None
+    #: Why there is an accuracy and no measurement of speed: the method leaves no bundle to profile.
+    unprofiled: str | None = None
     failure: str | None = None
 
     @property
@@ -118,6 +122,8 @@ class ComparisonRecord(Record):
     decisions: list[MachineDecision]
     #: How each row stands against the TF-IDF floor; empty when no floor was measured.
     floor: list[str]
+    #: What has to be read before any number: which models stand in for which.
+    notes: list[str] = Field(default_factory=list)
     caveats: list[str]
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]
