@@ -25,7 +25,11 @@ def finetune(
     skip_bad_rows: opt.SkipBadRows = False,
     method: Annotated[
         str | None,
-        typer.Option("--method", help="full (default), lora, or tfidf: the floor."),
+        typer.Option(
+            "--method",
+            help="full (default), lora, linear or space (heads on the frozen encoder), pretrained (as published),"
+            " or tfidf: the floor.",
+        ),
     ] = None,
     lora: Annotated[bool, typer.Option("--lora", help="The same as --method lora.")] = False,
     layers: Annotated[
@@ -72,6 +76,23 @@ def finetune(
     hard_weight: Annotated[
         float | None, typer.Option("--hard-weight", help="Weight of true labels beside the teacher's. [0.5]")
     ] = None,
+    latents: Annotated[int | None, typer.Option("--latents", help="Dimensions of each concept space. [3]")] = None,
+    inter: Annotated[
+        str | None, typer.Option("--inter", help="Loss between concept spaces: A, B or C. [B]")
+    ] = None,
+    inter_weight: Annotated[float | None, typer.Option("--inter-weight", help="Its weight. [0.001]")] = None,
+    intra_weight: Annotated[
+        float | None, typer.Option("--intra-weight", help="Weight of the loss within concept spaces. [0.0001]")
+    ] = None,
+    ce_weight: Annotated[
+        float | None, typer.Option("--ce-weight", help="Weight of cross-entropy beside them. [1]")
+    ] = None,
+    space_pooling: Annotated[
+        str | None, typer.Option("--space-pooling", help="masked, or padded as in study 002. [masked]")
+    ] = None,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Draw a frozen head's curves, and tokens in concept spaces.")
+    ] = False,
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Load *.bin weights, which can run code.")
     ] = False,
@@ -102,6 +123,7 @@ def finetune(
         from slmbench.errors import UsageError
         from slmbench.training import TrainingOptions
         from slmbench.training import finetune as train
+        from slmbench.training.space import INTER
 
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")
@@ -125,6 +147,13 @@ def finetune(
             teacher=teacher,
             temperature=temperature,
             hard_weight=hard_weight,
+            latents=latents,
+            inter=choose("--inter", inter, *INTER),
+            inter_weight=inter_weight,
+            intra_weight=intra_weight,
+            ce_weight=ce_weight,
+            space_pooling=choose("--space-pooling", space_pooling, "masked", "padded"),
+            plots=plots,
             allow_pickle=allow_pickle,
             report_to=choose("--report-to", report_to, "tensorboard", "mlflow", "trackio", "wandb"),
             seed=seed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slmbench.errors import UsageError, require_extra
 from slmbench.progress import SILENT
 from slmbench.runs import default_folder, make_run
-from slmbench.training.options import TrainingOptions
+from slmbench.training.options import FROZEN, TrainingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,16 @@ def finetune(
 
         model = "tfidf"
         making: Making = FloorTraining(corpus, options)
+    elif options.method == "pretrained":
+        require_extra("torch", "train", "testing a published classifier")
+        from slmbench.training.pretrained import PretrainedClassifier
+
+        making = PretrainedClassifier(model, corpus, options, progress)
+    elif options.method in FROZEN:
+        require_extra("torch", "train", "fine-tuning")
+        from slmbench.training.frozen import FrozenHeadTraining
+
+        making = FrozenHeadTraining(model, corpus, options, progress)
     else:
         require_extra("torch", "train", "fine-tuning")
         from slmbench.training.transformer import TransformerTraining

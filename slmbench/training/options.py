@@ -7,14 +7,20 @@ from typing import Any, Literal
 
 from slmbench.errors import UsageError
 from slmbench.models.architectures import architecture_of, lora_targets
+from slmbench.training.space import Inter
 
-METHODS = ("full", "lora", "tfidf")
+METHODS = ("full", "lora", "linear", "space", "pretrained", "tfidf")
 
 Precision = Literal["auto", "fp32", "bf16"]
 Selection = Literal["loss", "accuracy", "macro_f1"]
 Side = Literal["left", "right"]
+SpacePooling = Literal["masked", "padded"]
 
 
+#: Methods that train a head on a frozen encoder.
+FROZEN = ("linear", "space")
+#: Options of study 002's head.
+SPACE_OPTIONS = {"latents", "inter", "inter_weight", "intra_weight", "ce_weight", "space_pooling"}
 #: Fewer leave hardly a word between the special tokens.
 LEAST_TOKENS = 4
 
@@ -24,17 +30,20 @@ class TrainingOptions:
     """Hyper-parameters; ``None`` means the default of the method and architecture (see :func:`resolve`).
 
     Attributes:
-        method: ``full`` trains all weights, ``lora`` low-rank adapters and the head, ``tfidf`` the floor.
+        method: ``full`` trains all weights, ``lora`` low-rank adapters and the head, ``linear`` the head of
+            transformers on the frozen encoder, ``space`` study 002's head on it, ``tfidf`` the floor;
+            ``pretrained`` trains nothing and takes a classifier as it was published.
         epochs: Passes over the training rows.
-        learning_rate: Peak rate; it falls linearly to zero.
+        learning_rate: Peak rate, which falls linearly to zero; of a head on a frozen encoder it is constant.
         batch_size: Reviews a step.
         max_length: Longest input in tokens.
         truncation_side: Which end of a longer review is cut off.
-        precision: Arithmetic of training; ``auto`` is bf16 autocast where the processor has it.
+        precision: Arithmetic of training, or of the frozen encoder; ``auto`` is bf16 autocast where the processor
+            has it.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         layers: Keep only the first so many encoder layers.
         dropout: Every dropout probability of the base model.
-        weight_decay: Of AdamW.
+        weight_decay: Of AdamW; of a head on a frozen encoder, of Adam.
         warmup_ratio: Share of steps over which the rate rises.
         select_by: What picks the epoch kept: ``accuracy`` and ``macro_f1`` on the validation rows keep the last
             epoch within one standard error of the best (see ``training.selection``), ``loss`` the lowest loss.
@@ -45,6 +54,14 @@ class TrainingOptions:
         teacher: Folder of a run whose soft labels to learn from (see ``training.distillation``).
         temperature: Softens teacher and student alike; above 0.
         hard_weight: Weight in [0, 1] of the true labels beside the teacher's, on labelled rows.
+        latents: Dimensions of each concept space.
+        inter: Version of the loss between concept spaces (see ``training.space``).
+        inter_weight: Its weight.
+        intra_weight: Weight of the loss within concept spaces.
+        ce_weight: Weight of cross-entropy beside the two.
+        space_pooling: ``masked`` means over the tokens of a review, ``padded`` also over padding up to the longest
+            training review, as the study did.
+        plots: Draw the training curves, and of ``space`` where tokens lie in the spaces.
         allow_pickle: Load ``*.bin`` weights.
         report_to: Experiment tracker the Trainer reports to.
         seed: Seed of initialisation, order and dropout.
@@ -70,6 +87,13 @@ class TrainingOptions:
     teacher: str | None = None
     temperature: float | None = None
     hard_weight: float | None = None
+    latents: int | None = None
+    inter: Inter | None = None
+    inter_weight: float | None = None
+    intra_weight: float | None = None
+    ce_weight: float | None = None
+    space_pooling: SpacePooling | None = None
+    plots: bool = False
     allow_pickle: bool = False
     report_to: str | None = None
     seed: int = 42
@@ -91,6 +115,7 @@ class TrainingOptions:
             "--lora-r": self.lora_r,
             "--lora-alpha": self.lora_alpha,
             "--temperature": self.temperature,
+            "--latents": self.latents,
         }
         for option, value in positive.items():
             if value is not None and not value > 0:
@@ -104,6 +129,14 @@ class TrainingOptions:
                 raise UsageError(f"{option} must be at least 0 and below 1, not {value}")
         if self.hard_weight is not None and not 0 <= self.hard_weight <= 1:
             raise UsageError(f"--hard-weight must be between 0 and 1, not {self.hard_weight}")
+        weights = {
+            "--inter-weight": self.inter_weight,
+            "--intra-weight": self.intra_weight,
+            "--ce-weight": self.ce_weight,
+        }
+        for option, value in weights.items():
+            if value is not None and not 0 <= value < float("inf"):
+                raise UsageError(f"{option} must be at least 0, not {value}")
         if self.teacher is None and (self.temperature is not None or self.hard_weight is not None):
             raise UsageError("--temperature and --hard-weight go with --teacher")
         self._check_belonging()
@@ -111,19 +144,34 @@ class TrainingOptions:
     def _check_belonging(self) -> None:
         """Refuse options that the method would pass over in silence."""
         lora = {name for name in _names(self) if name.startswith("lora_")}
-        others = _names(self) - lora - {"method", "seed", "precision", "device", "allow_pickle"}
-        foreign = lora if self.method == "full" else lora | others if self.method == "tfidf" else set()
+        others = _names(self) - lora - {"method", "seed", "precision", "device", "allow_pickle", "plots"}
+        # The encoder stands still, the rate is constant, and the Hugging Face Trainer has no part in it.
+        moving = {"dropout", "warmup_ratio", "teacher", "temperature", "hard_weight", "report_to"}
+        foreign = {
+            "full": lora | SPACE_OPTIONS,
+            "lora": SPACE_OPTIONS,
+            "linear": lora | SPACE_OPTIONS | moving,
+            "space": lora | moving,
+            "pretrained": lora | others - {"max_length", "truncation_side"},
+            "tfidf": lora | others,
+        }[self.method]
+        if self.plots and self.method not in FROZEN:
+            raise UsageError(f"plots cannot be chosen for method {self.method}")
         for name in sorted(foreign):
             if getattr(self, name) is not None:
                 raise UsageError(f"{name.replace('_', ' ')} cannot be chosen for method {self.method}")
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return what belongs in the run's record: everything chosen but the seed, which it has of its own."""
-        left_out = {"seed", "method", "report_to", "allow_pickle", "teacher"}
+        left_out = {"seed", "method", "report_to", "allow_pickle", "teacher", "plots"}
         if self.teacher is None:
             left_out |= {"temperature", "hard_weight"}
         if self.method != "lora":
             left_out |= {"lora_r", "lora_alpha", "lora_dropout", "lora_targets"}
+        if self.method != "space":
+            left_out |= SPACE_OPTIONS
+        if self.method in FROZEN:
+            left_out |= {"warmup_ratio", "dropout"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
@@ -158,6 +206,25 @@ _FULL = {
     # benchmarks/finetune_speed.py the accuracy without it is no lower.
     "dropout": 0.0,
 }
+_LINEAR = {
+    "epochs": 30.0,
+    "learning_rate": 5e-3,
+    "batch_size": 32,
+    "max_length": 256,
+    "truncation_side": "right",
+    "weight_decay": 0.0,
+    "select_by": "accuracy",
+}
+#: Weights of the losses are those of the study's code; the version of the loss between spaces is that of its tables.
+_SPACE = {
+    **_LINEAR,
+    "latents": 3,
+    "inter": "B",
+    "inter_weight": 1e-3,
+    "intra_weight": 1e-4,
+    "ce_weight": 1.0,
+    "space_pooling": "masked",
+}
 _LORA = {**_FULL, "epochs": 5.0, "learning_rate": 1e-3, "lora_r": 8, "lora_alpha": 16, "lora_dropout": 0.0}
 
 
@@ -184,6 +251,8 @@ def resolve(options: TrainingOptions, model_type: str, hidden_size: int) -> Trai
         recipe.setdefault("dropout", 0.0)
         if options.lora_targets is None:
             recipe["lora_targets"] = lora_targets(model_type)
+    elif options.method in FROZEN:
+        recipe = dict(_SPACE if options.method == "space" else _LINEAR)
     else:
         rate = 3e-4 if hidden_size <= 192 else 1e-4 if hidden_size <= 512 else 3e-5
         recipe = {**_FULL, "learning_rate": rate}
