@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from slmbench.fewshot.study_000 import RUNS, cloze_table, findings, read_predictions
-from slmbench.fewshot.study_000 import LABELLED_ROWS
+from slmbench.fewshot.study_000 import LABELLED_ROWS, RUNS, cloze_table, findings, read_predictions
 
 
 def main() -> None:

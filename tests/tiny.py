@@ -128,3 +128,154 @@ def model_folder(folder: Path, kind: str = "bert", seed: int = 0, labels: int = 
     AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     wordpiece(folder, kind)
     return folder
+
+
+def masked_lm_folder(
+    folder: Path, kind: str = "bert", seed: int = 0, words: tuple[str, ...] = ("negative", "positive"), **changes
+) -> Path:
+    """Write a random masked language model whose tokenizer knows some words more; returns the folder."""
+    import json
+
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    AutoModelForMaskedLM.from_config(configuration(kind, **changes)).save_pretrained(folder)
+    wordpiece(folder, kind)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text(encoding="utf-8"))
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary.update({word: len(vocabulary) + place for place, word in enumerate(words)})
+    file.write_text(json.dumps(tokenizer), encoding="utf-8")
+    return folder
+
+
+def byte_level_bpe(folder: Path, texts: list[str]) -> None:
+    """Write a byte-level BPE tokenizer as RoBERTa's, which learned the words of some texts."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        pad_token="<pad>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        # As RoBERTa's, it swallows the space before it.
+        mask_token=AddedToken("<mask>", lstrip=True, special=True),
+        model_max_length=64,
+    ).save_pretrained(folder)
+
+
+def language_model_folder(folder: Path, kind: str, texts: list[str], seed: int = 0, **changes) -> Path:
+    """Write a random language model (llama, gpt2 or t5) whose tokenizer learned the words of some texts."""
+    import torch
+    import transformers as t
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    tokenizer = sentencepiece_like(texts) if kind == "t5" else plain_bpe(texts)
+    size = {"vocab_size": len(tokenizer)}
+    ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    made = {
+        "llama": lambda: t.LlamaForCausalLM(
+            t.LlamaConfig(
+                **{
+                    **size,
+                    **ends,
+                    "hidden_size": 32,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 4,
+                    "num_key_value_heads": 2,
+                    "intermediate_size": 64,
+                    "max_position_embeddings": 256,
+                    "tie_word_embeddings": True,
+                    **changes,
+                }
+            )
+        ),
+        "gpt2": lambda: t.GPT2LMHeadModel(
+            t.GPT2Config(**{**size, **ends, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256, **changes})
+        ),
+        "t5": lambda: t.T5ForConditionalGeneration(
+            t.T5Config(
+                **{
+                    **size,
+                    "d_model": 32,
+                    "d_kv": 8,
+                    "d_ff": 64,
+                    "num_layers": 2,
+                    "num_heads": 4,
+                    "pad_token_id": 0,
+                    "eos_token_id": 1,
+                    "decoder_start_token_id": 0,
+                    **changes,
+                }
+            )
+        ),
+    }
+    model = made[kind]()
+    # Random weights of the usual size make every next token about as likely as another.
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data.mul_(4)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def plain_bpe(texts: list[str]):
+    """Return a byte-level BPE tokenizer as GPT-2's, which adds a begin token as Llama's."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=["<s>", "</s>", "<pad>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 0)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def sentencepiece_like(texts: list[str]):
+    """Return a unigram tokenizer as T5's: a space is part of the word after it, an end token comes last."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+    )

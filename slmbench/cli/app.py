@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from slmbench import __version__
+from slmbench.cli.cascade import cascade
 from slmbench.cli.compare import compare
+from slmbench.cli.evaluate import evaluate
 from slmbench.cli.export import export
 from slmbench.cli.fetch import fetch
+from slmbench.cli.fewshot import fewshot
 from slmbench.cli.finetune import finetune
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
@@ -43,7 +46,7 @@ def _program(
     """
 
 
-for command in (fetch, finetune, export, profile, compare, predict):
+for command in (fetch, finetune, fewshot, evaluate, export, cascade, profile, compare, predict):
     app.command()(command)
 
 

@@ -36,9 +36,14 @@ def compare(
     recipe: Annotated[
         str | None,
         typer.Option(
-            "--recipe", help="Train, export and profile a recipe's ladder first: quickstart, or a TOML file."
+            "--recipe",
+            help="Make and profile a recipe's ladder first: quickstart, study-000 to study-004, or a TOML file.",
         ),
     ] = None,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", help="Let starter models stand in for the recipe's hub models, and say so."),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", help="Folder for comparison.json, report.md and the plots."),
@@ -52,6 +57,7 @@ def compare(
     \b
     Examples:
       slmbench compare --recipe quickstart
+      slmbench compare --recipe study-001 --offline
       slmbench compare --max-p95-ms 20 --min-accuracy 85
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
@@ -67,16 +73,25 @@ def compare(
             max_size_mb=max_size_mb,
             min_accuracy=min_accuracy,
         )
-        report = report or Path("comparisons") / (Path(recipe).stem if recipe else "latest")
+        report = report or Path("comparisons") / (
+            (Path(recipe).stem + ("-offline" if offline else "")) if recipe else "latest"
+        )
         if recipe is not None:
             if profiles:
                 raise UsageError("give profiles or --recipe, not both")
             from slmbench.recipes import run_recipe
 
             record = run_recipe(
-                recipe, constraints=constraints, report_dir=report, command=command_line(ctx), progress=out
+                recipe,
+                offline=offline,
+                constraints=constraints,
+                report_dir=report,
+                command=command_line(ctx),
+                progress=out,
             )
         else:
+            if offline:
+                raise UsageError("--offline goes with --recipe")
             record = decide(
                 profiles or None,
                 constraints=constraints,

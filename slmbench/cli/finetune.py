@@ -9,6 +9,13 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
 
+#: What an adaptation to reviews without labels has use for.
+_OF_MLM = {
+    *("model", "corpus", "train_size", "text_column", "skip_bad_rows", "method", "epochs", "learning_rate"),
+    *("batch_size", "max_length", "precision", "device", "allow_pickle", "output", "seed"),
+    *("as_json", "quiet", "debug"),
+}
+
 
 def finetune(
     ctx: typer.Context,
@@ -28,7 +35,7 @@ def finetune(
         typer.Option(
             "--method",
             help="full (default), lora, linear or space (heads on the frozen encoder), pretrained (as published),"
-            " or tfidf: the floor.",
+            " tfidf: the floor; or mlm: read reviews without their labels, to go on from.",
         ),
     ] = None,
     lora: Annotated[bool, typer.Option("--lora", help="The same as --method lora.")] = False,
@@ -77,9 +84,7 @@ def finetune(
         float | None, typer.Option("--hard-weight", help="Weight of true labels beside the teacher's. [0.5]")
     ] = None,
     latents: Annotated[int | None, typer.Option("--latents", help="Dimensions of each concept space. [3]")] = None,
-    inter: Annotated[
-        str | None, typer.Option("--inter", help="Loss between concept spaces: A, B or C. [B]")
-    ] = None,
+    inter: Annotated[str | None, typer.Option("--inter", help="Loss between concept spaces: A, B or C. [B]")] = None,
     inter_weight: Annotated[float | None, typer.Option("--inter-weight", help="Its weight. [0.001]")] = None,
     intra_weight: Annotated[
         float | None, typer.Option("--intra-weight", help="Weight of the loss within concept spaces. [0.0001]")
@@ -113,21 +118,50 @@ def finetune(
       slmbench finetune --model minilm-l6 --train-size 1000 --test-size 1000
       slmbench finetune --model albert-base-v2 --lora
       slmbench finetune --model bert-tiny --teacher runs/minilm-l6-full-imdb --unlabelled 10000
+      slmbench finetune --method mlm --model bert-tiny --train-size 2000
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import choose, size
+        from slmbench.cli.choices import choose, refuse_others, size
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import run_summary
+        from slmbench.cli.tables import checkpoint_summary, run_summary
         from slmbench.corpora import load_corpus
         from slmbench.errors import UsageError
-        from slmbench.training import TrainingOptions
+        from slmbench.training import METHODS, MlmOptions, TrainingOptions, adapt
         from slmbench.training import finetune as train
+        from slmbench.training.options import Precision
         from slmbench.training.space import INTER
 
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")
-        chosen_method = method or ("lora" if lora else "tfidf" if model == "tfidf" else "full")
+        chosen_method = choose("--method", method, *METHODS, "mlm") or (
+            "lora" if lora else "tfidf" if model == "tfidf" else "full"
+        )
+        chosen_precision: Precision = choose("--precision", precision, "auto", "fp32", "bf16") or "auto"
+        if chosen_method == "mlm":
+            refuse_others(ctx, _OF_MLM, "--method mlm")
+            checkpoint = adapt(
+                model,
+                corpus,
+                MlmOptions(
+                    max_reviews=size("--train-size", train_size),
+                    epochs=epochs,
+                    learning_rate=learning_rate,
+                    batch_size=batch_size,
+                    max_length=max_length,
+                    precision=chosen_precision,
+                    device=device,
+                    allow_pickle=allow_pickle,
+                    seed=seed,
+                ),
+                text_column=text_column,
+                skip_bad_rows=skip_bad_rows,
+                output=output,
+                command=command_line(ctx),
+                progress=out,
+            )
+            out.result(checkpoint.to_json(), *checkpoint_summary(checkpoint))
+            return
         training_options = TrainingOptions(
             method=chosen_method,
             epochs=epochs,
@@ -135,7 +169,7 @@ def finetune(
             batch_size=batch_size,
             max_length=max_length,
             truncation_side=choose("--truncation-side", truncation_side, "right", "left"),
-            precision=choose("--precision", precision, "auto", "fp32", "bf16") or "auto",
+            precision=chosen_precision,
             device=device,
             layers=layers,
             dropout=dropout,

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.evaluation.views import (
+    add_details,
+    add_making,
+    add_metrics,
+    class_table,
+    confusion_table,
+    plain_table,
+    with_interval,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
 
-    from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, RunRecord
-    from slmbench.statistics import Evaluation
+    from slmbench.records import BundleRecord, CheckpointRecord, ComparisonRecord, ProfileRecord, RunRecord
 
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
     """Show what can be fetched."""
-    table = _table("name", "kind", "MB", "here", "what it is", "licence")
+    table = plain_table("name", "kind", "MB", "here", "what it is", "licence")
     for item in items:
         table.add_row(
             item["name"],
@@ -35,49 +44,52 @@ def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
 
 def run_summary(record: RunRecord) -> list[RenderableType]:
     """Show a run: test metrics with intervals, the majority baseline, confusion, training history."""
-    test, corpus = record.test, record.corpus
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("run", record.path)
-    facts.add_row(
-        "model",
-        f"{record.model} ({record.method}), {record.total_parameters:,} parameters,"
-        f" {record.trainable_parameters:,} trained",
-    )
+    facts.add_row("run", Text(record.path))
+    add_making(facts, record)
+    add_metrics(facts, record.test)
+    add_details(facts, record)
+    parts: list[RenderableType] = [facts]
+    if len(record.test.labels) > 2:
+        parts.append(class_table(record.test))
+    parts.append(confusion_table(record.test))
+    if record.train.history:
+        parts.append(_history(record))
+    return [*parts, *(Text(note, style="dim") for note in record.notes)]
+
+
+def checkpoint_summary(record: CheckpointRecord) -> list[RenderableType]:
+    """Show an adapted language model: what it read, and its perplexity before and after."""
+    corpus, losses, train = record.corpus, record.losses, record.train
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("checkpoint", record.path)
+    facts.add_row("model", f"{record.model} ({record.method}), {record.total_parameters:,} parameters")
     facts.add_row(
         "corpus",
-        f"{corpus.name}: {corpus.train_reviews:,} + {corpus.validation_reviews:,} validation,"
-        f" {corpus.test_reviews:,} test reviews",
+        f"{corpus.name}: {corpus.reviews:,} reviews, {corpus.tokens:,} tokens over {train.epochs:g} epochs; measured"
+        f" on {len(losses.blanks):,} others",
     )
     facts.add_row(
         "training",
-        f"{record.train.seconds:.1f} s, {record.train.reviews_per_second:.0f} reviews/s,"
-        f" {record.train.precision} on {record.train.device}"
-        + (f", epoch {record.train.best_epoch:g} kept" if record.train.best_epoch else ""),
+        f"{train.seconds:.1f} s, {train.reviews_per_second:.0f} reviews/s, {train.precision} on {train.device}",
     )
-    facts.add_row("accuracy", f"{_with_interval(test.accuracy, test.accuracy_ci95, percent=True)}")
-    facts.add_row("macro-F1", f"{_with_interval(test.macro_f1, test.macro_f1_ci95, percent=False)}")
-    if test.roc_auc is not None:
-        facts.add_row("ROC AUC", f"{test.roc_auc:.3f}")
-    if test.top_k:
-        facts.add_row("top-k", ", ".join(f"{100 * share:.1f} % in the first {k}" for k, share in test.top_k.items()))
-        if test.mean_average_precision is not None:
-            facts.add_row("mean average precision", f"{test.mean_average_precision:.3f}")
-    facts.add_row("majority baseline", f"{100 * test.majority_baseline:.1f} %")
-    parts: list[RenderableType] = [facts, _confusion(test)]
-    if record.train.history:
-        parts.append(_history(record))
-    return parts
+    before = (losses.perplexity_before, losses.perplexity_before_ci95)
+    after = (losses.perplexity_after, losses.perplexity_after_ci95)
+    for when, (value, (low, high)) in (("before", before), ("after", after)):
+        facts.add_row(f"perplexity {when}", f"{value:,.1f} [{low:,.1f}–{high:,.1f}]")
+    facts.add_row("after / before", with_interval(losses.ratio, losses.ratio_ci95, percent=False))
+    return [facts, *(Text(note, style="dim") for note in record.notes)]
 
 
 def bundle_summary(record: BundleRecord) -> list[RenderableType]:
     """Show a bundle's forms and the verdict on each."""
-    table = _table("form", "MB", "accuracy [95 %]", "flips", "verdict", title=f"bundle {record.path}")
+    table = plain_table("form", "MB", "accuracy [95 %]", "flips", "verdict", title=f"bundle {record.path}")
     for name, form in record.forms.items():
         test = form.evaluation
         table.add_row(
             name,
             f"{form.bytes / 1e6:.1f}",
-            _with_interval(test.accuracy, test.accuracy_ci95, percent=True),
+            with_interval(test.accuracy, test.accuracy_ci95, percent=True),
             f"{form.parity.label_flips}/{form.parity.reviews}",
             ("accepted: " if form.accepted else "refused: ") + form.reason,
             style=None if form.accepted else "red",
@@ -87,7 +99,9 @@ def bundle_summary(record: BundleRecord) -> list[RenderableType]:
 
 def profile_table(records: Sequence[ProfileRecord]) -> Table:
     """Show profiles side by side; what the machine made uncertain stands below."""
-    table = _table("bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms", "reviews/s", "peak MB", "cold ms", "MB")
+    table = plain_table(
+        "bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms", "reviews/s", "peak MB", "cold ms", "MB"
+    )
     for column in table.columns[2:]:
         column.justify = "right"
     for record in records:
@@ -128,23 +142,8 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
     return parts
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    from rich import box
-
-    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-
-
-def _confusion(test: Evaluation) -> Table:
-    table = _table("true \\ predicted", *test.labels, "recall")
-    for label, row in zip(test.labels, test.confusion, strict=True):
-        table.add_row(label, *[f"{count:,}" for count in row], f"{test.per_class[label]['recall']:.3f}")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table
-
-
 def _history(record: RunRecord) -> Table:
-    table = _table("epoch", "train loss", "validation loss", "accuracy", "macro-F1")
+    table = plain_table("epoch", "train loss", "validation loss", "accuracy", "macro-F1")
     for line in record.train.history:
         kept = record.train.best_epoch is not None and abs(line.epoch - record.train.best_epoch) < 0.01
         table.add_row(
@@ -155,12 +154,6 @@ def _history(record: RunRecord) -> Table:
             _or_dash(line.validation_macro_f1, ".3f"),
         )
     return table
-
-
-def _with_interval(value: float, interval: tuple[float, float], *, percent: bool) -> str:
-    if percent:
-        return f"{100 * value:.1f} % [{100 * interval[0]:.1f}–{100 * interval[1]:.1f}]"
-    return f"{value:.3f} [{interval[0]:.3f}–{interval[1]:.3f}]"
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.compare.cells import machine_name
 from slmbench.compare.decision import SIGNIFICANCE, compare_accuracy
-from slmbench.compare.formatting import counted, listing, p_value, percent, points
+from slmbench.compare.formatting import counted, listing, milliseconds, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from slmbench.compare.cells import Cell
 
 FLOOR_METHOD = "tfidf"
+CASCADE_METHOD = "cascade"
 
 
 def floor_facts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
@@ -105,6 +106,13 @@ def _measuring(cells: Sequence[Cell]) -> list[str]:
         found.append(
             f"latency was measured on words matched to the corpus's lengths, not on reviews: {_who(words, cells)}"
         )
+    for cell in cells:
+        if cell.profile.method == CASCADE_METHOD:
+            latency = cell.profile.latency
+            found.append(
+                f"{cell.label} is a cascade: some reviews take its small member's time, the others that of both; its"
+                f" median ({milliseconds(latency.p50_ms)}) tells little; its mean is {milliseconds(latency.mean_ms)}"
+            )
     for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
         if note:
             found.append(f"{_who(group, cells)}: {note}")

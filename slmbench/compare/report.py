@@ -163,7 +163,7 @@ def render_report(record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRe
         regimes=listing(list(dict.fromkeys(profile.regime for profile in profiles))) if profiles else "",
         between=_between_processes(pairs),
         software=_software(profiles),
-        p95_missing=any(row.p95_ms is None for row in measured),
+        p95_missing=any(row.p95_ms is None for row, _ in pairs),
     )
 
 

@@ -6,5 +6,17 @@ falls on the same side whatever the sample size, the order of the file or the ma
 
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.loading import corpus_available, load_corpus, load_test_rows
+from slmbench.corpora.texts import TextSample, sample_texts, stream_texts
+from slmbench.corpora.transfer import load_for_testing
 
-__all__ = ["Corpus", "Split", "corpus_available", "load_corpus", "load_test_rows"]
+__all__ = [
+    "Corpus",
+    "Split",
+    "TextSample",
+    "corpus_available",
+    "load_corpus",
+    "load_for_testing",
+    "load_test_rows",
+    "sample_texts",
+    "stream_texts",
+]

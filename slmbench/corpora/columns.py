@@ -20,6 +20,7 @@ STARS: tuple[Stars, ...] = ("drop", "negative", "neutral")
 
 TEXT_COLUMNS = ("text", "review", "sentence", "content", "reviewText", "review_body")
 LABEL_COLUMNS = ("label", "sentiment", "category", "class", "stars", "overall", "star_rating")
+_BROKEN = "it is not in UTF-8 (broken characters)"
 #: Star column of the two Amazon families (McAuley's JSON lines, the US TSV files) and their text columns.
 _AMAZON = {"overall": ("reviewText", "summary"), "star_rating": ("review_body", "review_headline")}
 _STAR_NAMES: dict[str, tuple[str, ...]] = {
@@ -81,10 +82,7 @@ def choose(
     columns = table.columns
     if wanted.stars not in STARS:
         raise UsageError(f"three-star reviews can be: {', '.join(STARS)}; '{wanted.stars}' is none of them")
-    star_column = next(
-        (star for star, texts in _AMAZON.items() if star in columns and any(t in columns for t in texts)),
-        None,
-    )
+    star_column = _star_column(columns)
     label = wanted.label_column or star_column
     label_column = _column(columns, source, label, LABEL_COLUMNS, "label")
     are_stars = star_column is not None and label_column == star_column
@@ -95,6 +93,35 @@ def choose(
     names = (class_names or {}).get(label_column)
     known = wanted.labels or (_STAR_NAMES[wanted.stars] if are_stars else names)
     return Reading(text_column, label_column, are_stars, wanted, known, names)
+
+
+def choose_text(table: Table, source: str, named: str | None) -> str:
+    """Choose the column of the text where no labels are wanted, so that there need not be any.
+
+    Args:
+        table: The table, of which only the column names are looked at.
+        source: What to call it in a message.
+        named: The column the caller has named.
+
+    Returns:
+        The column's name; that of the only column there is, whatever it is called.
+
+    Raises:
+        UsageError: The named column is not there, or none is named and none can be guessed.
+    """
+    columns = table.columns
+    if named is None and len(columns) == 1:
+        return columns[0]
+    guesses = _AMAZON.get(_star_column(columns) or "", ())
+    return _column(columns, source, named, (*guesses, *TEXT_COLUMNS), "text")
+
+
+def _star_column(columns: Sequence[str]) -> str | None:
+    """Return the column of stars when a table has the columns of an Amazon review file."""
+    return next(
+        (star for star, texts in _AMAZON.items() if star in columns and any(text in columns for text in texts)),
+        None,
+    )
 
 
 def _column(columns: Sequence[str], source: str, named: str | None, guesses: Sequence[str], role: str) -> str:
@@ -140,13 +167,39 @@ def read_rows(table: Table, reading: Reading, bad_rows: BadRows, notes: list[str
             digest = text_digest(text)
             label.encode()
         except UnicodeEncodeError:
-            bad_rows.report(number, "it is not in UTF-8 (broken characters)")
+            bad_rows.report(number, _BROKEN)
         except _UnusableError as error:
             bad_rows.report(number, str(error))
         else:
             yield Row(number, text, label, digest)
     if dropped_stars:
         notes.append(f"{dropped_stars} three-star reviews dropped")
+
+
+def read_texts(table: Table, column: str, bad_rows: BadRows) -> Iterator[tuple[str, bytes]]:
+    """Yield the reviews of a table without their labels.
+
+    Args:
+        table: The table.
+        column: Of the text.
+        bad_rows: Told of rows that cannot be used.
+
+    Yields:
+        Text and SHA-256 of the normalised text, in the order of the table.
+
+    Raises:
+        SlmbenchError: A row cannot be used and was not to be skipped.
+    """
+    for number, (raw_text,) in table.cells((column,)):
+        try:
+            text = _text(raw_text)
+            digest = text_digest(text)
+        except UnicodeEncodeError:
+            bad_rows.report(number, _BROKEN)
+        except _UnusableError as error:
+            bad_rows.report(number, str(error))
+        else:
+            yield text, digest
 
 
 def _check_known(label: str, known: tuple[str, ...] | None) -> None:

@@ -49,7 +49,8 @@ def load_corpus(
 
     Args:
         name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON lines, JSON,
-            Parquet), or a hub dataset.
+            Parquet), several of one format (a pattern such as ``data/amazon_*.jsonl``, or their folder), or a hub
+            dataset.
         train_size: Reviews for training and validation together, or ``"all"``; up to 1,000 when ``None``.
         test_size: Reviews for testing, or ``"all"``; up to 1,000 when ``None``.
         validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
@@ -103,8 +104,8 @@ def load_corpus(
         if shared:
             notes.append(f"{shared} training rows left out because they are also test rows")
 
-    train_size = _settle(train_size, train_pool, "training", main.name)
-    test_size = _settle(test_size, test_pool, "test", main.name)
+    train_size = settle_size(train_size, train_pool, "training", main.name)
+    test_size = settle_size(test_size, test_pool, "test", main.name)
     unlabelled_size = _settle_unlabelled(unlabelled_size, len(train_pool) - train_size, main.name)
     sample = splitting.draw(train_pool, train_size)
     # Samples nest, so that what a larger one has beyond the smaller one is none of the labelled reviews.
@@ -119,9 +120,9 @@ def load_corpus(
         name=main.name,
         source=main.description,
         label_names=label_names,
-        train=_split(training, label_names),
-        validation=_split(validation, label_names),
-        test=_split(test, label_names),
+        train=split_of(training, label_names),
+        validation=split_of(validation, label_names),
+        test=split_of(test, label_names),
         train_pool=len(train_pool),
         test_pool=len(test_pool),
         duplicates_dropped=duplicates,
@@ -223,26 +224,27 @@ def _check_known(rows: list[Row], label_names: list[str], name: str) -> None:
     for row in rows:
         if row.label not in label_names:
             raise SlmbenchError(
-                f"{name}: row {row.number} of the test reviews: unknown label '{row.label[:50]}'; the"
+                f"{name}: row {row.place} of the test reviews: unknown label '{row.label[:50]}'; the"
                 f" training labels are: {', '.join(label_names)}"
             )
 
 
 def _without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> tuple[list[Row], int]:
     """Return the training rows that are no test rows, and how many were."""
-    number_of = {row.digest: row.number for row in test}
-    shared = sorted(number_of[row.digest] for row in rows if row.digest in number_of)
+    test_row = {row.digest: row for row in test}
+    shared = [test_row[row.digest] for row in rows if row.digest in test_row]
     if shared and not skip:
-        first = ", ".join(str(number) for number in shared[:5])
+        shared.sort(key=lambda row: (row.file, row.number))
+        first = ", ".join(row.place for row in shared[:5])
         raise SlmbenchError(
             f"{len(shared)} reviews of {name} are in both the training and the test data (test rows {first}"
             f"{', …' if len(shared) > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
             " them out of the training rows"
         )
-    return [row for row in rows if row.digest not in number_of], len(shared)
+    return [row for row in rows if row.digest not in test_row], len(shared)
 
 
-def _settle(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
+def settle_size(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
     """Return how many reviews to draw from a pool."""
     if not pool:
         raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
@@ -280,6 +282,7 @@ def _check_training(rows: list[Row], label_names: list[str], name: str) -> None:
             )
 
 
-def _split(rows: list[Row], label_names: list[str]) -> Split:
+def split_of(rows: list[Row], label_names: list[str]) -> Split:
+    """Return rows as a side of a corpus."""
     ids = {name: number for number, name in enumerate(label_names)}
     return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])

@@ -13,12 +13,21 @@ MAX_ROW_BYTES = 10_000_000
 
 
 class Row(NamedTuple):
-    """A labelled review: row number in the source, text, label name, SHA-256 of the normalised text."""
+    """A labelled review: row number in its file, text, label name, SHA-256 of the normalised text.
+
+    ``file`` is the file's name where the corpus has several.
+    """
 
     number: int
     text: str
     label: str
     digest: bytes
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """The row's number, after the file's name where there are several."""
+        return f"{self.file}:{self.number}" if self.file else str(self.number)
 
     @property
     def row_id(self) -> str:

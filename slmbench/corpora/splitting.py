@@ -43,12 +43,29 @@ def deduplicate(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
     return kept, len(rows) - len(kept) - conflicts, conflicts
 
 
+def is_test_side(digest: bytes) -> bool:
+    """Say whether a review is held out for testing.
+
+    Args:
+        digest: From :func:`slmbench.corpora.rows.text_digest`.
+    """
+    return int.from_bytes(digest[_SIDE], "big") < int(TEST_FRACTION * 2**64)
+
+
+def draw_key(digest: bytes) -> int:
+    """Return a review's place in the order in which samples are drawn, from 0 to 2^64 - 1.
+
+    Args:
+        digest: From :func:`slmbench.corpora.rows.text_digest`.
+    """
+    return int.from_bytes(digest[_DRAW], "big")
+
+
 def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Divide reviews into the pools for training and testing, by the hash of each alone."""
-    threshold = int(TEST_FRACTION * 2**64)
     sides: tuple[list[Row], list[Row]] = ([], [])
     for row in rows:
-        sides[int.from_bytes(row.digest[_SIDE], "big") < threshold].append(row)
+        sides[is_test_side(row.digest)].append(row)
     return sides
 
 

@@ -54,15 +54,7 @@ class Classifier:
         files = BundleFiles.open(path)
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
-        self._backend: Backend
-        if files.runtime == "tfidf":
-            from slmbench.edge.tfidf import TfidfBackend
-
-            self._backend = TfidfBackend(files.form_path(self.form).parent)
-        else:
-            from slmbench.edge.onnx import OnnxBackend
-
-            self._backend = OnnxBackend(files.folder, files.form_path(self.form), threads)
+        self._backend: Backend = load_backend(files, self.form, threads)
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
         """Classify texts.
@@ -106,6 +98,31 @@ class Classifier:
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has once truncated as trained."""
         return self._backend.lengths(self._backend.encode(texts))
+
+
+def load_backend(files: BundleFiles, form: str, threads: int | None) -> Backend:
+    """Load what runs a form of a bundle.
+
+    Args:
+        files: The bundle.
+        form: One of its forms.
+        threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
+
+    Raises:
+        SlmbenchError: A file is missing or damaged.
+    """
+    path = files.form_path(form)
+    if files.runtime == "tfidf":
+        from slmbench.edge.tfidf import TfidfBackend
+
+        return TfidfBackend(path.parent)
+    if files.runtime == "cascade":
+        from slmbench.edge.cascade import CascadeBackend
+
+        return CascadeBackend(path, files.labels, threads)
+    from slmbench.edge.onnx import OnnxBackend
+
+    return OnnxBackend(files.folder, path, threads)
 
 
 def batches_by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.errors import SlmbenchError
+from slmbench.models import ModelFiles, load_classifier
+from slmbench.models.loading import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
+
+#: Optimum's name for sequence classification.
+_TASK = "text-classification"
 
 
 def export_onnx(model_folder: Path, target: Path) -> None:
@@ -21,22 +26,17 @@ def export_onnx(model_folder: Path, target: Path) -> None:
     Raises:
         SlmbenchError: The weights cannot be read, or Optimum cannot export this architecture.
     """
-    from optimum.exporters.onnx import main_export
     from safetensors import SafetensorError
-    from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(model_folder, local_files_only=True)
+    files = ModelFiles(str(model_folder), model_folder, "directory")
+    config = read_config(files)
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
+        written = Path(folder) / "model.onnx"
         try:
-            main_export(
-                str(model_folder),
-                output=folder,
-                task="text-classification",
-                # Judged on real reviews instead (slmbench.export.parity).
-                do_validation=False,
-                custom_onnx_configs=_custom_configurations(config),
-                local_files_only=True,
-            )
+            if hasattr(config, HEAD_KEY):
+                _export_headed(files, config, written)
+            else:
+                _export_folder(model_folder, config, written)
         except (OSError, SafetensorError) as error:
             raise SlmbenchError(
                 f"the weights in {model_folder} cannot be read ({str(error).splitlines()[0]}): train the run again"
@@ -47,7 +47,39 @@ def export_onnx(model_folder: Path, target: Path) -> None:
                 f"Optimum cannot export architecture '{config.model_type}' to ONNX: {reason}"
             ) from None
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(Path(folder) / "model.onnx", target)
+        shutil.move(written, target)
+
+
+def _export_folder(model_folder: Path, config: Any, target: Path) -> None:
+    """Export what transformers can load by itself."""
+    from optimum.exporters.onnx import main_export
+
+    main_export(
+        str(model_folder),
+        output=target.parent,
+        task=_TASK,
+        # Judged on real reviews instead (slmbench.export.parity).
+        do_validation=False,
+        custom_onnx_configs=_custom_configurations(config),
+        local_files_only=True,
+    )
+
+
+def _export_headed(files: ModelFiles, config: Any, target: Path) -> None:
+    """Export an encoder with a head of ``slmbench.models.headed``: the encoder's inputs, one output ``logits``."""
+    from optimum.exporters.onnx import export
+    from optimum.exporters.tasks import TasksManager
+
+    model = load_classifier(files, list(config.id2label.values()))
+    own = _custom_configurations(config)
+    onnx_config = (
+        own["model"]
+        if own
+        else TasksManager.get_exporter_config_constructor(
+            "onnx", model_type=config.model_type, task=_TASK, library_name="transformers"
+        )(config)
+    )
+    export(model, onnx_config, target)
 
 
 def quantize_dynamic(model: Path, target: Path, preset: str) -> None:
@@ -104,4 +136,4 @@ def _custom_configurations(config: Any) -> dict[str, Any] | None:
             # Its memory outputs (mems) are of no use to a classifier.
             return {"logits": {0: "batch_size"}}
 
-    return {"model": XLNetOnnxConfig(config, task="text-classification")}
+    return {"model": XLNetOnnxConfig(config, task=_TASK)}

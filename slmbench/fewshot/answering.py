@@ -60,6 +60,10 @@ class FewshotOptions:
         """
         raise NotImplementedError
 
+    def variant(self) -> list[str]:
+        """Return the words that tell runs of one method, model and corpus apart in the names of their folders."""
+        return [f"{self.shots}shot"]
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return what belongs in the run's record: everything chosen but the seed, which it has of its own."""
         return {name: value for name, value in asdict(self).items() if name != "seed"}
@@ -81,7 +85,7 @@ def fewshot(
         model: Folder, run, starter item or hub name.
         corpus: From :func:`slmbench.corpora.load_corpus`; examples are drawn from its training rows.
         options: Options of the method wanted, such as :class:`slmbench.fewshot.cloze.ClozeOptions`.
-        output: The run folder; ``runs/MODEL-METHOD-SHOTSshot-CORPUS`` when not given.
+        output: The run folder; ``runs/MODEL-METHOD-VARIANT-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
         progress: Where to say how far it is.
@@ -95,13 +99,12 @@ def fewshot(
     options.check()
     require_extra("torch", "train", "few-shot classification")
     making = options.making(model, corpus, progress)
-    words = (options.method, f"{options.shots}shot")
     return make_run(
         making,
         corpus,
         method=options.method,
         seed=options.seed,
-        folder=output or default_folder(model, corpus.name, options.seed, *words),
+        folder=output or default_folder(model, corpus.name, options.seed, options.method, *options.variant()),
         name=name,
         command=command,
         progress=progress,

@@ -12,11 +12,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slmbench.corpora import Corpus, Split
+from slmbench.corpora.rows import Row, text_digest
 from slmbench.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+#: Its name on the command line.
+PROTOCOL = "study-000"
+#: What follows a title, the mask's place marked.
+TEMPLATE = "{text}, this review is {mask}."
+#: A word counts when it is among so many likeliest tokens.
+TOP_N = 30
 
 #: Prediction columns of the study's file, with the names its tables have.
 RUNS = {
@@ -80,19 +89,61 @@ def read_predictions(path: Path) -> dict[str, list[str]]:
         UsageError: There is no such file.
         SlmbenchError: A column is missing, or a value is neither a label nor ``unknown``.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     wanted = ("label", *RUNS)
-    missing = [name for name in wanted if not rows or name not in rows[0]]
-    if missing:
-        raise SlmbenchError(f"{path} has no column {', '.join(missing)}: it is not study 000's predictions")
+    rows = _rows(path, *wanted)
     for number, row in enumerate(rows, 1):
         strange = next((row[name] for name in wanted if row[name] not in _LABELS), None)
         if strange is not None:
             raise SlmbenchError(f"{path}: row {number}: {strange!r} is none of {', '.join(_LABELS)}")
     return {name: [row[name] for row in rows] for name in wanted}
+
+
+def study_corpus(path: Path, rows: int | None = None) -> Corpus:
+    """Read the study's titles as test rows, so that a model can be asked what the study asked.
+
+    Unlike :func:`slmbench.corpora.load_corpus` this keeps every row in its place: copies, titles that occur with
+    both labels, and an empty one.
+
+    Args:
+        path: CSV with the columns ``title`` and ``label``.
+        rows: Only so many, from the first on; they are in random order.
+
+    Returns:
+        A corpus without training rows. The sentence with the label that the study appended to the first titles is
+        taken off.
+
+    Raises:
+        UsageError: There is no such file.
+        SlmbenchError: A column is missing, or a label is neither ``positive`` nor ``negative``.
+    """
+    names = ["negative", "positive"]
+    before, after = TEMPLATE.removeprefix("{text}").split("{mask}")
+    titles = []
+    for number, row in enumerate(_rows(path, "title", "label")[:rows], 1):
+        if row["label"] not in names:
+            raise SlmbenchError(f"{path}: row {number}: {row['label']!r} is none of {', '.join(names)}")
+        title = row["title"]
+        if number <= LABELLED_ROWS:
+            title = title.removesuffix(f"{before}{row['label']}{after}")
+        titles.append(Row(number, title, row["label"], text_digest(title)))
+    return Corpus(
+        name="study-000",
+        source=f"{path.name}: the titles of study 000 in its order",
+        label_names=names,
+        train=Split([], [], []),
+        validation=Split([], [], []),
+        test=Split(
+            [row.text for row in titles],
+            [names.index(row.label) for row in titles],
+            [row.row_id for row in titles],
+        ),
+        train_pool=0,
+        test_pool=len(titles),
+        duplicates_dropped=0,
+        conflicting_dropped=0,
+        skipped_rows=0,
+        notes=["every row of study 000 stays: copies, and titles that occur with both labels"],
+    )
 
 
 def cloze_table(truth: Sequence[str], predicted: Sequence[str], *, classes: int = 3) -> ClozeTable:
@@ -162,3 +213,15 @@ def findings(columns: dict[str, list[str]]) -> list[Finding]:
             len(undecided),
         ),
     ]
+
+
+def _rows(path: Path, *wanted: str) -> list[dict[str, str]]:
+    """Read a CSV that has at least some columns."""
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    missing = [name for name in wanted if not rows or name not in rows[0]]
+    if missing:
+        raise SlmbenchError(f"{path} has no column {', '.join(missing)}: it is not study 000's predictions")
+    return rows

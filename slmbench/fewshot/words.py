@@ -1,4 +1,4 @@
-"""Label words: what a language model may say for each label (verbalisers, in the terms of Schick and Schütze 2021)."""
+"""Label words: what a language model may say for each label (the verbalisers of Schick and Schütze 2021)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which model: where its files come from, how they are loaded, how large it is."""
 
 from slmbench.models.architectures import Architecture, architecture_of
-from slmbench.models.loading import load_classifier, load_tokenizer
+from slmbench.models.loading import load_classifier, load_encoder, load_tokenizer
 from slmbench.models.sizes import ParameterCounts, count_parameters
 from slmbench.models.sources import ModelFiles, find_model
 
@@ -13,5 +13,6 @@ __all__ = [
     "count_parameters",
     "find_model",
     "load_classifier",
+    "load_encoder",
     "load_tokenizer",
 ]

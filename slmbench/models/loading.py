@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from slmbench.models.sources import ModelFiles
 
+#: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
+HEAD_KEY = "slmbench_head"
 #: Configuration keys that mean dropout in one family or another.
 _DROPOUT_KEYS = (
     "hidden_dropout_prob",
@@ -36,6 +38,7 @@ def load_classifier(
     layers: int | None = None,
     dropout: float | None = None,
     allow_pickle: bool = False,
+    native_head: bool = False,
 ) -> PreTrainedModel:
     """Load a model with a classification head; a head of other labels is replaced by a fresh one.
 
@@ -45,6 +48,8 @@ def load_classifier(
         layers: Keep only the first so many encoder layers.
         dropout: Set every dropout probability to this; ``None`` keeps the model's own.
         allow_pickle: Load ``*.bin`` weights.
+        native_head: Put the head of transformers on the encoder even where the folder has one of
+            ``slmbench.models.headed``.
 
     Returns:
         The model in fp32 on the CPU.
@@ -53,20 +58,69 @@ def load_classifier(
         UsageError: More layers are wanted than there are.
         SlmbenchError: The architecture has no sequence classifier, or the weights do not load.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
-    config = read_config(files)
+    config = _configured(files, layers, dropout)
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
+    loader: Any = AutoModelForSequenceClassification
+    if native_head:
+        _forget_head(config)
+    elif hasattr(config, HEAD_KEY):
+        from slmbench.models.headed import HeadedClassifier
+
+        loader = HeadedClassifier
+    return _load(loader, files, config, "a classifier", allow_pickle)
+
+
+def load_encoder(
+    files: ModelFiles, *, layers: int | None = None, dropout: float | None = None, allow_pickle: bool = False
+) -> PreTrainedModel:
+    """Load a model without any head, and without the pooler that some families have below theirs.
+
+    Args:
+        files: From :func:`slmbench.models.find_model`.
+        layers: Keep only the first so many layers.
+        dropout: Set every dropout probability to this; ``None`` keeps the model's own.
+        allow_pickle: Load ``*.bin`` weights.
+
+    Returns:
+        The encoder in fp32 on the CPU; its first output is the last hidden state.
+
+    Raises:
+        UsageError: More layers are wanted than there are.
+        SlmbenchError: The weights do not load.
+    """
+    from transformers import AutoModel
+
+    from slmbench.models.headed import without_pooler
+
+    config = _configured(files, layers, dropout)
+    _forget_head(config)
+    return without_pooler(_load(AutoModel, files, config, "an encoder", allow_pickle))
+
+
+def _configured(files: ModelFiles, layers: int | None, dropout: float | None) -> Any:
+    config = read_config(files)
     if layers is not None:
         keep_layers(config, layers, files.name)
     if dropout is not None:
         set_dropout(config, dropout)
+    return config
+
+
+def _forget_head(config: Any) -> None:
+    if hasattr(config, HEAD_KEY):
+        delattr(config, HEAD_KEY)
+
+
+def _load(loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: bool) -> PreTrainedModel:
+    from safetensors import SafetensorError
+
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model = loader.from_pretrained(
             files.folder,
             config=config,
             local_files_only=True,
@@ -74,7 +128,7 @@ def load_classifier(
             ignore_mismatched_sizes=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as a classifier: {_first_line(error)}") from None
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as {what}: {_first_line(error)}") from None
     return model.float()
 
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from slmbench import starter
 from slmbench.errors import SlmbenchError, UsageError
+from slmbench.files import sha256_of
 from slmbench.progress import SILENT
+from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from slmbench.progress import Progress
 
-#: Files a classifier is made of; everything else in a hub repository is left there.
-_PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
+#: Files a classifier is made of, and the card; everything else in a hub repository is left there.
+_PATTERNS = ["README.md", "*.json", "*.jinja", "*.txt", "*.model"]
+_WEIGHTS = ["*.safetensors"]
 _PICKLES = ["*.bin"]
 
 
@@ -27,19 +30,22 @@ class ModelFiles:
         folder: Where ``config.json`` is.
         source: ``directory``, ``starter``, ``hub cache`` or ``hub``.
         license: Licence of the weights where it is known.
+        gguf: Name of the file in the folder that holds everything, where the model is in GGUF form.
     """
 
     name: str
     folder: Path
     source: str
     license: str | None = None
+    gguf: str | None = None
 
 
 def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SILENT) -> ModelFiles:
     """Find a model's files, fetching them where that is possible.
 
     Args:
-        name: A folder with ``config.json``, a starter item, or a hub name such as ``albert-base-v2``.
+        name: A folder with ``config.json``, a run, an adapted language model, a starter item, or a hub name such as
+            ``albert-base-v2``.
         allow_pickle: Accept weights in PyTorch's pickle format, which can run code when loaded.
         progress: Where a download is announced.
 
@@ -51,8 +57,9 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
     """
     folder = Path(name).expanduser()
-    if (folder / "run.json").is_file() and (folder / "model" / "config.json").is_file():
-        folder = folder / "model"  # a run trained here serves as a checkpoint to go on from
+    made_here = any((folder / record).is_file() for record in ("run.json", "checkpoint.json"))
+    if made_here and (folder / "model" / "config.json").is_file():
+        folder = folder / "model"  # a run, or an adapted language model, serves to go on from
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(f"{folder} is not a model folder: it has no config.json")
@@ -63,11 +70,44 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         if item.kind != "model":
             raise UsageError(f"'{name}' is a corpus, not a model: pass it as --corpus")
         if not _is_encoder(item):
-            raise UsageError(f"'{name}' is a generative model in GGUF form: it cannot be fine-tuned as a classifier")
+            raise UsageError(
+                f"'{name}' is a generative model in GGUF form: it cannot be fine-tuned as a classifier, but it can"
+                " be asked (`slmbench fewshot --method prompt`)"
+            )
         return _checked(ModelFiles(name, starter.ensure(name, progress), "starter", item.licence), allow_pickle)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(f"there is no model folder {name}")
     return _checked(_from_hub(name, allow_pickle, progress), allow_pickle)
+
+
+def find_language_model(name: str, *, progress: Progress = SILENT) -> ModelFiles:
+    """Find the files of a model that continues texts: what :func:`find_model` finds, and GGUF files.
+
+    Args:
+        name: A GGUF file, a starter item in GGUF form, or a name for :func:`find_model`.
+        progress: Where a download is announced.
+
+    Raises:
+        UsageError: The folder is no model, or the name belongs to nothing known.
+        SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return ModelFiles(name, path.parent, "directory", gguf=path.name)
+    item = starter.catalogue().get(name)
+    if item and not path.is_dir():
+        for file in item.files:
+            if file.name.endswith(".gguf"):
+                return ModelFiles(name, starter.ensure(name, progress), "starter", item.licence, gguf=file.name)
+    return find_model(name, progress=progress)
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 of a model's weights; of several files, the hash of their names and hashes."""
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    if len(weights) == 1:
+        return sha256_of(weights[0])
+    return content_key(**{file.name: sha256_of(file) for file in weights})
 
 
 def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
@@ -79,11 +119,12 @@ def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
         RepositoryNotFoundError,
     )
 
-    patterns = _PATTERNS + (_PICKLES if allow_pickle else [])
+    weights = _WEIGHTS + (_PICKLES if allow_pickle else [])
+    patterns = _PATTERNS + weights
     try:
         cached = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
         # An interrupted download leaves a part of a model in the cache.
-        if (cached / "config.json").is_file() and any(any(cached.glob(pattern)) for pattern in patterns[3:]):
+        if (cached / "config.json").is_file() and any(any(cached.glob(pattern)) for pattern in weights):
             return ModelFiles(name, cached, "hub cache")
     except LocalEntryNotFoundError:
         pass

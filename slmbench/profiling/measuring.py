@@ -13,7 +13,7 @@ from slmbench.hardware import cpu_features, hardware_fingerprint, software_versi
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import Sampled, closed, sample
-from slmbench.profiling.workload import choose_workload
+from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
@@ -96,7 +96,7 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
     """
     form: FormRecord = cell.bundle.forms[cell.form]
     workload = choose_workload(cell.bundle, cell.folder, progress)
-    warnings = _busy_warning() + _isa_warning(form)
+    warnings = _busy_warning() + _isa_warning(form) + _routing_warning(cell, workload)
     threads = options.threads or usable_cores()
     task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
     sampled: list[Sampled] = []
@@ -120,9 +120,9 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         command=list(command),
         bundle=cell.bundle.name,
         form=cell.form,
-        backend=options.backend if cell.bundle.runtime == "onnx" else "numpy",
+        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
         device=options.device,
-        threads=threads if cell.bundle.runtime == "onnx" else 1,
+        threads=threads if cell.bundle.needs_onnxruntime else 1,
         scenario="single",
         model=cell.bundle.model,
         method=cell.bundle.method,
@@ -178,6 +178,16 @@ def _isa_warning(form: FormRecord) -> list[str]:
     if form.isa is None or not features or any(name in features for name in _ISA_FEATURES[form.isa]):
         return []
     return [f"the form was made for and checked on {form.isa}, which this CPU lacks: its accuracy may be lower here"]
+
+
+def _routing_warning(cell: Cell, workload: Workload) -> list[str]:
+    """Say when a cascade was fed with what it does not route as it routes reviews."""
+    if cell.bundle.cascade is None or workload.identity.inputs == "reviews":
+        return []
+    return [
+        f"{cell.name} is a cascade and was timed on words, not on reviews: which go on to its large member is then"
+        " chance, and so is its latency"
+    ]
 
 
 def _busy_warning() -> list[str]:

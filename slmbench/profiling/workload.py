@@ -68,7 +68,11 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
 
 def _words(bundle: BundleRecord, folder: Path, tokens: int) -> str:
     """Return a text of exactly so many tokens for this bundle."""
-    if bundle.runtime == "tfidf":
+    runtime: str = bundle.runtime
+    if bundle.cascade:
+        # The lengths are those of the member that reads every review.
+        runtime, folder = bundle.cascade.small.runtime, folder / bundle.cascade.small.folder
+    if runtime == "tfidf":
         return " ".join(["movie"] * tokens)
     from tokenizers import Tokenizer
 

@@ -8,38 +8,39 @@ from typing import TYPE_CHECKING
 from slmbench.compare import Constraints, compare
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError
-from slmbench.export import export
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import Cell, find_cells, finished_profile
 from slmbench.progress import SILENT
+from slmbench.recipes.climbing import Ladder
+from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe
 from slmbench.records import Row
-from slmbench.training import finetune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.corpora import Corpus
     from slmbench.progress import Progress
-    from slmbench.recipes.recipe import Recipe, Rung
-    from slmbench.records import BundleRecord, ComparisonRecord
+    from slmbench.recipes.recipe import Recipe
+    from slmbench.records import ComparisonRecord
 
 
 def run_recipe(
     name: str,
     *,
+    offline: bool = False,
     constraints: Constraints | None = None,
     report_dir: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> ComparisonRecord:
-    """Train, export and profile every rung of a recipe, then compare.
+    """Make, export and profile every rung of a recipe, then compare.
 
     A cell whose record is already there and was made from the same inputs is not done again. A cell that fails
     becomes a row with its reason, and the others go on.
 
     Args:
         name: A recipe that comes with slmbench, or a TOML file.
+        offline: Let starter models and corpora stand in for what needs a model hub, under their own names.
         constraints: Limits the recommendation has to keep.
         report_dir: Folder of the report; ``comparisons/RECIPE`` when not given.
         command: The command line, for the records.
@@ -53,53 +54,37 @@ def run_recipe(
         SlmbenchError: Its corpus cannot be loaded, or every cell failed.
     """
     recipe = read_recipe(find_recipe(name))
+    notes = list(recipe.notes)
+    if offline:
+        recipe, stand_ins = offline_recipe(recipe)
+        notes = stand_ins + notes
+        for note in stand_ins:
+            progress.say(note)
     tables = recipe.corpus.model_dump()
     corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
-    failures: list[Row] = []
-    bundles: list[Path] = []
+    ladder = Ladder(recipe, corpus, command, progress)
     for number, rung in enumerate(recipe.rungs, 1):
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
-            bundle = _make_bundle(recipe, rung, corpus, command, progress)
+            ladder.climb(rung)
         except (SlmbenchError, OSError, RuntimeError) as error:
             # Whatever breaks in one rung, the hours spent on the others must not be lost.
             progress.say(f"{rung.name} failed: {error}")
-            failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
-            continue
-        bundles.append(Path(bundle.path))
-    profiles = _profile(recipe, bundles, command, progress, failures) if bundles else []
-    if not profiles:
-        raise SlmbenchError(f"every cell of the recipe failed: {failures[0].name}: {failures[0].failure}")
+            ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
+    notes += ladder.transfers()
+    bundles = list(ladder.bundles.values())
+    profiles = _profile(recipe, bundles, command, progress, ladder.failures) if bundles else []
+    if not profiles and not ladder.unprofiled:
+        first = ladder.failures[0]
+        raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
     return compare(
         profiles,
         constraints=constraints or Constraints(),
-        failures=failures,
+        failures=ladder.failures,
+        unprofiled=ladder.unprofiled,
+        notes=notes,
         report_dir=report_dir or Path("comparisons") / recipe.name,
         name=recipe.name,
-        command=command,
-        progress=progress,
-    )
-
-
-def _make_bundle(
-    recipe: Recipe, rung: Rung, corpus: Corpus, command: Sequence[str], progress: Progress
-) -> BundleRecord:
-    folder = f"{recipe.name}-{rung.name}"
-    run = finetune(
-        rung.model,
-        corpus,
-        rung.options(),
-        output=Path("runs") / folder,
-        name=rung.name,
-        command=command,
-        progress=progress,
-    )
-    return export(
-        Path(run.path),
-        forms=recipe.export.forms,
-        max_accuracy_drop=recipe.export.max_accuracy_drop,
-        output=Path("exported") / folder,
-        name=rung.name,
         command=command,
         progress=progress,
     )

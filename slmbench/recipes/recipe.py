@@ -5,20 +5,33 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from slmbench.errors import UsageError
-from slmbench.training.options import TrainingOptions
+from slmbench.fewshot.methods import METHODS, method_options
+from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
+
+if TYPE_CHECKING:
+    from slmbench.fewshot import FewshotOptions
 
 
-class _Table(BaseModel):
-    # A word that is not known is a mistake of spelling, not something to pass over.
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _kind(rung: Any) -> str:
+    """Tell a rung's kind from its method."""
+    method = rung.get("method") if isinstance(rung, dict) else rung.method
+    return "cascade" if method == "cascade" else "fewshot" if method in METHODS else "training"
 
 
-class CorpusTable(_Table):
+AnyRung = Annotated[
+    Annotated[TrainingRung, Tag("training")]
+    | Annotated[FewshotRung, Tag("fewshot")]
+    | Annotated[CascadeRung, Tag("cascade")],
+    Discriminator(_kind),
+]
+
+
+class CorpusTable(Table):
     """Keyword arguments of ``load_corpus``."""
 
     name: str = "imdb"
@@ -31,43 +44,14 @@ class CorpusTable(_Table):
     skip_bad_rows: bool = False
 
 
-class Rung(_Table):
-    """One classifier of the ladder: a model, a method, hyper-parameters (defaults where not given)."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    model: str = "tfidf"
-    method: Literal["full", "lora", "tfidf"] = "full"
-    seed: int = 42
-    layers: int | None = None
-    epochs: float | None = None
-    learning_rate: float | None = None
-    batch_size: int | None = None
-    max_length: int | None = None
-    truncation_side: Literal["left", "right"] | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str = "auto"
-    dropout: float | None = None
-    weight_decay: float | None = None
-    warmup_ratio: float | None = None
-    select_by: Literal["loss", "accuracy", "macro_f1"] | None = None
-    lora_r: int | None = None
-    lora_alpha: int | None = None
-    lora_dropout: float | None = None
-    lora_targets: tuple[str, ...] | None = None
-
-    def options(self) -> TrainingOptions:
-        """Return the rung's hyper-parameters."""
-        return TrainingOptions(**self.model_dump(exclude={"name", "model"}))
-
-
-class ExportTable(_Table):
+class ExportTable(Table):
     """Which forms to make, and what they may lose."""
 
     forms: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
     max_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
 
 
-class ProfileTable(_Table):
+class ProfileTable(Table):
     """How to measure."""
 
     device: Literal["cpu"] = "cpu"
@@ -77,13 +61,38 @@ class ProfileTable(_Table):
     time_limit_s: float = Field(default=20.0, gt=0)
 
 
-class Recipe(_Table):
+class TransferTable(Table):
+    """A run scored on another corpus, without training."""
+
+    rung: Name
+    corpus: str
+    text_column: str | None = None
+    label_column: str | None = None
+    test_size: int | None = None
+    label_map: dict[str, str] = Field(default_factory=dict)
+
+
+class OfflineTable(Table):
+    """What stands in for what where no model hub is reachable.
+
+    ``models`` maps names of hub models to starter items; ``corpus`` replaces keys of the corpus table.
+    """
+
+    models: dict[str, str] = Field(default_factory=dict)
+    corpus: dict[str, Any] = Field(default_factory=dict)
+
+
+class Recipe(Table):
     """A ladder."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name
     title: str = ""
+    #: What a reader has to know of the protocol; shown with the results.
+    notes: tuple[str, ...] = ()
     corpus: CorpusTable = CorpusTable()
-    rungs: tuple[Rung, ...] = Field(min_length=1)
+    rungs: tuple[AnyRung, ...] = Field(min_length=1)
+    transfer: tuple[TransferTable, ...] = ()
+    offline: OfflineTable = OfflineTable()
     export: ExportTable = ExportTable()
     profile: ProfileTable = ProfileTable()
 
@@ -122,12 +131,52 @@ def read_recipe(path: Path) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"the recipe {path} is wrong at '{where}': {first['msg'].lower()}") from None
-    names = [rung.name for rung in recipe.rungs]
-    if len(set(names)) < len(names):
-        raise UsageError(f"the recipe {path} has two rungs of one name")
+    _check_rungs(recipe, path)
+    return recipe
+
+
+def _check_rungs(recipe: Recipe, path: Path) -> None:
+    """Check what the types cannot say: names are one rung's, options are in range, references look back."""
+    earlier: set[str] = set()
     for rung in recipe.rungs:
+        if rung.name in earlier:
+            raise UsageError(f"the recipe {path} has two rungs of one name")
+        for other in references(rung):
+            if other not in earlier:
+                raise UsageError(
+                    f"the recipe {path} is wrong in rung '{rung.name}': no earlier rung is named '{other}'"
+                )
         try:
-            rung.options().check()
+            if isinstance(rung, TrainingRung):
+                rung.options().check()
+            elif isinstance(rung, FewshotRung):
+                fewshot_options(rung).check()
         except UsageError as error:
             raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': {error}") from None
-    return recipe
+        earlier.add(rung.name)
+    for transfer in recipe.transfer:
+        if transfer.rung not in earlier:
+            raise UsageError(f"the recipe {path} is wrong in 'transfer': there is no rung '{transfer.rung}'")
+
+
+def references(rung: Rung) -> list[str]:
+    """Return the names of the earlier rungs that a rung builds on."""
+    if isinstance(rung, CascadeRung):
+        return [rung.small, rung.large]
+    other = rung.teacher if isinstance(rung, TrainingRung) else rung.inherit_from
+    return [other] if other else []
+
+
+def fewshot_options(rung: FewshotRung, **changes: Any) -> FewshotOptions:
+    """Return the options of a few-shot rung.
+
+    Args:
+        rung: The rung.
+        **changes: What only the ladder knows, such as where an earlier rung's run lies.
+
+    Raises:
+        UsageError: The method has no such option.
+    """
+    given = rung.given(**changes)
+    shared = {name: given.pop(name) for name in ("shots", "seed", "max_length", "device") if name in given}
+    return method_options(rung.method, given, **shared)

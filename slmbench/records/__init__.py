@@ -1,4 +1,4 @@
-"""The versioned records that stages hand to one another: run, bundle, profile, comparison.
+"""The versioned records that stages hand to one another: run, checkpoint, bundle, profile, comparison, evaluation.
 
 A record keeps raw observations (each latency sample, each review's probabilities). What can be computed from
 them is computed when the record is read, so it can be recomputed, merged across machines and never goes stale.
@@ -6,7 +6,9 @@ them is computed when the record is read, so it can be recomputed, merged across
 
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
+from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
+from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.predictions import Predictions
 from slmbench.records.profile import (
     ColdStart,
@@ -21,12 +23,15 @@ from slmbench.records.run import AnswerCost, CorpusIdentity, EpochLog, LengthQua
 
 __all__ = [
     "AnswerCost",
+    "BlankLosses",
     "BundleRecord",
+    "CheckpointRecord",
     "ColdStart",
     "ComparisonRecord",
     "CorpusIdentity",
     "Energy",
     "EpochLog",
+    "EvaluationRecord",
     "FormRecord",
     "Latency",
     "LengthQuantiles",
@@ -40,6 +45,7 @@ __all__ = [
     "Rejection",
     "Row",
     "RunRecord",
+    "TextsIdentity",
     "Throughput",
     "TrainCost",
     "WorkloadIdentity",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from slmbench.records.base import Part, Record
+from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
 from slmbench.statistics import PairedDifference
@@ -51,7 +52,7 @@ class BundleRecord(Record):
     method: str
     run: str
     run_key: str | None
-    runtime: Literal["onnx", "tfidf"]
+    runtime: Literal["onnx", "tfidf", "cascade"]
     architecture: str
     labels: list[str]
     max_length: int | None
@@ -63,5 +64,13 @@ class BundleRecord(Record):
     forms: dict[str, FormRecord]
     #: Bytes that every form needs beside its own file: tokenizer, configuration.
     shared_bytes: int
+    #: Of a cascade, whose one form is ``cascade.json`` and whose shared bytes are both members.
+    cascade: CascadeFacts | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
+
+    @property
+    def needs_onnxruntime(self) -> bool:
+        """Whether onnxruntime runs any of it; the rest is numpy."""
+        runtimes = (self.cascade.small.runtime, self.cascade.large.runtime) if self.cascade else (self.runtime,)
+        return "onnx" in runtimes

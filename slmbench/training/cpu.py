@@ -87,5 +87,7 @@ def bf16_autocast(device: str) -> Iterator[None]:
     """
     import torch
 
+    if device == "cpu":
+        keep_freed_memory()
     with plain_bf16_attention() if device == "cpu" else nullcontext(), torch.autocast(device, dtype=torch.bfloat16):
         yield

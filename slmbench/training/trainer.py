@@ -16,7 +16,7 @@ from slmbench.training.selection import EpochSelector
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
     from slmbench.corpora import Split
     from slmbench.progress import Progress, Task
@@ -71,26 +71,18 @@ def train(
     Raises:
         SlmbenchError: Memory ran out.
     """
-    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
+    from transformers import DataCollatorWithPadding, Trainer
     from transformers.trainer_utils import get_last_checkpoint
 
     if options.report_to:
         require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
-    if device == "cpu":
-        keep_freed_memory()
     selecting = len(validation) > 0
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=options.batch_size or 16,
+    arguments = trainer_arguments(
+        checkpoints,
+        options,
+        device=device,
+        precision=precision,
         per_device_eval_batch_size=32,
-        num_train_epochs=options.epochs or 1,
-        learning_rate=options.learning_rate or 0.0,
-        weight_decay=options.weight_decay or 0.0,
-        warmup_ratio=options.warmup_ratio or 0.0,
-        seed=options.seed,
-        data_seed=options.seed,
-        use_cpu=device == "cpu",
-        bf16=precision == "bf16",
         group_by_length=True,
         eval_strategy="epoch" if selecting else "no",
         save_strategy="epoch",
@@ -98,12 +90,7 @@ def train(
         load_best_model_at_end=selecting,
         metric_for_best_model="eval_loss" if options.select_by == "loss" else "eval_selection",
         greater_is_better=options.select_by != "loss",
-        logging_strategy="epoch",
-        report_to=[options.report_to] if options.report_to else [],
-        disable_tqdm=True,
-        dataloader_pin_memory=device == "cuda",
         save_safetensors=True,
-        remove_unused_columns=False,  # the teacher's logits are a column of which the model knows nothing
     )
     resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
@@ -118,9 +105,87 @@ def train(
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
         compute_metrics=EpochSelector(metric, earlier),
     )
-    trainer.remove_callback(PrinterCallback)
     if resume:
         progress.say(f"going on from the interrupted training in {checkpoints}")
+    seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress, resume=resume)
+    best = trainer.state.best_global_step if selecting else None
+    epochs = float(trainer.state.epoch or 0)
+    resumed = float(state["epoch"])
+    steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
+    return TrainingOutcome(
+        seconds=seconds,
+        epochs=epochs,
+        epochs_now=max(epochs - resumed, 1e-9),
+        resumed_at_epoch=resumed or None,
+        best_epoch=round(best / steps_per_epoch, 2) if best else None,
+        history=history_of(trainer),
+    )
+
+
+def trainer_arguments(
+    folder: Path, options: TrainingOptions, *, device: str, precision: str, **others: Any
+) -> TrainingArguments:
+    """Return what every training here tells the Trainer.
+
+    Args:
+        folder: Where the Trainer may write.
+        options: Resolved options.
+        device: From :func:`slmbench.models.devices.choose_device`.
+        precision: From :func:`slmbench.models.devices.choose_precision`.
+        **others: Further arguments.
+    """
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=options.batch_size or 16,
+        num_train_epochs=options.epochs or 1,
+        learning_rate=options.learning_rate or 0.0,
+        weight_decay=options.weight_decay or 0.0,
+        warmup_ratio=options.warmup_ratio or 0.0,
+        seed=options.seed,
+        data_seed=options.seed,
+        use_cpu=device == "cpu",
+        bf16=precision == "bf16",
+        logging_strategy="epoch",
+        report_to=[options.report_to] if options.report_to else [],
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+        remove_unused_columns=False,  # some columns are for the loss, and the model knows nothing of them
+        **others,
+    )
+
+
+def run_trainer(
+    trainer: Trainer,
+    options: TrainingOptions,
+    *,
+    device: str,
+    precision: str,
+    progress: Progress,
+    resume: str | None = None,
+) -> float:
+    """Run a Trainer to its end, and leave its model free of the wrapping that training in bf16 puts on it.
+
+    Args:
+        trainer: With :func:`trainer_arguments`.
+        options: Resolved options.
+        device: As in the arguments.
+        precision: As in the arguments.
+        progress: Where to say how far it is.
+        resume: Checkpoint to go on from.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        SlmbenchError: Memory ran out.
+    """
+    from transformers import PrinterCallback
+
+    if device == "cpu":
+        keep_freed_memory()
+    trainer.remove_callback(PrinterCallback)
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
         try:
@@ -135,19 +200,7 @@ def train(
             raise
     # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    history = _history(trainer.state.log_history)
-    best = trainer.state.best_global_step if selecting else None
-    epochs = float(trainer.state.epoch or 0)
-    resumed = float(state["epoch"])
-    steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
-    return TrainingOutcome(
-        seconds=float(result.metrics["train_runtime"]),
-        epochs=epochs,
-        epochs_now=max(epochs - resumed, 1e-9),
-        resumed_at_epoch=resumed or None,
-        best_epoch=round(best / steps_per_epoch, 2) if best else None,
-        history=history,
-    )
+    return float(result.metrics["train_runtime"])
 
 
 def _distiller(options: TrainingOptions) -> Any:
@@ -197,7 +250,8 @@ def _state_of(checkpoint: str) -> dict[str, Any]:
     return json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
 
 
-def _history(log: list[dict[str, Any]]) -> list[EpochLog]:
+def history_of(trainer: Trainer) -> list[EpochLog]:
+    """Return the losses and validation metrics that a Trainer has logged, a line an epoch."""
     epochs: dict[float, dict[str, float]] = {}
     names = {
         "loss": "train_loss",
@@ -205,7 +259,7 @@ def _history(log: list[dict[str, Any]]) -> list[EpochLog]:
         "eval_accuracy": "validation_accuracy",
         "eval_macro_f1": "validation_macro_f1",
     }
-    for entry in log:
+    for entry in trainer.state.log_history:
         line = epochs.setdefault(round(float(entry["epoch"]), 4), {})
         line.update({names[key]: value for key, value in entry.items() if key in names})
     return [EpochLog(epoch=epoch, **line) for epoch, line in sorted(epochs.items()) if line]

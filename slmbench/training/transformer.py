@@ -10,10 +10,10 @@ import numpy as np
 from slmbench.corpora import Split
 from slmbench.edge.memory import high_water_mark
 from slmbench.errors import SlmbenchError
-from slmbench.files import sha256_of
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import position_limit, read_config
+from slmbench.models.sources import weights_sha256
 from slmbench.progress import SILENT
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
@@ -195,11 +195,3 @@ def _remove_torn_checkpoints(folder: Path) -> None:
     for checkpoint in folder.glob("checkpoint-*"):
         if not (checkpoint / "trainer_state.json").is_file():
             shutil.rmtree(checkpoint)
-
-
-def weights_sha256(folder: Path) -> str:
-    """Return the SHA-256 of a model's weights; of several files, the hash of their names and hashes."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    if len(weights) == 1:
-        return sha256_of(weights[0])
-    return content_key(**{file.name: sha256_of(file) for file in weights})

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 
-COMMANDS = ("fetch", "finetune", "export", "profile", "compare", "predict")
+COMMANDS = ("fetch", "finetune", "fewshot", "evaluate", "cascade", "export", "profile", "compare", "predict")
 
 
 def run(*words, stdin=None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +123,9 @@ def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> 
                 fontsize=9 if classes <= 4 else 7,
                 color="white" if shares[true, predicted] > 0.55 else INK,
             )
-        axes.set_title(f"{bundle} {form}\n{percent(evaluation.accuracy)}", fontsize=8.5, color=INK)
+        # Two letters of this size take about a seventh of an inch.
+        name = textwrap.fill(f"{bundle} {form}".strip(), int(14 * (side + 0.45)))
+        axes.set_title(f"{name}\n{percent(evaluation.accuracy)}", fontsize=8.5, color=INK)
         ticks = range(len(predictions.labels))
         axes.set_xticks(ticks, predictions.labels, fontsize=7.5, color=INK, rotation=0 if classes <= 3 else 45)
         axes.set_yticks(

@@ -1,0 +1,168 @@
+"""From two members in a folder to a cascade: both are asked, a threshold is chosen, the whole is timed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.cascade.arithmetic import break_even, cascade_time
+from slmbench.cascade.card import write_card
+from slmbench.cascade.choosing import choose_threshold, sweep, sweep_thresholds
+from slmbench.cascade.pair import FOLDERS, Pair, only_form
+from slmbench.cascade.plot import write_plot
+from slmbench.cascade.routing import Answers
+from slmbench.cascade.timing import time_in_turns
+from slmbench.cascade.verdict import how_chosen, judge, notes_on
+from slmbench.edge.cascade import FILE, CascadeBackend
+from slmbench.export.parity import REGIME, compare_logits
+from slmbench.files import sha256_of
+from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.records import BundleRecord, FormRecord, Predictions
+from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows
+from slmbench.statistics import paired_difference
+
+if TYPE_CHECKING:
+    from slmbench.cascade.options import CascadeOptions
+    from slmbench.cascade.rows import CascadeRows
+    from slmbench.progress import Progress
+    from slmbench.records import Parity
+    from slmbench.records.cascade import CascadeTiming, ProfiledTimes
+
+
+def build(
+    pair: Pair, rows: CascadeRows, options: CascadeOptions, profiled: ProfiledTimes | None, progress: Progress
+) -> BundleRecord:
+    """Join two members and measure the result.
+
+    Args:
+        pair: The members.
+        rows: The reviews; without rows to choose on, ``options`` has to name the threshold.
+        options: How.
+        profiled: The members' times by their profiles, where those are to be reckoned with.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record of the bundle, which alone is not written yet.
+    """
+    small, large = pair.backends()
+    answers = Answers.of(rows.test, small, large, None, progress)
+    thresholds = sweep_thresholds(len(pair.small.labels))
+    if options.threshold is not None:
+        thresholds = sorted({*thresholds, options.threshold})
+    validation = None
+    if rows.validation is not None:
+        asked = Answers.of(rows.validation, small, large, thresholds[-1], progress)
+        validation = ThresholdRows(kind=rows.kind, routing=asked.routing())
+    threshold = options.threshold
+    if threshold is None and validation is not None:
+        threshold = choose_threshold(validation.routing, thresholds, options.max_routed)
+    if threshold is None:
+        raise ValueError("neither a threshold nor rows to choose one on")
+    file = pair.join(threshold)
+    routed = answers.routing().routed(threshold).tolist()
+    joined = CascadeBackend(file, pair.small.labels, pair.threads)
+    timing, timed = time_in_turns(
+        (small.backend, large.backend, joined), rows.test.texts, routed, pair.threads, progress
+    )
+    parity = compare_logits("its members asked one by one", answers.cascade(threshold)[: len(timed)], timed)
+    facts = _facts(
+        pair, answers, validation, threshold, thresholds, timing, profiled, how_chosen(validation, options)
+    )
+    record = _record(pair, answers, facts, parity)
+    write_card(record, facts, write_plot(facts, pair.place, progress), pair.place / "README.md")
+    return record
+
+
+def _facts(
+    pair: Pair,
+    answers: Answers,
+    validation: ThresholdRows | None,
+    threshold: float,
+    thresholds: list[float],
+    timing: CascadeTiming,
+    profiled: ProfiledTimes | None,
+    chosen: str,
+) -> CascadeFacts:
+    test = answers.routing()
+    measured = (timing.mean_ms["small"], timing.mean_ms["large"])
+    times = (profiled.small_ms, profiled.large_ms) if profiled else measured
+    small, large = (
+        _member(folder, member, answers.predictions(pair.small.labels, logits))
+        for folder, member, logits in zip(FOLDERS, pair.members, (answers.small, answers.large), strict=True)
+    )
+    right = test.right(threshold)
+    facts = CascadeFacts(
+        threshold=threshold,
+        chosen=chosen,
+        small=small,
+        large=large,
+        validation=validation,
+        test=test,
+        timing=timing,
+        profiled=profiled,
+        small_ms=times[0],
+        large_ms=times[1],
+        sweep=sweep(thresholds, validation.routing if validation else None, test, *times),
+        ms=cascade_time(*times, float(test.routed(threshold).mean())),
+        break_even=break_even(*times),
+        against_small=paired_difference(small.predictions.right(), right),
+        against_large=paired_difference(large.predictions.right(), right),
+        notes=[],
+    )
+    return facts.model_copy(update={"notes": notes_on(facts)})
+
+
+def _member(folder: str, member: BundleRecord, predictions: Predictions) -> CascadeMember:
+    name, form = only_form(member)
+    return CascadeMember(
+        folder=folder,
+        name=member.name,
+        form=name,
+        runtime=member.runtime,
+        model=member.model,
+        method=member.method,
+        total_parameters=member.total_parameters,
+        bytes=form.bytes + member.shared_bytes,
+        sha256=form.sha256,
+        predictions=predictions,
+    )
+
+
+def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity) -> BundleRecord:
+    file = pair.place / FILE
+    accepted, reason = judge(facts, parity)
+    form = FormRecord(
+        file=FILE,
+        bytes=file.stat().st_size,
+        sha256=sha256_of(file),
+        parity=parity,
+        accepted=accepted,
+        reason=reason,
+        predictions=answers.predictions(pair.small.labels, answers.cascade(facts.threshold)),
+        regime=REGIME,
+        isa=next((only_form(member)[1].isa for member in pair.members if only_form(member)[1].isa), None),
+    )
+    models = [member for member in pair.members if member.runtime != "tfidf"]
+    licences = [member.base_license for member in models]
+    return BundleRecord(
+        name=pair.name,
+        path=str(pair.folder),
+        model="+".join(member.model for member in pair.members),
+        method="cascade",
+        run="+".join(member.run for member in pair.members),
+        run_key=None,
+        runtime="cascade",
+        architecture="cascade",
+        labels=pair.small.labels,
+        max_length=pair.small.max_length,
+        total_parameters=sum(member.total_parameters for member in pair.members),
+        parameters_without_embeddings=sum(member.parameters_without_embeddings for member in pair.members),
+        # Of a floor there are no base weights; of any other member the licence has to be known.
+        base_license=", ".join(dict.fromkeys(filter(None, licences))) if licences and all(licences) else None,
+        corpus=max((member.corpus for member in pair.members), key=lambda corpus: corpus.train_reviews),
+        lengths=pair.small.lengths,
+        forms={pair.form: form},
+        shared_bytes=facts.small.bytes + facts.large.bytes,
+        cascade=facts,
+        hardware=hardware_fingerprint(),
+        software=software_versions(),
+    )

@@ -1,0 +1,114 @@
+"""The ``cascade`` stage: two bundles or runs in, one bundle that answers with both out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench.cascade.building import build
+from slmbench.cascade.members import read_members
+from slmbench.cascade.options import CascadeOptions
+from slmbench.cascade.pair import FOLDERS, Pair
+from slmbench.cascade.rows import load_rows
+from slmbench.cascade.timing import profiled_times
+from slmbench.edge.bundle_files import BundleFiles
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.export.bundling import finished_bundle
+from slmbench.files import build_aside, check_place, sha256_of
+from slmbench.hardware import hardware_fingerprint, usable_cores
+from slmbench.progress import SILENT
+from slmbench.records import write_record
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.cascade.members import Member
+    from slmbench.progress import Progress
+    from slmbench.records import BundleRecord
+
+
+def cascade(
+    small: Path,
+    large: Path,
+    options: CascadeOptions | None = None,
+    *,
+    output: Path | None = None,
+    name: str | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> BundleRecord:
+    """Put a small and a large classifier together as one bundle, and test all three on the same reviews.
+
+    Args:
+        small: Folder of the bundle or run that answers first.
+        large: Folder of the bundle or run that answers where the first is unsure.
+        options: How.
+        output: The bundle folder; ``exported/SMALL+LARGE`` when not given.
+        name: What tables call the bundle; the folder's name when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The bundle's record, whose ``cascade`` part has threshold, sweep and times. One that is already there, made
+        from the same members and options on a like machine, is returned as it is.
+
+    Raises:
+        UsageError: A folder or form is missing, or the two do not belong together.
+        SlmbenchError: A record is damaged, the corpus has changed, or there is no review to choose a threshold on.
+    """
+    options = options or CascadeOptions()
+    options.check()
+    members = read_members(small, large, options.small_form, options.large_form)
+    folder = output or Path("exported") / "+".join(member.record.name for member in members)
+    if folder.resolve() in (small.resolve(), large.resolve()):
+        raise UsageError(f"{folder} is one of the members: name another folder for the output")
+    check_place(folder, "bundle.json")
+    key = _key(members, options)
+    if done := _finished(folder, key):
+        progress.say(f"{folder} is already there, made from the same members")
+        return done
+    profiled = profiled_times(options.profiles, members) if options.profiles else None
+    rows = load_rows(*members, options.validation_size, progress)
+    if rows.validation is None and options.threshold is None:
+        raise SlmbenchError(
+            f"there are no labelled reviews that neither {small} nor {large} learned from, so none to choose a"
+            " threshold on: train with a smaller --train-size, or give --threshold"
+        )
+    with build_aside(folder) as place:
+        first, second = (
+            member.place(place / inside, folder / inside, progress)
+            for member, inside in zip(members, FOLDERS, strict=True)
+        )
+        pair = Pair(place, folder, name or folder.name, first, second, usable_cores())
+        record = build(pair, rows, options, profiled, progress)
+        record = record.model_copy(update={"key": key, "command": list(command)})
+        write_record(record, place / "bundle.json")
+    progress.say(f"cascade in {folder}")
+    return record
+
+
+def _key(members: tuple[Member, Member], options: CascadeOptions) -> str:
+    return content_key(
+        stage="cascade/1",
+        members=[member.identity() for member in members],
+        threshold=options.threshold,
+        max_routed=options.max_routed,
+        validation_size=options.validation_size,
+        profiles=[sha256_of(path) for path in options.profiles or ()],
+        # Its times are this machine's.
+        machine=hardware_fingerprint()["fingerprint"],
+    )
+
+
+def _finished(folder: Path, key: str) -> BundleRecord | None:
+    """Return the cascade in a folder when it was made from the same inputs and is whole."""
+    record = finished_bundle(folder, key)
+    try:
+        for name in FOLDERS:
+            member = BundleFiles.open(folder / name)
+            for form in member.forms:
+                member.form_path(form)
+    except SlmbenchError:
+        return None
+    return record

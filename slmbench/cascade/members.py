@@ -1,0 +1,168 @@
+"""The two models of a cascade: bundles as they are, runs exported on the way."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.edge.bundle_files import BundleFiles
+from slmbench.edge.cascade import label_columns
+from slmbench.errors import UsageError
+from slmbench.export import export
+from slmbench.export.bundling import read_run
+from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, read_record, write_record
+
+if TYPE_CHECKING:
+    from slmbench.progress import Progress
+
+#: The form of a run that is exported on the way.
+RUN_FORM = "fp32"
+#: Options of a corpus that say how much of it is used, not which it is.
+_SIZES = {"train_size", "test_size", "validation_fraction", "unlabelled_size"}
+
+
+class _TasksOnly:
+    """Progress of an export whose folder is nobody's business: it is inside the cascade's, still being built."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.task = progress.task
+
+    def say(self, text: str) -> None:
+        """Keep it."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A bundle or a run that is to be part of a cascade, and the form of it.
+
+    Attributes:
+        folder: Its folder.
+        record: Its record.
+        form: The form to take.
+    """
+
+    folder: Path
+    record: BundleRecord | RunRecord
+    form: str
+
+    @property
+    def labels(self) -> list[str]:
+        """Its labels in their order."""
+        return self.record.labels if isinstance(self.record, BundleRecord) else self.record.predictions.labels
+
+    @property
+    def corpus(self) -> CorpusIdentity:
+        """What it was trained and tested on."""
+        return self.record.corpus
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells it from other members: of equal ones the cascade need not be made again."""
+        if isinstance(self.record, BundleRecord):
+            return {"run": self.record.run_key, "form": self.form, "sha256": self.record.forms[self.form].sha256}
+        return {"run": self.record.key, "form": self.form, "sha256": None}
+
+    def place(self, building: Path, folder: Path, progress: Progress) -> BundleRecord:
+        """Write it as a bundle of this one form.
+
+        Args:
+            building: The folder to make.
+            folder: Where that will stand.
+            progress: Where to say how far an export is.
+
+        Returns:
+            The bundle's record.
+
+        Raises:
+            SlmbenchError: The run cannot be exported, or a file of the bundle is missing.
+        """
+        if isinstance(self.record, RunRecord):
+            record = export(
+                self.folder, forms=[self.form], output=building, name=self.record.name, progress=_TasksOnly(progress)
+            )
+            if self.form not in record.forms:
+                raise UsageError(f"{self.folder} has no form {self.form!r}; it has: {', '.join(record.forms)}")
+        else:
+            record = self.record
+            BundleFiles.open(self.folder).form_path(self.form)
+            others = {self.folder / form.file for name, form in record.forms.items() if name != self.form}
+            shutil.copytree(
+                self.folder,
+                building,
+                ignore=lambda inside, names: [name for name in names if Path(inside) / name in others],
+            )
+        record = record.model_copy(update={"path": str(folder), "forms": {self.form: record.forms[self.form]}})
+        write_record(record, building / "bundle.json")
+        return record
+
+
+def read_members(small: Path, large: Path, small_form: str | None, large_form: str | None) -> tuple[Member, Member]:
+    """Read the two members and check that they belong together.
+
+    Args:
+        small: Folder of a bundle or run.
+        large: The same.
+        small_form: Form of the small one; the smallest accepted one of a bundle, fp32 of a run when not given.
+        large_form: The same of the large one.
+
+    Raises:
+        UsageError: A folder is missing or holds neither, a form is not there, or the two are the same or have
+            different labels, corpora or test rows.
+        SlmbenchError: A record is damaged, or a bundle has no accepted form.
+    """
+    first, second = _read(small, small_form), _read(large, large_form)
+    same_folder = small.resolve() == large.resolve()
+    if first.form == second.form and (same_folder or _same_run(first, second)):
+        raise UsageError(f"{small} and {large} are the same classifier: a cascade needs two")
+    try:
+        label_columns(second.labels, first.labels)
+    except ValueError:
+        raise UsageError(
+            f"{small} tells {_listed(first.labels)} apart, {large} {_listed(second.labels)}: a cascade needs members"
+            " with the same labels"
+        ) from None
+    if _corpus_options(first) != _corpus_options(second):
+        raise UsageError(
+            f"{small} ({first.corpus.name}) and {large} ({second.corpus.name}) were not trained on the same corpus,"
+            " read in the same way: a cascade needs members that were"
+        )
+    if first.corpus.test_hash != second.corpus.test_hash:
+        raise UsageError(
+            f"{small} was tested on {first.corpus.test_reviews:,} reviews, {large} on"
+            f" {second.corpus.test_reviews:,} others: train both with the same --test-size"
+        )
+    return first, second
+
+
+def _read(folder: Path, form: str | None) -> Member:
+    if (folder / "bundle.json").is_file():
+        record = read_record(BundleRecord, folder / "bundle.json")
+        if record.runtime == "cascade":
+            raise UsageError(f"{folder} is a cascade itself: name the bundles it was made of")
+        return Member(folder, record, BundleFiles.open(folder).choose_form(form))
+    if not folder.is_dir():
+        raise UsageError(f"there is no bundle or run folder {folder}")
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} is neither a bundle nor a run: it has no bundle.json and no run.json")
+    run = read_run(folder)
+    if not run.has_model:
+        raise UsageError(
+            f"{folder} has answers and no model that could be exported (method {run.method}): a cascade needs a"
+            " classifier that can be asked again"
+        )
+    return Member(folder, run, form or RUN_FORM)
+
+
+def _same_run(first: Member, second: Member) -> bool:
+    keys = [member.identity()["run"] for member in (first, second)]
+    return keys[0] is not None and keys[0] == keys[1]
+
+
+def _corpus_options(member: Member) -> dict[str, Any]:
+    """Return how the corpus is read; what is off by default may be missing from older records."""
+    return {name: value for name, value in member.corpus.options.items() if name not in _SIZES and value}
+
+
+def _listed(labels: list[str]) -> str:
+    return ", ".join(labels)

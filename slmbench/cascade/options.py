@@ -1,0 +1,50 @@
+"""What can be chosen about a cascade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CascadeOptions:
+    """How to put two models together.
+
+    Attributes:
+        threshold: Keep the small model's label from this probability on; ``None`` chooses it.
+        max_routed: Largest share of reviews that may go on to the large model where the threshold is chosen.
+        small_form: Form of the small member; the smallest accepted one of a bundle, fp32 of a run when ``None``.
+        large_form: The same of the large one.
+        validation_size: Take at most so many reviews to choose the threshold on.
+        profiles: Profiles of the small and the large member whose mean latencies to reckon with, in place of the
+            times measured here.
+    """
+
+    threshold: float | None = None
+    max_routed: float | None = None
+    small_form: str | None = None
+    large_form: str | None = None
+    validation_size: int = 1000
+    profiles: tuple[Path, Path] | None = None
+
+    def check(self) -> None:
+        """Check the options.
+
+        Raises:
+            UsageError: A value is out of its range, or two contradict each other.
+        """
+        for option, value in {"--threshold": self.threshold, "--max-routed": self.max_routed}.items():
+            if value is not None and not 0 < value <= 1:
+                raise UsageError(f"{option} must be above 0 and at most 1, not {value:g}")
+        if self.threshold is not None and self.max_routed is not None:
+            raise UsageError("--threshold and --max-routed contradict each other: give one")
+        if self.validation_size < 1:
+            raise UsageError(f"--validation-size must be at least 1, not {self.validation_size}")
+        for path in self.profiles or ():
+            if not path.is_file():
+                raise UsageError(f"there is no profile {path}")

@@ -1,0 +1,88 @@
+"""One pass of each member over the reviews, kept: every threshold is then arithmetic, not inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.edge.cascade import confidence
+from slmbench.edge.classifier import softmax
+from slmbench.export.parity import form_logits
+from slmbench.records import Predictions
+from slmbench.records.cascade import Routing
+
+if TYPE_CHECKING:
+    from slmbench.corpora import Split
+    from slmbench.edge.classifier import Backend
+    from slmbench.progress import Progress
+
+
+@dataclass(frozen=True)
+class MemberBackend:
+    """A loaded member: its logits in the order of the cascade's labels."""
+
+    backend: Backend
+    columns: list[int]
+    name: str
+
+    def logits(self, texts: list[str], progress: Progress) -> np.ndarray:
+        """Answer reviews one at a time; returns shape (texts, labels)."""
+        if not texts:
+            return np.empty((0, len(self.columns)), dtype=np.float32)
+        return form_logits(self.backend, texts, progress, f"asking {self.name}")[:, self.columns]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What both members say about reviews.
+
+    Attributes:
+        rows: The reviews; their labels are ids of the cascade's labels.
+        small: Logits of the small member, shape (rows, labels).
+        large: Logits of the large member; NaN in rows it was not asked about.
+    """
+
+    rows: Split
+    small: np.ndarray
+    large: np.ndarray
+
+    @classmethod
+    def of(
+        cls, rows: Split, small: MemberBackend, large: MemberBackend, below: float | None, progress: Progress
+    ) -> Answers:
+        """Ask both members.
+
+        Args:
+            rows: The reviews.
+            small: The small member, asked about all of them.
+            large: The large member.
+            below: Ask it only where the small one is less sure than this; ``None`` asks it about all.
+            progress: Where to say how far it is.
+        """
+        first = small.logits(rows.texts, progress)
+        wanted = np.flatnonzero(confidence(first) < below) if below is not None else np.arange(len(rows))
+        second = np.full_like(first, np.nan)
+        second[wanted] = large.logits([rows.texts[row] for row in wanted], progress)
+        return cls(rows, first, second)
+
+    def routing(self) -> Routing:
+        """Return what thresholds need to know."""
+        truth = np.asarray(self.rows.labels)
+        large_right = self.large.argmax(1) == truth
+        asked = ~np.isnan(self.large).any(1)
+        return Routing(
+            row_ids=self.rows.row_ids,
+            confidence=confidence(self.small).tolist(),
+            small_right=(self.small.argmax(1) == truth).tolist(),
+            large_right=[bool(right) if known else None for right, known in zip(large_right, asked, strict=True)],
+        )
+
+    def cascade(self, threshold: float) -> np.ndarray:
+        """Return the logits of the member that answers each review, shape (rows, labels)."""
+        return np.where((confidence(self.small) < threshold)[:, None], self.large, self.small)
+
+    def predictions(self, labels: list[str], logits: np.ndarray) -> Predictions:
+        """Return logits on these rows as the predictions that records keep."""
+        return Predictions.of(labels, self.rows.row_ids, self.rows.labels, softmax(logits))

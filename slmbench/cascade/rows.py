@@ -1,0 +1,114 @@
+"""Which reviews choose the threshold: labelled ones that neither member learned from, and no test rows.
+
+On reviews that a model learned from it is surer than on others, so a threshold chosen there routes too little.
+Samples of a corpus nest, so that the training pool beyond both members' samples is unseen by both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from slmbench.corpora import Corpus, Split, load_corpus
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.records.predictions import hash_rows
+
+if TYPE_CHECKING:
+    from slmbench.cascade.members import Member
+    from slmbench.progress import Progress
+
+#: Fewer reviews choose a threshold by chance: with 200, a share of 90 % is known to ±4 points.
+ENOUGH_REVIEWS = 200
+#: Methods that only pick an epoch on the validation rows; the others learn from them as from training rows.
+_SELECTING_METHODS = ("full", "lora", "linear", "space", "pretrained")
+
+
+@dataclass(frozen=True)
+class CascadeRows:
+    """The reviews of a cascade, labels as ids in the small member's order.
+
+    Attributes:
+        test: The test rows of both members.
+        validation: The rows that choose the threshold; ``None`` when there are none.
+        kind: ``unseen`` by both members, or ``validation``: some picked an epoch of one of them.
+    """
+
+    test: Split
+    validation: Split | None
+    kind: Literal["unseen", "validation"]
+
+
+def load_rows(small: Member, large: Member, most: int, progress: Progress) -> CascadeRows:
+    """Load the test rows and the rows that choose the threshold.
+
+    Rows that neither member met come first. Where fewer than :data:`ENOUGH_REVIEWS` are left, the rows are those that
+    neither learned from, validation rows that picked an epoch among them.
+
+    Args:
+        small: The small member.
+        large: The large member.
+        most: Take at most so many.
+        progress: Told what is fetched and read.
+
+    Raises:
+        SlmbenchError: The corpus cannot be loaded again, or has changed.
+    """
+    with progress.task("reading the corpus"):
+        corpora = [_reload(member, progress) for member in (small, large)]
+        options = {**small.corpus.options, "train_size": "all", "validation_fraction": 0.0, "unlabelled_size": 0}
+        pool = _load(options, progress).train
+    met, learned = set(), set()
+    for member, corpus in zip((small, large), corpora, strict=True):
+        taught = _digests(corpus.train.row_ids) | set(corpus.unlabelled_ids)
+        held_out = _digests(corpus.validation.row_ids)
+        met |= taught | held_out
+        learned |= taught if member.record.method in _SELECTING_METHODS else taught | held_out
+    unseen = _without(pool, met, most)
+    kind: Literal["unseen", "validation"] = "unseen"
+    if len(unseen) < ENOUGH_REVIEWS:
+        rest = _without(pool, learned, most)
+        if len(rest) > len(unseen):
+            unseen, kind = rest, "validation"
+    names, order = corpora[0].label_names, small.labels
+    validation = _relabelled(unseen, names, order) if len(unseen) else None
+    return CascadeRows(_relabelled(corpora[0].test, names, order), validation, kind)
+
+
+def _reload(member: Member, progress: Progress) -> Corpus:
+    """Load the corpus of a member's record and make sure of its rows."""
+    corpus = _load(member.corpus.options, progress)
+    recorded = (member.corpus.train_hash, member.corpus.test_hash)
+    if (hash_rows(corpus.train.row_ids + corpus.validation.row_ids), hash_rows(corpus.test.row_ids)) != recorded:
+        raise SlmbenchError(
+            f"the rows of {corpus.name} are not those that {member.folder} was trained and tested on any more: the"
+            " data has changed; train again, or restore the file"
+        )
+    if set(corpus.label_names) != set(member.labels):
+        raise SlmbenchError(f"{member.folder} has other labels than its corpus {corpus.name}: export it again")
+    return corpus
+
+
+def _load(options: dict[str, Any], progress: Progress) -> Corpus:
+    try:
+        return load_corpus(**options, progress=progress)
+    except UsageError as error:
+        # Nobody has asked for anything wrong now: the corpus was there when the record was made.
+        raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
+
+
+def _without(pool: Split, digests: set[str], most: int) -> Split:
+    """Return the first rows of a pool, in its order, which is that of a hash, that are not among others."""
+    rows = [
+        row
+        for row in zip(pool.texts, pool.labels, pool.row_ids, strict=True)
+        if row[2].partition(":")[0] not in digests
+    ][:most]
+    return Split([text for text, _, _ in rows], [label for _, label, _ in rows], [row_id for _, _, row_id in rows])
+
+
+def _relabelled(rows: Split, names: list[str], order: list[str]) -> Split:
+    return Split(rows.texts, [order.index(names[label]) for label in rows.labels], rows.row_ids)
+
+
+def _digests(row_ids: list[str]) -> set[str]:
+    return {row_id.partition(":")[0] for row_id in row_ids}

@@ -1,0 +1,123 @@
+"""How long small, large and cascade take on this machine, taking turns so that other work slows all alike."""
+
+from __future__ import annotations
+
+import time
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.errors import UsageError
+from slmbench.records import ProfileRecord, read_record
+from slmbench.records.cascade import CascadeTiming, ProfiledTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from slmbench.cascade.members import Member
+    from slmbench.edge.classifier import Backend
+    from slmbench.progress import Progress
+
+#: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.
+REVIEWS = 200
+LIMIT_S = 60.0
+#: Each review is timed so often, so that a pause of the machine does not count as the cost of a review.
+ROUNDS = 5
+#: Reviews run before timing, so that nothing is timed cold.
+_WARM_UP = 5
+
+
+def time_in_turns(
+    backends: Sequence[Backend], texts: Sequence[str], routed: Sequence[bool], threads: int, progress: Progress
+) -> tuple[CascadeTiming, np.ndarray]:
+    """Time the small member, the large one and the cascade of the two, one review at a time, text in, logits out.
+
+    Each review goes through all three before the next one comes, in an order that changes from review to review:
+    what comes after the large model finds colder caches. When all are through, further rounds follow while there is
+    time.
+
+    Args:
+        backends: The three, in this order.
+        texts: Reviews; the first :data:`REVIEWS` are timed, fewer when time runs out.
+        routed: Whether the cascade asks its large member about each of them.
+        threads: Threads the three were loaded with.
+        progress: Where to say how far it is.
+
+    Returns:
+        The times, and the cascade's logits, shape (timed reviews, labels).
+    """
+    for text in texts[:_WARM_UP]:
+        for backend in backends:
+            backend.logits(backend.encode([text]))
+    texts = texts[:REVIEWS]
+    orders = list(permutations(range(len(backends))))
+    rounds: list[list[list[float]]] = [[] for _ in backends]
+    answers: list[np.ndarray] = []
+    deadline = time.monotonic() + LIMIT_S
+    with progress.task("timing all three", total=ROUNDS * len(texts), unit="reviews") as task:
+        for turn in range(ROUNDS):
+            for taken in rounds:
+                taken.append([])
+            for number, text in enumerate(texts):
+                for who in orders[(number + turn) % len(orders)]:
+                    took, logits = _timed(backends[who], text)
+                    rounds[who][-1].append(took)
+                    if turn == 0 and who == len(backends) - 1:
+                        answers.append(logits)
+                task.advance()
+                if time.monotonic() > deadline:
+                    break
+            if time.monotonic() > deadline:
+                break
+    small_ms, large_ms, cascade_ms = rounds
+    timing = CascadeTiming(
+        threads=threads,
+        small_ms=small_ms,
+        large_ms=large_ms,
+        cascade_ms=cascade_ms,
+        routed=list(routed[: len(answers)]),
+    )
+    return timing, np.stack(answers)
+
+
+def _timed(backend: Backend, text: str) -> tuple[float, np.ndarray]:
+    """Return the milliseconds one review took, and its logits."""
+    began = time.perf_counter_ns()
+    logits = backend.logits(backend.encode([text]))
+    return (time.perf_counter_ns() - began) / 1e6, logits[0]
+
+
+def profiled_times(profiles: tuple[Path, Path], members: tuple[Member, Member]) -> ProfiledTimes:
+    """Read the members' mean latencies from profiles, which may be another machine's.
+
+    Args:
+        profiles: Profile files of the small and the large member.
+        members: The members.
+
+    Raises:
+        UsageError: A profile is of another bundle or form, or the two are of different machines or settings.
+        SlmbenchError: A file is not a profile.
+    """
+    small, large = (read_record(ProfileRecord, path) for path in profiles)
+    for path, profile, member in zip(profiles, (small, large), members, strict=True):
+        name, form = member.record.name, member.form
+        if (profile.bundle, profile.form) != (name, form):
+            raise UsageError(
+                f"{path} is a profile of {profile.bundle} {profile.form}, not of {name} {form}: give those of"
+                " the small and the large member, in this order"
+            )
+    settings = [(profile.hardware.get("fingerprint"), profile.device, profile.scenario) for profile in (small, large)]
+    if settings[0] != settings[1]:
+        raise UsageError(
+            f"{profiles[0]} and {profiles[1]} were not measured on the same machine in the same way: their times do"
+            " not add up"
+        )
+    return ProfiledTimes(
+        small=small.name,
+        large=large.name,
+        machine=str(small.hardware.get("machine")),
+        small_ms=small.latency.mean_ms,
+        large_ms=large.latency.mean_ms,
+    )

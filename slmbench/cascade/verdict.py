@@ -1,0 +1,97 @@
+"""What has to be said of a cascade: how its threshold was chosen, whether to ship it, what limits its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.cascade.rows import ENOUGH_REVIEWS
+from slmbench.compare.formatting import p_value, percent
+from slmbench.statistics import paired_difference
+
+if TYPE_CHECKING:
+    from slmbench.cascade.options import CascadeOptions
+    from slmbench.records import Parity
+    from slmbench.records.cascade import CascadeFacts, ThresholdRows
+    from slmbench.statistics import PairedDifference
+
+#: Level of the paired test.
+_SIGNIFICANCE = 0.05
+
+
+def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:
+    """Say where the threshold comes from."""
+    if options.threshold is not None or validation is None:
+        return "given"
+    kind = "that neither member met" if validation.kind == "unseen" else "that neither member learned from"
+    limit = "" if options.max_routed is None else f" among those that route at most {percent(options.max_routed)}"
+    return (
+        f"the least routing within one standard error of the best accuracy{limit}, on"
+        f" {len(validation.routing.row_ids):,} reviews {kind}"
+    )
+
+
+def judge(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
+    """Judge whether the cascade may be shipped.
+
+    It is refused where it is not the two members it is made of, and where it never asks the large one.
+
+    Args:
+        facts: The cascade.
+        parity: Its own answers against those of its members.
+
+    Returns:
+        The verdict and its reason.
+    """
+    if parity.label_flips:
+        return False, (
+            f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}: it is not the two models"
+            " it was made of"
+        )
+    if not any(facts.test.routed(facts.threshold)):
+        what = "at the threshold given" if facts.chosen == "given" else "no threshold is better than never asking"
+        return False, f"{facts.large.name} is never asked, {what}: ship {facts.small.name} alone"
+    return True, (
+        f"{percent(facts.routed)} of the test reviews go on to {facts.large.name}: accuracy"
+        f" {_difference(facts.against_small)} against {facts.small.name} and"
+        f" {_difference(facts.against_large)} against {facts.large.name}"
+    )
+
+
+def notes_on(facts: CascadeFacts) -> list[str]:
+    """Collect what a reader of the numbers has to know."""
+    notes = []
+    small, large = facts.small, facts.large
+    if facts.validation is not None and facts.chosen != "given":
+        reviews = len(facts.validation.routing.row_ids)
+        if reviews < ENOUGH_REVIEWS:
+            notes.append(
+                f"only {reviews} reviews chose the threshold, fewer than the {ENOUGH_REVIEWS} that it takes: another"
+                " draw may choose another one"
+            )
+        if facts.validation.kind == "validation":
+            notes.append(
+                "the members left hardly a labelled review unseen: the threshold was chosen on validation reviews,"
+                " some of which picked the epoch of a member, so it may trust that member a little too much"
+            )
+    gain = paired_difference(small.predictions.right(), large.predictions.right())
+    if gain.difference <= 0 or gain.p_value >= _SIGNIFICANCE:
+        worse = "less" if gain.difference < 0 and gain.p_value < _SIGNIFICANCE else "not clearly more"
+        notes.append(
+            f"{large.name} alone is {worse} accurate than {small.name} alone on the test reviews: {_difference(gain)}"
+        )
+    if facts.break_even <= 0:
+        notes.append(f"{small.name} is not faster than {large.name}: a cascade saves no time")
+    elif facts.routed >= facts.break_even:
+        notes.append(
+            f"it routes {percent(facts.routed)}, more than the {percent(facts.break_even)} at which it takes as long"
+            f" as {large.name} alone"
+        )
+    return notes
+
+
+def _difference(difference: PairedDifference) -> str:
+    low, high = difference.ci95
+    return (
+        f"{100 * difference.difference:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f},"
+        f" McNemar {p_value(difference.p_value)})"
+    )

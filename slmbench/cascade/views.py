@@ -1,0 +1,105 @@
+"""How a cascade looks to people on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from slmbench.cascade.arithmetic import cascade_time
+from slmbench.cascade.choosing import notable_rows
+from slmbench.cascade.plot import PLOT
+from slmbench.compare.formatting import milliseconds, percent, percent_interval, three_digits
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from slmbench.records import BundleRecord
+    from slmbench.records.cascade import CascadeFacts
+    from slmbench.statistics import Evaluation
+
+
+def cascade_summary(record: BundleRecord) -> list[RenderableType]:
+    """Show a cascade beside its members, its notable thresholds, and where the plot is.
+
+    Args:
+        record: Record of a bundle that is a cascade.
+    """
+    facts, plot = record.cascade, Path(record.path) / PLOT
+    if facts is None:
+        raise ValueError(f"{record.name} is no cascade")
+    form = next(iter(record.forms.values()))
+    parts: list[RenderableType] = [_systems(record, facts), _sweep(facts)]
+    parts.append(Text(f"threshold {facts.threshold:.4g}: {facts.chosen}"))
+    parts.append(Text(_runtime(facts)))
+    parts.append(
+        Text(("accepted: " if form.accepted else "refused: ") + form.reason, style="" if form.accepted else "red")
+    )
+    parts += [Text(f"note: {note}", style="yellow") for note in facts.notes]
+    if plot.is_file():
+        parts.append(Text(f"accuracy against runtime: {plot}", style="dim"))
+    return parts
+
+
+def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
+    table = _table("", "accuracy [95 %]", "macro-F1", "routed", "ms/review", title=f"cascade {record.path}")
+    form = next(iter(record.forms.values()))
+    means = facts.timing.mean_ms
+    rows: list[tuple[str, Evaluation, str, float]] = [
+        (f"small: {facts.small.name} {facts.small.form}", facts.small.evaluation, "", means["small"]),
+        (f"large: {facts.large.name} {facts.large.form}", facts.large.evaluation, "", means["large"]),
+        ("cascade", form.evaluation, percent(facts.routed), means["cascade"]),
+    ]
+    for name, test, routed, ms in rows:
+        table.add_row(
+            name,
+            f"{percent(test.accuracy)} [{percent_interval(test.accuracy_ci95)}]",
+            f"{test.macro_f1:.3f}",
+            routed,
+            three_digits(ms),
+        )
+    return table
+
+
+def _sweep(facts: CascadeFacts) -> Table:
+    table = _table("threshold", "routed", "accuracy", "ms/review", "routed (chosen on)", "accuracy (chosen on)")
+    for row in notable_rows(facts):
+        chosen = row.threshold == facts.threshold
+        table.add_row(
+            f"{row.threshold:.4g}{' ←' if chosen else ''}",
+            percent(row.routed),
+            percent(row.accuracy),
+            three_digits(row.ms),
+            "–" if row.validation_routed is None else percent(row.validation_routed),
+            "–" if row.validation_accuracy is None else percent(row.validation_accuracy),
+        )
+    return table
+
+
+def _runtime(facts: CascadeFacts) -> str:
+    """Hold the computed runtime against the measured one, over the reviews that were timed."""
+    timing = facts.timing
+    share = sum(timing.routed) / len(timing.routed)
+    means = timing.mean_ms
+    source = (
+        f"from profiles {facts.profiled.small} and {facts.profiled.large} ({facts.profiled.machine})"
+        if facts.profiled
+        else "from the members' own times"
+    )
+    return (
+        f"runtime: {milliseconds(facts.ms)} a review over all test reviews, computed {source};"
+        f" on the {len(timing.routed)} reviews timed ({percent(share)} routed) measured"
+        f" {milliseconds(means['cascade'])}, computed"
+        f" {milliseconds(cascade_time(means['small'], means['large'], share))};"
+        f" as slow as {facts.large.name} alone at {percent(facts.break_even)} routed"
+    )
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table

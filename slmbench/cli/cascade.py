@@ -1,0 +1,78 @@
+"""``slmbench cascade``: let a small model answer what it is sure of, and a large one the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+
+def cascade(
+    ctx: typer.Context,
+    small: Annotated[Path, typer.Argument(help="Bundle or run that answers first.")],
+    large: Annotated[Path, typer.Argument(help="Bundle or run that answers where the first is unsure.")],
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Keep SMALL's label from this probability on; chosen when not given."),
+    ] = None,
+    max_routed: Annotated[
+        float | None,
+        typer.Option("--max-routed", help="Choose among thresholds that send at most this share to LARGE."),
+    ] = None,
+    small_form: Annotated[
+        str | None,
+        typer.Option("--small-form", help="Form of SMALL; the smallest accepted one, of a run fp32."),
+    ] = None,
+    large_form: Annotated[
+        str | None,
+        typer.Option("--large-form", help="Form of LARGE; the smallest accepted one, of a run fp32."),
+    ] = None,
+    validation_size: Annotated[
+        int,
+        typer.Option("--validation-size", help="Reviews, unseen by both, to choose the threshold on at the most."),
+    ] = 1000,
+    profiles: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--profiles", help="Profiles of SMALL and LARGE: reckon with their times, not this machine's."),
+    ] = None,
+    output: opt.OutputFolder = None,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Make one bundle of two: SMALL answers where it is sure enough, LARGE the rest.
+
+    The threshold is chosen on labelled reviews that neither learned from, and reported on the test reviews.
+
+    \b
+    Examples:
+      slmbench finetune --method tfidf --output runs/floor
+      slmbench cascade runs/floor exported/bert-tiny-imdb
+      slmbench cascade exported/bert-tiny exported/minilm-l6 --max-routed 0.2
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cascade import CascadeOptions
+        from slmbench.cascade import cascade as make_cascade
+        from slmbench.cascade.views import cascade_summary
+        from slmbench.cli.command_line import command_line
+
+        record = make_cascade(
+            small,
+            large,
+            CascadeOptions(
+                threshold=threshold,
+                max_routed=max_routed,
+                small_form=small_form,
+                large_form=large_form,
+                validation_size=validation_size,
+                profiles=profiles,
+            ),
+            output=output,
+            command=command_line(ctx),
+            progress=out,
+        )
+        out.result(record.to_json(), *cascade_summary(record))

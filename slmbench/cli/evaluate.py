@@ -1,0 +1,134 @@
+"""``slmbench evaluate``: score a finished classifier elsewhere, or set runs over several seeds side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+if TYPE_CHECKING:
+    from slmbench.cli.output import Output
+
+
+def evaluate(
+    ctx: typer.Context,
+    subjects: Annotated[
+        list[Path], typer.Argument(metavar="RUN|BUNDLE...", help="A run or bundle folder; several runs for a table.")
+    ],
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="Score it on all of this corpus; its own test rows when not given."),
+    ] = None,
+    test_size: Annotated[
+        str | None, typer.Option("--test-size", help="A stratified sample of so many reviews. [all]")
+    ] = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    label_map: Annotated[
+        str | None,
+        typer.Option("--label-map", help="What the corpus's labels stand for: spam=negative,ham=positive."),
+    ] = None,
+    stars: opt.Stars = "drop",
+    skip_bad_rows: opt.SkipBadRows = False,
+    form: Annotated[
+        str | None, typer.Option("--form", help="Form of a bundle; the smallest accepted one when not given.")
+    ] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", help="Several runs: write the table as Markdown to a file, or - .")
+    ] = None,
+    output: opt.OutputFolder = None,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Evaluate a finished run or bundle on its own test reviews or on another corpus; or runs over seeds.
+
+    Nothing is trained. Reviews of another corpus that were trained on are left out. Of several runs, those that
+    differ in their seed only become one row: mean accuracy with its interval.
+
+    \b
+    Examples:
+      slmbench evaluate runs/bert-tiny-full-imdb
+      slmbench evaluate runs/bert-tiny-full-imdb --corpus rotten-tomatoes
+      slmbench evaluate exported/bert-tiny-imdb --corpus posts.csv --label-map hateful=negative,normal=positive
+      slmbench evaluate runs/* --markdown table.md
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.choices import choose, size
+        from slmbench.cli.command_line import command_line
+        from slmbench.errors import UsageError
+        from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
+        from slmbench.evaluation.views import evaluation_view
+
+        reading = {
+            "test_size": size("--test-size", test_size),
+            "text_column": text_column,
+            "label_column": label_column,
+            "stars": choose("--stars", stars, "drop", "negative", "neutral") or "drop",
+            "skip_bad_rows": skip_bad_rows,
+        }
+        for_corpus = [*reading.values(), label_map]
+        if corpus is None and any(value not in (None, "drop", False) for value in for_corpus):
+            raise UsageError("--test-size, --label-map and the options of columns go with --corpus")
+        if len(subjects) > 1:
+            if corpus is not None or output is not None or form is not None:
+                raise UsageError(
+                    "--corpus, --form and --output go with one run or bundle; a pattern of files for --corpus has to"
+                    " be quoted"
+                )
+            _show_table(subjects, markdown, out)
+            return
+        if markdown is not None:
+            raise UsageError("--markdown is of the table over several runs: name more than one")
+        subject = open_subject(subjects[0], form)
+        command = command_line(ctx)
+        if corpus is None:
+            record = evaluate_own_rows(subject, output=output, command=command, progress=out)
+        else:
+            record = evaluate_elsewhere(
+                subject,
+                corpus,
+                label_map=_labels(label_map),
+                output=output,
+                command=command,
+                progress=out,
+                **reading,
+            )
+        out.result(record.to_json(), *evaluation_view(record, subject.run))
+
+
+def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
+    from slmbench.cli.output import to_json
+    from slmbench.errors import UsageError
+    from slmbench.evaluation import group_runs, read_runs
+    from slmbench.evaluation.run_tables import document_of, markdown_of
+    from slmbench.evaluation.views import seeds_table
+    from slmbench.files import write_atomically
+
+    if markdown == "-" and out.as_json:
+        raise UsageError("--json and --markdown - contradict each other: both write to stdout")
+    tables = group_runs(read_runs(folders, out))
+    if markdown == "-":
+        out.line(markdown_of(tables).rstrip("\n"))
+        return
+    if markdown is not None:
+        write_atomically(Path(markdown), markdown_of(tables))
+        out.say(f"table in {markdown}")
+    out.result(to_json(document_of(tables)), *seeds_table(tables))
+
+
+def _labels(text: str | None) -> dict[str, str]:
+    """Read ``spam=negative,ham=positive``."""
+    from slmbench.errors import UsageError
+
+    labels: dict[str, str] = {}
+    for pair in text.split(",") if text else ():
+        own, _, meant = (part.strip() for part in pair.rpartition("="))
+        if not own or not meant or own in labels:
+            raise UsageError(f"--label-map {text}: write LABEL=LABEL once for each label, separated by commas")
+        labels[own] = meant
+    return labels

@@ -1,0 +1,125 @@
+"""A corpus that a finished classifier is scored on: all of it is test rows, in the classifier's labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.corpora import sources, splitting
+from slmbench.corpora.columns import Stars, Wanted, order_labels
+from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.loading import Size, settle_size, split_of
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from slmbench.corpora.rows import Row
+
+
+def load_for_testing(
+    name_or_path: str,
+    label_names: Sequence[str],
+    *,
+    label_map: Mapping[str, str] | None = None,
+    test_size: Size | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    stars: Stars = "drop",
+    skip_bad_rows: bool = False,
+    leave_out: Collection[str] = (),
+    progress: Progress = SILENT,
+) -> tuple[Corpus, int]:
+    """Load a corpus of which nothing is trained on.
+
+    Labels are mapped before copies are dropped, so that a text with two labels that stand for the same one of the
+    classifier's is no contradiction.
+
+    Args:
+        name_or_path: As for :func:`slmbench.corpora.load_corpus`; of a hub dataset with a test part, that part.
+        label_names: The classifier's labels in id order.
+        label_map: Which of them a label of the corpus stands for; a label that is not in it stands for itself.
+        test_size: Draw a stratified sample of so many, by the content of the reviews; all of them when ``None``.
+        text_column: Column with the text; found by its name when ``None``.
+        label_column: Column with the label; found by its name when ``None``.
+        stars: What three-star reviews of an Amazon file are.
+        skip_bad_rows: Leave out rows that cannot be used, and count them, instead of raising.
+        leave_out: Text hashes (the part of a row id before the colon) of reviews to leave out.
+        progress: Told what is fetched and read.
+
+    Returns:
+        The corpus, its training and validation sides empty; and how many reviews were left out.
+
+    Raises:
+        UsageError: There is no such corpus or column, a label is mapped to none of the classifier's or to none at
+            all, the map speaks of labels that do not occur, or more reviews are wanted than there are.
+        SlmbenchError: A row cannot be used, or no review is left.
+    """
+    label_map = dict(label_map or {})
+    if sources.is_starter(name_or_path) and (text_column or label_column):
+        raise UsageError(f"{name_or_path} has columns of its own: leave --text-column and --label-column out")
+    wanted = Wanted(text_column, label_column, stars)
+    source = sources.read_source(name_or_path, wanted, skip_bad_rows, progress, for_test=True)
+    rows = source.rows if source.test_rows is None else source.test_rows
+    if not rows:
+        raise SlmbenchError(f"{source.name} has no usable review")
+    rows = _mapped(rows, label_map, label_names, source.name)
+    different, duplicates, conflicts = splitting.deduplicate(rows)
+    hashes = set(leave_out)
+    pool = [row for row in different if row.row_id.partition(":")[0] not in hashes]
+    left_out = len(different) - len(pool)
+    if not pool and left_out:
+        raise SlmbenchError(f"all {left_out:,} reviews of {source.name} were trained on: there is nothing to test on")
+    chosen = splitting.draw(pool, settle_size("all" if test_size is None else test_size, pool, "test", source.name))
+    notes = list(source.notes)
+    if source.test_rows is not None:
+        notes.append("its own test part")
+    corpus = Corpus(
+        name=source.name,
+        source=source.description,
+        label_names=list(label_names),
+        train=Split([], [], []),
+        validation=Split([], [], []),
+        test=split_of(chosen, list(label_names)),
+        train_pool=0,
+        test_pool=len(pool),
+        duplicates_dropped=duplicates,
+        conflicting_dropped=conflicts,
+        skipped_rows=source.skipped,
+        notes=notes,
+        options={
+            "name_or_path": sources.absolute(name_or_path),
+            "label_names": list(label_names),
+            "label_map": label_map,
+            "test_size": test_size,
+            "text_column": text_column,
+            "label_column": label_column,
+            "stars": stars,
+            "skip_bad_rows": skip_bad_rows,
+        },
+    )
+    return corpus, left_out
+
+
+def _mapped(rows: list[Row], label_map: dict[str, str], label_names: Sequence[str], name: str) -> list[Row]:
+    """Return the rows with the classifier's labels."""
+    found = order_labels({row.label for row in rows})
+    known = ", ".join(label_names)
+    for own, meant in label_map.items():
+        if meant not in label_names:
+            raise UsageError(f"--label-map {own}={meant}: the classifier has no label '{meant}'; it knows: {known}")
+        if own not in found:
+            raise UsageError(
+                f"--label-map {own}={meant}: no review of {name} is labelled '{own}'; its labels are: {_few(found)}"
+            )
+    strange = [label for label in found if label not in label_map and label not in label_names]
+    if strange:
+        raise UsageError(
+            f"{name} has reviews labelled '{strange[0][:50]}', which is no label of the classifier ({known}): say"
+            f" which it stands for with --label-map '{strange[0][:50]}=LABEL'"
+        )
+    return [row._replace(label=label_map.get(row.label, row.label)) for row in rows]
+
+
+def _few(labels: list[str]) -> str:
+    return ", ".join(label[:50] for label in labels[:12]) + (", …" if len(labels) > 12 else "")

@@ -1,0 +1,16 @@
+"""Evaluations: a finished run or bundle on its own test rows or on another corpus, and runs over several seeds."""
+
+from slmbench.evaluation.evaluating import evaluate_elsewhere, evaluate_own_rows
+from slmbench.evaluation.groups import RunTable, SeedGroup, group_runs
+from slmbench.evaluation.subject import Subject, open_subject, read_runs
+
+__all__ = [
+    "RunTable",
+    "SeedGroup",
+    "Subject",
+    "evaluate_elsewhere",
+    "evaluate_own_rows",
+    "group_runs",
+    "open_subject",
+    "read_runs",
+]

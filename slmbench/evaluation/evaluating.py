@@ -1,0 +1,223 @@
+"""The ``evaluate`` stage: a finished classifier and reviews in, an evaluation folder and record out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.corpora import corpus_available, load_corpus, load_for_testing
+from slmbench.errors import SlmbenchError, require_extra
+from slmbench.evaluation.subject import Subject, open_subject
+from slmbench.files import build_aside, check_place
+from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.progress import SILENT
+from slmbench.records import EvaluationRecord, Predictions, write_record
+from slmbench.records.base import content_key, finished_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slmbench.corpora import Split
+    from slmbench.progress import Progress
+    from slmbench.records import CorpusIdentity
+
+RECORD = "evaluation.json"
+CONFUSION = "confusion.png"
+
+
+@dataclass(frozen=True)
+class _Reviews:
+    """What a subject is scored on; ``rows`` is ``None`` for its own test rows, whose answers are recorded."""
+
+    identity: CorpusIdentity
+    rows: Split | None = None
+    label_map: dict[str, str] = field(default_factory=dict)
+    left_out: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def evaluate_own_rows(
+    subject: Subject, *, output: Path | None = None, command: Sequence[str] = (), progress: Progress = SILENT
+) -> EvaluationRecord:
+    """Evaluate a run or a bundle on its own test rows, whose answers its record has: nothing is run.
+
+    Args:
+        subject: From :func:`slmbench.evaluation.open_subject`.
+        output: The folder; ``evaluations/SUBJECT`` when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record; see :func:`evaluate_elsewhere`.
+
+    Raises:
+        UsageError: The folder holds something else.
+    """
+    return _evaluated(subject, _Reviews(subject.corpus), output, command, progress)
+
+
+def evaluate_elsewhere(
+    subject: Subject | Path,
+    corpus: str,
+    *,
+    label_map: Mapping[str, str] | None = None,
+    output: Path | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+    **reading: Any,
+) -> EvaluationRecord:
+    """Score a run or a bundle on all of a corpus that it was not trained on; nothing is trained.
+
+    The folder made holds ``evaluation.json`` (the record) and, where matplotlib is installed, ``confusion.png``.
+
+    Args:
+        subject: From :func:`slmbench.evaluation.open_subject`, or the folder of a run or bundle.
+        corpus: Reviews to score it on, by name or path. Those it was trained on are left out where its own corpus is
+            at hand to tell them.
+        label_map: Which of the classifier's labels a label of the corpus stands for.
+        output: The folder; ``evaluations/SUBJECT-on-CORPUS`` when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+        **reading: ``test_size``, ``text_column``, ``label_column``, ``stars`` and ``skip_bad_rows`` of
+            :func:`slmbench.corpora.load_for_testing`.
+
+    Returns:
+        The record; an evaluation of the same weights on the same reviews that is already there is returned as it is.
+
+    Raises:
+        SlmbenchError: Something the user can mend; see the message.
+    """
+    if isinstance(subject, Path):
+        subject = open_subject(subject)
+    subject.check_can_answer()
+    reviews = _other_reviews(subject, corpus, dict(label_map or {}), reading, progress)
+    return _evaluated(subject, reviews, output, command, progress)
+
+
+def _evaluated(
+    subject: Subject, reviews: _Reviews, output: Path | None, command: Sequence[str], progress: Progress
+) -> EvaluationRecord:
+    own = reviews.rows is None
+    folder = output or _default_folder(subject, None if own else reviews.identity.name)
+    check_place(folder, RECORD)
+    key = content_key(
+        stage="evaluation/1",
+        weights=subject.weights_sha256,
+        form=subject.form,
+        labels=subject.labels,
+        test=reviews.identity.test_hash,
+        own_rows=own,
+        label_map=reviews.label_map,
+        left_out=reviews.left_out,
+    )
+    no_plot = _reason_for_no_plot()
+    done = finished_record(EvaluationRecord, folder / RECORD, key)
+    if done and (no_plot or (folder / CONFUSION).is_file()):
+        progress.say(f"{folder} is already there, of the same weights and reviews")
+        return done
+    predictions, seconds = _answers(subject, reviews.rows, progress)
+    with build_aside(folder) as building:
+        record = EvaluationRecord(
+            name=folder.name,
+            path=str(folder),
+            key=key,
+            command=list(command),
+            subject=subject.kind,
+            subject_name=subject.record.name,
+            subject_path=str(subject.folder),
+            form=subject.form,
+            weights_sha256=subject.weights_sha256,
+            model=subject.record.model,
+            method=subject.record.method,
+            trained_on=subject.corpus.name,
+            train_hash=subject.corpus.train_hash,
+            own_rows=own,
+            corpus=reviews.identity,
+            label_map=reviews.label_map,
+            training_rows_left_out=reviews.left_out,
+            predictions=predictions,
+            seconds=seconds,
+            regime=subject.regime,
+            notes=[*subject.notes, *reviews.notes, *reviews.identity.notes, *_missing_labels(predictions)],
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
+        if no_plot:
+            progress.say(f"there is no confusion plot: {no_plot}")
+        else:
+            from slmbench.compare.plots import draw_confusion
+
+            title = (subject.title, "" if own else f"on {reviews.identity.name}")
+            draw_confusion({title: predictions}, building / CONFUSION)
+        write_record(record, building / RECORD)
+    progress.say(f"evaluation in {folder}")
+    return record
+
+
+def _other_reviews(
+    subject: Subject, corpus: str, label_map: dict[str, str], reading: dict[str, Any], progress: Progress
+) -> _Reviews:
+    trained = _training_hashes(subject.corpus, progress)
+    loaded, left_out = load_for_testing(
+        corpus, subject.labels, label_map=label_map, leave_out=trained or (), progress=progress, **reading
+    )
+    if trained is not None:
+        return _Reviews(loaded.identity(), loaded.test, label_map, left_out)
+    unknown = (
+        f"{subject.corpus.name}, which the {subject.kind} was trained on, is not at hand as it was: whether some of"
+        " these reviews were trained on is not known"
+    )
+    return _Reviews(loaded.identity(), loaded.test, label_map, None, [unknown])
+
+
+def _training_hashes(identity: CorpusIdentity, progress: Progress) -> set[str] | None:
+    """Return the text hashes of all reviews trained on, or ``None`` when they cannot be had any more."""
+    if not corpus_available(identity.options):
+        return None
+    try:
+        corpus = load_corpus(**identity.options, progress=progress)
+    except SlmbenchError:
+        return None
+    if corpus.identity().train_hash != identity.train_hash:
+        return None
+    row_ids = corpus.train.row_ids + corpus.validation.row_ids + corpus.unlabelled_ids
+    return {row_id.partition(":")[0] for row_id in row_ids}
+
+
+def _answers(subject: Subject, rows: Split | None, progress: Progress) -> tuple[Predictions, float | None]:
+    """Return the answers to the rows, and what giving them took in seconds where that is known."""
+    if rows is None:
+        run = subject.run
+        return subject.predictions, run.answering.seconds if run and run.answering else None
+    classify = subject.load()
+    began = time.perf_counter()
+    probabilities = classify(rows.texts, progress)
+    seconds = time.perf_counter() - began
+    if not np.isfinite(probabilities).all():
+        raise SlmbenchError(f"{subject.folder} answers with NaN or infinity")
+    return Predictions.of(subject.labels, rows.row_ids, rows.labels, probabilities), seconds
+
+
+def _missing_labels(predictions: Predictions) -> list[str]:
+    there = set(predictions.truth)
+    missing = [label for number, label in enumerate(predictions.labels) if number not in there]
+    return [f"no review is labelled {', '.join(missing)}: macro-F1 counts 0 for that"] if missing else []
+
+
+def _default_folder(subject: Subject, corpus: str | None) -> Path:
+    parts = [subject.folder.resolve().name, *([subject.form] if subject.form else [])]
+    if corpus is not None:
+        parts += ["on", Path(corpus).name.split(".")[0]]
+    return Path("evaluations") / "-".join(parts).lower()
+
+
+def _reason_for_no_plot() -> str | None:
+    try:
+        require_extra("matplotlib", "report", "drawing it")
+    except SlmbenchError as missing:
+        return str(missing)
+    return None

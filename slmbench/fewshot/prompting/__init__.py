@@ -1,0 +1,1 @@
+"""Prompting: frames around reviews, their tokens, label likelihoods, generated answers and what they mean."""

@@ -1,0 +1,165 @@
+"""Making the rungs of a recipe one after the other: runs, bundles, and what has no bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench.cascade import CascadeOptions, cascade
+from slmbench.errors import SlmbenchError
+from slmbench.evaluation import evaluate_elsewhere
+from slmbench.export import export
+from slmbench.fewshot import fewshot
+from slmbench.recipes.recipe import fewshot_options
+from slmbench.recipes.rungs import CascadeRung, FewshotRung
+from slmbench.records import Row
+from slmbench.training import finetune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.corpora import Corpus
+    from slmbench.progress import Progress
+    from slmbench.recipes.recipe import Recipe, TransferTable
+    from slmbench.recipes.rungs import Rung, TrainingRung
+    from slmbench.records import RunRecord
+
+
+class Ladder:
+    """The rungs made so far.
+
+    Args:
+        recipe: What is to be made.
+        corpus: Its reviews.
+        command: The command line, for the records.
+        progress: Where to say how far it is.
+
+    Attributes:
+        runs: Run folder of each rung that has one.
+        bundles: Bundle folder of each rung that has one.
+        unprofiled: A row for each rung that has answers but no bundle.
+        failures: A row for each rung that failed.
+    """
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, command: Sequence[str], progress: Progress) -> None:
+        self._recipe = recipe
+        self._corpus = corpus
+        self._command = command
+        self._progress = progress
+        self.runs: dict[str, Path] = {}
+        self.bundles: dict[str, Path] = {}
+        self.unprofiled: list[Row] = []
+        self.failures: list[Row] = []
+
+    def climb(self, rung: Rung) -> None:
+        """Make one rung.
+
+        Raises:
+            SlmbenchError: It cannot be made.
+        """
+        if isinstance(rung, CascadeRung):
+            self.bundles[rung.name] = self._cascade(rung)
+            return
+        run = self._fewshot(rung) if isinstance(rung, FewshotRung) else self._train(rung)
+        self.runs[rung.name] = Path(run.path)
+        if not run.has_model:
+            self.unprofiled.append(_unprofiled(run))
+            return
+        bundle = export(
+            Path(run.path),
+            forms=self._recipe.export.forms,
+            max_accuracy_drop=self._recipe.export.max_accuracy_drop,
+            output=Path("exported") / self._folder(rung),
+            name=rung.name,
+            command=self._command,
+            progress=self._progress,
+        )
+        self.bundles[rung.name] = Path(bundle.path)
+
+    def transfers(self) -> list[str]:
+        """Score runs on other corpora; returns one sentence each, of failures too."""
+        return [self._transfer(table) for table in self._recipe.transfer]
+
+    def _train(self, rung: TrainingRung) -> RunRecord:
+        changes = {"teacher": str(self._run_of(rung.teacher))} if rung.teacher else {}
+        return finetune(
+            rung.model,
+            self._corpus,
+            rung.options(**changes),
+            output=Path("runs") / self._folder(rung),
+            name=rung.name,
+            command=self._command,
+            progress=self._progress,
+        )
+
+    def _fewshot(self, rung: FewshotRung) -> RunRecord:
+        changes = {"inherit_from": str(self._run_of(rung.inherit_from))} if rung.inherit_from else {}
+        return fewshot(
+            rung.model,
+            self._corpus,
+            fewshot_options(rung, **changes),
+            output=Path("runs") / self._folder(rung),
+            name=rung.name,
+            command=self._command,
+            progress=self._progress,
+        )
+
+    def _cascade(self, rung: CascadeRung) -> Path:
+        record = cascade(
+            self._member(rung.small),
+            self._member(rung.large),
+            CascadeOptions(threshold=rung.threshold),
+            output=Path("exported") / self._folder(rung),
+            name=rung.name,
+            command=self._command,
+            progress=self._progress,
+        )
+        return Path(record.path)
+
+    def _transfer(self, table: TransferTable) -> str:
+        if table.rung not in self.bundles:
+            return f"{table.rung} was not scored on {table.corpus}: it has no bundle"
+        try:
+            record = evaluate_elsewhere(
+                self.bundles[table.rung],
+                table.corpus,
+                text_column=table.text_column,
+                label_column=table.label_column,
+                test_size=table.test_size,
+                label_map=table.label_map,
+                command=self._command,
+                progress=self._progress,
+            )
+        except (SlmbenchError, OSError) as error:
+            return f"{table.rung} was not scored on {table.corpus}: {error}"
+        return record.sentence()
+
+    def _run_of(self, name: str) -> Path:
+        if name not in self.runs:
+            raise SlmbenchError(f"it builds on the rung '{name}', which failed")
+        return self.runs[name]
+
+    def _member(self, name: str) -> Path:
+        """Return a rung's bundle, or its run where it has no bundle: the cascade says what it makes of that."""
+        return self.bundles[name] if name in self.bundles else self._run_of(name)
+
+    def _folder(self, rung: Rung) -> str:
+        return f"{self._recipe.name}-{rung.name}"
+
+
+def _unprofiled(run: RunRecord) -> Row:
+    """Return the row of a run that leaves no bundle."""
+    test = run.test
+    return Row(
+        name=run.name,
+        model=run.model,
+        method=run.method,
+        total_parameters=run.total_parameters,
+        accuracy=test.accuracy,
+        accuracy_ci95=test.accuracy_ci95,
+        macro_f1=test.macro_f1,
+        majority_baseline=test.majority_baseline,
+        test_hash=run.corpus.test_hash,
+        test_reviews=test.reviews,
+        unprofiled=f"a {run.method} run leaves no bundle to profile",
+    )

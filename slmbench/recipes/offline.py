@@ -1,0 +1,77 @@
+"""A recipe where no model hub is reachable: starter models and corpora stand in, under their own names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slmbench.recipes.recipe import CorpusTable, Recipe, references
+from slmbench.recipes.rungs import CascadeRung, Rung, TrainingRung
+
+
+def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Replace what needs a hub.
+
+    A rung with another model gets another name, which says both: a substitute is never called by the name of what
+    it replaces.
+
+    Args:
+        recipe: As it is for a connected machine.
+
+    Returns:
+        The recipe that can be run, and sentences that say what stands in for what.
+    """
+    models = recipe.offline.models
+    renamed: dict[str, str] = {}
+    rungs: list[Rung] = []
+    for rung in recipe.rungs:
+        changes: dict[str, Any] = {"offline": {}, **_renamed_references(rung, renamed)}
+        if not isinstance(rung, CascadeRung):
+            substitute = models.get(rung.model, rung.model)
+            changes |= {"model": substitute, **rung.offline}
+            if substitute != rung.model:
+                changes["name"] = f"{substitute}-for-{rung.name}"
+        elif any(name in renamed for name in references(rung)):
+            changes["name"] = f"stand-in-for-{rung.name}"
+        renamed[rung.name] = changes.get("name", rung.name)
+        rungs.append(type(rung).model_validate({**rung.model_dump(), **changes}))
+    replaced = {
+        rung.model: models[rung.model]
+        for rung in recipe.rungs
+        if not isinstance(rung, CascadeRung) and rung.model in models
+    }
+    corpus = CorpusTable.model_validate({**recipe.corpus.model_dump(), **recipe.offline.corpus})
+    notes = []
+    if replaced:
+        pairs = ", ".join(f"{here} stands in for {named}" for named, here in replaced.items())
+        notes.append(f"offline: {pairs}; these are not the numbers of the models named in the recipe")
+    if corpus.name != recipe.corpus.name:
+        notes.append(f"offline: the corpus {corpus.name} stands in for {recipe.corpus.name}")
+    changed = {
+        "corpus": corpus,
+        "rungs": tuple(rungs),
+        "transfer": tuple(
+            table.model_copy(update={"rung": renamed[table.rung]})
+            for table in recipe.transfer
+            if _is_here(table.corpus)
+        ),
+        "name": f"{recipe.name}-offline" if notes else recipe.name,
+    }
+    left_out = [table.corpus for table in recipe.transfer if not _is_here(table.corpus)]
+    if left_out:
+        notes.append(f"offline: the transfer to {', '.join(left_out)} is left out, it needs the hub")
+    return recipe.model_copy(update=changed), notes
+
+
+def _is_here(corpus: str) -> bool:
+    from slmbench.corpora import corpus_available
+    from slmbench.corpora.sources import is_starter
+
+    return is_starter(corpus) or corpus_available({"name_or_path": corpus})
+
+
+def _renamed_references(rung: Rung, renamed: dict[str, str]) -> dict[str, str]:
+    if isinstance(rung, CascadeRung):
+        return {"small": renamed[rung.small], "large": renamed[rung.large]}
+    field = "teacher" if isinstance(rung, TrainingRung) else "inherit_from"
+    other = getattr(rung, field)
+    return {field: renamed[other]} if other else {}

@@ -1,0 +1,161 @@
+"""The part of a bundle's record that only a cascade has: who answers what, how it was decided, what it costs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import zip_longest
+from typing import Literal
+
+import numpy as np
+from pydantic import computed_field
+
+from slmbench.records.base import Part
+from slmbench.records.predictions import Evaluated
+from slmbench.statistics import PairedDifference
+
+
+class Routing(Part):
+    """What a threshold needs to know of some reviews; three columns, one entry a review.
+
+    ``confidence`` is the small model's top-1 probability. ``large_right`` is ``None`` where the large model was not
+    asked: the small one is surer than any threshold looked at.
+    """
+
+    row_ids: list[str]
+    confidence: list[float]
+    small_right: list[bool]
+    large_right: list[bool | None]
+
+    def right(self, threshold: float) -> np.ndarray:
+        """Whether the cascade is right on each review, shape (n,).
+
+        Raises:
+            ValueError: A review is routed that the large model was not asked about.
+        """
+        routed = self.routed(threshold)
+        unknown = np.array([answer is None for answer in self.large_right], dtype=bool)
+        if (routed & unknown).any():
+            raise ValueError(f"the large model was not asked about reviews below {threshold}")
+        large = np.array([bool(answer) for answer in self.large_right], dtype=bool)
+        return np.where(routed, large, np.array(self.small_right, dtype=bool))
+
+    def routed(self, threshold: float) -> np.ndarray:
+        """Whether each review goes on to the large model, shape (n,)."""
+        return np.asarray(self.confidence) < threshold
+
+
+class CascadeMember(Evaluated):
+    """One of the two models: the bundle inside the cascade's folder, and its answers on all test rows."""
+
+    folder: str
+    name: str
+    form: str
+    runtime: str
+    model: str
+    method: str
+    total_parameters: int
+    #: Its form's file and what goes with it.
+    bytes: int
+    sha256: str
+
+
+class ThresholdRows(Part):
+    """The reviews on which the threshold was chosen."""
+
+    #: ``unseen``: rows that neither model met in training; ``validation``: some picked an epoch of one of them.
+    kind: Literal["unseen", "validation"]
+    routing: Routing
+
+
+class CascadeTiming(Part):
+    """One review at a time on one machine, text in, logits out; the three took turns on each review.
+
+    The times are lists of rounds over the same reviews, one entry a review; the last round may be shorter.
+    """
+
+    threads: int
+    small_ms: list[list[float]]
+    large_ms: list[list[float]]
+    cascade_ms: list[list[float]]
+    #: Whether each of these reviews goes on to the large model.
+    routed: list[bool]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def mean_ms(self) -> dict[str, float]:
+        """Mean over the reviews of each one's median over the rounds.
+
+        A mean, because only means add up; of medians, because a pause of the machine is no cost of a review.
+        """
+        return {
+            "small": _mean_of_medians(self.small_ms),
+            "large": _mean_of_medians(self.large_ms),
+            "cascade": _mean_of_medians(self.cascade_ms),
+        }
+
+
+def _mean_of_medians(rounds: list[list[float]]) -> float:
+    by_review = ([took for took in samples if took is not None] for samples in zip_longest(*rounds))
+    return float(np.mean([np.median(samples) for samples in by_review]))
+
+
+class ProfiledTimes(Part):
+    """Mean latencies that two profiles of the members measured, on their machine."""
+
+    small: str
+    large: str
+    machine: str
+    small_ms: float
+    large_ms: float
+
+
+class SweepRow(Part):
+    """What one threshold gives; ``ms`` is computed from the members' mean times and ``routed``."""
+
+    threshold: float
+    validation_accuracy: float | None
+    validation_routed: float | None
+    accuracy: float
+    routed: float
+    ms: float
+
+
+class CascadeFacts(Part):
+    """A small model whose unsure reviews a large one answers.
+
+    ``sweep``, ``ms`` and ``break_even`` are computed from ``validation``, ``test``, ``small_ms`` and ``large_ms``
+    (see ``slmbench.cascade.arithmetic``).
+    """
+
+    threshold: float
+    #: How it was chosen, in one sentence.
+    chosen: str
+    small: CascadeMember
+    large: CascadeMember
+    validation: ThresholdRows | None
+    test: Routing
+    timing: CascadeTiming
+    profiled: ProfiledTimes | None = None
+    #: Mean milliseconds a review of each member: those of ``profiled``, or else of ``timing``.
+    small_ms: float
+    large_ms: float
+    sweep: list[SweepRow]
+    #: Computed milliseconds a review at ``threshold``.
+    ms: float
+    #: Share of routed reviews at which the cascade takes as long as the large model alone.
+    break_even: float
+    against_small: PairedDifference
+    against_large: PairedDifference
+    notes: list[str]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def routed(self) -> float:
+        """Share of the test rows that goes on to the large model."""
+        return float(self.test.routed(self.threshold).mean())
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def validation_routed(self) -> float | None:
+        """The same share of the rows that chose the threshold."""
+        return float(self.validation.routing.routed(self.threshold).mean()) if self.validation else None

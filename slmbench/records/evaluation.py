@@ -1,0 +1,89 @@
+"""The record of an evaluation: a finished classifier on reviews, most often of another corpus than its own."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, computed_field
+
+from slmbench.records.base import Record
+from slmbench.records.predictions import Evaluated
+from slmbench.records.run import CorpusIdentity
+
+#: A p-value below this tells an accuracy from the majority baseline.
+SIGNIFICANT = 0.05
+
+
+class EvaluationRecord(Record, Evaluated):
+    """A run or a bundle scored on reviews it was not trained on; nothing is trained.
+
+    ``corpus`` are the reviews scored, all of them on the test side, with the labels of ``label_map`` put in the place
+    of their own; its ``options`` are keyword arguments of ``slmbench.corpora.load_for_testing``.
+    """
+
+    kind = "evaluation"
+
+    path: str
+    #: What was scored: a run or a form of a bundle, and where it was found.
+    subject: Literal["run", "bundle"]
+    subject_name: str
+    subject_path: str
+    form: str | None
+    weights_sha256: str
+    model: str
+    method: str
+    #: Name and hash of the reviews it was trained on.
+    trained_on: str
+    train_hash: str
+    #: Whether these are the held-out rows of the subject's own corpus, taken over from its record.
+    own_rows: bool
+    corpus: CorpusIdentity
+    #: Label of the corpus -> label of the classifier.
+    label_map: dict[str, str] = Field(default_factory=dict)
+    #: Reviews left out because the classifier was trained on them; ``None`` when that could not be checked.
+    training_rows_left_out: int | None
+    #: What answering took, loading left out; ``None`` when answers were taken over from a record without it.
+    seconds: float | None
+    #: How the reviews were fed in.
+    regime: str
+    notes: list[str] = Field(default_factory=list)
+    hardware: dict[str, Any]
+    software: dict[str, str]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def majority_p_value(self) -> float:
+        """Two-sided p-value of the exact binomial test of the accuracy against the majority baseline.
+
+        The baseline is taken as fixed: it is the share of the commonest label in these very reviews.
+        """
+        from scipy.stats import binomtest
+
+        hits = int(self.predictions.right().sum())
+        return float(binomtest(hits, self.evaluation.reviews, self.evaluation.majority_baseline).pvalue)
+
+    def majority_sentence(self) -> str:
+        """Say whether the accuracy can be told from always giving the commonest label, and what informs if not."""
+        test = self.evaluation
+        label, scores = max(test.per_class.items(), key=lambda entry: entry[1]["reviews"])
+        # The F1 of that label has full recall and the baseline's precision; every other label's is 0.
+        f1 = 2 * scores["reviews"] / (scores["reviews"] + test.reviews) / len(test.labels)
+        p = "p < 0.001" if self.majority_p_value < 0.001 else f"p = {self.majority_p_value:.2g}"
+        baseline = f"always answering '{label}' ({100 * test.majority_baseline:.1f} %; exact binomial test, {p})"
+        informs = f"macro-F1 is what informs ({test.macro_f1:.3f}; of that answer {f1:.3f})"
+        points = 100 * (test.accuracy - test.majority_baseline)
+        if self.majority_p_value >= SIGNIFICANT:
+            return f"The accuracy cannot be told apart from {baseline}: {informs}."
+        if points > 0:
+            return f"The accuracy is {points:.1f} points above {baseline}."
+        return f"The accuracy is {-points:.1f} points below {baseline}: {informs}."
+
+    def sentence(self) -> str:
+        """Say what was scored on what, and what came of it."""
+        test = self.evaluation
+        form = f" {self.form}" if self.form else ""
+        return (
+            f"{self.subject_name}{form} on {self.corpus.name} ({test.reviews:,} reviews): accuracy"
+            f" {100 * test.accuracy:.1f} %, macro-F1 {test.macro_f1:.3f}. {self.majority_sentence()}"
+        )

@@ -1,0 +1,71 @@
+"""Keeping a trained classifier: saved, read back, and refused when what was saved is not what was trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.errors import SlmbenchError
+from slmbench.models import ModelFiles, load_classifier
+from slmbench.progress import SILENT
+from slmbench.training.inference import classifier_logits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.corpora import Corpus
+
+#: The reloaded model must repeat the trained one's logits to this; fp32 sums differ by less.
+RELOAD_TOLERANCE = 1e-3
+#: Test reviews on which that is checked.
+RELOAD_REVIEWS = 16
+
+
+def save_and_read_back(
+    trained: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    corpus: Corpus,
+    *,
+    max_length: int,
+    learning_rate: float | None,
+) -> PreTrainedModel:
+    """Save a classifier as a Hugging Face folder and load it from there.
+
+    Tested is what was saved, read back: a head lost on the way would show here, not in the app.
+
+    Args:
+        trained: The classifier; it is brought to the CPU and to fp32.
+        tokenizer: Its tokenizer.
+        folder: Where to save.
+        corpus: The reviews.
+        max_length: Truncate to so many tokens.
+        learning_rate: What a person could lower where training diverged.
+
+    Returns:
+        The saved model, on the device that the trained one was on.
+
+    Raises:
+        SlmbenchError: The model answers with no numbers, or otherwise once it was read back.
+    """
+    device = trained.device
+    probe = corpus.test.texts[:RELOAD_REVIEWS]
+    before = classifier_logits(trained, tokenizer, probe, max_length, SILENT)
+    if not np.isfinite(before).all():
+        raise SlmbenchError(
+            f"training went astray: the model answers with NaN or infinity; lower --lr ({learning_rate})"
+        )
+    trained.to("cpu").float().save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    reloaded = load_classifier(ModelFiles(str(folder), folder, "directory"), corpus.label_names).to(device)
+    after = classifier_logits(reloaded, tokenizer, probe, max_length, SILENT)
+    difference = float(np.abs(before - after).max())
+    if difference > RELOAD_TOLERANCE:
+        raise SlmbenchError(
+            f"the saved model gives other logits than the trained one (by {difference:.3g}) and was not kept;"
+            f" please report the architecture '{trained.config.model_type}'"
+        )
+    return reloaded
