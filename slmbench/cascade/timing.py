@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.
 REVIEWS = 200
 LIMIT_S = 60.0
-#: Each review is timed so often, so that a pause of the machine does not count as the cost of a review.
+#: How often each review is timed: the mean of fewer is that of the pauses that a busy machine makes.
 ROUNDS = 5
 #: Reviews run before timing, so that nothing is timed cold.
 _WARM_UP = 5

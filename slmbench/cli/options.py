@@ -16,7 +16,7 @@ CorpusName = Annotated[
     str,
     typer.Option(
         "--corpus",
-        help="imdb, rotten-tomatoes, a CSV, TSV, JSONL or Parquet file, or a hub dataset.",
+        help="imdb, rotten-tomatoes, a file, a quoted pattern or a folder of files, or a hub dataset.",
     ),
 ]
 TrainSize = Annotated[

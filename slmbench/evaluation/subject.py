@@ -12,7 +12,7 @@ from slmbench.edge import Classifier
 from slmbench.edge.bundle_files import BundleFiles
 from slmbench.edge.classifier import softmax
 from slmbench.edge.tfidf import TfidfBackend
-from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.errors import UsageError, require_extra
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, read_record
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from slmbench.progress import Progress
     from slmbench.records import CorpusIdentity, Predictions
 
-#: Longest input of a run whose record names none.
-_USUAL_LENGTH = 512
 ONE_BY_ONE = "one review at a time, no padding"
 IN_BATCHES = "batches of like length in fp32 torch"
 
@@ -131,19 +129,12 @@ class Subject:
 
     def _load_model(self, record: RunRecord) -> Callable[[Sequence[str], Progress], np.ndarray]:
         require_extra("torch", "train", "evaluating a run (a bundle needs none)")
-        from slmbench.models import ModelFiles, load_classifier, load_tokenizer
         from slmbench.models.devices import choose_device
         from slmbench.models.quiet import quiet_libraries
-        from slmbench.training.inference import classifier_logits
+        from slmbench.training.inference import classifier_logits, load_run
 
-        folder = self.folder / "model"
-        if not (folder / "config.json").is_file():
-            raise SlmbenchError(f"{folder} is missing or not whole: make the run again")
-        limit = record.max_length or _USUAL_LENGTH
         with quiet_libraries():
-            tokenizer = load_tokenizer(folder, max_length=limit)
-            tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side
-            model = load_classifier(ModelFiles(str(self.folder), folder, "directory"), self.labels)
+            model, tokenizer, limit = load_run(self.folder, record)
         model = model.to(choose_device("auto"))
 
         def answer(texts: Sequence[str], progress: Progress) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from slmbench.recipes.recipe import CorpusTable, Recipe, references
@@ -29,7 +30,7 @@ def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
             substitute = models.get(rung.model, rung.model)
             changes |= {"model": substitute, **rung.offline}
             if substitute != rung.model:
-                changes["name"] = f"{substitute}-for-{rung.name}"
+                changes["name"] = f"{Path(substitute).name}-for-{rung.name}"
         elif any(name in renamed for name in references(rung)):
             changes["name"] = f"stand-in-for-{rung.name}"
         renamed[rung.name] = changes.get("name", rung.name)

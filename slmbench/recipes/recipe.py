@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from slmbench.fewshot import FewshotOptions
 
 
+#: Kinds of rung, by which pydantic names the place of a mistake.
+KINDS = ("training", "fewshot", "cascade")
+
+
 def _kind(rung: Any) -> str:
     """Tell a rung's kind from its method."""
     method = rung.get("method") if isinstance(rung, dict) else rung.method
@@ -129,7 +133,7 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         raise UsageError(f"the recipe {path} is wrong at '{where}': {first['msg'].lower()}") from None
     _check_rungs(recipe, path)
     return recipe

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.records import RunRecord, read_record
 from slmbench.records.base import content_key
 from slmbench.starter.store import home
-from slmbench.training.inference import classifier_logits
+from slmbench.training.inference import classifier_logits, load_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,14 +101,9 @@ class Teacher:
         return logits[:, self.order]
 
     def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:
-        labels = self.record.predictions.labels
-        folder = self.folder / "model"
-        limit = self.record.max_length or 512
-        tokenizer = load_tokenizer(folder, max_length=limit)
-        tokenizer.truncation_side = self.record.hyperparameters.get("truncation_side") or "right"
-        model = load_classifier(ModelFiles(str(self.folder), folder, "directory"), labels).to(device)
+        model, tokenizer, limit = load_run(self.folder, self.record)
         what = f"asking the teacher {self.record.name}"
-        logits = classifier_logits(model, tokenizer, texts, limit, progress, what, fast=True)
+        logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
         if not np.isfinite(logits).all():
             raise SlmbenchError(f"the teacher {self.folder} answers with NaN or infinity")
         return logits

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge import batches_by_tokens
+from slmbench.errors import SlmbenchError
+from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_precision
 from slmbench.training.cpu import bf16_autocast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.progress import Progress
+    from slmbench.records import RunRecord
 
+#: Longest input in tokens of runs whose record names none.
+USUAL_LENGTH = 512
 #: Tokens of a padded batch: large enough to keep the cores busy, small enough for the caches.
 BATCH_TOKENS = 4096
 
@@ -66,3 +72,26 @@ def classifier_logits(
             out[rows] = model(**batch).logits.float().cpu().numpy()
             task.advance(len(rows))
     return out
+
+
+def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, int]:
+    """Load the classifier of a run as it was tested.
+
+    Args:
+        folder: The run folder.
+        record: Its record.
+
+    Returns:
+        The model in fp32 on the CPU, its tokenizer, and the longest input in tokens.
+
+    Raises:
+        SlmbenchError: Its files are missing or damaged.
+    """
+    files = folder / "model"
+    if not (files / "config.json").is_file():
+        raise SlmbenchError(f"{files} is missing or not whole: make the run again")
+    limit = record.max_length or USUAL_LENGTH
+    tokenizer = load_tokenizer(files, max_length=limit)
+    tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side
+    model = load_classifier(ModelFiles(str(folder), files, "directory"), record.predictions.labels)
+    return model, tokenizer, limit

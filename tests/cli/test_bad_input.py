@@ -47,7 +47,7 @@ def edit_json(path, **changes):
 # --- words that a command does not know -----------------------------------------------------------------------
 
 
-@mistake("unknown method", r"--method magic: choose one of full, lora, tfidf", 2)
+@mistake("unknown method", r"--method magic: choose one of full, lora, linear, space, pretrained, tfidf, mlm", 2)
 def _(here):
     return (*TRAIN, "--method", "magic")
 
@@ -587,7 +587,7 @@ def _(here):
     return ("compare", "bundle/bundle.json", "--report", "base")
 
 
-@mistake("recipe misspelt", r"there is no recipe 'quikstart'; there are: quickstart, or give a TOML file", 2)
+@mistake("recipe misspelt", r"there is no recipe 'quikstart'; there are: quickstart, study-000", 2)
 def _(here):
     return ("compare", "--recipe", "quikstart")
 
