@@ -31,7 +31,7 @@ def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
             changes |= {"model": substitute, **rung.offline}
             if substitute != rung.model:
                 changes["name"] = f"{Path(substitute).name}-for-{rung.name}"
-        elif any(name in renamed for name in references(rung)):
+        elif any(renamed[name] != name for name in references(rung)):
             changes["name"] = f"stand-in-for-{rung.name}"
         renamed[rung.name] = changes.get("name", rung.name)
         rungs.append(type(rung).model_validate({**rung.model_dump(), **changes}))
