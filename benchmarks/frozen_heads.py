@@ -18,6 +18,7 @@ from unittest import mock
 #: The most that all epochs may cost, in units of one.
 CLAIM = 1.15
 TEST = 100
+CACHE = "slmbench.training.features.home"
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
 
     corpus = load_corpus("imdb", train_size=arguments.reviews, test_size=TEST)
     records = {}
-    with tempfile.TemporaryDirectory() as folder, mock.patch("slmbench.training.features.home", lambda: Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, mock.patch(CACHE, return_value=Path(folder)):
         for epochs in (1, arguments.epochs):
             options = TrainingOptions("space", epochs=epochs)
             records[epochs] = finetune(arguments.model, corpus, options, output=Path(folder) / f"run-{epochs}")

@@ -28,9 +28,7 @@ def fewshot(
     skip_bad_rows: opt.SkipBadRows = False,
     template: Annotated[
         str | None,
-        typer.Option(
-            "--template", help="Cloze with {text} and {mask}, hypothesis with {label}, prompt with {text}."
-        ),
+        typer.Option("--template", help="Cloze with {text} and {mask}, hypothesis with {label}, prompt with {text}."),
     ] = None,
     words: Annotated[
         str | None,

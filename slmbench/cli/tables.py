@@ -66,8 +66,8 @@ def checkpoint_summary(record: CheckpointRecord) -> list[RenderableType]:
     facts.add_row("model", f"{record.model} ({record.method}), {record.total_parameters:,} parameters")
     facts.add_row(
         "corpus",
-        f"{corpus.name}: {corpus.reviews:,} reviews, {corpus.tokens:,} tokens over {train.epochs:g} epochs; measured"
-        f" on {len(losses.blanks):,} others",
+        f"{corpus.name}: {corpus.reviews:,} reviews, epochs: {train.epochs:g}, {corpus.tokens:,} tokens in all;"
+        f" measured on {len(losses.blanks):,} others",
     )
     facts.add_row(
         "training",

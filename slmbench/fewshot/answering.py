@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from slmbench.errors import UsageError, require_extra
+from slmbench.models.loading import LEAST_TOKENS
 from slmbench.progress import SILENT
 from slmbench.runs import default_folder, make_run
 from slmbench.runs.making import USUAL_SEED
@@ -49,8 +50,8 @@ class FewshotOptions:
             raise UsageError(f"--shots must be at least 0, not {self.shots}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be at least 0 and below 2^32, not {self.seed}")
-        if self.max_length is not None and self.max_length < 1:
-            raise UsageError(f"--max-length must be above 0, not {self.max_length}")
+        if self.max_length is not None and self.max_length < LEAST_TOKENS:
+            raise UsageError(f"--max-length must be at least {LEAST_TOKENS}, not {self.max_length}")
 
     def making(self, model: str, corpus: Corpus, progress: Progress) -> Making:
         """Return the method with every choice settled.

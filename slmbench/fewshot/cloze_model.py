@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.errors import UsageError
-from slmbench.fewshot.batching import answer_in_batches
+from slmbench.models.batching import answer_in_batches
 from slmbench.models.masked import head_sees_only, load_masked_lm
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from slmbench.errors import SlmbenchError
-from slmbench.fewshot.batching import answer_in_batches
+from slmbench.models.batching import answer_in_batches
 from slmbench.models.headed import PooledHead
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import numpy as np
 from slmbench.edge.memory import high_water_mark
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot.answering import FewshotOptions
-from slmbench.fewshot.batching import answer_in_batches
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.words import Words, words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
+from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_device
 from slmbench.models.loading import position_limit, read_config
 from slmbench.models.sources import weights_sha256

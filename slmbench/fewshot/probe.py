@@ -244,7 +244,7 @@ class Probing:
         texts: Sequence[str],
         progress: Progress,
     ) -> np.ndarray:
-        from slmbench.fewshot.batching import answer_in_batches
+        from slmbench.models.batching import answer_in_batches
 
         classifier.eval()
         encoded = tokenizer(list(texts), truncation=True, max_length=self._max_length)

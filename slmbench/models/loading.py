@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
 HEAD_KEY = "slmbench_head"
+#: Shortest input one may ask for, in tokens: fewer leave hardly a word between the special tokens.
+LEAST_TOKENS = 4
 #: Configuration keys that mean dropout in one family or another.
 _DROPOUT_KEYS = (
     "hidden_dropout_prob",

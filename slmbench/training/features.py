@@ -20,10 +20,10 @@ import numpy as np
 from slmbench.edge import batches_by_tokens
 from slmbench.errors import SlmbenchError
 from slmbench.files import build_aside, folder_bytes, write_atomically
+from slmbench.models.batching import BATCH_TOKENS
 from slmbench.records.base import content_key
 from slmbench.starter.store import home
 from slmbench.training.cpu import bf16_autocast
-from slmbench.training.inference import BATCH_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ class EncoderOutputs:
         self.cost = PassCost(**facts["cost"])
         self.from_cache = from_cache
 
-    def read(self, reviews: Sequence[int], buffer: torch.Tensor) -> torch.Tensor:
+    def read(self, reviews: np.ndarray, buffer: torch.Tensor) -> torch.Tensor:
         """Bring the outputs on some reviews to fp32, one review after the other.
 
         Args:

@@ -16,8 +16,6 @@ from slmbench.training.selection import EpochSelector
 from slmbench.training.space import inter_loss, intra_loss, review_means
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
     from torch import nn
 
@@ -37,7 +35,7 @@ class Trainee(Protocol):
     #: Its layers, ready for an optimiser; all of them are trained.
     layers: nn.ModuleList
 
-    def answer(self, reviews: Sequence[int], labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews.
 
         Args:
@@ -68,7 +66,7 @@ class LinearTrainee:
         with torch.no_grad():
             self._inputs = head.frozen(outputs.vectors().unsqueeze(1).to(device))
 
-    def answer(self, reviews: Sequence[int], labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
         from torch.nn import functional
 
@@ -96,7 +94,7 @@ class SpaceTrainee:
         self._device = next(head.parameters()).device
         self._buffer = torch.empty(0, outputs.width)
 
-    def answer(self, reviews: Sequence[int], labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
         import torch
         from torch.nn import functional

@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from slmbench.edge import batches_by_tokens
 from slmbench.errors import SlmbenchError
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
+from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_precision
 from slmbench.training.cpu import bf16_autocast
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.progress import Progress
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Longest input in tokens of runs whose record names none.
 USUAL_LENGTH = 512
-#: Tokens of a padded batch: large enough to keep the cores busy, small enough for the caches.
-BATCH_TOKENS = 4096
 
 
 def classifier_logits(
@@ -52,26 +49,14 @@ def classifier_logits(
     Returns:
         Logits, shape (texts, labels), float32, in input order.
     """
-    import torch
-
     encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
-    lengths = [len(ids) for ids in encoded["input_ids"]]
-    out = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
     model.eval()
     precision = choose_precision("auto" if fast else "fp32", model.device.type)
     with (
         progress.task(what, total=len(texts), unit="reviews") as task,
-        torch.inference_mode(),
         bf16_autocast(model.device.type) if precision == "bf16" else nullcontext(),
     ):
-        for rows in batches_by_tokens(lengths, BATCH_TOKENS):
-            batch = tokenizer.pad(
-                {name: [column[row] for row in rows] for name, column in encoded.items()},
-                return_tensors="pt",
-            ).to(model.device)
-            out[rows] = model(**batch).logits.float().cpu().numpy()
-            task.advance(len(rows))
-    return out
+        return answer_in_batches(lambda batch: model(**batch).logits, tokenizer, encoded, model.device, task)
 
 
 def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, int]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge import batches_by_tokens
+from slmbench.models.batching import BATCH_TOKENS
 from slmbench.models.masked import head_sees_only
-from slmbench.training.inference import BATCH_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ from factories import profile_record
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
+from slmbench.edge.cascade import CascadeBackend
 from slmbench.export import export
 from slmbench.records import BundleRecord, read_record, write_record
 from slmbench.training import TrainingOptions, finetune
@@ -204,6 +205,18 @@ def test_a_large_model_that_never_helps(bundles, tmp_path):
     assert not form.accepted
     assert form.reason == "weak is never asked, no threshold is better than never asking: ship strong alone"
     assert any(note.startswith("weak alone is less accurate than strong alone") for note in record.cascade.notes)
+
+
+def test_a_bundle_that_is_not_its_members_is_refused(bundles, tmp_path, monkeypatch):
+    class Turned(CascadeBackend):
+        def logits(self, items):
+            return super().logits(items)[:, ::-1]
+
+    monkeypatch.setattr("slmbench.cascade.building.CascadeBackend", Turned)
+    (form,) = cascade(*bundles, output=tmp_path / "turned").forms.values()
+    assert not form.accepted
+    assert form.parity.label_flips > 0
+    assert form.reason.endswith("it is not the two models it was made of")
 
 
 def test_few_reviews_choose_with_a_warning(bundles, tmp_path):

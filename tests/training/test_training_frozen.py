@@ -256,7 +256,7 @@ def test_what_is_kept_is_what_the_encoder_says(tiny_base, corpus):
     ):
         found = outputs(tiny_base, texts, kept)
         assert found.lengths.tolist() == [len(rows) for rows in wanted]
-        order = [3, 0, 6]
+        order = np.array([3, 0, 6])
         rows = found.read(order, torch.empty(100, 32))
         assert rows.numpy() == pytest.approx(torch.cat([wanted[row] for row in order]).numpy(), abs=2e-3)
 

@@ -157,7 +157,7 @@ def by_generation(
             notes.append("top-k of the written lists is in details: the study's counts only lists of k labels")
     silent = [row for row, label in enumerate(labels) if label is None]
     if silent:
-        notes.append(f"{len(silent)} of {len(said)} answers name no label and count as wrong")
+        notes.append(f"{len(silent)} of {len(said)} answers could not be read as a label and count as wrong")
     details["unparsable"] = len(silent)
     details["unparsable_examples"] = [said[row] for row in silent[:_EXAMPLES]]
     logits = np.zeros((len(said), len(words)), dtype=np.float32)
