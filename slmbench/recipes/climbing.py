@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.cascade import CascadeOptions, cascade
+from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError
 from slmbench.evaluation import evaluate_elsewhere
 from slmbench.export import export
@@ -82,9 +83,12 @@ class Ladder:
 
     def _train(self, rung: TrainingRung) -> RunRecord:
         changes = {"teacher": str(self._run_of(rung.teacher))} if rung.teacher else {}
+        corpus = self._corpus
+        if rung.unlabelled is not None:
+            corpus = load_corpus(**{**corpus.options, "unlabelled_size": rung.unlabelled}, progress=self._progress)
         return finetune(
             rung.model,
-            self._corpus,
+            corpus,
             rung.options(**changes),
             output=Path("runs") / self._folder(rung),
             name=rung.name,

@@ -152,7 +152,7 @@ def _check_rungs(recipe: Recipe, path: Path) -> None:
                 )
         try:
             if isinstance(rung, TrainingRung):
-                rung.options().check()
+                rung.check()
             elif isinstance(rung, FewshotRung):
                 fewshot_options(rung).check()
         except UsageError as error:

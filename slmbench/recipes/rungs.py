@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from slmbench.errors import UsageError
 from slmbench.training.options import TrainingOptions
 
 
@@ -56,8 +57,20 @@ class TrainingRung(_Rung):
     space_pooling: Literal["masked", "padded"] | None = None
     #: Name of an earlier rung whose soft labels to learn.
     teacher: Name | None = None
+    #: Further reviews for the teacher to label.
+    unlabelled: int | Literal["all"] | None = None
     temperature: float | None = None
     hard_weight: float | None = None
+
+    def check(self) -> None:
+        """Check what the types cannot say.
+
+        Raises:
+            UsageError: A value is out of its range, or one goes with another that is missing.
+        """
+        if self.unlabelled is not None and self.teacher is None:
+            raise UsageError("unlabelled goes with teacher")
+        self.options().check()
 
     def options(self, **changes: Any) -> TrainingOptions:
         """Return the rung's hyper-parameters.
@@ -65,7 +78,7 @@ class TrainingRung(_Rung):
         Args:
             **changes: What only the ladder knows, such as where the teacher's run lies.
         """
-        return TrainingOptions(**{**self.model_dump(exclude={"name", "model", "offline"}), **changes})
+        return TrainingOptions(**{**self.model_dump(exclude={"name", "model", "offline", "unlabelled"}), **changes})
 
 
 class FewshotRung(_Rung):

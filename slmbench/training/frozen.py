@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.progress import Progress
     from slmbench.training.features import EncoderOutputs, Kept
-    from slmbench.training.heads import Trainee
+    from slmbench.training.heads import Fit, Trainee
     from slmbench.training.options import TrainingOptions
 
 
@@ -95,7 +95,7 @@ class FrozenHeadTraining(TransformerTraining):
             learning_rate=options.learning_rate,
         )
         if options.plots:
-            self._draw(building / "plots", reloaded, tokenizer, fit.epochs)
+            self._draw(building / "plots", reloaded, tokenizer, fit)
         seconds = fit.seconds + (0.0 if outputs.from_cache else outputs.cost.seconds)
         counts = count_parameters(reloaded)
         return Outcome(
@@ -190,13 +190,11 @@ class FrozenHeadTraining(TransformerTraining):
             progress=progress,
         )
 
-    def _draw(
-        self, folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, epochs: list[dict[str, float]]
-    ) -> None:
+    def _draw(self, folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fit: Fit) -> None:
         from slmbench.training.plots import draw_curves, draw_projection
 
         folder.mkdir()
-        draw_curves(epochs, folder / "curves.png")
+        draw_curves(fit.epochs, fit.best_epoch, folder / "curves.png")
         if self._options.method == "space":
             draw_projection(model, tokenizer, self._corpus.test, self._corpus.label_names, folder / "tokens.html")
 

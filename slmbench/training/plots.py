@@ -26,11 +26,12 @@ _COLUMNS = 3
 _CURVES = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 
-def draw_curves(epochs: Sequence[dict[str, float]], path: Path) -> None:
+def draw_curves(epochs: Sequence[dict[str, float]], kept: float | None, path: Path) -> None:
     """Draw loss, accuracy and macro-F1 over the epochs, in training and on the validation reviews.
 
     Args:
         epochs: One line an epoch, from :func:`slmbench.training.heads.train_head`.
+        kept: The epoch whose weights were kept, where there was a choice.
         path: The PNG file to write.
     """
     figure = new_figure(9.6, 3.0)
@@ -40,6 +41,8 @@ def draw_curves(epochs: Sequence[dict[str, float]], path: Path) -> None:
             points = [(line["epoch"], line[f"{side}_{name}"]) for line in epochs if f"{side}_{name}" in line]
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, label=side, marker="o", markersize=2.5)
+        if kept is not None:
+            axes.axvline(kept, color=GREY, linewidth=1, linestyle=":", label="kept")
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.xaxis.get_major_locator().set_params(integer=True)

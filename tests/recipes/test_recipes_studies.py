@@ -1,5 +1,6 @@
 """The studies' recipes: readable, checked, and where no hub is reachable honest about what stands in for what."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ words = {{ negative = ["bad"], positive = ["good"] }}
 [[rungs]]
 name = "tiny"
 model = "{base}"
+epochs = 1
+batch_size = 8
+learning_rate = 5e-3
+max_length = 16
+precision = "fp32"
+device = "cpu"
+
+[[rungs]]
+name = "taught"
+model = "{base}"
+teacher = "tiny"
+unlabelled = 60
 epochs = 1
 batch_size = 8
 learning_rate = 5e-3
@@ -120,6 +133,9 @@ def test_a_ladder_of_all_kinds_of_rungs(recipe_file):
     (both,) = [row for row in record.rows if row.name == "both"]
     assert both.failure is None
     assert both.p50_ms > 0
+    taught = json.loads(Path("runs/mixed-offline-taught/run.json").read_text())
+    assert taught["corpus"]["unlabelled_reviews"] == 60
+    assert taught["details"]["teacher"]["name"] == "tiny"
     assert any("stands in for far/away-masked-lm" in note for note in record.notes)
     assert "what the reader has to know" in record.notes
     assert any("other.csv" in note and "macro-F1" in note for note in record.notes)
@@ -138,6 +154,7 @@ def test_online_what_the_hub_has_is_asked_for_by_its_name(recipe_file):
     ("old", "new", "says"),
     [
         ('small = "floor"', 'small = "nobody"', "no earlier rung is named 'nobody'"),
+        ('teacher = "tiny"', "", "unlabelled goes with teacher"),
         ('rung = "tiny"', 'rung = "nobody"', "there is no rung 'nobody'"),
         ('method = "cloze"\n', 'method = "cloze"\npairs = 3\n', "pairs is no option"),
         ('method = "cloze"\n', 'method = "cloze"\ncolour = 3\n', "colour"),

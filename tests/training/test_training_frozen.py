@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tiny
 from learnable import write_reviews
+from typer.testing import CliRunner
 
+from slmbench.cli.app import app
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
@@ -173,7 +175,7 @@ def test_training_on_the_cache_is_training_on_the_encoder(inter, tmp_path, tiny_
     encoder = load_encoder(find_model(str(tiny_base))).eval()
     head = SpaceHead(32, 2, 3)
     model, tokenizer = put_head(encoder, head, LABELS), load_tokenizer(tiny_base)
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01, weight_decay=0.01)
     order = torch.Generator().manual_seed(42)
     for _ in range(2):
         for rows in torch.randperm(len(corpus.train), generator=order).split(16):
@@ -438,6 +440,33 @@ def test_memory_that_runs_out(tmp_path, tiny_base, corpus, monkeypatch):
     with pytest.raises(SlmbenchError, match=r"memory ran out while training: lower --batch-size \(16\)"):
         quick(tmp_path / "run", tiny_base, corpus)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_command_line_passes_everything_on(tmp_path, tiny_base, small_corpus_file):
+    words = ["finetune", "--model", tiny_base, "--corpus", small_corpus_file, "--method", "space", "--epochs", 1]
+    words += ["--latents", 2, "--inter", "C", "--inter-weight", 0.2, "--intra-weight", 0.001, "--ce-weight", 0.5]
+    words += ["--space-pooling", "padded", "--plots", "--precision", "fp32", "--max-length", 16, "--json"]
+    words += ["--output", tmp_path / "run"]
+    said = CliRunner().invoke(app, [str(word) for word in words])
+    assert said.exit_code == 0, said.stderr
+    document = json.loads(said.stdout)
+    wanted = {
+        "latents": 2,
+        "inter": "C",
+        "inter_weight": 0.2,
+        "intra_weight": 0.001,
+        "ce_weight": 0.5,
+        "space_pooling": "padded",
+        "epochs": 1,
+        "max_length": 16,
+    }
+    assert {name: document["hyperparameters"][name] for name in wanted} == wanted
+    assert document["hyperparameters"]["weight_decay"] == 0.01
+    assert (tmp_path / "run" / "plots" / "tokens.html").is_file()
+    for option, value in (("--inter", "D"), ("--space-pooling", "max")):
+        said = CliRunner().invoke(app, [*[str(word) for word in words], option, value])
+        assert said.exit_code == 2
+        assert f"{option} {value}: choose one of" in said.stderr
 
 
 def test_the_cache_is_in_the_home_of_slmbench(tiny_base, corpus):
