@@ -17,7 +17,9 @@ def written(tmp_path, text):
 def test_the_quickstart_comes_along():
     recipe = read_recipe(find_recipe("quickstart"))
 
-    assert [rung.name for rung in recipe.rungs] == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6"]
+    names = [rung.name for rung in recipe.rungs]
+    assert names == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6", "bert-tiny-distilled"]
+    assert recipe.rungs[4].teacher == "minilm-l6"
     assert recipe.rungs[0].method == "tfidf"
     assert recipe.rungs[2].layers == 3
     assert (recipe.corpus.name, recipe.corpus.train_size, recipe.corpus.test_size) == ("imdb", 1000, 1000)

@@ -19,6 +19,7 @@ from slmbench.records import RunRecord, read_record
 from slmbench.starter.store import home
 from slmbench.training import TrainingOptions, features, finetune, heads
 from slmbench.training.inference import classifier_logits
+from slmbench.training.options import resolve
 
 QUICK = {"max_length": 24, "precision": "fp32", "device": "cpu", "batch_size": 16, "epochs": 2, "learning_rate": 0.01}
 LABELS = ["negative", "positive"]
@@ -418,6 +419,16 @@ def test_a_finished_run_is_recognised(tmp_path, tiny_base, corpus):
 def test_options_that_do_not_fit(changes, said):
     with pytest.raises(UsageError, match=said):
         TrainingOptions(**changes).check()
+
+
+def test_what_is_chosen_when_nothing_is_said():
+    space = resolve(TrainingOptions("space"), "bert", 384)
+    assert (space.latents, space.inter, space.space_pooling) == (3, "B", "masked")
+    assert (space.ce_weight, space.inter_weight, space.intra_weight) == (1, 1e-3, 1e-4)
+    assert (space.learning_rate, space.weight_decay, space.batch_size, space.epochs) == (1e-3, 0.01, 32, 20)
+    one, more = (resolve(TrainingOptions("linear"), kind, 768) for kind in ("bert", "distilbert"))
+    assert (one.learning_rate, more.learning_rate) == (1e-2, 3e-4)
+    assert (one.weight_decay, one.latents, one.inter) == (0, None, None)
 
 
 def test_epochs_are_whole(tmp_path, tiny_base, corpus):
