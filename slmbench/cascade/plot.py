@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
-from slmbench.compare.plots.style import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, save
 from slmbench.errors import SlmbenchError, require_extra
+from slmbench.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

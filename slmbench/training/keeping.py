@@ -12,6 +12,7 @@ from slmbench.progress import SILENT
 from slmbench.training.inference import classifier_logits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -24,6 +25,10 @@ RELOAD_TOLERANCE = 1e-3
 RELOAD_REVIEWS = 16
 
 
+class DivergedError(SlmbenchError):
+    """Training ended in weights that give no numbers; going on from them would not mend them."""
+
+
 def save_and_read_back(
     trained: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -32,6 +37,7 @@ def save_and_read_back(
     *,
     max_length: int,
     learning_rate: float | None,
+    merge: Callable[[PreTrainedModel], PreTrainedModel] | None = None,
 ) -> PreTrainedModel:
     """Save a classifier as a Hugging Face folder and load it from there.
 
@@ -44,21 +50,24 @@ def save_and_read_back(
         corpus: The reviews.
         max_length: Truncate to so many tokens.
         learning_rate: What a person could lower where training diverged.
+        merge: Makes the model that is saved out of the one that was trained, such as with adapters folded in.
 
     Returns:
         The saved model, on the device that the trained one was on.
 
     Raises:
-        SlmbenchError: The model answers with no numbers, or otherwise once it was read back.
+        DivergedError: The model answers with NaN or infinity.
+        SlmbenchError: It answers otherwise once it was read back.
     """
     device = trained.device
     probe = corpus.test.texts[:RELOAD_REVIEWS]
     before = classifier_logits(trained, tokenizer, probe, max_length, SILENT)
     if not np.isfinite(before).all():
-        raise SlmbenchError(
+        raise DivergedError(
             f"training went astray: the model answers with NaN or infinity; lower --lr ({learning_rate})"
         )
-    trained.to("cpu").float().save_pretrained(folder, safe_serialization=True)
+    plain = merge(trained) if merge else trained
+    plain.to("cpu").float().save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     reloaded = load_classifier(ModelFiles(str(folder), folder, "directory"), corpus.label_names).to(device)
     after = classifier_logits(reloaded, tokenizer, probe, max_length, SILENT)
@@ -66,6 +75,6 @@ def save_and_read_back(
     if difference > RELOAD_TOLERANCE:
         raise SlmbenchError(
             f"the saved model gives other logits than the trained one (by {difference:.3g}) and was not kept;"
-            f" please report the architecture '{trained.config.model_type}'"
+            f" please report the architecture '{plain.config.model_type}'"
         )
     return reloaded

@@ -216,7 +216,7 @@ _LINEAR = {
 #: Architectures whose frozen encoder leaves one layer to train (see ``models.native_heads``): it bears a high rate.
 _ONE_LAYER = ("bert", "albert", "xlnet")
 #: Study 002's losses and optimiser, for 1,000 reviews instead of its 20,000: batches of 32 instead of 256, a rate of
-#: 1e-3 instead of 2e-4. The weights of the losses are those of its code, the version between spaces that of its tables.
+#: 1e-3 instead of 2e-4. The losses' weights are those of its code, the version between spaces that of its tables.
 _SPACE = {
     **_LINEAR,
     "epochs": 20.0,

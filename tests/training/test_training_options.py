@@ -56,7 +56,7 @@ def test_lora_of_an_unknown_architecture_has_to_name_its_targets():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"method": "magic"}, "--method magic: choose one of full, lora, tfidf"),
+        ({"method": "magic"}, "--method magic: choose one of full, lora, linear, space, pretrained, tfidf"),
         ({"epochs": 0}, "--epochs must be above 0, not 0"),
         ({"learning_rate": -1e-3}, "--lr must be above 0"),
         ({"batch_size": 0}, "--batch-size must be above 0"),

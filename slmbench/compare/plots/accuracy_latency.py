@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.compare.formatting import MEGABYTE, limit, three_digits
 from slmbench.compare.plots.labels import place_labels
 from slmbench.compare.plots.plane import area, front_line, point
-from slmbench.compare.plots.style import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
+from slmbench.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.compare.formatting import percent
-from slmbench.compare.plots.style import GREY, INK, LINES, colours, new_figure, plain_axes, save
+from slmbench.plotting import GREY, INK, LINES, colours, new_figure, plain_axes, save
 from slmbench.statistics import roc_auc, roc_curve
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slmbench.compare.plots.plane import area, front_line, point
-from slmbench.compare.plots.style import DPI, GREY, INK, halo
+from slmbench.plotting import DPI, GREY, INK, halo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
