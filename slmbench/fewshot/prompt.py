@@ -51,6 +51,11 @@ class PromptOptions(FewshotOptions):
         """Which of :data:`ANSWER_BY` it is, the default filled in."""
         return self.answer_by or ("generate" if self.protocol else "likelihood")
 
+    def variant(self) -> list[str]:
+        """Add the protocol and the way of answering."""
+        asked = [self.protocol] if self.protocol else []
+        return [*super().variant(), *asked, self.how, *(["chat"] if self.chat else [])]
+
     def check(self) -> None:
         """Check what can be checked without a model.
 
