@@ -82,7 +82,7 @@ def make_onnx_forms(
         export_onnx(material.model, folder / FORMS["fp32"])
     backend = OnnxBackend(folder, folder / FORMS["fp32"], None)
     fp32 = form_logits(backend, material.rows.texts, progress, "checking fp32")
-    parity = compare_logits("the trained torch model in fp32", material.logits, fp32)
+    parity = compare_logits("the torch model in fp32", material.logits, fp32)
     accepted, reason = judge_reference(parity)
     if not accepted:
         raise SlmbenchError(f"fp32 of {material.run.name} is refused: {reason}")

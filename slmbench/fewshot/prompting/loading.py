@@ -50,7 +50,6 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
         UsageError: The model is an encoder or a classifier.
         SlmbenchError: The files cannot be read, or a GGUF file needs the ``llm`` extra.
     """
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
@@ -64,7 +63,7 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
     _check_kind(config, files.name)
     tokenizer = load_tokenizer(files.folder)
     try:
-        model = loader.from_pretrained(files.folder, config=config, local_files_only=True, dtype=torch.float32)
+        model = loader.from_pretrained(files.folder, config=config, local_files_only=True).float()
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as a language model: {_first_line(error)}") from None
     return LanguageModel(model.to(device).eval(), tokenizer, config.is_encoder_decoder, position_limit(config))
