@@ -20,6 +20,7 @@ from slmbench.progress import SILENT
 from slmbench.records import AnswerCost, EpochLog, TrainCost
 from slmbench.records.base import content_key
 from slmbench.runs import Outcome, draw_shots
+from slmbench.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 
 #: Longest input where nothing is chosen: as in fine-tuning, and in all-MiniLM-L6-v2's own settings.
 MAX_LENGTH = 256
-#: The saved, reloaded classifier must repeat the regression's probabilities to this; fp32 sums differ by less.
-RELOAD_TOLERANCE = 1e-3
-#: Test reviews on which that is checked.
-RELOAD_REVIEWS = 16
 
 
 @dataclass(frozen=True)

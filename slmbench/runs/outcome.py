@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from slmbench.progress import Progress
     from slmbench.records import AnswerCost
 
+#: A saved model that is read back must repeat the scores it was kept for to this; fp32 sums differ by less.
+RELOAD_TOLERANCE = 1e-3
+#: Test reviews on which that is checked.
+RELOAD_REVIEWS = 16
 #: The training cost of a method that trains nothing.
 NO_TRAINING = TrainCost(
     seconds=0.0,

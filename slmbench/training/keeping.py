@@ -9,6 +9,7 @@ import numpy as np
 from slmbench.errors import SlmbenchError
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.progress import SILENT
+from slmbench.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.training.inference import classifier_logits
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.corpora import Corpus
-
-#: The reloaded model must repeat the trained one's logits to this; fp32 sums differ by less.
-RELOAD_TOLERANCE = 1e-3
-#: Test reviews on which that is checked.
-RELOAD_REVIEWS = 16
 
 
 class DivergedError(SlmbenchError):
