@@ -1,62 +1,104 @@
-"""Start-up: `slmbench --help`, and one prediction from a fresh process through slmbench.edge.
+"""Start-up: `slmbench --help`, and one prediction from a fresh process through slmbench.edge and transformers.
 
-    python benchmarks/cold_start.py [BUNDLE] [--form int8] [--runs 7]
+    python benchmarks/cold_start.py [BUNDLE] [--run RUN] [--forms int8 fp32] [--threads 1] [--rounds 7]
 
-Each run is a process of its own; printed are the median and the largest of the wall time (interpreter start
-included) and of the kernel's memory high-water mark. That torch is not loaded is checked, not assumed.
+With ``--run``, the run that the bundle was exported from, the same model answers through transformers' pipeline
+(torch) too, in turns with the bundle's forms. Each answer is a process of its own; printed are the median and the
+largest wall time, interpreter start included, the kernel's memory high-water mark, and the medians of each round's
+ratios. That the edge does not load torch, and that all give the same label, is checked, not assumed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-PREDICT = """
+TEXT = "A superb film, well worth the evening."
+EDGE = """
 import sys
 from slmbench.edge import Classifier
-label = Classifier(sys.argv[1], form=sys.argv[2]).predict("A superb film, well worth the evening.")[0].label
-from slmbench.edge.memory import high_water_mark
+threads = int(sys.argv[4]) or None
+label = Classifier(sys.argv[1], form=sys.argv[2], threads=threads).predict(sys.argv[3])[0].label
+"""
+PIPELINE = """
+import sys
+from transformers import pipeline
+classify = pipeline("text-classification", model=sys.argv[1], device="cpu")
+label = classify(sys.argv[3], truncation=True)[0]["label"]
+"""
+REPORT = """
 import json
+from slmbench.edge.memory import high_water_mark
 print(json.dumps({"label": label, "peak": high_water_mark()[0], "torch": "torch" in sys.modules}))
 """
 
 
 def timed(words: list[str]) -> tuple[float, str]:
     """Run a command; returns its wall time in seconds and what it printed."""
+    # A model in a folder is loaded from there: without this, a hub that does not answer would be waited for.
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     began = time.perf_counter()
-    answer = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
     return time.perf_counter() - began, answer
+
+
+def asked(code: str, model: str, form: str, threads: int) -> dict:
+    """Run one prediction in a process of its own; returns what it reported, and ``seconds``."""
+    seconds, answer = timed([sys.executable, "-c", code + REPORT, model, form, TEXT, str(threads)])
+    return {"seconds": seconds, **json.loads(answer.splitlines()[-1])}
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", default="exported/quickstart-minilm-l6")
-    parser.add_argument("--form", default="int8")
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--run", type=Path, help="the run it was exported from, for the transformers pipeline")
+    parser.add_argument("--forms", nargs="+", default=["int8", "fp32"])
+    parser.add_argument("--threads", type=int, default=0, help="of the edge; 0 leaves it to onnxruntime")
+    parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
     from slmbench.hardware import hardware_fingerprint
 
     print(hardware_fingerprint()["machine"])
-    python = sys.executable
-    seconds = [timed([python, "-m", "slmbench.cli.app", "--help"])[0] for _ in range(arguments.runs)]
+    seconds = [timed([sys.executable, "-m", "slmbench.cli.app", "--help"])[0] for _ in range(arguments.rounds)]
     print(f"slmbench --help: median {statistics.median(seconds):.3f} s, largest {max(seconds):.3f} s")
-    runs = [timed([python, "-c", PREDICT, arguments.bundle, arguments.form]) for _ in range(arguments.runs)]
-    answers = [json.loads(answer) for _, answer in runs]
-    if any(answer["torch"] for answer in answers):
+
+    ways = {f"edge {form}": (EDGE, arguments.bundle, form) for form in arguments.forms}
+    if arguments.run:
+        ways["transformers pipeline"] = (PIPELINE, str(arguments.run / "model"), "")
+    rounds: dict[str, list[dict]] = {name: [] for name in ways}
+    # In turns, so that a slow minute of the machine falls on all of them; the first round only fills the page cache.
+    for number in range(arguments.rounds + 1):
+        for name, way in ways.items():
+            found = asked(*way, arguments.threads)
+            if number:
+                rounds[name].append(found)
+    if any(found["torch"] for name, answers in rounds.items() if name.startswith("edge") for found in answers):
         raise SystemExit("torch was loaded: this is not the edge runtime alone")
-    seconds = [wall for wall, _ in runs]
-    peaks = [answer["peak"] / 1e6 for answer in answers]
-    print(
-        f"load and first prediction, {arguments.bundle} {arguments.form}:"
-        f" median {statistics.median(seconds):.3f} s, largest {max(seconds):.3f} s;"
-        f" peak {statistics.median(peaks):.0f} MB, largest {max(peaks):.0f} MB; torch absent"
-    )
+    if len(labels := {found["label"] for answers in rounds.values() for found in answers}) > 1:
+        raise SystemExit(f"the answers differ: {', '.join(sorted(labels))}")
+
+    print(f"one prediction, whole process, {arguments.rounds} rounds in turns, {arguments.bundle}:")
+    for name, answers in rounds.items():
+        walls, peaks = ([found[key] for found in answers] for key in ("seconds", "peak"))
+        print(
+            f"  {name:22} median {statistics.median(walls):6.3f} s, largest {max(walls):6.3f} s;"
+            f" peak {statistics.median(peaks) / 1e6:5.0f} MB, largest {max(peaks) / 1e6:5.0f} MB"
+        )
+    for name, answers in rounds.items():
+        if arguments.run and name != "transformers pipeline":
+            pairs = list(zip(rounds["transformers pipeline"], answers, strict=True))
+            time_ratio, peak_ratio = (
+                statistics.median(slow[key] / fast[key] for slow, fast in pairs) for key in ("seconds", "peak")
+            )
+            print(f"  {name}: 1/{time_ratio:.1f} of the pipeline's time, 1/{peak_ratio:.1f} of its memory")
 
 
 if __name__ == "__main__":

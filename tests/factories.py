@@ -30,6 +30,7 @@ from slmbench.records import (
     WorkloadIdentity,
     WorkloadLengths,
 )
+from slmbench.records.bundle import Manifest
 
 LABELS = ["negative", "positive"]
 
@@ -220,6 +221,7 @@ def bundle_record(name: str = "minilm-l6", *, accuracy: float = 0.86, reviews: i
             "lengths": WorkloadLengths(
                 test_hash=corpus_identity(reviews=reviews).test_hash, tokens=[64, 128, 200, 256] * 50
             ),
+            "manifest": Manifest(files={}, tokenizer_sha256=None, texts=[], logits={}),
             "forms": {
                 "fp32": form_record("fp32", accuracy=accuracy, who=name),
                 "int8": form_record("int8", accuracy=accuracy, who=name),

@@ -13,6 +13,7 @@ from slmbench.cascade.routing import Answers
 from slmbench.cascade.timing import time_in_turns
 from slmbench.cascade.verdict import how_chosen, judge, notes_on
 from slmbench.edge.cascade import FILE, CascadeBackend
+from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import REGIME, compare_logits
 from slmbench.files import sha256_of
 from slmbench.hardware import hardware_fingerprint, software_versions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from slmbench.cascade.rows import CascadeRows
     from slmbench.progress import Progress
     from slmbench.records import Parity
+    from slmbench.records.bundle import Manifest
     from slmbench.records.cascade import CascadeTiming, ProfiledTimes
 
 
@@ -67,7 +69,7 @@ def build(
     facts = _facts(
         pair, answers, validation, threshold, thresholds, timing, profiled, how_chosen(validation, options)
     )
-    record = _record(pair, answers, facts, parity)
+    record = _record(pair, answers, facts, parity, manifest_of({pair.form: joined}, token_ids=False))
     write_card(record, facts, write_plot(facts, pair.place, progress), pair.place / "README.md")
     return record
 
@@ -127,7 +129,7 @@ def _member(folder: str, member: BundleRecord, predictions: Predictions) -> Casc
     )
 
 
-def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity) -> BundleRecord:
+def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, manifest: Manifest) -> BundleRecord:
     file = pair.place / FILE
     accepted, reason = judge(facts, parity)
     form = FormRecord(
@@ -165,4 +167,5 @@ def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity) -
         cascade=facts,
         hardware=hardware_fingerprint(),
         software=software_versions(),
+        manifest=manifest,
     )

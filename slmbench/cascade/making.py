@@ -11,13 +11,13 @@ from slmbench.cascade.options import CascadeOptions
 from slmbench.cascade.pair import FOLDERS, Pair
 from slmbench.cascade.rows import load_rows
 from slmbench.cascade.timing import profiled_times
-from slmbench.edge.bundle_files import BundleFiles
+from slmbench.edge.runtime import BundleFiles
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export.bundling import finished_bundle
+from slmbench.export.manifest import write_bundle
 from slmbench.files import build_aside, check_place, sha256_of
 from slmbench.hardware import hardware_fingerprint, usable_cores
 from slmbench.progress import SILENT
-from slmbench.records import write_record
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def cascade(
         )
         pair = Pair(place, folder, name or folder.name, first, second, usable_cores())
         record = build(pair, rows, options, profiled, progress)
-        record = record.model_copy(update={"key": key, "command": list(command)})
-        write_record(record, place / "bundle.json")
+        record = write_bundle(record.model_copy(update={"key": key, "command": list(command)}), place)
     progress.say(f"cascade in {folder}")
     return record
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.edge.bundle_files import BundleFiles
 from slmbench.edge.cascade import label_columns
+from slmbench.edge.runtime import BundleFiles
 from slmbench.errors import UsageError
 from slmbench.export import export
 from slmbench.export.bundling import read_run
-from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, read_record, write_record
+from slmbench.export.manifest import write_bundle
+from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, read_record
 
 if TYPE_CHECKING:
     from slmbench.progress import Progress
@@ -93,8 +94,7 @@ class Member:
                 ignore=lambda inside, names: [name for name in names if Path(inside) / name in others],
             )
         record = record.model_copy(update={"path": str(folder), "forms": {self.form: record.forms[self.form]}})
-        write_record(record, building / "bundle.json")
-        return record
+        return write_bundle(record, building)
 
 
 def read_members(small: Path, large: Path, small_form: str | None, large_form: str | None) -> tuple[Member, Member]:

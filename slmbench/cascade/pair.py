@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.routing import MemberBackend
-from slmbench.edge.bundle_files import BundleFiles
 from slmbench.edge.cascade import FILE, label_columns
-from slmbench.edge.classifier import load_backend
+from slmbench.edge.runtime import BundleFiles, load_backend
 from slmbench.files import write_atomically
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge.cascade import confidence
-from slmbench.edge.classifier import softmax
+from slmbench.edge.runtime import softmax
 from slmbench.export.parity import form_logits
 from slmbench.records import Predictions
 from slmbench.records.cascade import Routing
 
 if TYPE_CHECKING:
     from slmbench.corpora import Split
-    from slmbench.edge.classifier import Backend
+    from slmbench.edge.runtime import Backend
     from slmbench.progress import Progress
 
 
@@ -31,7 +31,7 @@ class MemberBackend:
         """Answer reviews one at a time; returns shape (texts, labels)."""
         if not texts:
             return np.empty((0, len(self.columns)), dtype=np.float32)
-        return form_logits(self.backend, texts, progress, f"asking {self.name}")[:, self.columns]
+        return form_logits(self.backend, self.backend.encode(texts), progress, f"asking {self.name}")[:, self.columns]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.cascade.members import Member
-    from slmbench.edge.classifier import Backend
+    from slmbench.edge.runtime import Backend
     from slmbench.progress import Progress
 
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.

@@ -16,11 +16,25 @@ def export(
     run: Annotated[Path, typer.Argument(help="The run folder, such as runs/minilm-l6-full-imdb.")],
     form: Annotated[
         list[str] | None,
-        typer.Option("--form", help="fp32 or int8; may be given several times. Both when not given."),
+        typer.Option(
+            "--form",
+            help="fp32, fused, fp16, int8, int8-fused, int8-static, int8-weights, int4-weights, or all; may be given"
+            " several times. [fp32 and int8]",
+        ),
     ] = None,
     max_accuracy_drop: Annotated[
         float, typer.Option("--max-accuracy-drop", help="Refuse a form that loses more than this.")
     ] = 0.01,
+    calibration: Annotated[
+        str, typer.Option("--calibration", help="Ranges of int8-static: minmax, entropy or percentile.")
+    ] = "minmax",
+    calibration_reviews: Annotated[
+        int, typer.Option("--calibration-reviews", help="Training reviews that give them.")
+    ] = 128,
+    with_tokenizer: Annotated[
+        bool,
+        typer.Option("--with-tokenizer", help="Also write one file with the tokenizer inside: text in, label out."),
+    ] = False,
     output: opt.OutputFolder = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -32,17 +46,20 @@ def export(
     Examples:
       slmbench export runs/minilm-l6-full-imdb
       slmbench export runs/minilm-l6-full-imdb --form int8 --max-accuracy-drop 0.005
+      slmbench export runs/minilm-l6-full-imdb --form all
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import bundle_summary
-        from slmbench.export import FORMS
+        from slmbench.export import DEFAULT_FORMS, FORM_PLANS, Calibration
         from slmbench.export import export as make_bundle
 
         record = make_bundle(
             run,
-            forms=form or FORMS,
+            forms=list(FORM_PLANS) if "all" in (form or ()) else form or DEFAULT_FORMS,
             max_accuracy_drop=max_accuracy_drop,
+            calibration=Calibration(calibration, calibration_reviews),
+            with_tokenizer=with_tokenizer,
             output=output,
             command=command_line(ctx),
             progress=out,

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from slmbench.records import BundleRecord, CheckpointRecord, ComparisonRecord, ProfileRecord, RunRecord
+    from slmbench.records import (
+        BundleRecord,
+        CheckpointRecord,
+        ComparisonRecord,
+        FormRecord,
+        ProfileRecord,
+        RunRecord,
+        VerificationRecord,
+    )
 
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
@@ -83,18 +91,72 @@ def checkpoint_summary(record: CheckpointRecord) -> list[RenderableType]:
 
 def bundle_summary(record: BundleRecord) -> list[RenderableType]:
     """Show a bundle's forms and the verdict on each."""
-    table = plain_table("form", "MB", "accuracy [95 %]", "flips", "verdict", title=f"bundle {record.path}")
+    table = plain_table(
+        "form",
+        "MB",
+        "accuracy [95 %]",
+        "against fp32 [95 %]",
+        "p",
+        "flips",
+        "in batches",
+        "speed",
+        "verdict",
+        title=f"bundle {record.path}",
+    )
+    for column in table.columns[1:-1]:
+        column.justify = "right"
     for name, form in record.forms.items():
-        test = form.evaluation
+        test, loss, gain = form.evaluation, form.difference_to_fp32, form.gain
         table.add_row(
             name,
             f"{form.bytes / 1e6:.1f}",
             with_interval(test.accuracy, test.accuracy_ci95, percent=True),
+            f"{100 * loss.difference:+.1f} [{100 * loss.ci95[0]:+.1f}, {100 * loss.ci95[1]:+.1f}]" if loss else "",
+            f"{loss.p_value:.2g}" if loss else "",
             f"{form.parity.label_flips}/{form.parity.reviews}",
-            ("accepted: " if form.accepted else "refused: ") + form.reason,
+            f"{form.batching.label_flips}/{form.batching.reviews}" if form.batching else "",
+            f"{gain.speedup:.2f}×" if gain else "",
+            _verdict(form),
             style=None if form.accepted else "red",
         )
-    return [table]
+    parts: list[RenderableType] = [table]
+    parts += [
+        Text(f"{name}: {len(form.search.kept)} of {len(form.search.divergence)} products kept in float", style="dim")
+        for name, form in record.forms.items()
+        if form.search and form.accepted
+    ]
+    return parts
+
+
+def _verdict(form: FormRecord) -> str:
+    if not form.accepted:
+        return f"refused: {form.reason}"
+    if form.gain is None:
+        return f"accepted: {form.reason}" if form.difference_to_fp32 is None else "accepted"
+    return form.gain.sentence.split(":")[0] if form.gain.verdict != "none" else "no gain on this CPU"
+
+
+def verification_summary(record: VerificationRecord) -> list[RenderableType]:
+    """Show whether a bundle answers here as it did where it was exported."""
+    table = plain_table("form", "texts", "logits off by", "allowed", "verdict", title=f"bundle {record.path}")
+    for name, form in record.forms.items():
+        table.add_row(
+            name,
+            str(form.texts),
+            _or_dash(form.max_abs_logit_diff, ".1e"),
+            _or_dash(form.tolerance, ".2g"),
+            ("agrees: " if form.agrees else "differs: ") + form.sentence,
+            style=None if form.agrees else "red",
+        )
+    here = record.hardware["machine"]
+    parts: list[RenderableType] = [table, *(Text(sentence, style="red") for sentence in record.damaged)]
+    same = "the same kind of machine" if here == record.exported_on else f"here {here}"
+    parts.append(Text(f"exported on {record.exported_on}; {same}", style="dim"))
+    parts += [
+        Text(f"{library} {before or 'absent'} there, {now or 'absent'} here", style="dim")
+        for library, (before, now) in record.other_versions.items()
+    ]
+    return parts
 
 
 def profile_table(records: Sequence[ProfileRecord]) -> Table:

@@ -5,7 +5,7 @@ falls on the same side whatever the sample size, the order of the file or the ma
 """
 
 from slmbench.corpora.corpus import Corpus, Split
-from slmbench.corpora.loading import corpus_available, load_corpus, load_test_rows
+from slmbench.corpora.loading import corpus_available, load_again, load_corpus
 from slmbench.corpora.texts import TextSample, sample_texts, stream_texts
 from slmbench.corpora.transfer import load_for_testing
 
@@ -14,9 +14,9 @@ __all__ = [
     "Split",
     "TextSample",
     "corpus_available",
+    "load_again",
     "load_corpus",
     "load_for_testing",
-    "load_test_rows",
     "sample_texts",
     "stream_texts",
 ]

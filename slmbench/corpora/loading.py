@@ -147,31 +147,31 @@ def load_corpus(
     )
 
 
-def load_test_rows(options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT) -> Split:
-    """Load the test rows of a recorded corpus again.
+def load_again(options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT) -> Corpus:
+    """Load a recorded corpus again.
 
     Args:
         options: ``CorpusIdentity.options`` of the record.
-        test_hash: ``CorpusIdentity.test_hash``, to make sure of the rows.
+        test_hash: ``CorpusIdentity.test_hash``, to make sure of the test rows.
         progress: Told what is fetched and read.
 
     Returns:
-        The test rows.
+        The corpus.
 
     Raises:
         SlmbenchError: The corpus cannot be loaded, or its test rows are others now.
     """
     try:
-        test = load_corpus(**options, progress=progress).test
+        corpus = load_corpus(**options, progress=progress)
     except UsageError as error:
         # Nobody has asked for anything wrong now: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
-    if test_hash is not None and hash_rows(test.row_ids) != test_hash:
+    if test_hash is not None and hash_rows(corpus.test.row_ids) != test_hash:
         raise SlmbenchError(
             f"the test rows of {options.get('name_or_path', 'the corpus')} are not those of the record any"
             " more: the data has changed; train again, or restore the file"
         )
-    return test
+    return corpus
 
 
 def corpus_available(options: dict[str, Any]) -> bool:

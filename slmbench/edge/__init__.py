@@ -1,5 +1,5 @@
 """The torch-free runtime: load a bundle, classify text. Needs numpy, onnxruntime and tokenizers, nothing else."""
 
-from slmbench.edge.classifier import Classifier, Prediction, batches_by_tokens
+from slmbench.edge.runtime import Classifier, Prediction, batches_by_tokens
 
 __all__ = ["Classifier", "Prediction", "batches_by_tokens"]

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from slmbench.edge.bundle_files import BundleFiles
-from slmbench.edge.classifier import load_backend, softmax
+from slmbench.edge.runtime import BundleFiles, load_backend, softmax
 from slmbench.errors import SlmbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.edge.classifier import Backend
+    from slmbench.edge.runtime import Backend
 
 #: The file that says which members there are, and from which probability on the small one is believed.
 FILE = "cascade.json"
@@ -38,19 +37,20 @@ class CascadeBackend:
         description: The ``cascade.json``, its members' folders beside it.
         labels: Labels of the cascade in their order; the members may have another order.
         threads: Threads inside one inference of either member.
+        provider: What runs a member that is not TF-IDF; see :class:`~slmbench.edge.runtime.Classifier`.
 
     Raises:
         SlmbenchError: The description or a member is missing or damaged.
     """
 
-    def __init__(self, description: Path, labels: Sequence[str], threads: int | None) -> None:
+    def __init__(self, description: Path, labels: Sequence[str], threads: int | None, provider: str = "cpu") -> None:
         try:
             settings = json.loads(description.read_text(encoding="utf-8"))
             self._threshold = float(settings["threshold"])
             named = [(str(settings[size]["folder"]), str(settings[size]["form"])) for size in ("small", "large")]
         except (OSError, ValueError, KeyError, TypeError):
             raise SlmbenchError(f"{description} is missing or damaged: make the cascade again") from None
-        members = [_load(description.parent / folder, form, labels, threads) for folder, form in named]
+        members = [_load(description.parent / folder, form, labels, threads, provider) for folder, form in named]
         (self._small, self._small_columns), (self._large, self._large_columns) = members
 
     def encode(self, texts: Sequence[str]) -> list[object]:
@@ -88,10 +88,13 @@ def label_columns(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [list(own).index(label) for label in wanted]
 
 
-def _load(folder: Path, form: str, labels: Sequence[str], threads: int | None) -> tuple[Backend, list[int]]:
+def _load(
+    folder: Path, form: str, labels: Sequence[str], threads: int | None, provider: str
+) -> tuple[Backend, list[int]]:
     files = BundleFiles.open(folder)
     try:
         columns = label_columns(files.labels, labels)
     except ValueError:
         raise SlmbenchError(f"{folder} has other labels than the cascade: make the cascade again") from None
-    return load_backend(files, files.choose_form(form), threads), columns
+    provider = "cpu" if files.runtime == "tfidf" else provider
+    return load_backend(files, files.choose_form(form), threads, provider), columns

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.edge import Classifier
-from slmbench.edge.bundle_files import BundleFiles
-from slmbench.edge.classifier import softmax
+from slmbench.edge.runtime import BundleFiles, softmax
 from slmbench.edge.tfidf import TfidfBackend
 from slmbench.errors import UsageError, require_extra
 from slmbench.progress import SILENT

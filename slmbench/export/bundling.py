@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.corpora import load_test_rows
+from slmbench.corpora import load_again
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.export.card import write_card
+from slmbench.export.catalogue import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT_FORMS, FORM_PLANS, Calibration
 from slmbench.export.isa import quantization_preset
+from slmbench.export.manifest import write_bundle
+from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.files import build_aside, check_place, folder_bytes
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.progress import SILENT
-from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record, write_record
+from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.corpora import Split
+    from slmbench.export.forms import MadeForms
     from slmbench.progress import Progress
-
-#: Forms that can be asked for (their files are in ``slmbench.export.forms``, which needs torch).
-FORMS = ("fp32", "int8")
+    from slmbench.records.bundle import TokenizerInside
 
 
 def export(
     run: Path,
     *,
-    forms: Sequence[str] = FORMS,
+    forms: Sequence[str] = DEFAULT_FORMS,
     max_accuracy_drop: float = 0.01,
+    calibration: Calibration = DEFAULT_CALIBRATION,
+    with_tokenizer: bool = False,
     output: Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
@@ -42,8 +48,10 @@ def export(
 
     Args:
         run: The run folder.
-        forms: Forms wanted, of :data:`FORMS`.
+        forms: Forms wanted, of ``slmbench.export.FORM_PLANS``.
         max_accuracy_drop: Largest loss of accuracy against fp32 that is accepted, as a fraction.
+        calibration: How the ranges of static int8 are found.
+        with_tokenizer: Write the smallest accepted form once more with the tokenizer inside: text in, label out.
         output: The bundle folder; ``exported/RUN`` when not given.
         name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
@@ -59,23 +67,33 @@ def export(
     record = read_run(run)
     wanted = list(dict.fromkeys(forms))
     for form in wanted:
-        if form not in FORMS:
-            raise UsageError(f"--form {form}: choose among {', '.join(FORMS)}")
+        if form not in FORM_PLANS:
+            raise UsageError(f"--form {form}: choose among {', '.join(FORM_PLANS)}")
     if not wanted:
         raise UsageError("name at least one --form")
     if not 0 <= max_accuracy_drop <= 1:
         raise UsageError(f"--max-accuracy-drop {max_accuracy_drop}: give a fraction between 0 and 1")
+    if calibration.method not in CALIBRATIONS:
+        raise UsageError(f"--calibration {calibration.method}: choose among {', '.join(CALIBRATIONS)}")
+    if calibration.reviews < 1:
+        raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
     is_floor = record.method == "tfidf"
     if is_floor:
         wanted = ["fp32"]
+    if with_tokenizer and is_floor:
+        raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")
+    if with_tokenizer:
+        require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
     require_extra("sklearn" if is_floor else "optimum", "train", "exporting")
     folder = output or Path("exported") / record.name
     key = content_key(
-        stage="export/1",
+        stage="export/2",
         run=record.key,
         forms=wanted,
         preset=quantization_preset(),
         max_accuracy_drop=max_accuracy_drop,
+        calibration=asdict(calibration) if any(FORM_PLANS[form].calibrated for form in wanted) else None,
+        with_tokenizer=with_tokenizer,
     )
     check_place(folder, "bundle.json")
     if done := finished_bundle(folder, key):
@@ -84,14 +102,15 @@ def export(
 
     from slmbench.export.forms import Material, make_onnx_forms, make_tfidf_form
 
-    rows = load_test_rows(record.corpus.options, record.corpus.test_hash, progress=progress)
-    material = Material(record, run / "model", rows, _reference_logits(run, record))
+    corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
+    material = Material(record, run / "model", corpus, _reference_logits(run, record))
     with build_aside(folder) as building:
         made = (
             make_tfidf_form(material, building, progress)
             if is_floor
-            else make_onnx_forms(material, wanted, building, max_accuracy_drop, progress)
+            else make_onnx_forms(material, wanted, building, max_accuracy_drop, calibration, progress)
         )
+        inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
         bundle = BundleRecord(
             name=name or folder.name,
             path=str(folder),
@@ -111,12 +130,16 @@ def export(
             corpus=record.corpus,
             lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
             forms=made.records,
-            shared_bytes=folder_bytes(building) - sum(form.bytes for form in made.records.values()),
+            shared_bytes=folder_bytes(building)
+            - sum(form.bytes for form in made.records.values())
+            - ((inside and inside.bytes) or 0),
+            with_tokenizer=inside,
             hardware=hardware_fingerprint(),
             software=software_versions(),
+            manifest=made.manifest,
         )
         write_card(bundle, record, building / "README.md")
-        write_record(bundle, building / "bundle.json")
+        bundle = write_bundle(bundle, building)
     progress.say(f"bundle in {folder}")
     return bundle
 
@@ -140,9 +163,25 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
     record = finished_record(BundleRecord, folder / "bundle.json", key)
     if record is None:
         return None
-    files = [(folder / form.file, form.bytes) for form in record.forms.values()]
-    whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
+    files = {folder / name: entry.bytes for name, entry in record.manifest.files.items()}
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in files.items())
     return record if whole else None
+
+
+def _put_tokenizer_inside(building: Path, made: MadeForms, rows: Split, progress: Progress) -> TokenizerInside | None:
+    from slmbench.export.with_tokenizer import add_tokenizer
+
+    accepted = [form for form in made.records.values() if form.accepted]
+    if not accepted:
+        progress.say("no form is accepted, so none gets its tokenizer inside")
+        return None
+    form = min(accepted, key=lambda form: form.bytes)
+    reviews = dict(zip(rows.row_ids, rows.texts, strict=True))
+    inside = add_tokenizer(building, form.file, texts=dict(MANIFEST_TEXTS), reviews=reviews, progress=progress)
+    progress.say(f"tokenizer inside: {inside.reason}")
+    for text in inside.differing:
+        progress.say(f"  {text.name}: {text.what}")
+    return inside
 
 
 def _reference_logits(run: Path, record: RunRecord) -> np.ndarray:

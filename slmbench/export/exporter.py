@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.loading import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
 #: Optimum's name for sequence classification.
 _TASK = "text-classification"
+#: What has weights; the rest of a graph gains nothing from ranges of its own.
+_STATIC_OPERATORS = ["MatMul", "Gather"]
 
 
 def export_onnx(model_folder: Path, target: Path) -> None:
@@ -82,7 +91,9 @@ def _export_headed(files: ModelFiles, config: Any, target: Path) -> None:
     export(model, onnx_config, target)
 
 
-def quantize_dynamic(model: Path, target: Path, preset: str) -> None:
+def quantize_dynamic(
+    model: Path, target: Path, preset: str, keep_float: Sequence[str] = (), *, fused: bool = False
+) -> None:
     """Quantize an ONNX file to dynamic int8, weights per channel.
 
     Per channel: one scale for a whole weight matrix lets its largest rows coarsen all others.
@@ -91,25 +102,150 @@ def quantize_dynamic(model: Path, target: Path, preset: str) -> None:
         model: The fp32 file.
         target: The file to write.
         preset: ``avx2``, ``avx512``, ``avx512_vnni`` or ``arm64``: names of Optimum's presets.
+        keep_float: Names of nodes that stay as they are.
+        fused: Whether the graph holds onnxruntime's own operators.
 
     Raises:
         SlmbenchError: onnxruntime cannot quantize the graph.
     """
-    from optimum.onnxruntime import ORTQuantizer
+    configuration = _preset(preset, is_static=False, per_channel=True, nodes_to_exclude=list(keep_float))
+    if fused:
+        _quantize_fused(model, target, configuration)
+    else:
+        _quantize(model, target, configuration)
+
+
+def quantize_embeddings(model: Path, target: Path, keep_float: Sequence[str]) -> None:
+    """Turn embedding tables into int8 and leave products as they are.
+
+    Args:
+        model: The fp32 file.
+        target: The file to write.
+        keep_float: Names of nodes that stay as they are.
+
+    Raises:
+        SlmbenchError: onnxruntime cannot quantize the graph.
+    """
+    configuration = _preset(
+        "avx512_vnni", is_static=False, operators_to_quantize=["Gather"], nodes_to_exclude=list(keep_float)
+    )
+    _quantize(model, target, configuration)
+
+
+def quantize_static(
+    model: Path,
+    target: Path,
+    preset: str,
+    keep_float: Sequence[str],
+    method: str,
+    feeds: Sequence[dict[str, np.ndarray]],
+) -> None:
+    """Quantize an ONNX file to static int8: QuantizeLinear and DequantizeLinear pairs with ranges of activations.
+
+    Args:
+        model: The fp32 file.
+        target: The file to write.
+        preset: As for :func:`quantize_dynamic`.
+        keep_float: Names of nodes that stay as they are.
+        method: ``minmax``, ``entropy`` or ``percentile`` (99.99 %).
+        feeds: Inputs that give the ranges, one review each: histograms of unlike lengths cannot be stacked, and
+            padding would be counted as if it were text.
+
+    Raises:
+        SlmbenchError: onnxruntime cannot quantize the graph.
+    """
+    from onnxruntime.quantization import CalibrationMethod
+    from optimum.onnxruntime.configuration import CalibrationConfig
+
+    choices: dict[str, tuple[Any, dict[str, Any]]] = {
+        "minmax": (CalibrationMethod.MinMax, {"moving_average": False, "averaging_constant": 0.01}),
+        "entropy": (CalibrationMethod.Entropy, {"num_bins": 128, "num_quantized_bins": 128}),
+        "percentile": (CalibrationMethod.Percentile, {"num_bins": 2048, "percentile": 99.99}),
+    }
+    kind, settings = choices[method]
+    calibration = CalibrationConfig(
+        dataset_name="training reviews",
+        dataset_config_name="",
+        dataset_split="train",
+        dataset_num_samples=len(feeds),
+        method=kind,
+        **settings,
+    )
+    with tempfile.TemporaryDirectory() as folder, quiet_libraries(), redirect_stdout(StringIO()):
+        calibrator = calibration.create_calibrator(
+            onnx_model_path=str(model),
+            operators_to_quantize=_STATIC_OPERATORS,
+            augmented_model_name=str(Path(folder) / "augmented.onnx"),
+        )
+        for feed in feeds:
+            calibrator.collect_data(_One(feed))
+        ranges = calibrator.compute_data()
+    configuration = _preset(
+        preset,
+        is_static=True,
+        per_channel=True,
+        nodes_to_exclude=list(keep_float),
+        operators_to_quantize=_STATIC_OPERATORS,
+    )
+    _quantize(model, target, configuration, ranges)
+
+
+class _One:
+    """A calibration reader of one review."""
+
+    def __init__(self, feed: dict[str, np.ndarray]) -> None:
+        self._feed: dict[str, np.ndarray] | None = feed
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        feed, self._feed = self._feed, None
+        return feed
+
+
+def _preset(name: str, **settings: Any) -> Any:
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
-    settings: dict[str, Any] = {"is_static": False, "per_channel": True}
-    if preset in ("avx2", "avx512"):
-        # Without VNNI the 16-bit accumulation of two products saturates; 7-bit weights cannot.
-        settings["reduce_range"] = True
-    configuration = getattr(AutoQuantizationConfig, preset)(**settings)
+    configuration = getattr(AutoQuantizationConfig, name)(**settings)
+    # Without VNNI the 16-bit accumulation of two products saturates; 7-bit weights cannot.
+    configuration.reduce_range = name in ("avx2", "avx512")
+    return configuration
+
+
+def _quantize(model: Path, target: Path, configuration: Any, ranges: Any = None) -> None:
+    from optimum.onnxruntime import ORTQuantizer
+
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         try:
-            ORTQuantizer(model).quantize(save_dir=folder, quantization_config=configuration, file_suffix="int8")
+            ORTQuantizer(model).quantize(
+                save_dir=folder,
+                quantization_config=configuration,
+                calibration_tensors_range=ranges,
+                file_suffix="int8",
+            )
         except (ValueError, KeyError, RuntimeError, IndexError) as error:
             raise SlmbenchError(f"onnxruntime cannot quantize {model.name}: {error}") from None
         (written,) = Path(folder).glob("*_int8.onnx")
         shutil.move(written, target)
+
+
+def _quantize_fused(model: Path, target: Path, configuration: Any) -> None:
+    """Quantize what Optimum cannot: types of what onnxruntime's own operators give have to be told."""
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic as quantize
+
+    with quiet_libraries():
+        try:
+            quantize(
+                model,
+                target,
+                op_types_to_quantize=["MatMul", "Attention", "Gather", "EmbedLayerNormalization"],
+                per_channel=configuration.per_channel,
+                reduce_range=configuration.reduce_range,
+                weight_type=configuration.weights_dtype,
+                nodes_to_exclude=configuration.nodes_to_exclude,
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
+            )
+        except (ValueError, KeyError, RuntimeError, IndexError) as error:
+            raise SlmbenchError(f"onnxruntime cannot quantize {model.name}: {error}") from None
 
 
 def _custom_configurations(config: Any) -> dict[str, Any] | None:

@@ -1,38 +1,43 @@
-"""Making the forms of a run and judging each on the run's test reviews."""
+"""The forms of a run: each made, judged, rescued where it harms or refused with the evidence."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from slmbench.edge.classifier import softmax
-from slmbench.edge.onnx import OnnxBackend
+from slmbench.edge.runtime import softmax
 from slmbench.edge.tfidf import TfidfBackend
 from slmbench.errors import SlmbenchError
-from slmbench.export.exporter import export_onnx, quantize_dynamic
+from slmbench.export.catalogue import FORM_PLANS, REFERENCE
+from slmbench.export.exporter import export_onnx
+from slmbench.export.graph import weighted_nodes
 from slmbench.export.isa import quantization_preset
+from slmbench.export.judging import Judge, Judged
+from slmbench.export.making import Workshop, fuse
+from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import REGIME, compare_logits, form_logits
+from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchMaterial, keep_more, rank
 from slmbench.export.tokenizer import write_tokenizer
-from slmbench.export.verdict import judge_form, judge_reference
+from slmbench.export.verdict import judge_reference
 from slmbench.files import sha256_of
-from slmbench.records import FormRecord, Parity, Predictions
-from slmbench.statistics import paired_difference
+from slmbench.records import FormRecord, Predictions
+from slmbench.records.bundle import SensitivitySearch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
 
-    from slmbench.corpora import Split
-    from slmbench.edge.classifier import Backend
+    from slmbench.corpora import Corpus
+    from slmbench.edge.runtime import OnnxBackend
+    from slmbench.export.catalogue import Calibration
     from slmbench.progress import Progress
     from slmbench.records import RunRecord
-    from slmbench.statistics import PairedDifference
+    from slmbench.records.bundle import Manifest
 
-#: Forms and their files, named as transformers.js and Optimum look for them.
-FORMS = {"fp32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
 _TFIDF_FILES = ("tfidf.json", "tfidf.npz")
 
 
@@ -43,26 +48,32 @@ class Material:
     Attributes:
         run: The run's record.
         model: Folder of the trained model.
-        rows: The run's test rows.
-        logits: The trained model's own logits on them, shape (rows, labels).
+        corpus: The run's reviews: test rows judge, training rows calibrate and guide the search.
+        logits: The trained model's own logits on the test rows, shape (rows, labels).
     """
 
     run: RunRecord
     model: Path
-    rows: Split
+    corpus: Corpus
     logits: np.ndarray
 
 
 @dataclass(frozen=True)
 class MadeForms:
-    """The forms in a bundle, and the token lengths of the test rows."""
+    """The forms in a bundle, the token lengths of the test rows, and what the forms answer to the fixed texts."""
 
     records: dict[str, FormRecord]
     tokens: list[int]
+    manifest: Manifest
 
 
 def make_onnx_forms(
-    material: Material, wanted: list[str], folder: Path, max_drop: float, progress: Progress
+    material: Material,
+    wanted: Sequence[str],
+    folder: Path,
+    max_drop: float,
+    calibration: Calibration,
+    progress: Progress,
 ) -> MadeForms:
     """Write ONNX forms into a bundle folder and judge them.
 
@@ -71,6 +82,7 @@ def make_onnx_forms(
         wanted: Forms to keep; fp32 is made in any case, as the reference.
         folder: The bundle's folder.
         max_drop: Largest accepted loss of accuracy against fp32, as a fraction.
+        calibration: How static ranges are found.
         progress: Where to say how far it is.
 
     Raises:
@@ -78,32 +90,129 @@ def make_onnx_forms(
     """
     write_tokenizer(material.model, folder, material.run.max_length)
     shutil.copy(material.model / "config.json", folder)
+    fp32 = folder / FORM_PLANS[REFERENCE].file
     with progress.task("exporting to ONNX"):
-        export_onnx(material.model, folder / FORMS["fp32"])
-    backend = OnnxBackend(folder, folder / FORMS["fp32"], None)
-    fp32 = form_logits(backend, material.rows.texts, progress, "checking fp32")
-    parity = compare_logits("the torch model in fp32", material.logits, fp32)
-    accepted, reason = judge_reference(parity)
-    if not accepted:
-        raise SlmbenchError(f"fp32 of {material.run.name} is refused: {reason}")
-    records = {"fp32": _record(material, folder, "fp32", fp32, parity, accepted, reason)}
-    if "int8" in wanted:
-        preset = quantization_preset()
-        with progress.task(f"quantizing to int8 ({preset})"):
-            quantize_dynamic(folder / FORMS["fp32"], folder / FORMS["int8"], preset)
-        int8 = form_logits(
-            OnnxBackend(folder, folder / FORMS["int8"], None), material.rows.texts, progress, "checking int8"
+        export_onnx(material.model, fp32)
+    judge = Judge(folder, material.corpus.test, material.run.predictions.labels, max_drop, progress)
+    records = {REFERENCE: _reference_record(material, judge, fp32)}
+    backends: dict[str, OnnxBackend] = {REFERENCE: judge.reference}
+    with _Workbench(material, folder, wanted, judge, calibration, progress) as bench:
+        for form in wanted:
+            if form != REFERENCE:
+                records[form], backends[form] = bench.make(form, max_drop)
+    manifest = manifest_of({form: backends[form] for form in wanted}, token_ids=True)
+    if REFERENCE not in wanted:
+        fp32.unlink()
+        del records[REFERENCE]
+    return MadeForms({form: records[form] for form in wanted}, judge.lengths, manifest)
+
+
+class _Workbench:
+    """The files that forms are made from, and the making of one form after another."""
+
+    def __init__(
+        self,
+        material: Material,
+        folder: Path,
+        wanted: Sequence[str],
+        judge: Judge,
+        calibration: Calibration,
+        progress: Progress,
+    ) -> None:
+        self._folder, self._judge, self._progress = folder, judge, progress
+        self._texts = material.corpus.train.texts
+        fp32 = folder / FORM_PLANS[REFERENCE].file
+        self._scratch = folder / "scratch.onnx"
+        self._fused = folder / "scratch_fused.onnx"
+        plans = [FORM_PLANS[form] for form in wanted]
+        if any(plan.fused for plan in plans):
+            with progress.task("fusing"):
+                fuse(fp32, self._fused)
+        feeds = []
+        if any(plan.calibrated for plan in plans):
+            items = judge.reference.encode(self._texts[: calibration.reviews])
+            feeds = [judge.reference.feed([item]) for item in items]
+        self._workshop = Workshop(
+            fp32, self._fused if self._fused.exists() else None, quantization_preset(), calibration, feeds
         )
-        parity = compare_logits("fp32", fp32, int8)
-        truth = material.rows.labels
-        loss = paired_difference(fp32.argmax(1) == truth, int8.argmax(1) == truth)
-        accepted, reason = judge_form(parity, loss, max_drop)
-        records["int8"] = _record(material, folder, "int8", int8, parity, accepted, reason, preset, loss)
-    tokens = _lengths(backend, material.rows.texts)
-    if "fp32" not in wanted:
-        (folder / FORMS["fp32"]).unlink()
-        del records["fp32"]
-    return MadeForms(records, tokens)
+
+    def __enter__(self) -> _Workbench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scratch.unlink(missing_ok=True)
+        self._fused.unlink(missing_ok=True)
+
+    def make(self, form: str, max_drop: float) -> tuple[FormRecord, OnnxBackend]:
+        """Make and judge a form, and keep products in float where it harms without."""
+        plan = FORM_PLANS[form]
+        target = self._folder / plan.file
+        with self._progress.task(f"making {form}"):
+            settings = self._write(form, target)
+        backend = self._judge.load(target)
+        judged = self._judge.judge(form, backend)
+        search = None
+        if not judged.accepted and plan.quantized:
+            rescued = self._rescue(form, judged, max_drop)
+            search = rescued[0]
+            if rescued[1] is None:
+                tried = max((step.kept for step in search.steps), default=0)
+                judged = replace(
+                    judged, reason=f"{judged.reason}; keeping up to {tried} products in float did not help"
+                )
+            else:
+                self._scratch.replace(target)
+                backend = self._judge.load(target)
+                judged = rescued[1]
+                settings["kept_in_float"] = search.kept
+        isa = quantization_preset() if plan.has_isa else None
+        record = self._judge.record(plan.file, backend, judged, isa, search=search, settings=settings)
+        return record, backend
+
+    def _write(self, form: str, target: Path, keep_float: Sequence[str] = ()) -> dict[str, Any]:
+        if form == "fused":
+            shutil.copy(self._fused, target)
+            return {}
+        return self._workshop.make(form, target, keep_float)
+
+    def _rescue(self, form: str, before: Judged, max_drop: float) -> tuple[SensitivitySearch, Judged | None]:
+        """Look for products to keep in float; the form's file is then the scratch file."""
+        nodes = weighted_nodes(self._workshop.source(form))
+        self._progress.say(f"{form}: {before.reason}; looking for products to keep in float")
+        material = SearchMaterial(
+            nodes,
+            lambda target, kept: self._write(form, target, kept),
+            self._judge.load,
+            self._judge.reference,
+            self._texts,
+            self._scratch,
+        )
+        harm = rank(material, self._progress)
+        steps, found, kept = [], None, []
+        for tried, step in keep_more(material, list(harm), self._progress):
+            steps.append(step)
+            # No more accuracy can be lost than labels change.
+            if 1 - step.agreement > max_drop:
+                continue
+            judged = self._judge.judge(form, self._judge.load(self._scratch))
+            if judged.accepted:
+                found, kept = judged, tried
+                break
+        search = SensitivitySearch(
+            reviews=min(DECIDING_REVIEWS, len(self._texts)),
+            divergence=harm,
+            steps=steps,
+            kept=kept,
+            accuracy_before=float((before.logits.argmax(1) == self._judge.truth).mean()),
+            reason_before=before.reason,
+        )
+        all_quantized = (
+            f"all quantized: {100 * before.difference.difference:+.1f} points" if before.difference else ""
+        )
+        if found is not None:
+            reason = f"{found.reason}, with {len(kept)} of {len(nodes)} products kept in float ({all_quantized})"
+            found = replace(found, reason=reason)
+        return search, found
 
 
 def make_tfidf_form(material: Material, folder: Path, progress: Progress) -> MadeForms:
@@ -122,11 +231,13 @@ def make_tfidf_form(material: Material, folder: Path, progress: Progress) -> Mad
     }
     (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
     backend = TfidfBackend(folder)
-    logits = form_logits(backend, material.rows.texts, progress, "checking the numpy form")
+    items = backend.encode(material.corpus.test.texts)
+    logits = form_logits(backend, items, progress, "checking the numpy form")
     parity = compare_logits("scikit-learn in fp64", material.logits, logits)
     accepted, reason = judge_reference(parity)
     if not accepted:
         raise SlmbenchError(f"fp32 of {material.run.name} is refused: {reason}")
+    test = material.corpus.test
     record = FormRecord(
         file="tfidf.npz",
         bytes=(folder / "tfidf.npz").stat().st_size,
@@ -134,43 +245,19 @@ def make_tfidf_form(material: Material, folder: Path, progress: Progress) -> Mad
         parity=parity,
         accepted=accepted,
         reason=reason,
-        predictions=_predictions(material, logits),
+        predictions=Predictions.of(labels, test.row_ids, test.labels, softmax(logits)),
         regime=REGIME,
     )
-    return MadeForms({"fp32": record}, _lengths(backend, material.rows.texts))
+    manifest = manifest_of({REFERENCE: backend}, token_ids=False)
+    return MadeForms({REFERENCE: record}, backend.lengths(items), manifest)
 
 
-def _record(
-    material: Material,
-    folder: Path,
-    form: str,
-    logits: np.ndarray,
-    parity: Parity,
-    accepted: bool,
-    reason: str,
-    isa: str | None = None,
-    difference: PairedDifference | None = None,
-) -> FormRecord:
-    path = folder / FORMS[form]
-    return FormRecord(
-        file=FORMS[form],
-        bytes=path.stat().st_size,
-        sha256=sha256_of(path),
-        parity=parity,
-        accepted=accepted,
-        reason=reason,
-        predictions=_predictions(material, logits),
-        regime=REGIME,
-        isa=isa,
-        difference_to_fp32=difference,
-    )
-
-
-def _predictions(material: Material, logits: np.ndarray) -> Predictions:
-    return Predictions.of(
-        material.run.predictions.labels, material.rows.row_ids, material.rows.labels, softmax(logits)
-    )
-
-
-def _lengths(backend: Backend, texts: list[str]) -> list[int]:
-    return backend.lengths(backend.encode(texts))
+def _reference_record(material: Material, judge: Judge, fp32: Path) -> FormRecord:
+    """Judge fp32 by the trained model's own answers."""
+    logits = judge.take_reference(fp32)
+    parity = compare_logits("the torch model in fp32", material.logits, logits)
+    accepted, reason = judge_reference(parity)
+    if not accepted:
+        raise SlmbenchError(f"fp32 of {material.run.name} is refused: {reason}")
+    judged = Judged(logits, parity, None, accepted, reason)
+    return judge.record(FORM_PLANS[REFERENCE].file, judge.reference, judged)

@@ -11,19 +11,19 @@ from slmbench.records import Parity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.edge.classifier import Backend
+    from slmbench.edge.runtime import Backend
     from slmbench.progress import Progress
 
 #: How a form is run when it is judged; the single scenario of ``profile`` times the same.
 REGIME = "one review at a time, no padding"
 
 
-def form_logits(backend: Backend, texts: Sequence[str], progress: Progress, what: str) -> np.ndarray:
-    """Run a form over reviews one at a time; returns logits, shape (texts, labels)."""
+def form_logits(backend: Backend, items: Sequence[object], progress: Progress, what: str) -> np.ndarray:
+    """Run a form over encoded reviews one at a time; returns logits, shape (items, labels)."""
     rows = []
-    with progress.task(what, total=len(texts), unit="reviews") as task:
-        for text in texts:
-            rows.append(backend.logits(backend.encode([text]))[0])
+    with progress.task(what, total=len(items), unit="reviews") as task:
+        for item in items:
+            rows.append(backend.logits([item])[0])
             task.advance()
     return np.stack(rows)
 

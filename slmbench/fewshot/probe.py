@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from slmbench.edge.classifier import softmax
 from slmbench.edge.memory import high_water_mark
+from slmbench.edge.runtime import softmax
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer

@@ -21,6 +21,7 @@ _LIBRARIES = (
     "slmbench",
     "numpy",
     "onnxruntime",
+    "onnxruntime-extensions",
     "tokenizers",
     "torch",
     "transformers",

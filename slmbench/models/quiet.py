@@ -23,12 +23,16 @@ def quiet_libraries() -> Iterator[None]:
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
+    # Some of them set the level of their own loggers when they are imported: what is below errors goes nowhere.
+    disabled = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
+        logging.disable(max(disabled, logging.WARNING))
         try:
             yield
         finally:
+            logging.disable(disabled)
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.records import BundleRecord, ProfileRecord, read_record
+from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
@@ -80,17 +80,7 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
         UsageError: A folder is not a bundle and holds none, or has none of the forms.
         SlmbenchError: A bundle's record is damaged.
     """
-    folders: list[Path] = []
-    for path in bundles or [Path("exported")]:
-        if (path / "bundle.json").is_file():
-            folders.append(path)
-            continue
-        if not path.is_dir():
-            raise UsageError(f"there is no bundle folder {path}: make one with `slmbench export`")
-        inside = sorted(found.parent for found in path.glob("*/bundle.json") if not found.parent.name.startswith("."))
-        if not inside:
-            raise UsageError(f"{path} holds no bundle: make one with `slmbench export`")
-        folders += inside
+    folders = find_bundles(bundles)
     cells = []
     for folder in folders:
         record = read_record(BundleRecord, folder / "bundle.json")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from slmbench.corpora import corpus_available, load_test_rows
+from slmbench.corpora import corpus_available, load_again
 from slmbench.errors import SlmbenchError
 from slmbench.records import WorkloadIdentity
 
@@ -49,7 +49,7 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
     texts: list[str] | None = None
     if corpus_available(bundle.corpus.options):
         try:
-            texts = load_test_rows(bundle.corpus.options, bundle.corpus.test_hash).texts[:REVIEWS]
+            texts = load_again(bundle.corpus.options, bundle.corpus.test_hash).test.texts[:REVIEWS]
         except SlmbenchError as error:
             progress.say(f"{bundle.name}: {error}; words of the same lengths are timed instead")
     if texts is None:

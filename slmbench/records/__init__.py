@@ -6,6 +6,7 @@ them is computed when the record is read, so it can be recomputed, merged across
 
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
+from slmbench.records.bundles import find_bundles
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.evaluation import EvaluationRecord
@@ -20,6 +21,7 @@ from slmbench.records.profile import (
     WorkloadIdentity,
 )
 from slmbench.records.run import AnswerCost, CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
+from slmbench.records.verification import FormVerification, VerificationRecord
 
 __all__ = [
     "AnswerCost",
@@ -33,6 +35,7 @@ __all__ = [
     "EpochLog",
     "EvaluationRecord",
     "FormRecord",
+    "FormVerification",
     "Latency",
     "LengthQuantiles",
     "MachineDecision",
@@ -48,8 +51,10 @@ __all__ = [
     "TextsIdentity",
     "Throughput",
     "TrainCost",
+    "VerificationRecord",
     "WorkloadIdentity",
     "WorkloadLengths",
+    "find_bundles",
     "read_record",
     "write_record",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
@@ -20,6 +22,90 @@ class Parity(Part):
     max_abs_logit_diff: float
 
 
+class Flip(Part):
+    """A test review to which a form gives another label than the reference does."""
+
+    row_id: str
+    truth: str
+    reference: str
+    label: str
+    #: Probabilities of the labels given.
+    reference_score: float
+    score: float
+    #: The beginning of the review.
+    text: str
+
+
+class BatchInvariance(Part):
+    """What happens to a form's answers when reviews are run in padded batches instead of one at a time."""
+
+    batch_tokens: int
+    reviews: int
+    label_flips: int
+    max_abs_logit_diff: float
+    #: In batches; alone it is the form's accuracy.
+    accuracy: float
+    difference: PairedDifference
+
+
+GainVerdict = Literal["faster", "smaller", "faster and smaller", "none"]
+
+
+class Gain(Part):
+    """Whether a form is worth having beside fp32 on the machine that exported it.
+
+    Times are of single reviews, the two forms in turns; ``speedup`` above 1 is faster than fp32.
+    """
+
+    reviews: int
+    fp32_ms: list[float]
+    form_ms: list[float]
+    speedup: float
+    speedup_ci95: tuple[float, float]
+    #: Bytes of the form over those of fp32.
+    size_ratio: float
+    verdict: GainVerdict
+    sentence: str
+
+
+class GraphFacts(Part):
+    """What is in an ONNX file: which fusions happened, what is quantized, what is left in float."""
+
+    opset: int
+    nodes: int
+    #: Nodes by operator, the commonest first; contributed operators are fusions.
+    operators: dict[str, int]
+    fused: dict[str, int]
+    #: Fusions that were looked for and did not happen.
+    missing_fusions: list[str]
+    quantized_products: int
+    float_products: int
+
+
+class SearchStep(Part):
+    """One try of the sensitivity search: so many products kept in float, and what agreed with fp32."""
+
+    kept: int
+    agreement: float
+    bytes: int
+
+
+class SensitivitySearch(Part):
+    """Which matrix products cost a form its accuracy, found on training reviews; see ``slmbench.export.sensitivity``.
+
+    ``divergence`` is the mean Kullback-Leibler divergence of fp32's probabilities from those of a model in which
+    only this product is quantized, in nats, most harmful first.
+    """
+
+    reviews: int
+    divergence: dict[str, float]
+    steps: list[SearchStep]
+    kept: list[str]
+    #: Accuracy of the form before products were kept in float, and what it had lost.
+    accuracy_before: float
+    reason_before: str
+
+
 class FormRecord(Evaluated):
     """One form of the classifier: a file, its predictions on the test rows, and the verdict on it."""
 
@@ -33,6 +119,77 @@ class FormRecord(Evaluated):
     regime: str
     isa: str | None = None
     difference_to_fp32: PairedDifference | None = None
+    #: The first of the reviews whose label changed; ``parity.label_flips`` counts all.
+    flips: list[Flip] = Field(default_factory=list)
+    batching: BatchInvariance | None = None
+    gain: Gain | None = None
+    graph: GraphFacts | None = None
+    search: SensitivitySearch | None = None
+    #: How it was made: preset, calibration, block size.
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class DifferingText(Part):
+    """A text that the file with the tokenizer inside reads or answers otherwise than the bundle."""
+
+    name: str
+    what: str
+
+
+class TokenizerInside(Part):
+    """The file with the tokenizer inside, or why it was not written.
+
+    Attributes:
+        file: The file below the bundle's folder; ``None``, as its size and hash, when it was refused.
+        made_from: The form's file that it answers like.
+        texts: Fixed texts compared: token ids and logits.
+        reviews: Test reviews compared: token ids.
+        differing: Fixed texts that differ, and the first of the test reviews that do.
+        differing_reviews: How many test reviews have other token ids.
+        max_abs_logit_diff: Over the fixed texts.
+        accepted: Whether it was written.
+        reason: Why, in a sentence.
+    """
+
+    file: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    made_from: str
+    texts: int = 0
+    reviews: int = 0
+    differing: list[DifferingText] = Field(default_factory=list)
+    differing_reviews: int = 0
+    max_abs_logit_diff: float | None = None
+    accepted: bool
+    reason: str
+
+
+class ManifestFile(Part):
+    """A file of the bundle as it was written."""
+
+    bytes: int
+    sha256: str
+
+
+class ManifestText(Part):
+    """A fixed text and its token ids after truncation as trained; ``None`` where there are no token ids."""
+
+    name: str
+    text: str
+    ids: list[int] | None
+
+
+class Manifest(Part):
+    """What a bundle answers where it was made, so that any other machine can be held to it.
+
+    ``files`` are all files but ``bundle.json``, by path below the bundle's folder; ``logits`` are by form, one row a
+    text, each text run alone.
+    """
+
+    files: dict[str, ManifestFile]
+    tokenizer_sha256: str | None
+    texts: list[ManifestText]
+    logits: dict[str, list[list[float]]]
 
 
 class WorkloadLengths(Part):
@@ -68,6 +225,11 @@ class BundleRecord(Record):
     cascade: CascadeFacts | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
+    #: The file with the tokenizer inside, where it was asked for.
+    with_tokenizer: TokenizerInside | None = None
+    manifest: Manifest
+    #: SHA-256 of the rest of the document (``slmbench.edge.runtime.seal_of``).
+    seal: str | None = None
 
     @property
     def needs_onnxruntime(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.edge.classifier import softmax
+from slmbench.edge.runtime import softmax
 from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries

@@ -7,12 +7,14 @@ import shutil
 import numpy as np
 import pytest
 from factories import profile_record
+from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.edge.cascade import CascadeBackend
 from slmbench.export import export
+from slmbench.export.manifest import write_bundle
 from slmbench.records import BundleRecord, read_record, write_record
 from slmbench.training import TrainingOptions, finetune
 
@@ -181,15 +183,16 @@ def test_runs_are_exported_on_the_way(floors, record, tmp_path):
 
 def test_labels_in_another_order(bundles, record, tmp_path):
     turned = shutil.copytree(bundles[1], tmp_path / "turned")
-    document = json.loads((turned / "bundle.json").read_text())
     order = [2, 0, 1]
-    document["labels"] = [document["labels"][label] for label in order]
-    (turned / "bundle.json").write_text(json.dumps(document))
     with np.load(turned / "tfidf.npz") as arrays:
         columns = {name: arrays[name] if name == "idf" else arrays[name][order] for name in arrays.files}
     np.savez_compressed(turned / "tfidf.npz", **columns)
-    document["forms"]["fp32"]["bytes"] = (turned / "tfidf.npz").stat().st_size
-    (turned / "bundle.json").write_text(json.dumps(document))
+
+    def turn(document):
+        document["labels"] = [document["labels"][label] for label in order]
+        document["forms"]["fp32"]["bytes"] = (turned / "tfidf.npz").stat().st_size
+
+    reseal(turned, turn)
 
     made = cascade(bundles[0], turned, output=tmp_path / "cascade")
 
@@ -230,7 +233,7 @@ def test_without_unseen_reviews_those_that_picked_an_epoch_choose(many_reviews, 
     finetune("tfidf", corpus, TrainingOptions(method="tfidf"), output=tmp_path / "run")
     # Takes the place of a transformer, which only picks an epoch on validation rows.
     bundle = export(tmp_path / "run", output=tmp_path / "all")
-    write_record(bundle.model_copy(update={"method": "full"}), tmp_path / "all" / "bundle.json")
+    write_bundle(bundle.model_copy(update={"method": "full"}), tmp_path / "all")
 
     facts = cascade(bundles[0], tmp_path / "all", output=tmp_path / "cascade").cascade
 

@@ -1,11 +1,11 @@
 """Two models that do not belong together, and options that make no sense: one sentence, and nothing left behind."""
 
-import json
 import shutil
 
 import pytest
 from factories import profile_record
 from learnable import write_reviews
+from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.corpora import load_corpus
@@ -86,9 +86,7 @@ def test_no_review_to_choose_on(floor_bundle, tiny_bundle, out):
 
 def test_a_member_without_an_accepted_form(bundles, out, tmp_path):
     refused = shutil.copytree(bundles[1], tmp_path / "refused")
-    document = json.loads((refused / "bundle.json").read_text())
-    document["forms"]["fp32"]["accepted"] = False
-    (refused / "bundle.json").write_text(json.dumps(document))
+    reseal(refused, lambda document: document["forms"]["fp32"].update(accepted=False))
     with pytest.raises(SlmbenchError, match="refused has no accepted form; name one to use it all the same"):
         cascade(bundles[0], refused, output=out)
     cascade(bundles[0], refused, CascadeOptions(large_form="fp32"), output=tmp_path / "named")

@@ -72,7 +72,7 @@ def _(here):
     return (*TRAIN, "--select-by", "auc")
 
 
-@mistake("unknown form to export", r"--form int4: choose among fp32, int8", 2)
+@mistake("unknown form to export", r"--form int4: choose among fp32, fused", 2)
 def _(here):
     return ("export", "run", "--form", "int4")
 
@@ -505,14 +505,14 @@ def _(here):
     return ("predict", "bundle", "good", "--form", "fp32")
 
 
-@mistake("ONNX file of other bytes", r"onnxruntime cannot load bundle/onnx/model\.onnx", 1)
+@mistake("ONNX file of other bytes", r"bundle/onnx/model\.onnx is not the file that was exported", 1)
 def _(here):
     file = here / "bundle/onnx/model.onnx"
     file.write_bytes(b"x" * file.stat().st_size)
     return ("predict", "bundle", "good", "--form", "fp32")
 
 
-@mistake("tokenizer of the bundle gone", r"bundle/tokenizer\.json cannot be read", 1)
+@mistake("tokenizer of the bundle gone", r"bundle/tokenizer\.json is missing: copy the bundle again", 1)
 def _(here):
     (here / "bundle/tokenizer.json").unlink()
     return ("predict", "bundle", "good")

@@ -5,6 +5,7 @@ import json
 import pytest
 from cli_helpers import json_lines, json_of, missing_keys, run, run_apart
 from learnable import write_reviews
+from sealing import reseal
 from test_base_install import HIDING
 
 CONTRACT = {
@@ -116,9 +117,8 @@ def test_its_bundle_is_like_any_other(here, floor_bundle, tiny_bundle):
 
 def test_on_a_device_without_the_reviews_its_latency_comes_with_a_warning(here, floor_bundle, tiny_bundle):
     run("cascade", floor_bundle, tiny_bundle, "--threshold", 0.9, "--output", "both", "--quiet")
-    document = json.loads((here / "both/bundle.json").read_text(encoding="utf-8"))
-    document["corpus"]["options"]["name_or_path"] = str(here / "elsewhere.csv")
-    (here / "both/bundle.json").write_text(json.dumps(document), encoding="utf-8")
+    elsewhere = str(here / "elsewhere.csv")
+    reseal(here / "both", lambda document: document["corpus"]["options"].update(name_or_path=elsewhere))
 
     (profile,) = json_of(run("profile", "both", "--processes", 1, "--time-limit", 0.2, "--json"))["profiles"]
 

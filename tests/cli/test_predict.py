@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from cli_helpers import json_lines, run, run_apart
+from sealing import reseal
 
 from slmbench.edge import Classifier
 
@@ -123,9 +124,7 @@ def test_any_script_in_any_locale(tiny_bundle, here):
     """JSON is UTF-8 whatever the console's encoding; so are the texts."""
     bundle = here / "bundle"
     shutil.copytree(tiny_bundle, bundle)
-    record = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    record["labels"] = ["négatif", "正面 🎬"]
-    (bundle / "bundle.json").write_text(json.dumps(record), encoding="utf-8")
+    reseal(bundle, lambda record: record.update(labels=["négatif", "正面 🎬"]))
     texts = ["ein schöner Film", "素晴らしい映画 🎬", "نعم"]
 
     result = run_apart("predict", bundle, stdin="\n".join(texts), cwd=here, PYTHONIOENCODING="ascii")

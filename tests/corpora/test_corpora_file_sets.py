@@ -5,7 +5,7 @@ import gzip
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
 
-from slmbench.corpora import corpus_available, load_corpus, load_test_rows
+from slmbench.corpora import corpus_available, load_again, load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 
 
@@ -51,10 +51,10 @@ def test_it_is_found_again_from_anywhere(parts, tmp_path, monkeypatch):
     monkeypatch.chdir(elsewhere)
     test_hash = corpus.identity().test_hash
     assert corpus_available(corpus.options)
-    assert load_test_rows(corpus.options, test_hash) == corpus.test
+    assert load_again(corpus.options, test_hash).test == corpus.test
     write_jsonl(parts / "shop_toys.jsonl", [{**row, "category": "dvd"} for row in reviews(60, start=500)])
     with pytest.raises(SlmbenchError, match="the data has changed"):
-        load_test_rows(corpus.options, test_hash)
+        load_again(corpus.options, test_hash)
     for file in parts.iterdir():
         file.unlink()
     assert not corpus_available(corpus.options)

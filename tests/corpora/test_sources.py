@@ -10,7 +10,7 @@ import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
 
 from slmbench import starter
-from slmbench.corpora import corpus_available, load_corpus, load_test_rows
+from slmbench.corpora import corpus_available, load_again, load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.starter import items
 from slmbench.starter.store import MARKER, marker
@@ -104,7 +104,7 @@ def test_amazon_stars_become_polarity(tmp_path, policy, expected):
     assert list(expected) == corpus.label_names
     assert all(text.startswith("body") for text in corpus.train.texts)
     assert ("60 three-star reviews dropped" in corpus.notes) == (policy == "drop")
-    assert load_test_rows(corpus.options, corpus.identity().test_hash) == corpus.test
+    assert load_again(corpus.options, corpus.identity().test_hash).test == corpus.test
 
 
 def test_amazon_title_and_named_star_column(tmp_path):

@@ -4,7 +4,7 @@ import random
 import pytest
 from corpora_helpers import reviews, texts_of, write_jsonl
 
-from slmbench.corpora import corpus_available, load_corpus, load_test_rows
+from slmbench.corpora import corpus_available, load_again, load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.predictions import hash_rows
 
@@ -119,10 +119,10 @@ def test_test_rows_are_found_again_and_checked(tmp_path, path, monkeypatch):
     identity = load_corpus(path, train_size=100, test_size=40).identity()
     monkeypatch.chdir(tmp_path)
     assert corpus_available(identity.options)
-    assert hash_rows(load_test_rows(identity.options, identity.test_hash).row_ids) == identity.test_hash
+    assert hash_rows(load_again(identity.options, identity.test_hash).test.row_ids) == identity.test_hash
     write_jsonl(tmp_path / "reviews.jsonl", reviews(500, start=100))
     with pytest.raises(SlmbenchError, match="not those of the record any more"):
-        load_test_rows(identity.options, identity.test_hash)
+        load_again(identity.options, identity.test_hash)
     (tmp_path / "reviews.jsonl").unlink()
     assert not corpus_available(identity.options)
     assert not corpus_available({"name_or_path": "owner/dataset"})
@@ -132,7 +132,7 @@ def test_path_in_the_options_is_absolute(tmp_path, path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = load_corpus("reviews.jsonl").options
     monkeypatch.chdir("/")
-    assert len(load_test_rows(options)) > 0
+    assert len(load_again(options).test) > 0
 
 
 def test_more_than_there_are(path):
@@ -166,7 +166,7 @@ def test_separate_test_corpus_is_not_split(tmp_path):
     assert (corpus.train_pool, corpus.test_pool) == (100, 30)
     assert any("test.jsonl" in note for note in corpus.notes)
     identity = corpus.identity()
-    assert hash_rows(load_test_rows(identity.options, identity.test_hash).row_ids) == identity.test_hash
+    assert hash_rows(load_again(identity.options, identity.test_hash).test.row_ids) == identity.test_hash
 
 
 def test_overlap_is_an_error_with_row_numbers(tmp_path):

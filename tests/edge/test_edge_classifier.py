@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from learnable import reviews
+from sealing import reseal
 from tokenizers import Tokenizer
 
 from slmbench.edge import Classifier, batches_by_tokens
@@ -136,6 +138,19 @@ def test_threads_do_not_change_the_answers(tiny_bundle, fp32, threads):
     assert found == pytest.approx(fp32.predict_logits(TEXTS[:10]), abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["fp32", "int8", "floor"])
+@pytest.mark.parametrize("batch_tokens", [None, 200])
+def test_one_classifier_in_several_threads(tiny_bundle, floor_bundle, kind, batch_tokens):
+    shared = Classifier(floor_bundle) if kind == "floor" else Classifier(tiny_bundle, form=kind)
+
+    def ask(number):
+        return shared.predict(TEXTS[number:] + TEXTS[:number], batch_tokens=batch_tokens)
+
+    alone = [ask(number) for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(40))) == alone
+
+
 @pytest.mark.parametrize("text", ODD_TEXTS)
 def test_texts_as_people_write_them(classifier, floor, text):
     for either in (classifier, floor):
@@ -183,6 +198,7 @@ def test_texts_are_cut_on_the_side_they_were_cut_in_training(tiny_bundle, tmp_pa
     assert right.predict(start)[0] == right.predict("good " * 40)[0] != right.predict(end)[0]
     tokenizer["truncation"]["direction"] = "Left"
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    reseal(folder)
     left = Classifier(folder)
     assert left.predict(end)[0] == left.predict("good " * 40)[0] != left.predict(start)[0]
 

@@ -213,7 +213,7 @@ def test_a_corpus_that_is_gone_is_noticed(file_run, tmp_path):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ({"forms": ["fp64"]}, "--form fp64: choose among fp32, int8"),
+        ({"forms": ["fp64"]}, "--form fp64: choose among fp32, fused, fp16, int8"),
         ({"forms": []}, "name at least one --form"),
         ({"max_accuracy_drop": 2}, "--max-accuracy-drop 2: give a fraction between 0 and 1"),
         ({"max_accuracy_drop": -0.1}, "--max-accuracy-drop -0.1"),

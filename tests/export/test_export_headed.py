@@ -9,7 +9,7 @@ from learnable import write_reviews
 
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.edge.onnx import OnnxBackend
+from slmbench.edge.runtime import OnnxBackend
 from slmbench.errors import SlmbenchError
 from slmbench.export import export
 from slmbench.export.exporter import export_onnx

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from slmbench.edge import Classifier
 from slmbench.errors import SlmbenchError
-from slmbench.export import export, forms
+from slmbench.export import export, making
 from slmbench.records import BundleRecord, read_record
 
 
@@ -18,13 +18,13 @@ from slmbench.records import BundleRecord, read_record
 def always_negative(monkeypatch):
     """A quantization that ruins the model: every review becomes negative."""
 
-    def ruin(model, target, preset):
+    def ruin(model, target, preset, keep_float=(), *, fused=False):
         graph = onnx.load(model)
         (bias,) = [weights for weights in graph.graph.initializer if weights.name == "classifier.bias"]
         bias.CopyFrom(numpy_helper.from_array(np.array([100, 0], dtype=np.float32), bias.name))
         onnx.save(graph, target)
 
-    monkeypatch.setattr(forms, "quantize_dynamic", ruin)
+    monkeypatch.setattr(making, "quantize_dynamic", ruin)
 
 
 def turn_round(run, rows):

@@ -1,6 +1,5 @@
 """A measured process that is none: it answers at once, with latencies made up by the test."""
 
-import json
 from itertools import cycle
 
 
@@ -56,11 +55,3 @@ def steady(ms=2.0):
 def wild(ms=2.0):
     """Latencies whose median cannot be told: half fast, half slow."""
     return cycle([ms, ms * 3])
-
-
-def edit_bundle(folder, change):
-    """Change a bundle's record in place."""
-    path = folder / "bundle.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    change(document)
-    path.write_text(json.dumps(document), encoding="utf-8")

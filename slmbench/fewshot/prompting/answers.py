@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.edge.classifier import softmax
+from slmbench.edge.runtime import softmax
 from slmbench.fewshot.prompting.encoding import answer_tokens, check_answers, encode_prompts
 from slmbench.fewshot.prompting.generation import generate_answers
 from slmbench.fewshot.prompting.parsing import first_labels

@@ -1,0 +1,59 @@
+"""``slmbench verify``: does a bundle answer here as it did where it was exported?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output, to_json
+
+
+def verify(
+    ctx: typer.Context,
+    bundles: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Bundle folders, or a folder of bundles; exported/ when none."),
+    ] = None,
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--form", help="Forms to replay; all of a bundle when not given."),
+    ] = None,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Check a bundle's files and replay its fixed texts on this machine; exit status 1 when it does not agree.
+
+    Needs the base install only, so that it runs on the device itself.
+
+    \b
+    Examples:
+      slmbench verify exported/bert-tiny-imdb
+      slmbench verify --form int8
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.tables import verification_summary
+        from slmbench.errors import SlmbenchError
+        from slmbench.records import find_bundles
+        from slmbench.verify import verify as replay
+
+        records = [
+            replay(folder, forms=form, command=command_line(ctx), progress=out)
+            for folder in find_bundles(bundles or [])
+        ]
+        document = {
+            "schema": "slmbench.verifications/1",
+            "agrees": all(record.agrees for record in records),
+            "verifications": [record.model_dump(mode="json", by_alias=True) for record in records],
+        }
+        out.result(to_json(document), *(part for record in records for part in verification_summary(record)))
+        if failed := [record.name for record in records if not record.agrees]:
+            raise SlmbenchError(
+                f"{', '.join(failed)} {'does' if len(failed) == 1 else 'do'} not answer here as where"
+                f" {'it was' if len(failed) == 1 else 'they were'} exported: copy the bundle again, or export on a"
+                " machine like this one"
+            )

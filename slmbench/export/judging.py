@@ -1,0 +1,177 @@
+"""Judging a form on the run's test reviews: answers, flips with their texts, batches, speed, the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.edge.runtime import OnnxBackend, batches_by_tokens, softmax
+from slmbench.export.graph import graph_facts
+from slmbench.export.parity import REGIME, compare_logits, form_logits
+from slmbench.export.timing import measure_gain
+from slmbench.export.verdict import judge_form
+from slmbench.files import sha256_of
+from slmbench.records import FormRecord, Predictions
+from slmbench.records.bundle import BatchInvariance, Flip
+from slmbench.statistics import paired_difference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.corpora import Split
+    from slmbench.edge.runtime import Backend
+    from slmbench.progress import Progress
+    from slmbench.records import Parity
+    from slmbench.statistics import PairedDifference
+
+#: Padded batches in which answers are compared with those of single reviews; what ``profile`` calls offline.
+BATCH_TOKENS = 4096
+#: Flipped reviews that a record lists, and how much of each.
+FLIPS_LISTED, FLIP_CHARACTERS = 50, 280
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the test reviews say of a form, before it is a record."""
+
+    logits: np.ndarray
+    parity: Parity
+    difference: PairedDifference | None
+    accepted: bool
+    reason: str
+
+
+class Judge:
+    """The test reviews and fp32's answers to them, against which other forms are held.
+
+    Args:
+        folder: The bundle's folder, which holds the tokenizer.
+        rows: The test rows.
+        labels: Label names.
+        max_drop: Largest accepted loss of accuracy, as a fraction.
+        progress: Where to say how far it is.
+    """
+
+    def __init__(self, folder: Path, rows: Split, labels: list[str], max_drop: float, progress: Progress) -> None:
+        self.rows = rows
+        self._folder, self._labels, self._max_drop, self._progress = folder, labels, max_drop, progress
+        self._fp32: OnnxBackend | None = None
+        self._fp32_bytes = 0
+        self._fp32_logits: np.ndarray | None = None
+        self._items: list[object] = []
+
+    def take_reference(self, file: Path) -> np.ndarray:
+        """Load fp32 and ask it; returns its logits, shape (rows, labels)."""
+        self._fp32 = self.load(file)
+        self._fp32_bytes = file.stat().st_size
+        self._items = self._fp32.encode(self.rows.texts)
+        self._fp32_logits = form_logits(self._fp32, self._items, self._progress, "checking fp32")
+        return self._fp32_logits
+
+    @property
+    def reference(self) -> OnnxBackend:
+        """Fp32, loaded."""
+        if self._fp32 is None:
+            raise RuntimeError("take_reference comes first")
+        return self._fp32
+
+    @property
+    def truth(self) -> np.ndarray:
+        """True label ids of the test reviews."""
+        return np.asarray(self.rows.labels)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each test review."""
+        return self.reference.lengths(self._items)
+
+    def load(self, file: Path) -> OnnxBackend:
+        """Load a form's file with as many threads as onnxruntime takes by itself."""
+        return OnnxBackend(self._folder, file, None)
+
+    def judge(self, form: str, backend: Backend) -> Judged:
+        """Ask a form all test reviews, one at a time, and compare with fp32."""
+        if self._fp32_logits is None:
+            raise RuntimeError("take_reference comes first")
+        logits = form_logits(backend, self._items, self._progress, f"checking {form}")
+        parity = compare_logits("fp32", self._fp32_logits, logits)
+        difference = paired_difference(self._right(self._fp32_logits), self._right(logits))
+        accepted, reason = judge_form(parity, difference, self._max_drop)
+        return Judged(logits, parity, difference, accepted, reason)
+
+    def record(self, file: str, backend: Backend, judged: Judged, isa: str | None = None, **more: Any) -> FormRecord:
+        """Complete the record of a form: flips, batches, speed, what its graph holds.
+
+        Args:
+            file: Its path below the bundle's folder.
+            backend: The form, loaded.
+            judged: What the test reviews say of it.
+            isa: Instruction set it is made for.
+            **more: Further fields of the record.
+        """
+        path = self._folder / file
+        is_reference = backend is self._fp32
+        return FormRecord(
+            file=file,
+            bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+            parity=judged.parity,
+            accepted=judged.accepted,
+            reason=judged.reason,
+            predictions=Predictions.of(self._labels, self.rows.row_ids, self.rows.labels, softmax(judged.logits)),
+            regime=REGIME,
+            isa=isa,
+            difference_to_fp32=judged.difference,
+            flips=[] if is_reference else self._flips(judged.logits),
+            batching=self._batching(backend, judged.logits),
+            gain=None if is_reference else self._gain(backend, path),
+            graph=graph_facts(path),
+            **more,
+        )
+
+    def _right(self, logits: np.ndarray) -> np.ndarray:
+        return logits.argmax(1) == self.truth
+
+    def _flips(self, logits: np.ndarray) -> list[Flip]:
+        before, after = softmax(self._fp32_logits), softmax(logits)  # type: ignore[arg-type]
+        changed = np.flatnonzero(before.argmax(1) != after.argmax(1))
+        return [
+            Flip(
+                row_id=self.rows.row_ids[row],
+                truth=self._labels[self.rows.labels[row]],
+                reference=self._labels[before[row].argmax()],
+                label=self._labels[after[row].argmax()],
+                reference_score=float(before[row].max()),
+                score=float(after[row].max()),
+                text=self.rows.texts[row][:FLIP_CHARACTERS],
+            )
+            for row in changed[:FLIPS_LISTED].tolist()
+        ]
+
+    def _batching(self, backend: Backend, alone: np.ndarray) -> BatchInvariance:
+        together = np.empty_like(alone)
+        batches = batches_by_tokens(backend.lengths(self._items), BATCH_TOKENS)
+        with self._progress.task("in batches", total=len(batches), unit="batches") as task:
+            for rows in batches:
+                together[rows] = backend.logits([self._items[row] for row in rows])
+                task.advance()
+        parity = compare_logits("alone", alone, together)
+        return BatchInvariance(
+            batch_tokens=BATCH_TOKENS,
+            reviews=len(alone),
+            label_flips=parity.label_flips,
+            max_abs_logit_diff=parity.max_abs_logit_diff,
+            accuracy=float(self._right(together).mean()),
+            difference=paired_difference(self._right(alone), self._right(together)),
+        )
+
+    def _gain(self, backend: Backend, path: Path) -> Any:
+        return measure_gain(
+            self.reference,
+            backend,
+            self._items,
+            fp32_bytes=self._fp32_bytes,
+            form_bytes=path.stat().st_size,
+        )

@@ -1,0 +1,173 @@
+"""Replaying a bundle's parity manifest: files by their hashes, then the fixed texts through every form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.edge.runtime import BundleFiles, load_backend
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.hardware import cpu_features, hardware_fingerprint, software_versions
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, FormVerification, VerificationRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from slmbench.edge.runtime import Backend
+    from slmbench.progress import Progress
+    from slmbench.records import FormRecord
+    from slmbench.records.bundle import Manifest
+
+#: Logits of float forms may differ by this much between CPUs: sums of a few thousand fp32 products, in another order.
+FLOAT_TOLERANCE = 1e-3
+#: Libraries that answer.
+_LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
+#: CPU features (names of the kernel's) that an instruction set of an int8 form needs; any of a row will do.
+_NEEDED = {
+    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
+    "avx512": ("avx512f",),
+    "avx2": ("avx2",),
+    "arm64": ("asimddp", "asimd", "neon"),
+}
+
+
+def verify(
+    bundle: Path,
+    *,
+    forms: Sequence[str] | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> VerificationRecord:
+    """Check a bundle's files and replay its manifest on this machine.
+
+    A form agrees when the token ids of every text are those of the manifest, every label is the same, and no logit is
+    further off than the tolerance: 0.001 for forms that compute in float, and for quantized ones the largest change
+    that quantization itself made on the test reviews, because a CPU that adds more than that is another quantization.
+    Texts whose two best labels lie nearer to each other than the tolerance may change their label.
+
+    Args:
+        bundle: The bundle's folder.
+        forms: Forms to replay; all when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record; a form that does not agree is in it, nothing is raised for it.
+
+    Raises:
+        UsageError: There is no such folder or form.
+        SlmbenchError: ``bundle.json`` is damaged or was changed.
+    """
+    files = BundleFiles.open(bundle)
+    record = read_record(BundleRecord, bundle / "bundle.json")
+    for form in forms or ():
+        if form not in record.forms:
+            raise UsageError(f"{bundle} has no form {form!r}; it has: {', '.join(record.forms)}")
+    with progress.task("checking files"):
+        damaged = files.damaged()
+    replayed: dict[str, FormVerification] = {}
+    if record.cascade is not None:
+        # Held to their own manifests; of the whole only labels count, because a text on the threshold may be answered
+        # by the other member here, whose logits are rightly others.
+        for member in (record.cascade.small, record.cascade.large):
+            inside = verify(bundle / member.folder, forms=[member.form], progress=progress)
+            damaged += inside.damaged
+            replayed |= {f"{member.folder} {form}": answer for form, answer in inside.forms.items()}
+    wanted = [form for form in record.forms if not forms or form in forms]
+    with progress.task("replaying", total=len(wanted), unit="forms") as task:
+        for form in wanted:
+            replayed[form] = _replay(files, record, form)
+            task.advance()
+    here = software_versions()
+    versions = {
+        name: (record.software.get(name), here.get(name))
+        for name in _LIBRARIES
+        if record.software.get(name) != here.get(name)
+    }
+    return VerificationRecord(
+        name=record.name,
+        path=str(bundle),
+        command=list(command),
+        bundle_key=record.key,
+        seal=record.seal,
+        damaged=damaged,
+        forms=replayed,
+        other_versions=versions,
+        exported_on=record.hardware["machine"],
+        hardware=hardware_fingerprint(),
+        software=here,
+    )
+
+
+def _replay(files: BundleFiles, record: BundleRecord, form: str) -> FormVerification:
+    facts, manifest = record.forms[form], record.manifest
+    tolerance = None if record.cascade is not None else _tolerance(facts)
+    has_isa = None if facts.isa is None else bool(set(_NEEDED[facts.isa]) & set(cpu_features()))
+    common: dict[str, Any] = {"tolerance": tolerance, "isa": facts.isa, "has_isa": has_isa}
+    try:
+        backend = load_backend(files, form, None)
+    except SlmbenchError as error:
+        return FormVerification(
+            **common,
+            texts=0,
+            other_ids=[],
+            other_labels=[],
+            max_abs_logit_diff=None,
+            agrees=False,
+            sentence=str(error),
+        )
+    other_ids = _other_ids(backend, manifest)
+    wanted = np.array(manifest.logits[form])
+    found = np.stack([backend.logits(backend.encode([entry.text]))[0] for entry in manifest.texts])
+    tie = FLOAT_TOLERANCE if tolerance is None else tolerance
+    other_labels = [
+        entry.name
+        for entry, before, after in zip(manifest.texts, wanted, found, strict=True)
+        if before.argmax() != after.argmax() and np.ptp(np.sort(before)[-2:]) > tie
+    ]
+    largest = float(np.abs(wanted - found).max())
+    too_far = tolerance is not None and largest > tolerance
+    return FormVerification(
+        **common,
+        texts=len(manifest.texts),
+        other_ids=other_ids,
+        other_labels=other_labels,
+        max_abs_logit_diff=largest,
+        agrees=not (other_ids or other_labels or too_far),
+        sentence=_sentence(other_ids, other_labels, largest, tolerance, facts.isa if has_isa is False else None),
+    )
+
+
+def _tolerance(facts: FormRecord) -> float:
+    """Return how far off a form's logits may be here."""
+    quantized = facts.graph is not None and facts.graph.quantized_products > 0
+    return max(FLOAT_TOLERANCE, facts.parity.max_abs_logit_diff) if quantized else FLOAT_TOLERANCE
+
+
+def _other_ids(backend: Backend, manifest: Manifest) -> list[str]:
+    if any(entry.ids is None for entry in manifest.texts):
+        return []
+    items = backend.encode([entry.text for entry in manifest.texts])
+    return [
+        entry.name
+        for entry, item in zip(manifest.texts, items, strict=True)
+        if list(item.ids) != entry.ids  # type: ignore[attr-defined]
+    ]
+
+
+def _sentence(
+    other_ids: list[str], other_labels: list[str], largest: float, tolerance: float | None, missing_isa: str | None
+) -> str:
+    if other_ids:
+        return f"the tokenizer here reads these texts otherwise: {', '.join(other_ids)}"
+    made_for = f"; it was made for {missing_isa}, which this CPU lacks" if missing_isa else ""
+    if other_labels:
+        return f"another label for: {', '.join(other_labels)}; logits are off by up to {largest:.2g}{made_for}"
+    if tolerance is None:
+        return f"the same labels{made_for}"
+    if largest > tolerance:
+        return f"the same labels, but logits are off by up to {largest:.2g}, more than {tolerance:.2g}{made_for}"
+    return f"the same answers{made_for}"

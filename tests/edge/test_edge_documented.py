@@ -1,0 +1,126 @@
+"""The Python of docs/edge.md, run as it stands there: the package, the vendored file alone, the web service."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slmbench.edge import Classifier, runtime
+
+DOCS = Path(__file__).parents[2] / "docs/edge.md"
+BUNDLE = "exported/bert-tiny-imdb"
+TEXTS = ["A superb film.", "Two hours I want back."]
+#: What the vendored file needs.
+NEEDED = ("numpy", "onnxruntime", "tokenizers")
+ABSENT = ("slmbench", "torch", "pydantic", "transformers", "scipy", "huggingface_hub", "onnx")
+
+
+def example(containing):
+    """Return the one Python example of the page that contains a line."""
+    examples = re.findall(r"^```python\n(.*?)^```$", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (found,) = (code for code in examples if f"\n{containing}\n" in f"\n{code}")
+    return found
+
+
+@pytest.fixture
+def app(tiny_bundle, tmp_path):
+    """The folder of an app, with a bundle where the examples look for one."""
+    shutil.copytree(tiny_bundle, tmp_path / "app" / BUNDLE)
+    return tmp_path / "app"
+
+
+@pytest.fixture
+def bare(app, tmp_path):
+    """Run Python that sees the standard library and the vendored file's needs, nothing else."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in NEEDED:
+        (package,) = importlib.util.find_spec(name).submodule_search_locations
+        for folder in (Path(package), Path(f"{package}.libs")):  # shared libraries lie beside
+            if folder.is_dir():
+                try:
+                    (site / folder.name).symlink_to(folder)
+                except OSError as error:
+                    pytest.skip(f"no symbolic links here: {error}")
+    shutil.copy(runtime.__file__, app / "slmbench_edge.py")
+
+    def run(code):
+        # -S: no site-packages, not even the editable install of slmbench; -s: none of the user's.
+        words = [sys.executable, "-S", "-s", "-c", code]
+        return subprocess.run(
+            words, cwd=app, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True
+        )
+
+    return run
+
+
+def said(predictions):
+    return [f"{label} {round(score, 3)} {scores}" for label, score, scores in predictions]
+
+
+def test_the_example_with_the_package(app, tiny_bundle):
+    code = example('for prediction in classifier.predict(["A superb film.", "Two hours I want back."]):')
+    done = subprocess.run([sys.executable, "-c", code], cwd=app, capture_output=True, text=True)
+    assert done.stdout.splitlines() == said(Classifier(tiny_bundle).predict(TEXTS)), done.stderr
+
+
+def test_the_example_with_the_vendored_file(bare, tiny_bundle):
+    done = bare(example("from slmbench_edge import Classifier, SlmbenchError"))
+    assert done.stdout.splitlines() == said(Classifier(tiny_bundle, threads=1).predict(TEXTS)), done.stderr
+    assert done.stderr == ""
+
+
+def test_the_vendored_file_was_alone(bare):
+    report = (
+        "import importlib.util, slmbench_edge\n"
+        f"print([name for name in {(*NEEDED, *ABSENT)} if importlib.util.find_spec(name)])\n"
+        "print(slmbench_edge.SlmbenchError.__module__, slmbench_edge.UsageError.__mro__[1].__module__)"
+    )
+    assert bare(report).stdout.splitlines() == [str(list(NEEDED)), "slmbench_edge slmbench_edge"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_the_vendored_file_says_what_is_wrong(bare, app, damage):
+    tokenizer = app / BUNDLE / "tokenizer.json"
+    if damage == "missing":
+        tokenizer.unlink()
+    else:
+        tokenizer.write_text(tokenizer.read_text().replace("good", "bood"))
+    done = bare(example("from slmbench_edge import Classifier, SlmbenchError"))
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"the classifier cannot be loaded: {Path(BUNDLE) / 'tokenizer.json'} is ")
+
+
+def test_the_vendored_file_leaves_floors_to_the_package(bare, app, floor_bundle):
+    shutil.copytree(floor_bundle, app / "floor")
+    done = bare("from slmbench_edge import Classifier\nClassifier('floor')")
+    assert done.stderr.splitlines()[-1] == (
+        "slmbench_edge.SlmbenchError: floor is a tfidf bundle, which this file alone cannot run: pip install slmbench"
+    )
+
+
+def test_the_web_service(app, tiny_bundle, monkeypatch):
+    pytest.importorskip("fastapi", reason="the web service needs fastapi")
+    pytest.importorskip("httpx", reason="FastAPI's test client needs httpx")
+    from fastapi.testclient import TestClient
+
+    (app / "service.py").write_text(example("from fastapi import FastAPI"), encoding="utf-8")
+    monkeypatch.chdir(app)
+    monkeypatch.syspath_prepend(app)
+    monkeypatch.delitem(sys.modules, "service", raising=False)
+    import service
+
+    with TestClient(service.app) as client:
+        answer = client.post("/classify", json={"texts": TEXTS})
+        refused = client.post("/classify", json={"texts": ["a"] * 101})
+    wanted = [prediction._asdict() for prediction in Classifier(tiny_bundle, threads=1).predict(TEXTS)]
+    assert answer.status_code == 200
+    assert answer.json() == wanted
+    assert refused.status_code == 422
+    sys.modules.pop("service")
