@@ -63,15 +63,15 @@ class Workshop:
             SlmbenchError: The graph cannot be turned into this form.
         """
         source = self.source(form)
+        left = [*keep_float, *unweighted_nodes(source)]
         try:
             match form:
                 case "fp16":
                     return _to_half(source, target)
                 case "int8" | "int8-fused":
-                    quantize_dynamic(source, target, self.preset, keep_float, fused=FORM_PLANS[form].fused)
+                    quantize_dynamic(source, target, self.preset, left, fused=FORM_PLANS[form].fused)
                     return {"preset": self.preset, "per_channel": True}
                 case "int8-static":
-                    left = [*keep_float, *unweighted_nodes(source)]
                     quantize_static(source, target, self.preset, left, self.calibration.method, self.feeds)
                     return {
                         "preset": self.preset,
@@ -81,7 +81,7 @@ class Workshop:
                     }
                 case _:
                     bits = 4 if form == "int4-weights" else 8
-                    return _to_blocks(source, target, bits, [*keep_float, *unweighted_nodes(source)])
+                    return _to_blocks(source, target, bits, left)
         except (ValueError, KeyError, RuntimeError, IndexError, NotImplementedError, AttributeError) as error:
             reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
             raise SlmbenchError(f"onnxruntime cannot make {form} of this graph: {reason}") from None

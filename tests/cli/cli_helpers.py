@@ -10,7 +10,18 @@ from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 
-COMMANDS = ("fetch", "finetune", "fewshot", "evaluate", "cascade", "export", "profile", "compare", "predict")
+COMMANDS = (
+    "fetch",
+    "finetune",
+    "fewshot",
+    "evaluate",
+    "cascade",
+    "export",
+    "verify",
+    "profile",
+    "compare",
+    "predict",
+)
 
 
 def run(*words, stdin=None):

@@ -1,0 +1,27 @@
+"""``slmbench verify``: what it prints, its document, its exit status."""
+
+import shutil
+
+from cli_helpers import json_of, run
+from sealing import spoil
+
+
+def test_all_bundles_of_a_folder(here, tiny_bundle, floor_bundle):
+    for bundle, name in ((tiny_bundle, "tiny"), (floor_bundle, "floor")):
+        shutil.copytree(bundle, here / "exported" / name)
+    result = run("verify")
+    assert result.exit_code == 0
+    assert result.stdout.count("agrees: the same answers") == 3
+    document = json_of(run("verify", "--json"))
+    assert document["schema"] == "slmbench.verifications/1"
+    assert document["agrees"] is True
+    assert [entry["name"] for entry in document["verifications"]] == ["tfidf", "tiny-bert-full"]
+
+
+def test_a_damaged_bundle_is_status_one(here, tiny_bundle):
+    bundle = shutil.copytree(tiny_bundle, here / "tiny")
+    spoil(bundle / "tokenizer.json")
+    result = run("verify", "tiny", "--json")
+    assert result.exit_code == 1
+    assert "tiny-bert-full does not answer here as where it was exported" in result.stderr
+    assert "tokenizer.json is not the file that was exported" in result.stdout
