@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.cascade.choosing import notable_rows
 from slmbench.compare.formatting import percent, percent_interval, three_digits
 from slmbench.files import write_atomically
+from slmbench.markdown import render_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,19 +25,11 @@ def write_card(bundle: BundleRecord, facts: CascadeFacts, plot: str | None, path
         plot: Name of the plot beside it, where there is one.
         path: The file to write.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("slmbench.cascade"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML
-    )
-    environment.filters |= {"percent": percent, "interval": percent_interval, "ms": three_digits}
     form = next(iter(bundle.forms.values()))
-    text = environment.get_template("card.md").render(
+    text = render_markdown(
+        "slmbench.cascade",
+        "card.md",
+        {"percent": percent, "interval": percent_interval, "ms": three_digits},
         bundle=bundle,
         facts=facts,
         form=form,

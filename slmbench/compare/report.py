@@ -18,6 +18,7 @@ from slmbench.compare.formatting import (
 from slmbench.compare.table import machine_tags, measured_on
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.files import build_aside, write_atomically
+from slmbench.markdown import render_markdown
 from slmbench.progress import SILENT, Progress
 from slmbench.records import write_record
 
@@ -130,17 +131,7 @@ def render_report(record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRe
     Returns:
         Markdown.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("slmbench.compare"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML
-    )
-    environment.filters |= {
+    filters = {
         "cell": lambda text: " ".join(str(text).split()).replace("|", "\\|"),
         "ms": _or_dash(three_digits),
         "mb": _or_dash(bare_megabytes),
@@ -151,7 +142,10 @@ def render_report(record: ComparisonRecord, pairs: Sequence[tuple[Row, ProfileRe
     }
     profiles = [profile for _, profile in pairs]
     measured = [row for row in record.rows if row.failure is None]
-    return environment.get_template("report.md.j2").render(
+    return render_markdown(
+        "slmbench.compare",
+        "report.md.j2",
+        filters,
         record=record,
         tags=machine_tags(record),
         limits=limits_phrase(record.constraints),

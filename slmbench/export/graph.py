@@ -46,9 +46,9 @@ def weighted_nodes(model: Path) -> list[str]:
 def unweighted_nodes(model: Path) -> list[str]:
     """Return the names of such nodes without a constant operand: attention scores, slices of shapes.
 
-    They are left in float, as onnxruntime's own quantizer leaves them and Optimum's presets do not: there is no weight
-    to make smaller, and their ranges change with every review. Measured on minilm-l6 (``docs/export.md``), int8 without
-    them changes fewer labels and is no slower.
+    They are left in float, as onnxruntime's own quantizer leaves them and Optimum's presets do not: there is no
+    weight to make smaller, and their ranges change with every review. Measured on minilm-l6 (``docs/export.md``),
+    int8 without them changes fewer labels and is no slower.
     """
     weighted = set(weighted_nodes(model))
     return [node.name for node in _load(model).node if node.op_type in WEIGHT_INPUT and node.name not in weighted]

@@ -15,6 +15,7 @@ from slmbench.models.quiet import quiet_libraries
 from slmbench.progress import SILENT
 from slmbench.records import Predictions, RunRecord, write_record
 from slmbench.records.base import finished_record
+from slmbench.runs.card import write_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,8 @@ def make_run(
 ) -> RunRecord:
     """Make a run folder, or find it made from the same inputs.
 
-    The folder holds ``run.json`` (the record), ``test_logits.npy`` (fp32, one row a test review) and, where the
-    method has a model of its own, ``model/``.
+    The folder holds ``run.json`` (the record), ``test_logits.npy`` (fp32, one row a test review), ``README.md`` (the
+    model card) and, where the method has a model of its own, ``model/``.
 
     Args:
         making: The method, its choices settled.
@@ -89,6 +90,7 @@ def make_run(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
+        write_card(record, building / "README.md")
         write_record(record, building / "run.json")
     making.clean_up(folder)
     took = record.answering.seconds if record.answering else record.train.seconds

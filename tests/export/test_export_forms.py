@@ -138,9 +138,9 @@ def damp(run, name, factor):
 def outlier_channels(run, factor=2.0**13):
     """Make a run hostile to int8 without changing what it computes.
 
-    One channel of the attention's values becomes very large and is made small again by the next product: fp32 does not
-    mind, but the range of the activations between leaves the other channels hardly a step of an 8-bit scale (the
-    outlier features of Dettmers et al. 2022, "LLM.int8()").
+    One channel of the attention's values becomes very large and is made small again by the next product: fp32 does
+    not mind, but the range of the activations between leaves the other channels hardly a step of an 8-bit scale
+    (the outlier features of Dettmers et al. 2022, "LLM.int8()").
     """
     path = run / "model" / "model.safetensors"
     weights = load_file(path)

@@ -41,7 +41,7 @@ def saved_logits(folder, texts, max_length):
 
 
 def test_the_folder_of_a_run(tiny_run):
-    assert {file.name for file in tiny_run.iterdir()} == {"run.json", "model", "test_logits.npy"}
+    assert {file.name for file in tiny_run.iterdir()} == {"README.md", "run.json", "model", "test_logits.npy"}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         file.name for file in (tiny_run / "model").iterdir()
     }
@@ -168,7 +168,13 @@ def test_test_rows_are_never_trained_or_selected_on(tmp_path, tiny_base, corpus,
 
 def test_a_lora_run(lora_run, corpus):
     record, folder = lora_run
-    assert {file.name for file in folder.iterdir()} == {"run.json", "model", "test_logits.npy", "adapter"}
+    assert {file.name for file in folder.iterdir()} == {
+        "README.md",
+        "run.json",
+        "model",
+        "test_logits.npy",
+        "adapter",
+    }
     head = 32 * 2 + 2
     assert record.trainable_parameters == 2 * 2 * 8 * (32 + 32) + head
     assert record.hyperparameters["lora_targets"] in (["query", "value"], ("query", "value"))

@@ -1,0 +1,44 @@
+"""What a runtime answers that cuts long reviews without the special token that closes them, as transformers.js 4.3.1.
+
+Run from the repository's root, the starter reviews fetched: ``python benchmarks/closing_token.py [BUNDLE]``
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from slmbench.corpora import load_again
+
+bundle = Path(sys.argv[1] if len(sys.argv) > 1 else "exported/bert-tiny-imdb")
+record = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+reviews = load_again(record["corpus"]["options"], record["corpus"]["test_hash"]).test
+trained = Tokenizer.from_file(str(bundle / "tokenizer.json"))
+trained.no_padding()
+uncut = Tokenizer.from_str(trained.to_str())
+uncut.no_truncation()
+longest = record["max_length"]
+session = onnxruntime.InferenceSession(str(bundle / record["forms"]["int8"]["file"]))
+inputs = {node.name for node in session.get_inputs()}
+
+
+def probabilities(ids: list[int]) -> np.ndarray:
+    row = np.array([ids], dtype=np.int64)
+    feed = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
+    logits = session.run(["logits"], {name: feed[name] for name in inputs})[0][0]
+    shifted = np.exp(logits - logits.max())
+    return shifted / shifted.sum()
+
+
+cut = [(trained.encode(text).ids, ids) for text in reviews.texts if len(ids := uncut.encode(text).ids) > longest]
+closed = np.array([probabilities(ids) for ids, _ in cut])
+open_ended = np.array([probabilities(ids[:longest]) for _, ids in cut])
+moved = np.abs(closed - open_ended).max(1)
+changed = int((closed.argmax(1) != open_ended.argmax(1)).sum())
+print(
+    f"{len(cut)} of {len(reviews.texts)} reviews are cut; without the closing token {changed} labels change and "
+    f"scores move by up to {moved.max():.2f} (median {np.median(moved):.4f}, p95 {np.quantile(moved, 0.95):.3f})"
+)

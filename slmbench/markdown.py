@@ -1,0 +1,33 @@
+"""Markdown from templates: model cards and reports are written by Jinja2, never by joining strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def render_markdown(
+    package: str, template: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any
+) -> str:
+    """Fill in a template of a package's ``templates`` folder.
+
+    Args:
+        package: Such as ``slmbench.export``.
+        template: The file's name.
+        filters: Filters beside Jinja2's own.
+        **values: What the template speaks of; a name it knows and is not given is an error.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    environment.filters |= dict(filters or {})
+    return environment.get_template(template).render(**values)
