@@ -26,6 +26,7 @@ inputs = {node.name for node in session.get_inputs()}
 
 
 def probabilities(ids: list[int]) -> np.ndarray:
+    """Return the probabilities of one row of token ids."""
     row = np.array([ids], dtype=np.int64)
     feed = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
     logits = session.run(["logits"], {name: feed[name] for name in inputs})[0][0]

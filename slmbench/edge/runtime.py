@@ -40,6 +40,8 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "pip install 'onnxruntime-gpu[cuda,cudnn]' in place of onnxruntime"),
     "openvino": ("OpenVINOExecutionProvider", "pip install onnxruntime-ep-openvino"),
 }
+#: Token budget of the padded batches that ``slmbench export`` judges and ``slmbench profile`` times.
+BATCH_TOKENS = 2048
 #: Texts looked at together when batches are formed by length: enough to find equals, little to hold.
 WINDOW = 512
 
@@ -60,7 +62,8 @@ class Classifier:
 
     Args:
         path: The bundle's folder.
-        form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one.
+        form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that was not
+            slower than fp32 where it was exported.
         threads: Threads inside one inference; by default onnxruntime's choice (the physical cores).
         provider: What runs the model: ``cpu``, ``cuda`` or ``openvino``.
 
@@ -129,7 +132,7 @@ class BundleFiles(NamedTuple):
         folder: The folder.
         runtime: ``onnx``, ``tfidf`` or ``cascade``.
         labels: Label names, in the order of the logits.
-        forms: Of each form ``file``, ``bytes`` and ``accepted``.
+        forms: Of each form ``file``, ``bytes``, ``accepted``, and whether it was ``slower`` than fp32 at export.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
     """
 
@@ -162,7 +165,10 @@ class BundleFiles(NamedTuple):
             if seal_of(document) != document["seal"]:
                 raise SlmbenchError(f"{record} was changed after it was sealed: copy the bundle again")
             forms = {
-                name: {key: facts[key] for key in ("file", "bytes", "accepted")}
+                name: {
+                    **{key: facts[key] for key in ("file", "bytes", "accepted")},
+                    "slower": bool(facts.get("gain")) and facts["gain"]["speedup_ci95"][1] < 1,
+                }
                 for name, facts in document["forms"].items()
             }
             manifest = {
@@ -176,7 +182,7 @@ class BundleFiles(NamedTuple):
             raise SlmbenchError(f"{record} is damaged: export the bundle again") from None
 
     def choose_form(self, form: str | None) -> str:
-        """Return the form asked for, or the smallest accepted one.
+        """Return the form asked for, or the smallest accepted one that was not slower than fp32 at export.
 
         Raises:
             UsageError: The bundle does not have that form.
@@ -189,7 +195,8 @@ class BundleFiles(NamedTuple):
         accepted = [name for name, facts in self.forms.items() if facts["accepted"]]
         if not accepted:
             raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it all the same")
-        return min(accepted, key=lambda name: self.forms[name]["bytes"])
+        quick = [name for name in accepted if not self.forms[name]["slower"]]
+        return min(quick or accepted, key=lambda name: self.forms[name]["bytes"])
 
     def form_path(self, form: str) -> Path:
         """Return the file of a form, once every file that the form needs is found to be the exported one.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.edge.runtime import OnnxBackend, batches_by_tokens, softmax
+from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
 from slmbench.export.graph import graph_facts
 from slmbench.export.parity import REGIME, compare_logits, form_logits
 from slmbench.export.timing import measure_gain
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from slmbench.records import Parity
     from slmbench.statistics import PairedDifference
 
-#: Padded batches in which answers are compared with those of single reviews; what ``profile`` calls offline.
-BATCH_TOKENS = 4096
 #: Flipped reviews that a record lists, and how much of each.
 FLIPS_LISTED, FLIP_CHARACTERS = 50, 280
 

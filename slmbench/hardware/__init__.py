@@ -1,6 +1,6 @@
 """What machine this is: the fingerprint every record carries, and the CPU features that decide what is fast."""
 
-from slmbench.hardware.cpu import cpu_features, cpu_model, usable_cores
+from slmbench.hardware.cpu import cpu_features, cpu_model, runs_natively, usable_cores
 from slmbench.hardware.fingerprint import hardware_fingerprint, software_versions
 
-__all__ = ["cpu_features", "cpu_model", "hardware_fingerprint", "software_versions", "usable_cores"]
+__all__ = ["cpu_features", "cpu_model", "hardware_fingerprint", "runs_natively", "software_versions", "usable_cores"]

@@ -27,6 +27,13 @@ _FEATURES = {
     "bf16": "NEON BF16",
     "sve": "SVE",
 }
+#: Of each quantization preset the extensions of which one makes it exact.
+_PRESETS = {
+    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
+    "avx512": ("avx512f",),
+    "avx2": ("avx2",),
+    "arm64": ("asimd",),
+}
 
 
 @cache
@@ -34,6 +41,19 @@ def cpu_features() -> tuple[str, ...]:
     """Return the extensions this CPU has of those that matter, by kernel name; empty where it cannot be told."""
     flags = set(_flags())
     return tuple(name for name in _FEATURES if name in flags)
+
+
+def runs_natively(isa: str) -> bool | None:
+    """Say whether this CPU computes a quantization preset exactly (see ``slmbench.export.isa``).
+
+    Args:
+        isa: ``avx512_vnni``, ``avx512``, ``avx2`` or ``arm64``.
+
+    Returns:
+        ``None`` where the CPU's features cannot be told.
+    """
+    features = cpu_features()
+    return any(name in features for name in _PRESETS[isa]) if features else None
 
 
 def feature_title(name: str) -> str:

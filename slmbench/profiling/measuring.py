@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
+from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.hardware import cpu_features, hardware_fingerprint, software_versions, usable_cores
+from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import Sampled, closed, sample
@@ -31,17 +32,8 @@ if TYPE_CHECKING:
 
     from slmbench.progress import Progress
 
-#: Token budget of a batch in the throughput passes.
-BATCH_TOKENS = 2048
 #: Reviews in a throughput pass and how often it is run in each process.
 PASSES = 2
-#: CPU features of which one makes a quantization preset exact (see ``slmbench.export.isa``).
-_ISA_FEATURES = {
-    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
-    "avx512": ("avx512f",),
-    "avx2": ("avx2",),
-    "arm64": ("asimd",),
-}
 #: A processor busier than this before a measurement is worth a warning.
 BUSY_PERCENT = 20.0
 
@@ -174,8 +166,7 @@ def _memory(starts: list[MeasuredProcess], peaks: list[tuple[int | None, str | N
 
 def _isa_warning(form: FormRecord) -> list[str]:
     """Say when a quantized form was made for instructions that this CPU lacks: its sums may saturate here."""
-    features = cpu_features()
-    if form.isa is None or not features or any(name in features for name in _ISA_FEATURES[form.isa]):
+    if form.isa is None or runs_natively(form.isa) is not False:
         return []
     return [f"the form was made for and checked on {form.isa}, which this CPU lacks: its accuracy may be lower here"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from slmbench.edge.runtime import BundleFiles, load_backend
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.hardware import cpu_features, hardware_fingerprint, software_versions
+from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, FormVerification, VerificationRecord, read_record
 
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 FLOAT_TOLERANCE = 1e-3
 #: Libraries that answer.
 _LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
-#: CPU features (names of the kernel's) that an instruction set of an int8 form needs; any of a row will do.
-_NEEDED = {
-    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
-    "avx512": ("avx512f",),
-    "avx2": ("avx2",),
-    "arm64": ("asimddp", "asimd", "neon"),
-}
 
 
 def verify(
@@ -105,7 +98,7 @@ def verify(
 def _replay(files: BundleFiles, record: BundleRecord, form: str) -> FormVerification:
     facts, manifest = record.forms[form], record.manifest
     tolerance = None if record.cascade is not None else _tolerance(facts)
-    has_isa = None if facts.isa is None else bool(set(_NEEDED[facts.isa]) & set(cpu_features()))
+    has_isa = None if facts.isa is None else runs_natively(facts.isa)
     common: dict[str, Any] = {"tolerance": tolerance, "isa": facts.isa, "has_isa": has_isa}
     try:
         backend = load_backend(files, form, None)

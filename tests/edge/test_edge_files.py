@@ -30,6 +30,22 @@ def test_the_smallest_accepted_form_is_the_default(bundle):
         Classifier(bundle)
 
 
+@pytest.mark.parametrize(("high", "chosen"), [(0.8, "fp32"), (1.2, "int8")])
+def test_a_form_that_was_slower_than_fp32_is_not_the_default(bundle, high, chosen):
+    gain = {"speedup_ci95": [0.7, high]}
+    reseal(bundle, lambda document: document["forms"]["int8"].update(gain=gain))
+    assert Classifier(bundle).form == chosen
+
+
+def test_where_all_are_slow_the_smallest_is_the_default(bundle):
+    def slow(document):
+        for form in document["forms"].values():
+            form["gain"] = {"speedup_ci95": [0.5, 0.6]}
+
+    reseal(bundle, slow)
+    assert Classifier(bundle).form == "int8"
+
+
 def test_a_form_that_is_not_there(bundle):
     with pytest.raises(UsageError, match="has no form 'fp16'; it has: fp32, int8"):
         Classifier(bundle, form="fp16")

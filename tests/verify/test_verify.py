@@ -9,8 +9,9 @@ from sealing import reseal, spoil
 from slmbench.edge.runtime import seal_of
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
+from slmbench.hardware import cpu
 from slmbench.records import BundleRecord, read_record
-from slmbench.verify import replay, verify
+from slmbench.verify import verify
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_record_that_was_changed(bundle):
 
 
 def test_a_cpu_without_the_instructions_is_told(bundle, monkeypatch):
-    monkeypatch.setattr(replay, "cpu_features", lambda: ("sse4_1",))
+    monkeypatch.setattr(cpu, "cpu_features", lambda: ("sse4_1",))
 
     def shift(document):
         document["manifest"]["logits"]["int8"][3][0] += 50
