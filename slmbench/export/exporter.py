@@ -132,27 +132,17 @@ def quantize_embeddings(model: Path, target: Path, keep_float: Sequence[str]) ->
     _quantize(model, target, configuration)
 
 
-def quantize_static(
-    model: Path,
-    target: Path,
-    preset: str,
-    keep_float: Sequence[str],
-    method: str,
-    feeds: Sequence[dict[str, np.ndarray]],
-) -> None:
-    """Quantize an ONNX file to static int8: QuantizeLinear and DequantizeLinear pairs with ranges of activations.
+def calibrate(model: Path, method: str, feeds: Sequence[dict[str, np.ndarray]]) -> Any:
+    """Find the ranges of activations that static quantization needs.
 
     Args:
         model: The fp32 file.
-        target: The file to write.
-        preset: As for :func:`quantize_dynamic`.
-        keep_float: Names of nodes that stay as they are.
         method: ``minmax``, ``entropy`` or ``percentile`` (99.99 %).
         feeds: Inputs that give the ranges, one review each: histograms of unlike lengths cannot be stacked, and
             padding would be counted as if it were text.
 
-    Raises:
-        SlmbenchError: onnxruntime cannot quantize the graph.
+    Returns:
+        Ranges by tensor, for :func:`quantize_static`.
     """
     from onnxruntime.quantization import CalibrationMethod
     from optimum.onnxruntime.configuration import CalibrationConfig
@@ -179,7 +169,22 @@ def quantize_static(
         )
         for feed in feeds:
             calibrator.collect_data(_One(feed))
-        ranges = calibrator.compute_data()
+        return calibrator.compute_data()
+
+
+def quantize_static(model: Path, target: Path, preset: str, keep_float: Sequence[str], ranges: Any) -> None:
+    """Quantize an ONNX file to static int8: QuantizeLinear and DequantizeLinear pairs with ranges of activations.
+
+    Args:
+        model: The fp32 file.
+        target: The file to write.
+        preset: As for :func:`quantize_dynamic`.
+        keep_float: Names of nodes that stay as they are.
+        ranges: From :func:`calibrate`.
+
+    Raises:
+        SlmbenchError: onnxruntime cannot quantize the graph.
+    """
     configuration = _preset(
         preset,
         is_static=True,

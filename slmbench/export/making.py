@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError
 from slmbench.export.catalogue import FORM_PLANS
-from slmbench.export.exporter import quantize_dynamic, quantize_embeddings, quantize_static
+from slmbench.export.exporter import calibrate, quantize_dynamic, quantize_embeddings, quantize_static
 from slmbench.export.graph import unweighted_nodes
 from slmbench.models.quiet import quiet_libraries
 
@@ -44,6 +45,11 @@ class Workshop:
     calibration: Calibration
     feeds: Sequence[dict[str, np.ndarray]]
 
+    @cached_property
+    def _ranges(self) -> Any:
+        """Ranges of activations: the same whichever products are kept in float."""
+        return calibrate(self.fp32, self.calibration.method, self.feeds)
+
     def source(self, form: str) -> Path:
         """Return the graph a form is made from."""
         return self.fused if FORM_PLANS[form].fused and self.fused is not None else self.fp32
@@ -72,7 +78,7 @@ class Workshop:
                     quantize_dynamic(source, target, self.preset, left, fused=FORM_PLANS[form].fused)
                     return {"preset": self.preset, "per_channel": True}
                 case "int8-static":
-                    quantize_static(source, target, self.preset, left, self.calibration.method, self.feeds)
+                    quantize_static(source, target, self.preset, left, self._ranges)
                     return {
                         "preset": self.preset,
                         "per_channel": True,
