@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from slmbench.edge.runtime import seal_of, sha256_of_file
+from slmbench.edge.runtime import sealed, sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,15 @@ def reseal(bundle: Path, edit: Callable[[dict[str, Any]], object] = lambda docum
             for path in sorted(bundle.rglob("*"))
             if path.is_file() and path != bundle / "bundle.json"
         }
-        document["seal"] = seal_of(document)
 
     edit_record(bundle, seal)
+    seal_again(bundle)
+
+
+def seal_again(bundle: Path) -> None:
+    """Seal ``bundle.json`` as it is."""
+    path = bundle / "bundle.json"
+    path.write_text(sealed(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8", newline="\n")
 
 
 def spoil(path: Path) -> None:

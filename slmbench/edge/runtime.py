@@ -40,6 +40,8 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "pip install 'onnxruntime-gpu[cuda,cudnn]' in place of onnxruntime"),
     "openvino": ("OpenVINOExecutionProvider", "pip install onnxruntime-ep-openvino"),
 }
+#: What stands before the seal, at the end of ``bundle.json``.
+_SEAL = b', "seal": "'
 #: Token budget of the padded batches that ``slmbench export`` judges and ``slmbench profile`` times.
 BATCH_TOKENS = 2048
 #: Texts looked at together when batches are formed by length: enough to find equals, little to hold.
@@ -155,14 +157,15 @@ class BundleFiles(NamedTuple):
         if not folder.is_dir():
             raise UsageError(f"there is no bundle folder {folder}")
         try:
-            document = json.loads(record.read_text(encoding="utf-8"))
+            raw = record.read_bytes()
+            document = json.loads(raw)
             if document["schema"] != SCHEMA:
                 raise SlmbenchError(
                     f"{folder} was written as {document['schema']}, this version reads {SCHEMA}: export it again"
                 )
             if not document.get("manifest") or not document.get("seal"):
                 raise SlmbenchError(f"{record} has no manifest: export it again")
-            if seal_of(document) != document["seal"]:
+            if not _is_sealed(raw):
                 raise SlmbenchError(f"{record} was changed after it was sealed: copy the bundle again")
             forms = {
                 name: {
@@ -428,10 +431,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(-1, keepdims=True)
 
 
-def seal_of(document: dict[str, Any]) -> str:
-    """Return the SHA-256, as hex digits, of a ``bundle.json`` without its ``seal``, over its canonical JSON."""
-    rest = {key: value for key, value in document.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def sealed(document: dict[str, Any]) -> str:
+    """Return the text of a ``bundle.json``: its last key is the SHA-256 of every byte before it."""
+    text = json.dumps({key: value for key, value in document.items() if key != "seal"}, ensure_ascii=False)[:-1]
+    return f'{text}{_SEAL.decode()}{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
+
+
+def _is_sealed(raw: bytes) -> bool:
+    """Say whether a ``bundle.json`` is as it was sealed: bytes are hashed, which is faster than reading them."""
+    content, _, seal = raw.rpartition(_SEAL)
+    return seal[:64] == hashlib.sha256(content).hexdigest().encode()
 
 
 def sha256_of_file(path: Path) -> str:

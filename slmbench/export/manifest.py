@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from slmbench.edge.runtime import seal_of
+from slmbench.edge.runtime import sealed
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.files import sha256_of, write_atomically
 from slmbench.records.bundle import Manifest, ManifestFile, ManifestText
@@ -72,8 +72,6 @@ def write_bundle(record: BundleRecord, folder: Path) -> BundleRecord:
         }
     )
     record = record.model_copy(update={"manifest": manifest, "seal": None})
-    document = json.loads(record.to_json())
-    record = record.model_copy(update={"seal": seal_of(document)})
-    document["seal"] = record.seal
-    write_atomically(folder / RECORD, json.dumps(document, ensure_ascii=False) + "\n")
-    return record
+    text = sealed(json.loads(record.to_json()))
+    write_atomically(folder / RECORD, text)
+    return record.model_copy(update={"seal": json.loads(text)["seal"]})

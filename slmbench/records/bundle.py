@@ -228,7 +228,7 @@ class BundleRecord(Record):
     #: The file with the tokenizer inside, where it was asked for.
     with_tokenizer: TokenizerInside | None = None
     manifest: Manifest
-    #: SHA-256 of the rest of the document (``slmbench.edge.runtime.seal_of``).
+    #: SHA-256 of every byte before it in the file (``slmbench.edge.runtime.sealed``).
     seal: str | None = None
 
     @property

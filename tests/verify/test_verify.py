@@ -6,7 +6,7 @@ import shutil
 import pytest
 from sealing import reseal, spoil
 
-from slmbench.edge.runtime import seal_of
+from slmbench.edge.runtime import sealed
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.hardware import cpu
@@ -31,8 +31,10 @@ def test_the_manifest_holds_what_the_bundle_answers(tiny_bundle):
     files = {path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*") if path.is_file()}
     assert set(manifest.files) == files - {"bundle.json"}
     assert manifest.tokenizer_sha256 == manifest.files["tokenizer.json"].sha256
-    document = json.loads((tiny_bundle / "bundle.json").read_text())
-    assert document["seal"] == seal_of(document) == record.seal
+    text = (tiny_bundle / "bundle.json").read_text(encoding="utf-8")
+    document = json.loads(text)
+    assert text == sealed(document)
+    assert document["seal"] == record.seal
 
 
 def test_a_bundle_agrees_where_it_was_made(tiny_bundle, floor_bundle):
