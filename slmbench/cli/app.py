@@ -16,6 +16,7 @@ from slmbench.cli.fewshot import fewshot
 from slmbench.cli.finetune import finetune
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
+from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def _program(
     """
 
 
-for command in (fetch, finetune, fewshot, evaluate, export, cascade, verify, profile, compare, predict):
+for command in (fetch, finetune, fewshot, evaluate, export, cascade, verify, profile, tune, compare, predict):
     app.command()(command)
 
 

@@ -33,6 +33,25 @@ def compare(
         float | None,
         typer.Option("--min-accuracy", help="Lowest accuracy, as 0.85 or 85."),
     ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option("--pareto", help="Axes of the Pareto front, such as accuracy,p50,size. [accuracy and latency]"),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            help="An earlier profile or folder of them, or a row such as 'minilm-l6 int8', to hold rows against.",
+        ),
+    ] = None,
+    fail_if_slower: Annotated[
+        str | None,
+        typer.Option("--fail-if-slower", help="Exit 1 when a median latency is over the baseline's by more: 5%."),
+    ] = None,
+    fail_if_worse: Annotated[
+        str | None,
+        typer.Option("--fail-if-worse", help="Exit 1 when an accuracy is lower by more points than this: 0.5."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +65,7 @@ def compare(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="Folder for comparison.json, report.md and the plots."),
+        typer.Option("--report", help="Folder for report.html, report.md, comparison.json, rows.csv and the plots."),
     ] = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -59,13 +78,16 @@ def compare(
       slmbench compare --recipe quickstart
       slmbench compare --recipe study-001 --offline
       slmbench compare --max-p95-ms 20 --min-accuracy 85
+      slmbench compare --pareto accuracy,p50,size
+      slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import decision_view
-        from slmbench.compare import Constraints
+        from slmbench.compare import Baseline, Constraints, parse_axes, percentage
         from slmbench.compare import compare as decide
-        from slmbench.errors import UsageError
+        from slmbench.compare.table import baseline_lines
+        from slmbench.errors import SlmbenchError, UsageError
 
         constraints = Constraints(
             max_p95_ms=max_p95_ms,
@@ -73,12 +95,21 @@ def compare(
             max_size_mb=max_size_mb,
             min_accuracy=min_accuracy,
         )
+        axes = parse_axes(pareto) if pareto is not None else None
+        slower = percentage(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
+        worse = percentage(fail_if_worse, "--fail-if-worse") if fail_if_worse is not None else None
+        if baseline is None and (slower is not None or worse is not None):
+            raise UsageError("--fail-if-slower and --fail-if-worse need --baseline: a profile, a folder or a row")
         report = report or Path("comparisons") / (
             (Path(recipe).stem + ("-offline" if offline else "")) if recipe else "latest"
         )
         if recipe is not None:
             if profiles:
                 raise UsageError("give profiles or --recipe, not both")
+            if axes is not None or baseline is not None:
+                raise UsageError(
+                    "--pareto and --baseline go with profiles: run the recipe, then compare its profiles"
+                )
             from slmbench.recipes import run_recipe
 
             record = run_recipe(
@@ -95,8 +126,12 @@ def compare(
             record = decide(
                 profiles or None,
                 constraints=constraints,
+                pareto=axes,
+                baseline=Baseline(baseline, slower, worse) if baseline is not None else None,
                 report_dir=report,
                 command=command_line(ctx),
                 progress=out,
             )
-        out.result(record.to_json(), *decision_view(record, report))
+        out.result(record.to_json(), *decision_view(record, report), *baseline_lines(record))
+        if record.baseline and record.baseline.failures:
+            raise SlmbenchError("; ".join(record.baseline.failures))

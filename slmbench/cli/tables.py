@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         CheckpointRecord,
         ComparisonRecord,
         FormRecord,
-        ProfileRecord,
         RunRecord,
         VerificationRecord,
     )
@@ -159,40 +158,6 @@ def verification_summary(record: VerificationRecord) -> list[RenderableType]:
     return parts
 
 
-def profile_table(records: Sequence[ProfileRecord]) -> Table:
-    """Show profiles side by side; what the machine made uncertain stands below."""
-    table = plain_table(
-        "bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms", "reviews/s", "peak MB", "cold ms", "MB"
-    )
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for record in records:
-        interval = record.latency.ci95_ms
-        table.add_row(
-            record.bundle,
-            record.form,
-            f"{100 * record.accuracy:.1f} %",
-            f"{record.latency.p50_ms:.3g}" + (f" [{interval[0]:.3g}–{interval[1]:.3g}]" if interval else ""),
-            _or_dash(record.latency.p95_ms, ".3g"),
-            _or_dash(record.throughput.reviews_per_second if record.throughput else None, ",.0f"),
-            _or_dash(record.memory.peak_bytes and record.memory.peak_bytes / 1e6, ",.0f"),
-            f"{record.cold_start_ms:,.0f}",
-            f"{record.size_bytes / 1e6:.1f}",
-        )
-    notes = dict.fromkeys(
-        note
-        for record in records
-        for note in (
-            *record.warnings,
-            *([f"{record.bundle} {record.form}: {record.latency.note}"] if record.latency.note else []),
-        )
-    )
-    if notes:
-        table.caption = "\n".join(notes)
-        table.caption_justify = "left"
-    return table
-
-
 def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType]:
     """Show a comparison: the table, then the decision, then where the whole story is."""
     from slmbench.compare import decision_table
@@ -200,7 +165,7 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
     parts: list[RenderableType] = [decision_table(record)]
     parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
     parts += [Text(fact) for fact in record.floor]
-    parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.md'}", style="dim"))
+    parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
     return parts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from slmbench.compare.axes import AXES
 from slmbench.compare.cells import machine_name
 from slmbench.compare.decision import SIGNIFICANCE, compare_accuracy
 from slmbench.compare.formatting import counted, listing, milliseconds, p_value, percent, points
@@ -51,11 +52,12 @@ def floor_facts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
     return facts, failing
 
 
-def caveats(machines: Mapping[str, Sequence[Cell]]) -> list[str]:
+def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None = None) -> list[str]:
     """Collect what limits the comparison.
 
     Args:
         machines: Measured cells by machine.
+        axes: Axes asked for of the Pareto front, by name.
 
     Returns:
         One sentence each, those about accuracy first.
@@ -70,7 +72,7 @@ def caveats(machines: Mapping[str, Sequence[Cell]]) -> list[str]:
         )
     for group in machines.values():
         where = f"{machine_name(group[0].profile)}: " if len(machines) > 1 else ""
-        found += [where + sentence for sentence in _measuring(group)]
+        found += [where + sentence for sentence in _measuring(group, axes)]
     return list(dict.fromkeys(found))
 
 
@@ -98,7 +100,7 @@ def _differing_training(cells: Sequence[Cell]) -> list[str]:
     return [f"the rows were trained on different numbers of reviews ({'; '.join(parts)})"]
 
 
-def _measuring(cells: Sequence[Cell]) -> list[str]:
+def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
     """Collect what limits the measurements of one machine."""
     found = []
     words = [cell for cell in cells if cell.profile.corpus.inputs == "length-matched words"]
@@ -117,8 +119,15 @@ def _measuring(cells: Sequence[Cell]) -> list[str]:
         if note:
             found.append(f"{_who(group, cells)}: {note}")
     short = [cell for cell in cells if cell.row.p95_ms is None]
-    if short:
+    if short and axes is None:
         found.append(f"too few latency samples for p95, so the front is over p50: {_who(short, cells)}")
+    for name in axes or ():
+        unknown = [cell for cell in cells if AXES[name].value(cell.row) is None]
+        if unknown:
+            found.append(f"not considered for the Pareto front, because {name} is not known: {_who(unknown, cells)}")
+    estimated = [cell for cell in cells if cell.row.energy_quality == "estimated"]
+    if estimated:
+        found.append(f"energy is estimated, not measured: {_who(estimated, cells)}")
     by_warning: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         for warning in cell.profile.warnings:

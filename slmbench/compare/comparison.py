@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slmbench.compare.baseline import Baseline, hold_against
 from slmbench.compare.caveats import caveats, floor_facts
 from slmbench.compare.cells import (
     cells_by_machine,
@@ -32,6 +33,8 @@ def compare(
     paths: Sequence[Path] | None = None,
     *,
     constraints: Constraints = Constraints(),  # noqa: B008 - immutable
+    pareto: Sequence[str] | None = None,
+    baseline: Baseline | None = None,
     failures: Sequence[Row] = (),
     unprofiled: Sequence[Row] = (),
     notes: Sequence[str] = (),
@@ -49,11 +52,14 @@ def compare(
         paths: Profile JSON files and folders of them (not searched deeper); ``None`` means ``profiles/``. May
             be empty when ``failures`` are given.
         constraints: Limits that a recommendation must keep.
+        pareto: Axes of the Pareto front, by name (``slmbench.compare.axes``); ``None`` means accuracy and latency.
+            The recommendation does not depend on them.
+        baseline: What to hold the rows against; what fails it is told in the record's ``baseline``.
         failures: Cells that could not be measured, each with its reason in ``failure``.
         unprofiled: Classifiers of which only the accuracy is known, each with its reason in ``unprofiled``; they
             are shown and take no part in the decision.
         notes: What has to be read before any number; shown first.
-        report_dir: Where to write ``comparison.json``, ``report.md`` and plots; ``None`` writes nothing.
+        report_dir: Where to write ``comparison.json``, the reports, ``rows.csv`` and plots; ``None`` writes nothing.
         name: Name of the comparison.
         command: The command line, for the record.
         progress: Told what is going on.
@@ -62,7 +68,7 @@ def compare(
         The decision. Rows are grouped by machine and sorted by median latency, failures last.
 
     Raises:
-        UsageError: A path is not there, or the report folder holds files of another kind.
+        UsageError: A path or the baseline is not there, or the report folder holds files of another kind.
         SlmbenchError: There is no profile, a file is not one or is damaged, or the report cannot be written.
     """
     if report_dir is not None:
@@ -71,8 +77,9 @@ def compare(
     found = [] if others and paths is not None and not paths else load_profiles(paths, progress)
     profiles = newest_of_each_cell(found)
     machines = cells_by_machine(name_cells(profiles))
-    decisions = {machine: decide(cells, constraints) for machine, cells in machines.items()}
-    facts, failing = floor_facts([cell for cells in machines.values() for cell in cells])
+    decisions = {machine: decide(cells, constraints, pareto) for machine, cells in machines.items()}
+    measured = [cell for cells in machines.values() for cell in cells]
+    facts, failing = floor_facts(measured)
     older = len(found) - len(profiles)
     superseded = [f"{counted(older, 'older profile')} of cells measured again left out"] if older else []
 
@@ -117,7 +124,8 @@ def compare(
         decisions=by_machine,
         floor=facts,
         notes=list(notes),
-        caveats=failing + caveats(machines) + superseded,
+        caveats=failing + caveats(machines, pareto) + superseded,
+        baseline=hold_against(baseline, measured) if baseline else None,
         machines={machine: machine_facts(cells[0].profile) for machine, cells in machines.items()},
     )
     if report_dir is not None:
@@ -143,7 +151,7 @@ def _machine_decision(machine: str, decision: Decision) -> MachineDecision:
         sentence=sentence,
         recommended=recommended,
         pareto=[front.label for front in decision.front],
-        front_latency=decision.front_latency,
+        front_axes=decision.front_axes,
     )
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from slmbench.compare import sentences
+from slmbench.compare.axes import costs
 from slmbench.compare.pareto import dominates, pareto_front
 from slmbench.statistics import PairedDifference, paired_difference
 
@@ -42,7 +43,8 @@ class Decision:
     recommended: Cell | None
     why: str
     front: list[Cell]
-    front_latency: Literal["p95", "p50"]
+    #: Names of the axes that the front is over.
+    front_axes: list[str]
     #: Why each cell that is not recommended lost.
     rejected: list[tuple[Cell, str]] = field(default_factory=list)
 
@@ -64,12 +66,13 @@ def cannot_be_told_apart(difference: PairedDifference) -> bool:
     return difference.p_value >= SIGNIFICANCE and round(abs(difference.difference), 9) <= EQUAL_WITHIN
 
 
-def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
+def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] | None = None) -> Decision:
     """Decide for the cells of one machine.
 
     Args:
         cells: Measured cells of one machine, at least one.
         constraints: The limits of the deployment.
+        axes: What the front is over; ``None`` as :func:`front_of` says. The recommendation does not depend on it.
 
     Returns:
         The recommended cell, if any, and a reason for every other one.
@@ -80,7 +83,7 @@ def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
     accepted = [cell for cell in cells if cell not in lost]
     comparable = _comparable(accepted)
     lost |= {cell: sentences.incomparable(cell, comparable[0]) for cell in accepted if cell not in comparable}
-    front, latency = front_of(comparable)
+    front, axes = front_of(comparable, axes)
     for cell in comparable:
         if violations := constraints.violations(cell.row):
             lost[cell] = "; ".join(violations)
@@ -93,7 +96,7 @@ def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
     limits = constraints.as_dict()
     if not candidates:
         why = sentences.nothing_left(limits, [cell.row for cell in comparable])
-        return Decision(None, why, front, latency, [(cell, lost[cell]) for cell in cells])
+        return Decision(None, why, front, axes, [(cell, lost[cell]) for cell in cells])
 
     best = max(candidates, key=lambda cell: (cell.accuracy, -cell.p50_ms))
     to_best = {cell: compare_accuracy(best, cell) for cell in candidates}
@@ -105,7 +108,7 @@ def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
         if cell in equal:
             lost[cell] = sentences.equal_but_loses(cell, winner, best, to_best)
         else:
-            dominator = _dominator(cell, candidates, latency)
+            dominator = _dominator(cell, candidates, axes)
             lost[cell] = sentences.less_accurate(
                 cell,
                 winner,
@@ -118,22 +121,25 @@ def decide(cells: Sequence[Cell], constraints: Constraints) -> Decision:
     why = sentences.won(
         winner, best, fastest, to_best[winner], others, candidates=len(candidates), limited=bool(limits)
     )
-    return Decision(winner, why, front, latency, [(cell, lost[cell]) for cell in cells if cell is not winner])
+    return Decision(winner, why, front, axes, [(cell, lost[cell]) for cell in cells if cell is not winner])
 
 
-def front_of(cells: Sequence[Cell]) -> tuple[list[Cell], Literal["p95", "p50"]]:
-    """Return the cells on the front over accuracy and latency, and which latency it is over.
+def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> tuple[list[Cell], list[str]]:
+    """Return the cells on the Pareto front, and the axes that it is over.
 
-    The latency is p95 when every cell's samples support it, p50 otherwise: one statistic for all.
+    Args:
+        cells: Cells of one machine, evaluated on the same reviews.
+        axes: Names of ``slmbench.compare.axes``. ``None`` means accuracy and latency: p95 when every cell's samples
+            support it, p50 otherwise, one statistic for all.
+
+    Returns:
+        The front and the axes. A cell of which an axis is not known takes no part.
     """
-    latency: Literal["p95", "p50"] = "p95" if all(cell.row.p95_ms is not None for cell in cells) else "p50"
-    on_front = pareto_front([_costs(cell, latency) for cell in cells])
-    return [cell for cell, kept in zip(cells, on_front, strict=True) if kept], latency
-
-
-def _costs(cell: Cell, latency: str) -> tuple[float, float]:
-    p95 = cell.row.p95_ms
-    return -cell.accuracy, p95 if latency == "p95" and p95 is not None else cell.p50_ms
+    if axes is None:
+        axes = ["accuracy", "p95" if all(cell.row.p95_ms is not None for cell in cells) else "p50"]
+    known = [(cell, cost) for cell in cells if (cost := costs(cell.row, axes)) is not None]
+    on_front = pareto_front([cost for _, cost in known])
+    return [cell for (cell, _), kept in zip(known, on_front, strict=True) if kept], list(axes)
 
 
 def _comparable(cells: Sequence[Cell]) -> list[Cell]:
@@ -172,7 +178,10 @@ def _gains(cell: Cell, reference: Cell) -> bool:
     return cell.clearly_faster_than(reference) or cell.size_bytes < reference.size_bytes
 
 
-def _dominator(cell: Cell, cells: Sequence[Cell], latency: str) -> Cell | None:
+def _dominator(cell: Cell, cells: Sequence[Cell], axes: Sequence[str]) -> Cell | None:
     """Return the most accurate cell that is nowhere worse than this one and somewhere better."""
-    better = [other for other in cells if dominates(_costs(other, latency), _costs(cell, latency))]
+    own = costs(cell.row, axes)
+    if own is None:
+        return None
+    better = [other for other in cells if (cost := costs(other.row, axes)) is not None and dominates(cost, own)]
     return max(better, key=lambda other: other.accuracy, default=None)

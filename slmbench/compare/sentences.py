@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.compare.constraints import best_within_reach, limits_phrase
 from slmbench.compare.formatting import (
     counted,
+    limit,
     listing,
     megabytes,
     milliseconds,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from slmbench.compare.cells import Cell
     from slmbench.records import Row
-    from slmbench.statistics import PairedDifference
+    from slmbench.statistics import Interval, PairedDifference
 
 #: How many cells that could have been chosen as well a reason names.
 _NAMED = 2
@@ -177,3 +178,80 @@ def _is(cell: Cell, winner: Cell) -> str:
     if cell.size_bytes > winner.size_bytes:
         parts.append(times(cell.size_bytes / winner.size_bytes, "larger"))
     return f"is {listing(parts)}" if parts else "is no faster"
+
+
+def timed_otherwise(cell: Cell, other: Cell) -> str:
+    """Say why the latency of a cell cannot be held against a baseline; the predicate of a sentence."""
+    return (
+        f"was timed on {_way(cell)}, the baseline on {_way(other)}, so their latencies are not compared: measure the"
+        " baseline here in the same way"
+    )
+
+
+def _way(cell: Cell) -> str:
+    profile = cell.profile
+    machine = profile.hardware.get("machine") or profile.hardware["fingerprint"]
+    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {profile.scenario})"
+
+
+def answered_otherwise(cell: Cell, other: Cell) -> str:
+    """Say why the accuracy of a cell cannot be held against a baseline; the predicate of a sentence."""
+    return (
+        f"was tested on other reviews ({cell.test_hash[:8]}) than the baseline ({other.test_hash[:8]}), so their"
+        " accuracies are not compared: export or profile both with the same test rows"
+    )
+
+
+def speed_against(cell: Cell, other: Cell, interval: Interval | None, undecided: bool) -> str:
+    """Say how a cell's median latency stands to a baseline's; the predicate of a sentence.
+
+    Args:
+        cell: What is held against the baseline.
+        other: The baseline, timed alike.
+        interval: Of the ratio of the medians.
+        undecided: Whether the ratio is over the limit and the interval still includes 1.
+    """
+    ratio = cell.p50_ms / other.p50_ms
+    medians = f"p50 {milliseconds(cell.p50_ms)} against {milliseconds(other.p50_ms)} of {_baseline(cell, other)}"
+    if interval is None:
+        return f"has too few latency samples to be compared ({medians})"
+    numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {interval[0]:.3f}–{interval[1]:.3f})"
+    if interval[0] > 1:
+        return f"is {times(ratio, 'slower')} {numbers}"
+    if interval[1] < 1:
+        return f"is {times(1 / ratio, 'faster')} {numbers}"
+    if undecided:
+        return f"is {times(ratio, 'slower')}, over the limit, but it may be chance: measure both longer {numbers}"
+    return f"is as fast within the noise {numbers}"
+
+
+def accuracy_against(cell: Cell, other: Cell, difference: PairedDifference) -> str:
+    """Say how a cell's accuracy stands to a baseline's on the same reviews; the predicate of a sentence."""
+    if not difference.only_first_right + difference.only_second_right:
+        return f"is right on the same reviews ({percent(cell.accuracy)})"
+    low, high = (f"{end * 100:+.1f}" for end in difference.ci95)
+    numbers = (
+        f"({percent(cell.accuracy)} against {percent(other.accuracy)} of {_baseline(cell, other)}, 95 % interval of"
+        f" the difference {low} to {high} points, {p_value(difference.p_value)})"
+    )
+    if difference.difference == 0:
+        return f"is as accurate {numbers}"
+    return f"is {points(difference.difference)} {'more' if difference.difference > 0 else 'less'} accurate {numbers}"
+
+
+def over_limit(cell: Cell, predicate: str, most: float, unit: str, *, failing: bool) -> str:
+    """Say that a cell fails a limit of the baseline, or that the limit could not be checked.
+
+    Args:
+        cell: The cell.
+        predicate: What was found.
+        most: The limit, as a fraction.
+        unit: Of the limit: "%" or "points".
+        failing: Whether the limit is exceeded, rather than not to be checked.
+    """
+    ending = f"the limit is {limit(most * 100)} {unit}" if failing else "the limit cannot be checked"
+    return f"{cell.label} {predicate}; {ending}"
+
+
+def _baseline(cell: Cell, other: Cell) -> str:
+    return "the baseline" if other.label == cell.label else other.label

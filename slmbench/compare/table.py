@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.formatting import bare_megabytes, half_width, listing, parameters, percent, three_digits
 
@@ -182,10 +183,8 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
         limits = f" within {limits_phrase(record.constraints)}" if record.constraints else ""
         lines.append(f"{marks.recommended} recommended{limits}")
     if any(row.pareto for row in record.rows):
-        latencies = dict.fromkeys(decision.front_latency for decision in record.decisions)
-        lines.append(
-            f"{marks.front} Pareto front: no row is both more accurate and faster ({' or '.join(latencies)})"
-        )
+        phrases = dict.fromkeys(front_phrase(decision.front_axes) for decision in record.decisions)
+        lines.append(f"{marks.front} Pareto front: {'; or '.join(phrases)}")
     measured = [row for row in record.rows if row.failure is None]
     if measured:
         lines.append(measured_on(measured))
@@ -201,6 +200,15 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
         lines.append(f"accuracy only: {listing(rows)}: {reason}")
     lines += [f"{marks.out} refused: {row.label}: {row.refusal}" for row in measured if row.refusal is not None]
     return "\n".join(lines)
+
+
+def baseline_lines(record: ComparisonRecord) -> list[Text]:
+    """Say how each row stands against the baseline, one line a row; nothing without a baseline."""
+    if record.baseline is None:
+        return []
+    lines = [f"against the baseline {record.baseline.against}:"]
+    lines += [check.sentence for check in record.baseline.checks]
+    return [Text(line) for line in [*lines, *record.baseline.notes]]
 
 
 def measured_on(rows: Sequence[Row]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("onnxruntime",)
 DEVICES = ("cpu",)
+SCENARIOS = ("single", "offline", "server")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class ProfileOptions:
         threads: Threads inside one inference; ``None`` is the cores this process may use.
         processes: Fresh processes a cell; their spread is larger than that inside one.
         time_limit_s: Seconds a cell may sample for, over all its processes, loading not counted.
+        scenario: What is timed; :data:`SCENARIOS`.
+        batch_tokens: Token budget of a batch where batches are timed.
+        qps: Reviews that arrive a second in the ``server`` scenario.
+        max_p95_ms: In the ``server`` scenario without a rate: the highest rate is sought whose p95 keeps to this.
     """
 
     forms: tuple[str, ...] | None = None
@@ -37,6 +43,10 @@ class ProfileOptions:
     threads: int | None = None
     processes: int = 3
     time_limit_s: float = 20.0
+    scenario: str = "single"
+    batch_tokens: int = BATCH_TOKENS
+    qps: float | None = None
+    max_p95_ms: float | None = None
 
     def check(self) -> None:
         """Check the options.
@@ -51,8 +61,22 @@ class ProfileOptions:
         for option, value in {"--threads": self.threads, "--processes": self.processes}.items():
             if value is not None and value < 1:
                 raise UsageError(f"{option} must be at least 1, not {value}")
-        if not self.time_limit_s > 0:
-            raise UsageError(f"--time-limit must be above 0, not {self.time_limit_s}")
+        if self.batch_tokens < 1:
+            raise UsageError(f"--batch-tokens must be at least 1, not {self.batch_tokens}")
+        limits = {"--time-limit": self.time_limit_s, "--qps": self.qps, "--max-p95-ms": self.max_p95_ms}
+        for option, limit in limits.items():
+            if limit is not None and not 0 < limit < float("inf"):
+                raise UsageError(f"{option} must be above 0, not {limit}")
+        self._check_scenario()
+
+    def _check_scenario(self) -> None:
+        if self.scenario not in SCENARIOS:
+            raise UsageError(f"--scenario {self.scenario}: choose among {', '.join(SCENARIOS)}")
+        rates = [option for option, value in (("--qps", self.qps), ("--max-p95-ms", self.max_p95_ms)) if value]
+        if self.scenario == "server" and len(rates) != 1:
+            raise UsageError("--scenario server needs --qps RATE, or --max-p95-ms X to find the highest rate")
+        if self.scenario != "server" and rates:
+            raise UsageError(f"{rates[0]} is an option of --scenario server")
 
     def with_forms(self, *forms: str) -> ProfileOptions:
         """Return the same options for other forms."""
@@ -108,8 +132,17 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
         threads=options.threads or usable_cores(),
         processes=options.processes,
         time_limit_s=options.time_limit_s,
+        **_scenario_inputs(options),
         versions={name: versions.get(name) for name in ("onnxruntime", "numpy", "tokenizers", "python")},
     )
+
+
+def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
+    """Return what a key holds besides, of scenarios that came later: keys of older records stay what they are."""
+    if options.scenario == "single" and options.batch_tokens == BATCH_TOKENS:
+        return {}
+    inputs: dict[str, float | str] = {"scenario": options.scenario, "batch_tokens": options.batch_tokens}
+    return inputs | {name: value for name in ("qps", "max_p95_ms") if (value := getattr(options, name)) is not None}
 
 
 def finished_profile(cell: Cell, options: ProfileOptions, output: Path) -> Path | None:
@@ -122,4 +155,13 @@ def profile_name(cell: Cell, options: ProfileOptions) -> str:
     """Return the name of a cell's record, which is also its file's."""
     threads = options.threads or usable_cores()
     machine = hardware_fingerprint()["fingerprint"][:8]
-    return f"{cell.folder.resolve().name}.{cell.form}.{options.backend}-{options.device}-{threads}t.{machine}"
+    setting = f"{options.backend}-{options.device}-{threads}t"
+    return f"{cell.folder.resolve().name}.{cell.form}.{setting}{_scenario_suffix(options)}.{machine}"
+
+
+def _scenario_suffix(options: ProfileOptions) -> str:
+    """Return what tells a record's name from that of another scenario; nothing for single reviews."""
+    if options.scenario == "server":
+        return f"-server-{options.qps:g}qps" if options.qps else f"-server-p95-{options.max_p95_ms:g}ms"
+    batches = "" if options.batch_tokens == BATCH_TOKENS else f"-{options.batch_tokens}tokens"
+    return ("" if options.scenario == "single" else f"-{options.scenario}") + batches

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
-from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
-from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import Sampled, closed, sample
+from slmbench.profiling.conditions import NOTABLE_SHARE, causes, conditions_of
+from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
+    Conditions,
     Energy,
     FormRecord,
     Latency,
     Memory,
+    MemoryPhase,
     ProfileRecord,
     Throughput,
     write_record,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
     from slmbench.progress import Progress
 
-#: Reviews in a throughput pass and how often it is run in each process.
-PASSES = 2
 #: A processor busier than this before a measurement is worth a warning.
 BUSY_PERCENT = 20.0
 
@@ -91,21 +90,10 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
     warnings = _busy_warning() + _isa_warning(form) + _routing_warning(cell, workload)
     threads = options.threads or usable_cores()
     task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
-    sampled: list[Sampled] = []
-    starts: list[MeasuredProcess] = []
-    passes: list[float] = []
-    peaks: list[tuple[int | None, str | None]] = []
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        for _ in range(options.processes):
-            with MeasuredProcess(task) as process:
-                starts.append(process)
-                count = len(sampled[0].ms) if sampled else None
-                sampled.append(sample(process, options.time_limit_s / options.processes, count))
-                # The peak of serving one review at a time: larger batches would hide it.
-                memory = process.ask({"do": "memory"})
-                peaks.append((memory["peak_bytes"], memory["source"]))
-                passes += [process.ask({"do": "offline", "batch_tokens": BATCH_TOKENS})["s"] for _ in range(PASSES)]
-            bar.advance()
+        measured = run_scenario(task, options, bar)
+    hardware = hardware_fingerprint()
+    conditions = conditions_of(measured.seen)
     return ProfileRecord(
         name=profile_name(cell, options),
         key=profile_key(cell, options),
@@ -115,7 +103,7 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
         device=options.device,
         threads=threads if cell.bundle.needs_onnxruntime else 1,
-        scenario="single",
+        scenario=options.scenario,
         model=cell.bundle.model,
         method=cell.bundle.method,
         architecture=cell.bundle.architecture,
@@ -124,17 +112,16 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         labels=cell.bundle.labels,
         accepted=form.accepted,
         reason=form.reason,
-        latency=_latency(sampled, options),
-        throughput=Throughput(
-            batch_tokens=BATCH_TOKENS,
-            reviews=len(workload.texts),
-            tokens=workload.tokens,
-            passes_s=passes,
+        latency=Latency(
+            processes_ms=measured.latency_ms,
+            reviews=len(workload.texts) if options.scenario == "single" else None,
+            note=measured.note,
         ),
-        memory=_memory(starts, peaks),
+        throughput=_throughput(measured, options, workload),
+        memory=_memory(measured, form),
         cold=ColdStart(
-            processes_ms=[process.cold_ms for process in starts],
-            load_ms=[process.started["load_ms"] for process in starts],
+            processes_ms=[process.cold_ms for process in measured.starts],
+            load_ms=[process.started["load_ms"] for process in measured.starts],
         ),
         energy=Energy(),
         size_bytes=form.bytes + cell.bundle.shared_bytes,
@@ -142,26 +129,42 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         regime=form.regime,
         trained_on=cell.bundle.corpus,
         corpus=workload.identity,
-        warnings=warnings + _stability_warnings(sampled),
-        hardware=hardware_fingerprint(),
+        warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
+        conditions=conditions,
+        load=measured.load,
+        hardware=hardware,
         software=software_versions(),
     )
 
 
-def _latency(sampled: list[Sampled], options: ProfileOptions) -> Latency:
-    note = None
-    if not closed(sampled[0].ms):
-        note = (
-            f"the 95 % interval of the median did not close to ±3 % within {options.time_limit_s:g} s"
-            f" ({len(sampled[0].ms)} samples a process)"
-        )
-    return Latency(processes_ms=[process.ms for process in sampled], note=note)
+def _throughput(measured: Measured, options: ProfileOptions, workload: Workload) -> Throughput | None:
+    if not measured.passes_s:
+        return None
+    return Throughput(
+        batch_tokens=options.batch_tokens,
+        reviews=len(workload.texts),
+        tokens=workload.tokens,
+        passes_s=[seconds for process in measured.passes_s for seconds in process],
+        processes_s=measured.passes_s,
+    )
 
 
-def _memory(starts: list[MeasuredProcess], peaks: list[tuple[int | None, str | None]]) -> Memory:
-    loads = [process.started["load_bytes"] for process in starts if process.started["load_bytes"] is not None]
-    known = [peak for peak, _ in peaks if peak is not None]
-    return Memory(load_bytes=max(loads, default=None), peak_bytes=max(known, default=None), source=peaks[0][1])
+def _memory(measured: Measured, form: FormRecord) -> Memory:
+    loads = [process.started["load_bytes"] for process in measured.starts]
+    phases: dict[str, int] = {}
+    for _, last in measured.memory:
+        for name, peak in last["phases"].items():
+            phases[name] = max(peak, phases.get(name, 0))
+    return Memory(
+        load_bytes=max((load for load in loads if load is not None), default=None),
+        peak_bytes=max(
+            (own["peak_bytes"] for own, _ in measured.memory if own["peak_bytes"] is not None), default=None
+        ),
+        source=measured.memory[0][0]["source"],
+        phases=[MemoryPhase(name=name, peak_bytes=peak) for name, peak in phases.items()] or None,
+        phases_apart=all(last["apart"] for _, last in measured.memory) if phases else None,
+        model_bytes=form.bytes,
+    )
 
 
 def _isa_warning(form: FormRecord) -> list[str]:
@@ -188,14 +191,16 @@ def _busy_warning() -> list[str]:
     return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
 
 
-def _stability_warnings(sampled: list[Sampled]) -> list[str]:
+def _stability_warnings(measured: Measured, conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
+    """Say what was unsteady, and why as far as it can be seen; also when others used the CPU and nothing shows."""
     warnings = []
-    if not all(process.stable for process in sampled):
+    if not all(measured.stable):
         warnings.append("latency was still drifting when warm-up ended")
-    medians = [float(np.median(process.ms)) for process in sampled]
+    medians = [float(np.median(process)) for process in measured.latency_ms]
     if len(medians) > 1 and max(medians) > 1.1 * min(medians):
-        warnings.append(
-            f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %:"
-            " other work on this machine, or a changing clock"
-        )
+        warnings.append(f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %")
+    others = max((share for share in conditions.others_share if share is not None), default=0.0)
+    if warnings or measured.note or others > NOTABLE_SHARE:
+        reasons = causes(conditions, hardware)
+        warnings.append(f"why it may be unsteady: {'; '.join(reasons)}")
     return warnings

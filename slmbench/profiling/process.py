@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
-import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Nothing asked of a worker may take longer; a hang becomes a failed cell, not a hung command.
 ANSWER_LIMIT_S = 600.0
+#: What the interpreter is told to run.
+WORKER = ("-m", "slmbench.profiling.worker")
 
 
 class MeasuredProcess:
@@ -44,7 +48,7 @@ class MeasuredProcess:
         request = json.dumps(task) + "\n"
         began = time.perf_counter()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "slmbench.profiling.worker"],
+            [sys.executable, *WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -52,6 +56,10 @@ class MeasuredProcess:
             encoding="utf-8",
             env=environment,
         )
+        # A thread that sleeps in readline is the one way to wait for a pipe with a limit on every system.
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self.started = self._exchange(request)
         except BaseException:
@@ -67,19 +75,30 @@ class MeasuredProcess:
         """
         return self._exchange(json.dumps(request) + "\n")
 
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._child.pid
+
+    def _read(self) -> None:
+        if self._child.stdout is not None:
+            for line in self._child.stdout:
+                self._answers.put(line)
+        self._answers.put("")
+
     def _exchange(self, line: str) -> dict[str, Any]:
-        if self._child.stdin is None or self._child.stdout is None:
+        if self._child.stdin is None:
             raise SlmbenchError("the measured process has no pipes")
         try:
             self._child.stdin.write(line)
             self._child.stdin.flush()
-        except BrokenPipeError:
+        except OSError:  # Windows says "invalid argument" of a pipe whose reader has gone
             raise SlmbenchError(self._last_words()) from None
-        if sys.platform != "win32":  # there, select() takes sockets only
-            ready, _, _ = select.select([self._child.stdout], [], [], ANSWER_LIMIT_S)
-            if not ready:
-                raise SlmbenchError(f"the measured process did not answer within {ANSWER_LIMIT_S:.0f} s")
-        answer = self._child.stdout.readline()
+        try:
+            answer = self._answers.get(timeout=ANSWER_LIMIT_S)
+        except queue.Empty:
+            self._child.kill()
+            raise SlmbenchError(f"the measured process did not answer within {ANSWER_LIMIT_S:g} s") from None
         if not answer:
             raise SlmbenchError(self._last_words())
         return json.loads(answer)
@@ -109,12 +128,15 @@ class MeasuredProcess:
 
     def _end(self) -> None:
         if self._child.stdin is not None:
-            self._child.stdin.close()
+            # What was written to a child that has died cannot be flushed, which close() tries once more.
+            with suppress(OSError):
+                self._child.stdin.close()
         try:
             self._child.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+        self._reader.join()
         if self._child.stdout is not None:
             self._child.stdout.close()
         self._errors.close()

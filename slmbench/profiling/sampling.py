@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.profiling.conditions import Watch
 from slmbench.statistics import median_interval, percentile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.profiling.conditions import Seen
     from slmbench.profiling.process import MeasuredProcess
 
 #: Sampling stops when the 95 % interval of the median reaches no further than this share of it to either side.
@@ -25,10 +29,17 @@ LEAST_SAMPLES = 50
 
 @dataclass(frozen=True)
 class Sampled:
-    """Samples of one process, in milliseconds, and whether warm-up became stable."""
+    """Samples of one process, whether warm-up became stable, and what else the machine did meanwhile.
+
+    Attributes:
+        ms: Samples in milliseconds, in the order taken.
+        stable: Whether warm-up became stable.
+        seen: What the machine did while they were taken.
+    """
 
     ms: list[float]
     stable: bool
+    seen: Seen
 
 
 def warm_up(process: MeasuredProcess) -> bool:
@@ -59,6 +70,7 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) 
         The samples of this process.
     """
     stable = warm_up(process)
+    watch = Watch(process.pid)
     deadline = time.monotonic() + budget_s
     taken: list[float] = []
     while count is None or len(taken) < count:
@@ -68,18 +80,19 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) 
             chunk = min(chunk, count - len(taken))
         rows = list(range(len(taken), len(taken) + chunk))
         taken += process.ask({"do": "single", "rows": rows})["ms"]
+        watch.look()
         if count is None and len(taken) >= LEAST_SAMPLES and closed(taken):
             break
         # A slower process may take twice the time of the first to get as far.
         if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken) >= 2:
             break
-    return Sampled(taken, stable)
+    return Sampled(taken, stable, watch.end())
 
 
-def closed(samples: list[float]) -> bool:
-    """Whether the 95 % interval of the median lies within 3 % of it on both sides."""
+def closed(samples: Sequence[float], precision: float = PRECISION) -> bool:
+    """Whether the 95 % interval of the median lies within so much of it, 3 % by default, on both sides."""
     interval = median_interval(samples)
     if interval is None:
         return False
     median = percentile(samples, 50)
-    return median - interval[0] <= PRECISION * median and interval[1] - median <= PRECISION * median
+    return median - interval[0] <= precision * median and interval[1] - median <= precision * median

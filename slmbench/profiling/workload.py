@@ -54,7 +54,7 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
             progress.say(f"{bundle.name}: {error}; words of the same lengths are timed instead")
     if texts is None:
         kind = "length-matched words"
-        texts = [_words(bundle, folder, tokens) for tokens in lengths]
+        texts = [words_of_length(bundle, folder, tokens) for tokens in lengths]
     identity = WorkloadIdentity(
         name=bundle.corpus.name,
         test_hash=bundle.corpus.test_hash,
@@ -66,7 +66,7 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
     return Workload(texts, identity, int(sum(lengths)))
 
 
-def _words(bundle: BundleRecord, folder: Path, tokens: int) -> str:
+def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
     """Return a text of exactly so many tokens for this bundle."""
     runtime: str = bundle.runtime
     if bundle.cascade:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from slmbench.records.base import Part, Record
-from slmbench.statistics import Interval
+from slmbench.statistics import Interval, PairedDifference
 
 
 class Row(Part):
@@ -36,11 +36,16 @@ class Row(Part):
     p50_ms: float | None = None
     p50_ci95_ms: Interval | None = None
     p95_ms: float | None = None
+    p95_ci95_ms: Interval | None = None
     #: Why ``p95_ms`` is null.
     p95_note: str | None = None
     reviews_per_second: float | None = None
+    reviews_per_second_ci95: Interval | None = None
     peak_bytes: int | None = None
     cold_start_ms: float | None = None
+    joules_per_review: float | None = None
+    #: Whether the energy was measured or estimated.
+    energy_quality: Literal["measured", "estimated"] | None = None
     #: Hash of the rows that the accuracy was computed on.
     test_hash: str | None = None
     test_reviews: int | None = None
@@ -101,8 +106,41 @@ class MachineDecision(Part):
     recommended: Recommendation | None
     #: Labels of the rows on this machine's front.
     pareto: list[str]
-    #: The latency that the front is over: p95 when the samples of every row support it.
-    front_latency: Literal["p95", "p50"]
+    #: What the front is over (``slmbench.compare.axes``): those asked for, or accuracy and p95, or p50 when the
+    #: samples of some row do not support p95.
+    front_axes: list[str]
+
+
+class BaselineCheck(Part):
+    """One row beside the row of the baseline that it is held against."""
+
+    row: str
+    machine: str
+    baseline: str
+    #: Name of the baseline's profile record.
+    baseline_profile: str
+    #: Median latency over that of the baseline, above 1 when slower; ``None`` where the two were not timed alike.
+    p50_ratio: float | None
+    p50_ratio_ci95: Interval | None
+    #: Accuracy minus that of the baseline; ``None`` when the test rows differ.
+    accuracy: PairedDifference | None
+    slower: bool
+    worse: bool
+    #: What can be said of both, in words.
+    sentence: str
+
+
+class BaselineReport(Part):
+    """A comparison held against a baseline; ``failures`` are what makes the command fail."""
+
+    against: str
+    #: Limits as fractions; ``None`` where none was set.
+    fail_if_slower: float | None
+    fail_if_worse: float | None
+    checks: list[BaselineCheck]
+    failures: list[str]
+    #: What was not compared, and why.
+    notes: list[str]
 
 
 class ComparisonRecord(Record):
@@ -125,5 +163,6 @@ class ComparisonRecord(Record):
     #: What has to be read before any number: which models stand in for which.
     notes: list[str] = Field(default_factory=list)
     caveats: list[str]
+    baseline: BaselineReport | None = None
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]

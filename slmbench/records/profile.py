@@ -6,18 +6,32 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
-from slmbench.statistics import Interval, clustered_median_interval, percentile, supported_percentile
+from slmbench.statistics import (
+    Interval,
+    Outliers,
+    clustered_median_interval,
+    clustered_percentile_interval,
+    count_outliers,
+    percentile,
+    supported_percentile,
+)
 
 
 class Latency(Part):
-    """One review at a time, text in, label out; one list of samples a process, in the order taken."""
+    """Text in, label out; one list of samples a process, in the order taken.
+
+    What a sample is depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from
+    its arrival, waiting included.
+    """
 
     processes_ms: list[list[float]]
+    #: Sample ``i`` of a process is of review ``i % reviews``; ``None`` outside the ``single`` scenario.
+    reviews: int | None = None
     #: Set when the interval of the median did not close within the time allowed.
     note: str | None = None
 
@@ -40,10 +54,22 @@ class Latency(Part):
         return supported_percentile(self.samples_ms, 95)[0]
 
     @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def p95_ci95_ms(self) -> Interval | None:
+        """95 % interval of the 95th percentile, where that is supported and so is its interval."""
+        return self._tail_interval(95)
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def p99_ms(self) -> float | None:
         """99th percentile, when 662 samples support it."""
         return supported_percentile(self.samples_ms, 99)[0]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def p99_ci95_ms(self) -> Interval | None:
+        """95 % interval of the 99th percentile, where that is supported and so is its interval."""
+        return self._tail_interval(99)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -70,6 +96,19 @@ class Latency(Part):
         """Median of each process: their spread is larger than the spread inside one."""
         return [percentile(process, 50) for process in self.processes_ms]
 
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def outliers(self) -> Outliers | None:
+        """Samples far above the others of the same review; they are counted and stay in every figure."""
+        if self.reviews is None:
+            return None
+        return count_outliers(self.processes_ms, self.reviews)
+
+    def _tail_interval(self, q: int) -> Interval | None:
+        if supported_percentile(self.samples_ms, q)[0] is None:
+            return None
+        return clustered_percentile_interval(self.processes_ms, q)
+
 
 class Throughput(Part):
     """Reviews in length-sorted batches under a token budget; one entry a pass over the same reviews."""
@@ -78,6 +117,8 @@ class Throughput(Part):
     reviews: int
     tokens: int
     passes_s: list[float]
+    #: The same passes by process; ``None`` in records from before it was kept.
+    processes_s: list[list[float]] | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -87,20 +128,42 @@ class Throughput(Part):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def reviews_per_second_ci95(self) -> Interval | None:
+        """95 % interval of it, as wide as the processes differ; ``None`` from fewer than six passes."""
+        interval = clustered_median_interval(self.processes_s) if self.processes_s else None
+        return None if interval is None else (self.reviews / interval[1], self.reviews / interval[0])
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def tokens_per_second(self) -> float:
         """Tokens (without padding) a second in the median pass."""
         return self.tokens / float(np.median(self.passes_s))
 
 
+class MemoryPhase(Part):
+    """The resident set at its highest in one phase of the measured process, largest over the processes."""
+
+    #: ``interpreter``, ``load``, ``first answer``, ``samples`` or ``batches``.
+    name: str
+    peak_bytes: int
+
+
 class Memory(Part):
     """Kernel high-water marks of the measuring process, largest over the processes; ``None`` where unknown.
 
-    ``load_bytes`` is what loading the bundle added, ``peak_bytes`` the whole process at its highest.
+    ``load_bytes`` is what loading the bundle added, ``peak_bytes`` the whole process at its highest, up to the end
+    of the samples of the scenario.
     """
 
     load_bytes: int | None
     peak_bytes: int | None
     source: str | None
+    #: In the order of time; ``None`` where the system does not tell, and in records from before they were kept.
+    phases: list[MemoryPhase] | None = None
+    #: Whether the kernel's mark was set back between phases; if not, a phase's peak is the highest up to its end.
+    phases_apart: bool | None = None
+    #: Size of the model's file, which the peak holds at least a part of.
+    model_bytes: int | None = None
 
 
 class ColdStart(Part):
@@ -117,6 +180,52 @@ class Energy(Part):
     joules_per_review: float | None = None
     source: str | None = None
     quality: Literal["measured", "estimated"] | None = None
+
+
+class Conditions(Part):
+    """What the machine did while samples were taken, one entry a process; ``None`` where it cannot be read.
+
+    Shares are of the time of all cores together.
+    """
+
+    #: CPU time that went to other processes of this system.
+    others_share: list[float | None]
+    #: CPU time that the hypervisor gave to other machines although this one wanted it.
+    steal_share: list[float | None]
+    #: Lowest and highest clock of the fastest core at the moments looked at.
+    clock_mhz: list[tuple[float, float] | None]
+
+
+class ServerTrial(Part):
+    """One rate tried in the search for the highest that holds a bound."""
+
+    qps: float
+    requests: int
+    #: Requests that took longer than the bound, from arrival to label.
+    late: int
+    holds: bool
+
+
+class ServerLoad(Part):
+    """How reviews arrived in the ``server`` scenario: a Poisson process, one server, first come, first served."""
+
+    qps: float
+    #: Seed of the gaps between arrivals.
+    seed: int
+    #: Of each request, in milliseconds: how long it waited before the server took it up; one list a process.
+    processes_wait_ms: list[list[float]]
+    #: Seconds from the first arrival to the last label, one a process.
+    processes_s: list[float]
+    #: Bound on the 95th percentile that the rate was sought for; ``None`` where the rate was given.
+    max_p95_ms: float | None = None
+    #: Rates tried in the search, in the order tried.
+    trials: list[ServerTrial] = Field(default_factory=list)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def served_per_second(self) -> float:
+        """Reviews a second that left the server, over all processes."""
+        return sum(map(len, self.processes_wait_ms)) / sum(self.processes_s)
 
 
 class WorkloadIdentity(Part):
@@ -160,6 +269,10 @@ class ProfileRecord(Evaluated, Record):
     trained_on: CorpusIdentity
     corpus: WorkloadIdentity
     warnings: list[str]
+    #: What the machine did meanwhile; ``None`` in records from before it was watched.
+    conditions: Conditions | None = None
+    #: Of the ``server`` scenario.
+    load: ServerLoad | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
 

@@ -1,11 +1,20 @@
 """Metrics, intervals and tests: plain functions over arrays, shared by every stage."""
 
+from slmbench.statistics.clusters import (
+    Ratio,
+    clustered_median_interval,
+    clustered_percentile_interval,
+    paired_ratio,
+    ratio_of_medians,
+    t_interval,
+)
 from slmbench.statistics.intervals import (
+    PERCENTILE_SAMPLES,
     Interval,
     bootstrap_interval,
-    clustered_median_interval,
     median_interval,
     percentile,
+    quantile_interval,
     supported_percentile,
 )
 from slmbench.statistics.metrics import (
@@ -17,22 +26,32 @@ from slmbench.statistics.metrics import (
     roc_curve,
     top_k_accuracy,
 )
+from slmbench.statistics.outliers import Outliers, count_outliers
 from slmbench.statistics.paired import PairedDifference, paired_difference
 
 __all__ = [
+    "PERCENTILE_SAMPLES",
     "Evaluation",
     "Interval",
+    "Outliers",
     "PairedDifference",
+    "Ratio",
     "bootstrap_interval",
     "clustered_median_interval",
+    "clustered_percentile_interval",
     "confusion_matrix",
+    "count_outliers",
     "evaluate",
     "mean_average_precision",
     "median_interval",
     "paired_difference",
+    "paired_ratio",
     "percentile",
+    "quantile_interval",
+    "ratio_of_medians",
     "roc_auc",
     "roc_curve",
     "supported_percentile",
+    "t_interval",
     "top_k_accuracy",
 ]

@@ -39,63 +39,35 @@ def supported_percentile(samples: Sequence[float], q: int) -> tuple[float | None
     return percentile(samples, q), None
 
 
-def median_interval(samples: ArrayLike, confidence: float = 0.95) -> Interval | None:
-    """Return the distribution-free interval of the median from order statistics.
+def quantile_interval(samples: ArrayLike, q: float, confidence: float = 0.95) -> Interval | None:
+    """Return the distribution-free interval of a percentile from order statistics.
 
-    The ranks come from the Binomial(n, 1/2) distribution (David & Nagaraja, *Order Statistics*, 3rd ed., §7.1).
+    The ranks come from the Binomial(n, q / 100) distribution (David & Nagaraja, *Order Statistics*, 3rd ed., §7.1).
 
     Args:
-        samples: Observations, shape (n,).
+        samples: Independent observations, shape (n,).
+        q: The percentile, between 0 and 100.
         confidence: Coverage wanted; the interval covers at least this much.
 
     Returns:
-        Lower and upper end, or ``None`` when n < 6, where no 95 % interval exists.
+        Lower and upper end, or ``None`` when no two of so few samples enclose the percentile that surely.
     """
     from scipy.stats import binom
 
     ordered = np.sort(np.asarray(samples, dtype=float))
     n = len(ordered)
-    # [x_(rank), x_(n+1-rank)] covers the median with probability 1 - 2 P(B < rank), and ppf gives the largest rank
-    # at which that is no less than wanted.
-    rank = int(binom.ppf((1 - confidence) / 2, n, 0.5))
-    if rank < 1:
+    # [x_(low), x_(high)] covers with probability 1 - P(B < low) - P(B >= high), B the number of samples below the
+    # percentile; ppf gives the innermost ranks at which neither tail is larger than allowed.
+    low = int(binom.ppf((1 - confidence) / 2, n, q / 100))
+    high = int(binom.ppf((1 + confidence) / 2, n, q / 100)) + 1
+    if low < 1 or high > n:
         return None
-    return float(ordered[rank - 1]), float(ordered[n - rank])
+    return float(ordered[low - 1]), float(ordered[high - 1])
 
 
-def clustered_median_interval(
-    clusters: Sequence[Sequence[float]], *, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> Interval | None:
-    """Return the bootstrap interval of the median over samples that come in clusters, such as processes.
-
-    Clusters are resampled, then the samples inside each (Davison & Hinkley, *Bootstrap Methods and their
-    Application*, § 3.8), so that the interval is as wide as the clusters differ. With one cluster it is
-    :func:`median_interval`.
-
-    Args:
-        clusters: Samples of each cluster, of about equal number.
-        confidence: Coverage wanted.
-        resamples: Number of bootstrap samples.
-        seed: Seed of the resampling.
-
-    Returns:
-        Lower and upper end, or ``None`` when there are fewer than six samples.
-    """
-    if len(clusters) == 1:
-        return median_interval(clusters[0], confidence)
-    if sum(len(cluster) for cluster in clusters) < 6:
-        return None
-    generator = np.random.default_rng(seed)
-    samples = [np.asarray(cluster, dtype=float) for cluster in clusters]
-    medians = np.empty(resamples)
-    for index in range(resamples):
-        drawn = [samples[cluster] for cluster in generator.integers(0, len(samples), len(samples))]
-        medians[index] = np.median(
-            np.concatenate([values[generator.integers(0, len(values), len(values))] for values in drawn])
-        )
-    tail = (1 - confidence) / 2 * 100
-    low, high = np.percentile(medians, [tail, 100 - tail])
-    return float(low), float(high)
+def median_interval(samples: ArrayLike, confidence: float = 0.95) -> Interval | None:
+    """Return :func:`quantile_interval` of the median: of 95 % from six samples on, below that ``None``."""
+    return quantile_interval(samples, 50, confidence)
 
 
 def bootstrap_interval(

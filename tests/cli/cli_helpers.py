@@ -19,6 +19,7 @@ COMMANDS = (
     "export",
     "verify",
     "profile",
+    "tune",
     "compare",
     "predict",
 )

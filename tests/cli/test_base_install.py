@@ -56,7 +56,9 @@ def test_profile_compare_and_predict_work(base_install, here, tiny_bundle, floor
     assert len(compared["rows"]) == 3
     assert compared["recommended"]
     report = here / "comparisons/latest"
-    assert sorted(file.name for file in report.iterdir()) == ["comparison.json", "report.md"]
+    assert sorted(file.name for file in report.iterdir()) == [
+        *("comparison.json", "report.html", "report.md", "rows.csv")
+    ]
     assert "slmbench[report]" in (report / "report.md").read_text(encoding="utf-8")
     for result in predicted:
         assert json.loads(result.stdout)["label"] == "positive"

@@ -55,14 +55,14 @@ def test_ladder_ships_the_fastest_of_the_equally_accurate(decide):
 def test_rows_are_sorted_by_median_latency_and_the_front_is_over_p95(decide):
     record = decide(*ladder())
     assert [row.p50_ms for row in record.rows] == sorted(row.p50_ms for row in record.rows)
-    assert record.decisions[0].front_latency == "p95"
+    assert record.decisions[0].front_axes == ["accuracy", "p95"]
     assert record.pareto == ["tfidf fp32", "minilm-l6-3layers int8", "minilm-l6 int8", "minilm-l6 fp32"]
     assert record.pareto == [row.label for row in record.rows if row.pareto]
 
 
 def test_one_row_without_p95_moves_the_whole_front_to_p50(decide):
     record = decide(profile_record("a", p50_ms=5), profile_record("b", p50_ms=9, accuracy=0.9, samples=100))
-    assert record.decisions[0].front_latency == "p50"
+    assert record.decisions[0].front_axes == ["accuracy", "p50"]
     assert record.pareto == ["a fp32", "b fp32"]
     assert any("too few latency samples for p95" in caveat for caveat in record.caveats)
 

@@ -52,8 +52,10 @@ def test_a_report_holds_the_record_the_decision_and_three_plots(measured, tmp_pa
         *PLOTS[:1],
         "comparison.json",
         PLOTS[1],
+        "report.html",
         "report.md",
         PLOTS[2],
+        "rows.csv",
     ]
     text = (report / "report.md").read_text(encoding="utf-8")
     assert text.index("Ship minilm-l6 int8") < text.index("| model |") < text.index("## Why the others lost")
@@ -79,7 +81,11 @@ def test_without_matplotlib_the_report_is_written_and_says_so(measured, tmp_path
         importlib.util, "find_spec", lambda name, *rest: None if name == "matplotlib" else found(name, *rest)
     )
     compare([measured], report_dir=tmp_path / "report")
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["comparison.json", "report.md"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        *("comparison.json", "report.html", "report.md", "rows.csv")
+    ]
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Ship <strong>minilm-l6 int8</strong>" in page and "slmbench[report]" not in page
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "Ship minilm-l6 int8" in text
     assert "The plots were left out" in text and "slmbench[report]" in text

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from profiling_helpers import FakeProcess
 
-from slmbench.profiling import measuring
+from slmbench.profiling import measuring, scenarios
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def pretend(monkeypatch):
             made[-1].task = task
             return made[-1]
 
-        monkeypatch.setattr(measuring, "MeasuredProcess", start)
+        monkeypatch.setattr(scenarios, "MeasuredProcess", start)
         monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
         return made
 

@@ -1,5 +1,6 @@
 """A measured process that is none: it answers at once, with latencies made up by the test."""
 
+import os
 from itertools import cycle
 
 
@@ -16,10 +17,12 @@ class Clock:
 class FakeProcess:
     """Answers like ``MeasuredProcess``; each timed review takes the next of ``ms`` on the clock."""
 
-    def __init__(self, ms, clock=None, peak=50_000_000, load=20_000_000):
+    def __init__(self, ms, clock=None, peak=50_000_000, load=20_000_000, passes=None):
         self._ms = iter(ms)
+        self._passes = iter(passes or cycle([0.5]))
         self._clock = clock
         self._peak = peak
+        self.pid = os.getpid()
         self.asked = []
         self.started = {"load_ms": 40.0, "first_ms": 2.0, "load_bytes": load}
         self.cold_ms = 120.0
@@ -32,14 +35,38 @@ class FakeProcess:
 
     def ask(self, request):
         self.asked.append(request)
-        if request["do"] == "single":
-            taken = [next(self._ms) for _ in request["rows"]]
-            if self._clock:
-                self._clock.now += sum(taken) / 1e3
-            return {"ms": taken}
-        if request["do"] == "offline":
-            return {"s": 0.5}
-        return {"peak_bytes": self._peak, "source": "VmHWM" if self._peak else None}
+        answer = getattr(self, f"_{request['do']}")(**{key: value for key, value in request.items() if key != "do"})
+        if self._clock:
+            self._clock.now += sum(answer.get("ms", ())) / 1e3 + answer.get("s", 0.0)
+        return answer
+
+    def _single(self, rows, lead=False):
+        return {"ms": [next(self._ms) for _ in rows]}
+
+    def _batches(self, batch_tokens, each=False):
+        return {"s": next(self._passes), "ms": [4.0, 6.0, 8.0]} if each else {"s": next(self._passes)}
+
+    def _serve(self, arrivals_s, late_ms=None, most_late=None):
+        """A real queue, in time that is made up: each review is taken up when the one before it is done."""
+        free, taken, waited, late = 0.0, [], [], 0
+        for due in arrivals_s:
+            began = max(due, free)
+            free = began + next(self._ms) / 1e3
+            waited.append((began - due) * 1e3)
+            taken.append((free - due) * 1e3)
+            late += late_ms is not None and taken[-1] > late_ms
+            if most_late is not None and late > most_late:
+                break
+        return {"ms": taken, "wait_ms": waited, "s": free, "late": late}
+
+    def _memory(self, phase):
+        phases = {"interpreter": 10_000_000, phase: self._peak} if self._peak else {}
+        return {
+            "peak_bytes": self._peak,
+            "source": "VmHWM" if self._peak else None,
+            "phases": phases,
+            "apart": True,
+        }
 
     @property
     def rows(self):

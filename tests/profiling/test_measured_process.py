@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from slmbench.errors import SlmbenchError
+from slmbench.profiling import worker
 from slmbench.profiling.process import MeasuredProcess
 
 
@@ -29,7 +30,7 @@ def test_it_loads_answers_and_ends(tiny_bundle):
         assert process.cold_ms > process.started["load_ms"] + process.started["first_ms"]
         times = process.ask({"do": "single", "rows": [0, 1, 2, 3, 4]})["ms"]
         assert len(times) == 5 and min(times) > 0
-        assert process.ask({"do": "offline", "batch_tokens": 64})["s"] > 0
+        assert process.ask({"do": "batches", "batch_tokens": 64})["s"] > 0
         assert len(children()) == 1
 
     assert children() == []
@@ -49,7 +50,7 @@ def test_a_process_that_is_killed_is_explained(tiny_bundle):
         (child,) = children()
         child.send_signal(signal.SIGKILL)
         with pytest.raises(SlmbenchError, match=r"ended early: it was killed by signal 9 \(out of memory\?\)"):
-            process.ask({"do": "memory"})
+            process.ask({"do": "memory", "phase": "samples"})
 
     assert children() == []
 
@@ -74,7 +75,7 @@ def test_a_thread_limit_of_the_shell_does_not_reach_it(tiny_bundle, monkeypatch)
 def test_it_imports_what_an_app_would_and_nothing_else(tiny_bundle):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "slmbench.profiling.worker"],
-        input=json.dumps(task_of(tiny_bundle)) + "\n" + json.dumps({"do": "memory"}) + "\n",
+        input=json.dumps(task_of(tiny_bundle)) + "\n" + json.dumps({"do": "memory", "phase": "samples"}) + "\n",
         capture_output=True,
         encoding="utf-8",
         check=True,
@@ -87,3 +88,43 @@ def test_it_imports_what_an_app_would_and_nothing_else(tiny_bundle):
     assert heavy & imported == set()
     assert memory["peak_bytes"] > 10_000_000
     assert started["load_bytes"] > 0
+
+
+def test_memory_is_told_by_phase(tiny_bundle):
+    with MeasuredProcess(task_of(tiny_bundle)) as process:
+        process.ask({"do": "single", "rows": [0, 1]})
+        memory = process.ask({"do": "memory", "phase": "samples"})
+
+    assert list(memory["phases"]) == ["interpreter", "load", "first answer", "samples"]
+    assert memory["peak_bytes"] == max(memory["phases"].values())
+    assert process.started["load_bytes"] == memory["phases"]["load"] - memory["phases"]["interpreter"]
+
+
+def test_marks_are_set_back_between_phases_where_that_is_allowed(tmp_path, monkeypatch):
+    peaks = iter([40, 90, 60])
+    monkeypatch.setattr(worker, "CLEAR_REFS", tmp_path / "clear_refs")
+    marks = worker.Marks(lambda: (next(peaks), "VmHWM"))
+
+    assert [marks.end(phase) for phase in ("load", "samples", "batches")] == [40, 90, 90]
+    assert (tmp_path / "clear_refs").read_text() == "5"
+    assert marks.report() == {
+        "peak_bytes": 90,
+        "source": "VmHWM",
+        "phases": {"load": 40, "samples": 90, "batches": 60},
+        "apart": True,
+    }
+
+
+def test_marks_that_cannot_be_set_back_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "CLEAR_REFS", tmp_path / "no" / "such")
+    marks = worker.Marks(lambda: (40, "ru_maxrss"))
+    marks.end("load")
+
+    assert marks.report()["apart"] is False
+
+
+def test_a_system_that_tells_no_memory():
+    marks = worker.Marks(lambda: (None, None))
+
+    assert marks.end("load") is None
+    assert marks.report()["peak_bytes"] is None

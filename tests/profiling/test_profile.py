@@ -52,6 +52,14 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert record.throughput.reviews_per_second > 0
     assert record.memory.source in ("VmHWM", "ru_maxrss")
     assert record.memory.peak_bytes > record.memory.load_bytes > 0
+    phases = {phase.name: phase.peak_bytes for phase in record.memory.phases}
+    assert list(phases) == ["interpreter", "load", "first answer", "samples", "batches"]
+    assert phases["load"] >= phases["interpreter"] > 0
+    # Batches come after what is the peak of serving.
+    assert record.memory.peak_bytes == max(peak for name, peak in phases.items() if name != "batches")
+    assert record.memory.model_bytes == made.forms["int8"].bytes
+    assert record.latency.reviews == record.corpus.reviews
+    assert record.throughput.processes_s == [record.throughput.passes_s[:2], record.throughput.passes_s[2:]]
     assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
     assert record.predictions == made.forms["int8"].predictions
     assert (record.energy.joules_per_review, record.energy.quality) == (None, None)
@@ -79,7 +87,7 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
     assert all(process.asked[-1] == {"do": "end"} for process in made)
     # Memory is read before the batches of the throughput passes can raise it.
     kinds = [request["do"] for request in made[0].asked]
-    assert kinds[kinds.index("memory") :] == ["memory", "offline", "offline", "end"]
+    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "memory", "end"]
 
 
 def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
@@ -112,6 +120,9 @@ def test_processes_that_disagree_are_noted(bundle, tmp_path, pretend):
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=2), output=tmp_path)
 
     assert any("medians of the processes differ by 50 %" in warning for warning in record.warnings)
+    (why,) = [warning for warning in record.warnings if warning.startswith("why it may be unsteady: ")]
+    assert len(why) > 40
+    assert len(record.conditions.others_share) == 2
     assert record.latency.process_p50_ms == pytest.approx([2.0, 3.0])
 
 
@@ -130,6 +141,7 @@ def test_memory_that_the_system_does_not_tell_is_null(bundle, tmp_path, pretend)
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
     assert (record.memory.peak_bytes, record.memory.load_bytes, record.memory.source) == (None, None, None)
+    assert (record.memory.phases, record.memory.phases_apart) == (None, None)
 
 
 def test_memory_is_the_largest_of_the_processes(bundle, tmp_path, pretend):
@@ -268,6 +280,12 @@ def test_without_a_folder_it_is_exported(bundle, monkeypatch):
         (ProfileOptions(threads=0), "--threads must be at least 1"),
         (ProfileOptions(processes=0), "--processes must be at least 1"),
         (ProfileOptions(time_limit_s=0), "--time-limit must be above 0"),
+        (ProfileOptions(batch_tokens=0), "--batch-tokens must be at least 1"),
+        (ProfileOptions(scenario="party"), "--scenario party: choose among single, offline, server"),
+        (ProfileOptions(scenario="server"), "--scenario server needs --qps RATE, or --max-p95-ms X"),
+        (ProfileOptions(scenario="server", qps=5, max_p95_ms=5), "--scenario server needs --qps RATE, or"),
+        (ProfileOptions(scenario="server", qps=-1), "--qps must be above 0"),
+        (ProfileOptions(qps=5), "--qps is an option of --scenario server"),
     ],
 )
 def test_options_out_of_range(bundle, options, says):
@@ -298,7 +316,16 @@ def test_a_measured_cell_is_found(measured):
 
 
 @pytest.mark.parametrize(
-    "change", [{"processes": 5}, {"time_limit_s": 99.0}, {"threads": 7}], ids=lambda change: next(iter(change))
+    "change",
+    [
+        {"processes": 5},
+        {"time_limit_s": 99.0},
+        {"threads": 7},
+        {"batch_tokens": 512},
+        {"scenario": "offline"},
+        {"scenario": "server", "qps": 5.0},
+    ],
+    ids=lambda change: next(iter(change)),
 )
 def test_measured_otherwise_is_not_measured(measured, change):
     cell, options, folder = measured

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.compare.formatting import percent
+from slmbench.compare.roc import form_curve, rate_titles
 from slmbench.plotting import GREY, INK, LINES, colours, new_figure, plain_axes, save
-from slmbench.statistics import roc_auc, roc_curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from slmbench.records import Predictions
-
-#: False-positive rates at which one-against-rest curves are averaged.
-_GRID = np.linspace(0, 1, 501)
 
 
 def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
@@ -37,29 +34,20 @@ def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
     drawn = []
     for (bundle, form), predictions in forms.items():
-        probabilities, truth = np.asarray(predictions.probabilities), np.asarray(predictions.truth)
-        area = roc_auc(truth, probabilities)
-        if area is None:
-            continue
-        drawn.append((area, bundle, form, _curve(truth, probabilities)))
+        curve = form_curve(predictions)
+        if curve is not None:
+            drawn.append((curve, bundle, form))
     # Best first, so that the legend reads as a ranking.
-    for area, bundle, form, (false_positive, true_positive) in sorted(drawn, key=lambda entry: -entry[0]):
+    for curve, bundle, form in sorted(drawn, key=lambda entry: -entry[0].area):
         axes.plot(
-            false_positive,
-            true_positive,
+            curve.false_positive,
+            curve.true_positive,
             color=colour[bundle],
             linestyle=lines[form],
             linewidth=1.5,
-            label=f"{area:.3f}  {bundle} {form}",
+            label=f"{curve.area:.3f}  {bundle} {form}",
         )
-    labels = next(iter(forms.values())).labels
-    if len(labels) == 2:
-        rates = (
-            f"false-positive rate: “{labels[0]}” taken for “{labels[1]}”",
-            f"true-positive rate: “{labels[1]}” found",
-        )
-    else:
-        rates = ("false-positive rate", "true-positive rate, mean over each label against the rest")
+    rates = rate_titles(next(iter(forms.values())).labels)
     axes.set_xlabel(rates[0], fontsize=9, color=INK)
     axes.set_ylabel(rates[1], fontsize=9, color=INK)
     axes.set_xlim(-0.01, 1.0)
@@ -79,14 +67,6 @@ def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
             handlelength=2.6,
         )
     save(figure, path)
-
-
-def _curve(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if probabilities.shape[1] == 2:
-        return roc_curve(truth == 1, probabilities[:, 1])
-    curves = [roc_curve(truth == label, probabilities[:, label]) for label in range(probabilities.shape[1])]
-    mean = np.mean([np.interp(_GRID, false, true) for false, true in curves], axis=0)
-    return np.concatenate([[0.0], _GRID]), np.concatenate([[0.0], mean])
 
 
 def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:

@@ -1,0 +1,45 @@
+"""What tells energy on this machine, and what a review of a bundle takes by it, in this very process.
+
+    python benchmarks/energy_sources.py [BUNDLE] [--form int8] [--grid DEU]
+
+Without a bundle it says which counters there are and what the machine draws when idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import cycle
+from pathlib import Path
+
+from slmbench.edge import Classifier
+from slmbench.energy import energy_sentence, find_sources, grid_factor, measure_energy, measure_idle
+from slmbench.hardware import hardware_fingerprint
+from slmbench.profiling.workload import choose_workload
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, read_record
+
+
+def main() -> None:
+    """Print what is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path, nargs="?")
+    parser.add_argument("--form")
+    parser.add_argument("--grid")
+    said = parser.parse_args()
+    hardware = hardware_fingerprint()
+    sources = find_sources(hardware)
+    print(f"machine: {hardware['machine']}, virtualised: {hardware['virtualised']}")
+    print(f"told by: {sources.source or sources.reason}")
+    if sources.counters:
+        idle = measure_idle(sources)
+        print(f"idle:    {idle.reason or f'{idle.watts:.1f} W, parts differ by {idle.spread_watts:.2f} W'}")
+    if said.bundle:
+        record = read_record(BundleRecord, said.bundle / "bundle.json")
+        texts = cycle(choose_workload(record, said.bundle, SILENT).texts)
+        classifier = Classifier(said.bundle, form=said.form)
+        use = measure_energy(lambda: len(classifier.predict(next(texts))), sources)
+        print(energy_sentence(use, grid_factor(said.grid) if said.grid else None))
+
+
+if __name__ == "__main__":
+    main()

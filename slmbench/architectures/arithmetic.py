@@ -1,0 +1,102 @@
+"""Parameters, bytes and operations of a configuration, and whether they fit into the memory at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from slmbench.architectures.families import answer_tokens, blueprint
+from slmbench.records.architecture import BYTES_OF, Arithmetic
+
+if TYPE_CHECKING:
+    from slmbench.architectures.catalogue import PublishedModel, Task
+    from slmbench.records.architecture import Dtype
+
+#: What a process with torch and transformers takes before it has a model (measured: 0.51 GB with torch's CPU build),
+#: and about what the context of a GPU takes.
+_RUNTIME_BYTES = {"cpu": 550_000_000, "cuda": 600_000_000}
+#: Of a container: its limit and what it uses, for control groups of version 2 and 1.
+_CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def arithmetic_of(
+    model: PublishedModel, task: Task, *, tokens: int, batch_size: int, device: str, dtype: Dtype
+) -> Arithmetic:
+    """Compute what a model needs, without torch.
+
+    Args:
+        model: From :func:`slmbench.architectures.find_architecture`.
+        task: One of its tasks; it decides the head.
+        tokens: Longest review, in tokens.
+        batch_size: Reviews at once.
+        device: ``cpu`` or ``cuda``.
+        dtype: Type of weights and activations.
+    """
+    plan, answer = blueprint(model, task), answer_tokens(model, task)
+    return Arithmetic(
+        parameters=plan.parameters,
+        parameters_without_embeddings=plan.parameters_without_embeddings,
+        weight_bytes={name: plan.parameters * size for name, size in BYTES_OF.items()},
+        dtype=dtype,
+        tokens=tokens,
+        batch_size=batch_size,
+        activation_bytes=plan.activation_elements(tokens, batch_size) * BYTES_OF[dtype],
+        runtime_bytes=_RUNTIME_BYTES[device],
+        available_bytes=_free_on_gpu() if device == "cuda" else _free_here(),
+        linear=plan.linear(answer),
+        full=plan.full(answer),
+    )
+
+
+def refusal(model: PublishedModel, arithmetic: Arithmetic, device: str) -> str | None:
+    """Return why a model cannot be run in the memory at hand, with the arithmetic; ``None`` when it may."""
+    if arithmetic.fits is not False:
+        return None
+    size, free = BYTES_OF[arithmetic.dtype], arithmetic.available_bytes or 0
+    place = "on the GPU" if device == "cuda" else "here"
+    others = arithmetic.activation_bytes + arithmetic.runtime_bytes
+    halves = arithmetic.weight_bytes["bf16"] + arithmetic.activation_bytes // 2 + arithmetic.runtime_bytes
+    remedy = (
+        f"--dtype bf16 takes {halves / 1e9:,.1f} GB"
+        if arithmetic.dtype == "fp32" and halves <= free
+        else "it takes a machine with more memory, or a smaller model"
+    )
+    return (
+        f"{model.name} does not fit: {arithmetic.parameters:,} parameters × {size} bytes ({arithmetic.dtype})"
+        f" = {arithmetic.weight_bytes[arithmetic.dtype] / 1e9:,.1f} GB, with {others / 1e9:,.1f} GB for activations"
+        f" and the runtime {arithmetic.needed_bytes / 1e9:,.1f} GB; {free / 1e9:,.1f} GB are free {place}: {remedy}"
+    )
+
+
+def _free_here() -> int:
+    """Return the memory this process may still take, within the limit of a container."""
+    free = psutil.virtual_memory().available
+    for limit, used in _CONTROL_GROUPS:
+        try:
+            allowed, taken = (int(Path(name).read_text(encoding="ascii")) for name in (limit, used))
+        except (OSError, ValueError):  # version 2 says "max" where there is no limit
+            continue
+        free = min(free, allowed - taken)
+    return max(0, free)
+
+
+def _free_on_gpu() -> int | None:
+    """Return the free memory of the first GPU this process may see, asked of the driver's own tool."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or "0"
+    query = [tool, "-i", first, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+        return int(answer.stdout.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None

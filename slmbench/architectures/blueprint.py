@@ -1,0 +1,146 @@
+"""What a model is made of, as numbers: matrices, tables and vectors, from which parameters and operations follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from slmbench.records.roofline import Polynomial
+
+#: Of what a product has a row: tokens of the review, XLNet's relative positions (two a token), tokens of the answer,
+#: or the review as a whole.
+Rows = Literal["token", "position", "answer", "review"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product with a constant matrix.
+
+    Attributes:
+        inputs: Rows of the matrix.
+        outputs: Its columns.
+        rows: What is multiplied with it.
+        bias: Whether a vector is added.
+        applied: How many layers multiply with such a matrix.
+        stored: How many such matrices there are: one for all layers where they share it, none where it is a table's.
+    """
+
+    inputs: int
+    outputs: int
+    rows: Rows = "token"
+    bias: bool = True
+    applied: int = 1
+    stored: int = 1
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all of them."""
+        return self.stored * (self.inputs + self.bias) * self.outputs
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Products of two activations: scores, and their use.
+
+    Attributes:
+        applied: How many layers have it.
+        width: Numbers that are multiplied for every pair of a query and a key.
+        queries: What asks.
+        keys: What is asked.
+    """
+
+    applied: int
+    width: int
+    queries: Rows = "token"
+    keys: Rows = "token"
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A model with its head.
+
+    Attributes:
+        products: With constant matrices.
+        attention: Of two activations.
+        tables: Rows and columns of what is looked up.
+        vectors: Parameters of normalisations and of what else is added.
+        width: Width of the hidden states.
+        inner: Width of what a feed-forward layer holds at once.
+        projected: Width of queries, keys and values together.
+        heads: Attention heads.
+        normalised: Numbers that ``torch.nn.LayerNorm`` normalises for every token; T5 has a normalisation of its own.
+    """
+
+    products: tuple[Product, ...]
+    attention: tuple[Attention, ...]
+    tables: tuple[tuple[int, int], ...]
+    vectors: int
+    width: int
+    inner: int
+    projected: int
+    heads: int
+    normalised: int = 0
+
+    @property
+    def parameters_without_embeddings(self) -> int:
+        """Parameters that take part in arithmetic: all but the tables."""
+        return sum(product.parameters for product in self.products) + self.vectors
+
+    @property
+    def parameters(self) -> int:
+        """All parameters; shared ones count once."""
+        return self.parameters_without_embeddings + sum(rows * columns for rows, columns in self.tables)
+
+    def linear(self, answer: Polynomial) -> Polynomial:
+        """Count products with constant matrices, in MACs of one review.
+
+        Args:
+            answer: How many tokens the answer has, as a polynomial of the tokens of the review.
+        """
+        counts = _counts(answer)
+        return sum((_times(counts[p.rows], p.applied * p.inputs * p.outputs) for p in self.products), Polynomial())
+
+    def full(self, answer: Polynomial) -> Polynomial:
+        """Count all products, in MACs of one review; see :meth:`linear`."""
+        counts = _counts(answer)
+        pairs = (_times(_product(counts[a.queries], counts[a.keys]), a.applied * a.width) for a in self.attention)
+        return sum(pairs, self.linear(answer))
+
+    def activation_elements(self, tokens: int, batch: int) -> int:
+        """Estimate how many numbers are held at once between layers: an upper bound for plain attention.
+
+        Hidden states before and after, and the larger of an attention (queries, keys, values, scores before and after
+        softmax) and a feed-forward layer.
+
+        Args:
+            tokens: Tokens of each review.
+            batch: Reviews.
+        """
+        attention = self.projected + 2 * self.heads * tokens
+        return batch * tokens * (2 * self.width + max(attention, self.inner))
+
+
+def _counts(answer: Polynomial) -> dict[Rows, Polynomial]:
+    return {
+        "token": Polynomial(per_token=1),
+        "position": Polynomial(per_token=2),
+        "review": Polynomial(const=1),
+        "answer": answer,
+    }
+
+
+def _times(polynomial: Polynomial, factor: int) -> Polynomial:
+    return Polynomial(
+        const=factor * polynomial.const,
+        per_token=factor * polynomial.per_token,
+        per_token2=factor * polynomial.per_token2,
+    )
+
+
+def _product(one: Polynomial, other: Polynomial) -> Polynomial:
+    """Return the product of two polynomials of first degree."""
+    return Polynomial(
+        const=one.const * other.const,
+        per_token=one.const * other.per_token + one.per_token * other.const,
+        per_token2=one.per_token * other.per_token,
+    )

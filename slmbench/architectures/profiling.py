@@ -1,0 +1,190 @@
+"""Profile a published configuration with random weights: first the arithmetic, then a new process times it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slmbench.architectures.arithmetic import arithmetic_of, refusal
+from slmbench.architectures.views import arithmetic_lines
+from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.progress import SILENT
+from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
+from slmbench.records.base import write_record
+from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
+from slmbench.roofline.ceiling import DEVICES, machine_ceiling
+from slmbench.roofline.child import ask_child
+from slmbench.statistics import median_interval, percentile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from slmbench.architectures.catalogue import PublishedModel, Task
+    from slmbench.progress import Progress
+    from slmbench.records.architecture import Arithmetic
+    from slmbench.records.roofline import CeilingRecord
+
+_MODULE = "slmbench.architectures.worker"
+_DTYPES = ("fp32", "bf16", "fp16")
+#: Building billions of parameters takes minutes, and slow models are given six times their time.
+_PATIENCE_S = 3600.0
+#: Families whose table of positions has two rows that tokens never use.
+_UNUSED_POSITIONS = {"roberta": 2, "mpnet": 2}
+_RANDOM = "random weights: runtime and memory only, the model was never trained and has no accuracy"
+
+
+@dataclass(frozen=True)
+class ArchitectureOptions:
+    """How an architecture is profiled.
+
+    Attributes:
+        task: One of the model's tasks; its usual one when not given.
+        lengths: Tokens of the reviews, special tokens included.
+        batch_size: Reviews at once.
+        device: ``cpu`` or ``cuda``.
+        dtype: ``fp32``, ``bf16`` or ``fp16``.
+        threads: Threads of one forward pass; the usable cores when not given.
+        time_limit_s: Seconds to sample a length for.
+    """
+
+    task: Task | None = None
+    lengths: tuple[int, ...] = (32, 128, 512)
+    batch_size: int = 1
+    device: str = "cpu"
+    dtype: Dtype = "fp32"
+    threads: int | None = None
+    time_limit_s: float = 5.0
+
+
+def profile_architecture(
+    model: PublishedModel,
+    options: ArchitectureOptions,
+    *,
+    ceiling: CeilingRecord | None = None,
+    output: Path | None = None,
+    command: list[str] | None = None,
+    progress: Progress = SILENT,
+) -> ArchitectureRecord:
+    """Time a model of which only the configuration is there.
+
+    Args:
+        model: From :func:`slmbench.architectures.find_architecture`.
+        options: How.
+        ceiling: Of the same device and threads; this machine's own, measured once, when not given.
+        output: Folder to write the record to.
+        command: The command line, for the record.
+        progress: Where to say what it needs, before anything is allocated, and how far it is.
+
+    Returns:
+        The record, marked as of random weights.
+
+    Raises:
+        UsageError: There is no such task, device or type, or a length the model has no positions for.
+        SlmbenchError: It does not fit into the memory at hand (the message has the arithmetic), the ``train`` extra
+            is missing, or the process failed.
+    """
+    task = _checked(model, options)
+    threads = options.threads or usable_cores()
+    arithmetic = arithmetic_of(
+        model,
+        task,
+        tokens=max(options.lengths),
+        batch_size=options.batch_size,
+        device=options.device,
+        dtype=options.dtype,
+    )
+    for line in arithmetic_lines(model, arithmetic):
+        progress.say(line)
+    if sentence := refusal(model, arithmetic, options.device):
+        raise SlmbenchError(sentence)
+    require_extra("torch", "train", "profiling an architecture")
+    ceiling = ceiling or machine_ceiling(options.device, threads, progress=progress)
+    request = {
+        "model_type": model.model_type,
+        "config": dict(model.config),
+        "task": task,
+        "device": options.device,
+        "dtype": options.dtype,
+        "batch_size": options.batch_size,
+        "lengths": sorted(set(options.lengths)),
+        "threads": threads,
+        "time_limit_s": options.time_limit_s,
+    }
+    with progress.task(f"timing {model.name} with random weights"):
+        what = f"the profile of {model.name}"
+        answer = ask_child(_MODULE, request, what=what, threads=threads, limit_s=_PATIENCE_S)
+    record = ArchitectureRecord(
+        name="-".join([model.name.rpartition("/")[2], task, options.device, options.dtype]),
+        command=command or [],
+        model=model.name,
+        model_type=model.model_type,
+        source=model.source,
+        task=task,
+        device=options.device,
+        dtype=options.dtype,
+        threads=threads,
+        batch_size=options.batch_size,
+        arithmetic=arithmetic,
+        timings=[_timing(timing, arithmetic, options, ceiling) for timing in answer["timings"]],
+        build_s=answer["build_s"],
+        runtime_bytes=answer["runtime_bytes"],
+        loaded_bytes=answer["loaded_bytes"],
+        memory_source=answer["memory_source"],
+        warnings=_warnings(answer, arithmetic),
+        hardware=hardware_fingerprint(),
+        software=software_versions(),
+    )
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_record(record, output / f"{record.name}.json")
+    return record
+
+
+def _checked(model: PublishedModel, options: ArchitectureOptions) -> Task:
+    """Return the task once all options are found to make sense."""
+    task = options.task or model.tasks[0]
+    if task not in model.tasks:
+        raise UsageError(f"{model.name} cannot be profiled at {task}: choose {' or '.join(model.tasks)}")
+    if options.device not in DEVICES:
+        raise UsageError(f"there is no device '{options.device}' for architectures: choose {' or '.join(DEVICES)}")
+    if options.dtype not in _DTYPES:
+        raise UsageError(f"there is no type '{options.dtype}': choose among {', '.join(_DTYPES)}")
+    if options.batch_size < 1 or (options.threads or 1) < 1 or not options.lengths or min(options.lengths) < 1:
+        raise UsageError("lengths, batch size and threads must be 1 or more")
+    positions = model.config.get("max_position_embeddings", model.config.get("n_positions"))
+    if positions is not None:
+        limit = positions - _UNUSED_POSITIONS.get(model.model_type, 0)
+        if max(options.lengths) > limit:
+            raise UsageError(f"{model.name} has positions for {limit} tokens, not for {max(options.lengths)}")
+    return task
+
+
+def _timing(
+    timing: dict[str, Any], arithmetic: Arithmetic, options: ArchitectureOptions, ceiling: CeilingRecord
+) -> LengthTiming:
+    tokens, best = timing["tokens"], ceiling.ceilings.get(options.dtype)
+    macs = options.batch_size * arithmetic.full.at(tokens)
+    roofline = Roofline(
+        tokens=tokens,
+        seconds=percentile(timing["samples_ms"], 50) / 1e3,
+        macs=macs,
+        macs_linear=options.batch_size * arithmetic.linear.at(tokens),
+        flops={options.dtype: FLOPS_PER_MAC * macs},
+        ceilings={options.dtype: best} if best else {},
+    )
+    return LengthTiming(**timing, roofline=roofline)
+
+
+def _warnings(answer: dict[str, Any], arithmetic: Arithmetic) -> list[str]:
+    warnings = [_RANDOM]
+    if answer["parameters"] != arithmetic.parameters:
+        warnings.append(
+            f"transformers made {answer['parameters']:,} parameters of the configuration,"
+            f" not {arithmetic.parameters:,}"
+        )
+    short = [str(t["tokens"]) for t in answer["timings"] if median_interval(t["samples_ms"]) is None]
+    if short:
+        warnings.append(f"too slow for an interval in the time given: {', '.join(short)} tokens")
+    return warnings

@@ -1,0 +1,163 @@
+"""The child that builds a model from its configuration, fills it with random numbers and times forward passes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from slmbench.edge.memory import high_water_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from transformers import PreTrainedModel
+
+#: The fewest samples that have an interval of the median, and more than are needed.
+_LEAST_SAMPLES, _MOST_SAMPLES = 6, 200
+#: Calls before the first sample: memory is laid out, kernels are chosen.
+_WARM_UP = 2
+#: So many random numbers are drawn, and repeated until a matrix is full: drawing billions takes minutes.
+_DRAWN = 1 << 20
+
+
+def main() -> None:
+    """Answer one request; its keys are those of :func:`slmbench.architectures.profiling.profile_architecture`."""
+    request = json.load(sys.stdin)
+    answers = sys.stdout
+    sys.stdout = sys.stderr
+    json.dump(_profile(request), answers)
+
+
+def _profile(request: dict[str, Any]) -> dict[str, Any]:
+    import torch
+    import transformers
+
+    from slmbench.models.devices import choose_device
+
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(request["threads"])
+    torch.manual_seed(0)
+    device = torch.device(choose_device(request["device"]))
+    began = time.perf_counter()
+    model = _without_memory(request)
+    # Making the model has imported all that it needs, and given it nothing.
+    runtime = high_water_mark()[0]
+    _fill(model, device, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[request["dtype"]])
+    build_s = time.perf_counter() - began
+    loaded, source = high_water_mark()
+    timings = []
+    for tokens in request["lengths"]:
+        samples = _time(_forward(model, request, tokens), device, request["time_limit_s"])
+        timings.append(
+            {
+                "tokens": tokens,
+                "samples_ms": samples,
+                "peak_bytes": high_water_mark()[0],
+                "device_peak_bytes": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
+            }
+        )
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "build_s": build_s,
+        "runtime_bytes": runtime,
+        "loaded_bytes": loaded,
+        "memory_source": source,
+        "timings": timings,
+    }
+
+
+def _without_memory(request: dict[str, Any]) -> PreTrainedModel:
+    """Make the model, its parameters only as shapes: so there is never a second copy, or one in fp32."""
+    import transformers
+    from accelerate import init_empty_weights  # type: ignore[import-untyped]
+
+    config = transformers.AutoConfig.for_model(request["model_type"], **request["config"])
+    if request["task"] == "classification":
+        kind: Any = transformers.AutoModelForSequenceClassification
+        config.num_labels = 2
+    elif config.is_encoder_decoder:
+        kind = transformers.AutoModelForSeq2SeqLM
+    else:
+        kind = transformers.AutoModelForCausalLM
+    # Buffers (positions, masks) are computed as the model is made, and only then; parameters are filled below.
+    with init_empty_weights(include_buffers=False):
+        model = kind.from_config(config)
+    return model.eval()
+
+
+def _fill(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> None:
+    """Give every parameter memory and numbers: matrices as BERT's initialisation, vectors as they begin."""
+    import torch
+
+    drawn = torch.empty(_DRAWN, dtype=torch.float32).normal_(0, 0.02).to(device=device, dtype=dtype)
+    # Parameters that several modules share must stay one.
+    made: dict[int, torch.nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if id(parameter) not in made:
+                values = torch.empty(parameter.shape, device=device, dtype=dtype)
+                if parameter.dim() > 1:
+                    flat = values.view(-1)
+                    for start in range(0, flat.numel(), _DRAWN):
+                        part = flat[start : start + _DRAWN]
+                        part.copy_(drawn[: part.numel()])
+                else:
+                    values.fill_(1.0 if name == "weight" else 0.0)
+                made[id(parameter)] = torch.nn.Parameter(values, requires_grad=False)
+            setattr(module, name, made[id(parameter)])
+    model.tie_weights()
+    model.to(device)  # the buffers
+
+
+def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Callable[[], object]:
+    """Return the call that is timed: token ids in, logits of a label or of one generated token out."""
+    import torch
+
+    shape, config = (request["batch_size"], tokens), model.config
+    # No special token among them; the last is the end, which T5's classification head looks for.
+    ids = torch.randint(10, config.vocab_size - 1, shape, device=request["device"])
+    inputs: dict[str, Any] = {"attention_mask": torch.ones_like(ids)}
+    if config.is_encoder_decoder:
+        ids[:, -1] = config.eos_token_id
+        inputs["use_cache"] = False
+        if request["task"] == "generation":
+            inputs["decoder_input_ids"] = torch.full_like(ids[:, :1], config.decoder_start_token_id)
+    elif request["task"] == "generation":
+        inputs |= {"use_cache": False, "logits_to_keep": 1}
+    return lambda: model(input_ids=ids, **inputs).logits
+
+
+def _time(call: Callable[[], object], device: torch.device, limit_s: float) -> list[float]:
+    """Return the times of calls in ms, for about as long as allowed.
+
+    A model so slow that six calls take six times as long is cut short.
+    """
+    import torch
+
+    def finished() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    samples: list[float] = []
+    with torch.inference_mode():
+        for _ in range(_WARM_UP):
+            call()
+        finished()
+        began = time.perf_counter()
+        while len(samples) < _MOST_SAMPLES:
+            start = time.perf_counter()
+            call()
+            finished()
+            end = time.perf_counter()
+            samples.append((end - start) * 1e3)
+            spent = end - began
+            if spent > limit_s and (len(samples) >= _LEAST_SAMPLES or spent > _LEAST_SAMPLES * limit_s):
+                break
+    return samples
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""How profiles, sweeps, tunings and two bundles side by side look to people on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from slmbench.evaluation.views import plain_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from slmbench.records import ProfileRecord
+    from slmbench.records.sweep import SweepRecord
+    from slmbench.records.tuning import TuningRecord
+    from slmbench.records.versus import VersusRecord
+    from slmbench.statistics import Interval
+
+
+def profile_table(records: Sequence[ProfileRecord]) -> Table:
+    """Show profiles side by side; what the machine made uncertain stands below."""
+    table = plain_table(
+        "bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms [95 %]", "reviews/s", "peak MB", "cold ms", "MB"
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for record in records:
+        latency = record.latency
+        table.add_row(
+            record.bundle,
+            record.form,
+            f"{100 * record.accuracy:.1f} %",
+            f"{latency.p50_ms:.3g}{_bounds(latency.ci95_ms)}",
+            "–" if latency.p95_ms is None else f"{latency.p95_ms:.3g}{_bounds(latency.p95_ci95_ms)}",
+            _rate(record),
+            "–" if record.memory.peak_bytes is None else f"{record.memory.peak_bytes / 1e6:,.0f}",
+            f"{record.cold_start_ms:,.0f}",
+            f"{record.size_bytes / 1e6:.1f}",
+        )
+    notes = dict.fromkeys(note for record in records for note in _notes(record))
+    if notes:
+        table.caption = "\n".join(notes)
+        table.caption_justify = "left"
+    return table
+
+
+def versus_summary(record: VersusRecord) -> list[RenderableType]:
+    """Show two forms measured in turns, their ratio, and the verdict."""
+    table = plain_table("bundle", "form", "p50 ms", "MB")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for side, p50 in ((record.first, record.first_p50_ms), (record.second, record.second_p50_ms)):
+        table.add_row(side.bundle, side.form, f"{p50:.3g}", f"{side.size_bytes / 1e6:.1f}")
+    samples = sum(len(pair.first_ms) for pair in record.pairs)
+    facts = (
+        f"review by review {record.ratio.value:.3f}×{_bounds(record.ratio.ci95, '.3f')},"
+        f" of the medians {record.ratio_of_medians.value:.3f}×{_bounds(record.ratio_of_medians.ci95, '.3f')};"
+        f" {samples:,} reviews each, {len(record.pairs)} pairs of processes"
+    )
+    notes = [*([record.note] if record.note else []), *record.warnings]
+    return [table, Text(facts), Text(record.sentence, style="bold"), *(Text(note, style="dim") for note in notes)]
+
+
+def sweep_summary(record: SweepRecord) -> list[RenderableType]:
+    """Show a curve as a table and what it says."""
+    table = plain_table(record.axis, "ms a review [95 %]", "reviews/s", title=f"{record.bundle} {record.form}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for point in record.points:
+        mark = " ★" if point.value == record.best else ""
+        table.add_row(
+            record.name_of(point.value) + mark,
+            f"{point.p50_ms:.3g}{_bounds(point.ci95_ms)}",
+            f"{point.reviews_per_second:,.0f}",
+        )
+    failures = [f"{record.name_of(failure.value)}: {failure.reason}" for failure in record.failed]
+    return [table, Text(record.sentence, style="bold"), *(Text(failure, style="red") for failure in failures)]
+
+
+def tuning_summary(record: TuningRecord) -> list[RenderableType]:
+    """Show what was tried, the fastest marked, the token budgets, and what is best here."""
+    table = plain_table("form", "provider", "threads", "ms a review [95 %]", title=f"bundle {record.bundle}")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for candidate in sorted(record.candidates, key=lambda one: one.p50_ms or float("inf")):
+        setting, p50 = candidate.setting, candidate.p50_ms
+        table.add_row(
+            setting.form + (" ★" if setting == record.chosen else ""),
+            setting.provider,
+            str(setting.threads),
+            "–" if p50 is None else f"{p50:.3g}{_bounds(candidate.ci95_ms)}",
+        )
+    budgets = plain_table("batches", "reviews/s")
+    budgets.columns[1].justify = "right"
+    for point in record.batches:
+        name = f"{point.value:,} tokens" if point.value else "one at a time"
+        budgets.add_row(name, f"{point.reviews_per_second:,.0f}")
+    failures = [f"{one.setting.title}: {one.failure}" for one in record.candidates if one.failure]
+    return [
+        table,
+        budgets,
+        Text(record.sentence, style="bold"),
+        *(Text(failure, style="red") for failure in failures),
+    ]
+
+
+def _rate(record: ProfileRecord) -> str:
+    """Return reviews a second: of batches, or of the server, which serves no more than arrive."""
+    if record.load is not None:
+        return f"{record.load.served_per_second:,.3g} at {record.load.qps:,.3g}"
+    return "–" if record.throughput is None else f"{record.throughput.reviews_per_second:,.0f}"
+
+
+def _notes(record: ProfileRecord) -> list[str]:
+    notes = list(record.warnings)
+    if record.latency.note:
+        notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
+    if record.load is not None and record.load.max_p95_ms is not None:
+        notes.append(
+            f"{record.bundle} {record.form}: {record.load.qps:.3g} reviews a second keep a p95 of"
+            f" {record.load.max_p95_ms:g} ms"
+        )
+    return notes
+
+
+def _bounds(interval: Interval | None, form: str = ".3g") -> str:
+    return "" if interval is None else f" [{format(interval[0], form)}–{format(interval[1], form)}]"

@@ -1,0 +1,37 @@
+"""``slmbench tune``: find the fastest way to run a bundle on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+
+
+def tune(
+    ctx: typer.Context,
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds to sample for at the most.")] = 60.0,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Find the form, threads and token budget with which a bundle is fastest on this machine, and keep it.
+
+    What is found is kept in the cache folder for this bundle and this kind of machine.
+
+    \b
+    Examples:
+      slmbench tune exported/bert-tiny-imdb
+      slmbench tune exported/bert-tiny-imdb --time-limit 20 --json
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.profile_tables import tuning_summary
+        from slmbench.profiling.tuning import tune as find_fastest
+
+        record = find_fastest(bundle, time_limit_s=time_limit, command=command_line(ctx), progress=out)
+        out.result(record.to_json(), *tuning_summary(record))

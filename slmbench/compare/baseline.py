@@ -1,0 +1,202 @@
+"""Whether rows got slower or less accurate than a baseline: the check behind a failing build.
+
+Slower: the median latency is above that of the baseline by more than the limit, *and* the 95 % interval of the
+ratio lies above 1. Worse: the accuracy on the same test rows is lower by more than the limit; the answers of a form
+are what they are, so the difference itself decides, and its interval and p-value say what it means for reviews not
+seen.
+
+What cannot be compared does not pass: a limit that was set and cannot be checked fails, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from slmbench.compare import sentences
+from slmbench.compare.cells import load_profiles, machine_of, name_cells, newest_of_each_cell
+from slmbench.compare.decision import compare_accuracy
+from slmbench.compare.formatting import listing
+from slmbench.compare.ratio import median_ratio_interval
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.records.comparison import BaselineCheck, BaselineReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.compare.cells import Cell
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What rows are held against, and how much worse they may be.
+
+    Attributes:
+        against: A profile or a folder of profiles, such as those of an earlier commit: each row is held against the
+            one of the same bundle and form. Or the label of a row ("minilm-l6 int8"): every other row of its machine
+            and scenario is held against it.
+        fail_if_slower: Largest allowed excess of the median latency, as a fraction; ``None`` sets no limit.
+        fail_if_worse: Largest allowed loss of accuracy, as a fraction; ``None`` sets no limit.
+    """
+
+    against: str
+    fail_if_slower: float | None = None
+    fail_if_worse: float | None = None
+
+
+class _Pair(NamedTuple):
+    """A row with what it is held against: a cell that was timed alike, and one for the accuracy."""
+
+    cell: Cell
+    timed: Cell | None
+    answered: Cell
+
+
+def percentage(text: str, option: str) -> float:
+    """Read ``5%``, ``5 %`` or ``5`` as 0.05.
+
+    Args:
+        text: What the person wrote.
+        option: The option's name, for the message.
+
+    Raises:
+        UsageError: It is not a number from 0 to 100.
+    """
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 100:
+        raise UsageError(f"{option} takes a number from 0 to 100, such as 5%; it is '{text}'")
+    return value / 100
+
+
+def hold_against(baseline: Baseline, cells: Sequence[Cell]) -> BaselineReport:
+    """Compare rows with a baseline.
+
+    Args:
+        baseline: What to compare with, and the limits.
+        cells: Measured cells of any machines.
+
+    Returns:
+        One check a row that has a baseline, what fails the limits, and what was not compared.
+
+    Raises:
+        UsageError: The baseline is neither a path nor a row.
+        SlmbenchError: A profile of it is damaged, or no row has a counterpart in it.
+    """
+    if Path(baseline.against).exists():
+        others = name_cells(newest_of_each_cell(load_profiles([Path(baseline.against)])))
+        pairs, notes = _counterparts(cells, others)
+    else:
+        pairs, notes = _against_row(baseline.against, cells)
+    if not pairs:
+        raise SlmbenchError(
+            f"no row has a counterpart in the baseline {baseline.against}: name one with a profile of the same bundle"
+            " and form, or a row"
+        )
+    checks, failures = [], []
+    for pair in pairs:
+        check, failed = _check(pair, baseline)
+        checks.append(check)
+        failures += failed
+    return BaselineReport(
+        against=baseline.against,
+        fail_if_slower=baseline.fail_if_slower,
+        fail_if_worse=baseline.fail_if_worse,
+        checks=checks,
+        failures=failures,
+        notes=notes,
+    )
+
+
+def _counterparts(cells: Sequence[Cell], others: Sequence[Cell]) -> tuple[list[_Pair], list[str]]:
+    """Pair each cell with the baseline's cell of the same bundle and form, best one that was timed alike."""
+    pairs, notes = [], []
+    for cell in cells:
+        same = [other for other in others if _form_of(other) == _form_of(cell)]
+        # Two bundles may bear one name; the profile's name, which has the folder's, tells them apart.
+        same.sort(key=lambda other: other.profile.name != cell.profile.name)
+        if not same:
+            notes.append(f"{cell.label} is new: the baseline has no such bundle and form")
+            continue
+        timed = next((other for other in same if _way_of(other) == _way_of(cell)), None)
+        pairs.append(_Pair(cell, timed, timed or same[0]))
+    here = {_form_of(cell) for cell in cells}
+    notes += [
+        f"{other.label} of the baseline was not measured here" for other in others if _form_of(other) not in here
+    ]
+    return pairs, notes
+
+
+def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[str]]:
+    """Pair every cell with the named one of its machine and scenario."""
+    named = [cell for cell in cells if cell.label == label] or [cell for cell in cells if cell.row.name == label]
+    place = {(machine_of(cell.profile), cell.profile.scenario): cell for cell in named}
+    labels = list(dict.fromkeys(cell.label for cell in cells))
+    if not named:
+        raise UsageError(
+            f"the baseline '{label}' is no profile, no folder and no row: the rows are {listing(labels)}"
+        )
+    if len(place) < len(named):
+        several = listing([cell.label for cell in named])
+        raise UsageError(f"the baseline '{label}' could be several rows: write out one of {several}")
+    pairs, notes = [], []
+    for cell in cells:
+        if cell in named:
+            continue
+        timed = place.get((machine_of(cell.profile), cell.profile.scenario))
+        if timed is None:
+            notes.append(f"{cell.label} was measured where or as {label} was not, and is not held against it")
+            continue
+        pairs.append(_Pair(cell, timed, timed))
+    return pairs, notes
+
+
+def _form_of(cell: Cell) -> tuple[str, str]:
+    return cell.profile.bundle, cell.profile.form
+
+
+def _way_of(cell: Cell) -> tuple[str, str, int, str, str]:
+    profile = cell.profile
+    return profile.backend, profile.device, profile.threads, profile.scenario, machine_of(profile)
+
+
+def _check(pair: _Pair, baseline: Baseline) -> tuple[BaselineCheck, list[str]]:
+    """Compare one row with its counterpart: the check, and a sentence for each limit that it fails."""
+    cell, failures = pair.cell, []
+    ratio = interval = None
+    slower = worse = False
+    if pair.timed is None:
+        speed = sentences.timed_otherwise(cell, pair.answered)
+    else:
+        ratio = cell.p50_ms / pair.timed.p50_ms
+        interval = median_ratio_interval(pair.timed.profile.latency, cell.profile.latency)
+        beyond = baseline.fail_if_slower is not None and ratio > 1 + baseline.fail_if_slower
+        slower = beyond and interval is not None and interval[0] > 1
+        speed = sentences.speed_against(cell, pair.timed, interval, beyond and not slower)
+    if baseline.fail_if_slower is not None and (slower or interval is None):
+        failures.append(sentences.over_limit(cell, speed, baseline.fail_if_slower, "%", failing=slower))
+    difference = None
+    if cell.test_hash != pair.answered.test_hash:
+        accuracy = sentences.answered_otherwise(cell, pair.answered)
+    else:
+        difference = compare_accuracy(pair.answered, cell)
+        worse = baseline.fail_if_worse is not None and round(-difference.difference, 9) > baseline.fail_if_worse
+        accuracy = sentences.accuracy_against(cell, pair.answered, difference)
+    if baseline.fail_if_worse is not None and (worse or difference is None):
+        failures.append(sentences.over_limit(cell, accuracy, baseline.fail_if_worse, "points", failing=worse))
+    check = BaselineCheck(
+        row=cell.label,
+        machine=machine_of(cell.profile),
+        baseline=pair.answered.label,
+        baseline_profile=pair.answered.profile.name,
+        p50_ratio=ratio,
+        p50_ratio_ci95=interval,
+        accuracy=difference,
+        slower=slower,
+        worse=worse,
+        sentence=f"{cell.label} {speed}; it {accuracy}",
+    )
+    return check, failures

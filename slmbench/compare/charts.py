@@ -1,0 +1,113 @@
+"""The numbers that the HTML report draws: everything here can be recomputed from the profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.compare.axes import AXES
+from slmbench.compare.facts import one_of_each_form
+from slmbench.compare.roc import form_curve, rate_titles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slmbench.compare.facts import Pair
+    from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, Row
+
+#: How many colours the style sheet has.
+COLOURS = 8
+#: How many line styles the script has.
+DASHES = 4
+#: Percentiles at which a latency distribution is drawn.
+_PERCENTILES = np.linspace(0, 100, 201)
+
+
+def chart_data(
+    record: ComparisonRecord, pairs: Sequence[Pair], bundles: Mapping[str, BundleRecord]
+) -> dict[str, Any]:
+    """Collect what the script of the report draws.
+
+    Args:
+        record: The comparison.
+        pairs: Each measured row with its profile.
+        bundles: Bundles at hand, by profile name: a cascade's has its thresholds.
+
+    Returns:
+        A document for JSON: axes, rows with values and latency curves, ROC curves, cascades.
+    """
+    shown = [row for row in record.rows if row.failure is None]
+    colours = {name: number % COLOURS for number, name in enumerate(dict.fromkeys(row.name for row in shown))}
+    dashes = {form: number % DASHES for number, form in enumerate(dict.fromkeys(row.form for row in shown))}
+
+    def look(row: Row | ProfileRecord, name: str) -> dict[str, int]:
+        return {"colour": colours[name], "dash": dashes[row.form]}
+
+    profiles = {id(row): profile for row, profile in pairs}
+    rows = [_row(row, profiles.get(id(row))) | look(row, row.name) for row in shown]
+    known = [name for name in AXES if any(name in row["values"] for row in rows)]
+    forms = one_of_each_form(pairs)
+    roc = [
+        {"label": f"{bundle} {form}", "area": round(curve.area, 4), "points": _corners(curve[1:])}
+        | look(profile, bundle)
+        for (bundle, form), profile in forms.items()
+        if (curve := form_curve(profile.predictions)) is not None
+    ]
+    return {
+        "axes": [
+            {"name": name, "title": axis.title, "better": axis.better, "log": axis.logarithmic}
+            for name in known
+            for axis in [AXES[name]]
+        ],
+        "start": _start(record, known),
+        "rows": rows,
+        # Best first, so that the legend reads as a ranking.
+        "roc": sorted(roc, key=lambda curve: -curve["area"]),
+        "rates": rate_titles(next(iter(forms.values())).labels) if forms else None,
+        "cascades": [
+            {
+                "label": f"{profile.bundle} {profile.form}",
+                "threshold": facts.threshold,
+                "sweep": [row.model_dump() for row in facts.sweep],
+            }
+            for profile in forms.values()
+            if (bundle := bundles.get(profile.name)) and (facts := bundle.cascade)
+        ],
+    }
+
+
+def _start(record: ComparisonRecord, known: Sequence[str]) -> list[str]:
+    """Return the axes of the plot at first, across and up: those of the front, a quality upwards."""
+    wanted = list(record.decisions[0].front_axes) if record.decisions else []
+    wanted = [name for name in [*wanted, "p50", "accuracy"] if name in known]
+    up = next((name for name in wanted if AXES[name].better == "more"), "accuracy")
+    across = next((name for name in wanted if name != up), "p50")
+    return [across, up]
+
+
+def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
+    values = {name: value for name, axis in AXES.items() if (value := axis.value(row)) is not None}
+    intervals = {name: interval for name, axis in AXES.items() if (interval := axis.interval(row)) is not None}
+    latency = profile.latency if profile else None
+    return {
+        "label": row.label,
+        "machine": row.machine,
+        "pareto": row.pareto,
+        "recommended": row.recommended,
+        "refused": row.refusal is not None,
+        "values": values,
+        "intervals": intervals,
+        "quantiles": [round(float(value), 4) for value in np.percentile(latency.samples_ms, _PERCENTILES)]
+        if latency
+        else None,
+        "processes": latency.process_p50_ms if latency else None,
+    }
+
+
+def _corners(curve: Sequence[np.ndarray]) -> list[list[float]]:
+    """Return the points of a curve without those in the middle of a straight, upright or level stretch."""
+    points = [[round(float(x), 5), round(float(y), 5)] for x, y in zip(*curve, strict=True)]
+    inner = zip(points, points[1:], points[2:], strict=False)
+    bends = [b for a, b, c in inner if not (a[0] == b[0] == c[0] or a[1] == b[1] == c[1])]
+    return [points[0], *bends, points[-1]]

@@ -1,0 +1,74 @@
+"""``report.html``: the decision and its evidence in one file that asks nothing of any network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.compare.charts import chart_data
+from slmbench.compare.facts import number_filters, one_of_each_form, report_facts
+from slmbench.compare.flips import label_flips
+from slmbench.compare.nearby import nearby_bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.compare.facts import Pair
+    from slmbench.records import ComparisonRecord, ProfileRecord
+
+
+def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
+    """Render ``report.html``: style, script and numbers inline.
+
+    Texts of reviews and thresholds of cascades are shown where the bundles lie in ``exported/``.
+
+    Args:
+        record: The comparison.
+        pairs: Each measured row with its profile.
+
+    Returns:
+        HTML; everything that comes from a record is escaped.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("slmbench.compare"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.filters |= number_filters()
+    bundles = nearby_bundles([profile for _, profile in pairs])
+    forms = one_of_each_form(pairs)
+    return environment.get_template("report.html.j2").render(
+        **report_facts(record, pairs),
+        pairs=pairs,
+        data=chart_data(record, pairs, bundles),
+        recommended={row.machine: row for row in record.rows if row.recommended},
+        lost={(lost.label, lost.machine): lost.why for lost in record.rejected},
+        timed_machines=list(dict.fromkeys(row.machine for row, _ in pairs)),
+        confusions=[_confusion(profile) for profile in forms.values()],
+        flips=label_flips(list(forms.values()), bundles),
+        cascades=[
+            (f"{profile.bundle} {profile.form}", bundles[profile.name].cascade)
+            for profile in forms.values()
+            if profile.name in bundles and bundles[profile.name].cascade
+        ],
+    )
+
+
+def _confusion(profile: ProfileRecord) -> dict[str, Any]:
+    evaluation = profile.evaluation
+    counts = np.asarray(evaluation.confusion)
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    return {
+        "name": f"{profile.bundle} {profile.form}",
+        "accuracy": evaluation.accuracy,
+        "labels": evaluation.labels,
+        "cells": [
+            [(int(count), round(float(share), 3)) for count, share in zip(*line, strict=True)]
+            for line in zip(counts, shares, strict=True)
+        ],
+    }

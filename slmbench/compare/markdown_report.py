@@ -1,0 +1,31 @@
+"""``report.md``: the decision, the table, the plots and every caveat, for a repository's page or a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.compare.facts import number_filters, report_facts
+from slmbench.markdown import render_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.compare.facts import Pair
+    from slmbench.records import ComparisonRecord
+
+
+def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:
+    """Render ``report.md``.
+
+    Args:
+        record: The comparison.
+        pairs: Each measured row with its profile.
+        no_plots: Why there are no plots, or ``None``.
+
+    Returns:
+        Markdown.
+    """
+    filters = {"cell": lambda text: " ".join(str(text).split()).replace("|", "\\|"), **number_filters()}
+    return render_markdown(
+        "slmbench.compare", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
+    )

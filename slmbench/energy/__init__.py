@@ -1,0 +1,25 @@
+"""Energy and carbon: counters where the machine has them, else an estimate, and nothing where nothing is known.
+
+Standard library only, so that a measured process may hold a meter without growing; no network, ever.
+"""
+
+from slmbench.energy.grid import Grid, grid_factor
+from slmbench.energy.meter import EnergyMeter, Reading
+from slmbench.energy.review import EnergyUse, Idle, energy_per_review, measure_energy, measure_idle
+from slmbench.energy.sources import EnergySources, find_sources
+from slmbench.energy.views import energy_sentence
+
+__all__ = [
+    "EnergyMeter",
+    "EnergySources",
+    "EnergyUse",
+    "Grid",
+    "Idle",
+    "Reading",
+    "energy_per_review",
+    "energy_sentence",
+    "find_sources",
+    "grid_factor",
+    "measure_energy",
+    "measure_idle",
+]

@@ -1,0 +1,72 @@
+"""codecarbon's tables, read where pip put them: the power of processors and the carbon of grids.
+
+Its files only are read; its code is never imported, because it takes seconds and asks the network (codecarbon#1352).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+#: What systems add to a processor's name beside the maker's model.
+_ADDED = re.compile(
+    r"\((?:r|tm|c)\)|@.*|\bcpu\b|\bprocessor\b|\b\d+-cores?\b|\b\d+th gen\b|\b(?:with|w/) radeon.*", re.IGNORECASE
+)
+
+
+def installed_version() -> str | None:
+    """Return the version of codecarbon, or ``None`` when it is not installed."""
+    try:
+        return distribution("codecarbon").version
+    except PackageNotFoundError:
+        return None
+
+
+def thermal_design_power(model: str) -> float | None:
+    """Return the thermal design power of a processor in watts, when the table has that very model.
+
+    Names are compared whole, once what systems add to them is gone: i7-9750H is not i7-9750HF.
+
+    Args:
+        model: The name as the system gives it.
+
+    Returns:
+        ``None`` when codecarbon is not installed, the table lacks the model, or has it with different powers.
+    """
+    wanted = model_name(model)
+    path = _data("hardware/cpu_power.csv")
+    if path is None:
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if len(row) == 2 and model_name(row[0]) == wanted]
+    try:
+        powers = {float(power) for _, power in rows}
+    except ValueError:  # the table has entries such as "27.29.5"
+        return None
+    return powers.pop() if len(powers) == 1 else None
+
+
+def model_name(name: str) -> str:
+    """Return a processor's name in lower case, without what systems add to it."""
+    return " ".join(_ADDED.sub(" ", name).lower().split())
+
+
+def grid_mixes() -> dict[str, dict[str, Any]]:
+    """Return each country's electricity by its three-letter code (ISO 3166-1); empty without codecarbon.
+
+    ``carbon_intensity`` is in gCO2e/kWh, of the ``year``; the figures are Our World in Data's.
+    """
+    path = _data("private_infra/global_energy_mix.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path else {}
+
+
+def _data(name: str) -> Path | None:
+    try:
+        path = Path(str(distribution("codecarbon").locate_file(f"codecarbon/data/{name}")))
+    except PackageNotFoundError:
+        return None
+    return path if path.is_file() else None

@@ -1,0 +1,119 @@
+"""Energy counters: what they counted between two readings, wrap-around and resets told apart."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: More than any processor package or accelerator board draws: a counter that says more was reset in between.
+PLAUSIBLE_WATTS = 2000.0
+
+
+class CounterError(Exception):
+    """A counter that could not be read, or that says what cannot be; the message is a reason for a record."""
+
+
+class Counter(Protocol):
+    """Something that tells energy.
+
+    Attributes:
+        name: What people call it, such as ``RAPL package-0``.
+        update_s: Seconds between two updates of what it shows.
+        poll_s: Longest time between two readings that it can be left alone.
+        joules: Energy counted from :meth:`start` to the last :meth:`poll`.
+    """
+
+    name: str
+    update_s: float
+    poll_s: float
+    joules: float
+
+    def start(self) -> None:
+        """Take the first reading; raises :class:`CounterError`."""
+
+    def poll(self) -> None:
+        """Take a further reading; raises :class:`CounterError`."""
+
+
+class CumulativeCounter:
+    """A counter of joules since some time past, which only grows until it wraps around.
+
+    Args:
+        name: See :class:`Counter`.
+        read: Returns what it shows, in joules; raises :class:`CounterError`.
+        update_s: See :class:`Counter`.
+        wraps_at: What it can show at the most, in joules; ``None`` when it does not wrap.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], float],
+        update_s: float,
+        wraps_at: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.update_s = update_s
+        # Twice before it could wrap at the highest power there is: otherwise a second round would go unseen.
+        self.poll_s = wraps_at / PLAUSIBLE_WATTS / 2 if wraps_at else 60.0
+        self.joules = 0.0
+        self._read = read
+        self._wraps_at = wraps_at
+        self._clock = clock
+
+    def start(self) -> None:
+        """Take the first reading."""
+        self.joules = 0.0
+        self._last, self._at = self._read(), self._clock()
+
+    def poll(self) -> None:
+        """Take a further reading."""
+        now, at = self._read(), self._clock()
+        step = now - self._last
+        if step < 0 and self._wraps_at is not None:
+            step += self._wraps_at
+        # A tenth of a second more: the counter may have been about to be updated when it was read first.
+        if not 0 <= step <= PLAUSIBLE_WATTS * (at - self._at + 0.1):
+            raise CounterError(f"the counter {self.name} was set back during the measurement")
+        self.joules += step
+        self._last, self._at = now, at
+
+
+class PowerIntegral:
+    """Energy from readings of power, by the trapezoid rule: what remains where a device has no energy counter.
+
+    Args:
+        name: See :class:`Counter`.
+        read: Returns the power drawn now, in watts; raises :class:`CounterError`.
+        update_s: See :class:`Counter`; it is read as often.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], float],
+        update_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.update_s = self.poll_s = update_s
+        self.joules = 0.0
+        self._read = read
+        self._clock = clock
+
+    def start(self) -> None:
+        """Take the first reading."""
+        self.joules = 0.0
+        self._last, self._at = self._read(), self._clock()
+
+    def poll(self) -> None:
+        """Take a further reading."""
+        now, at = self._read(), self._clock()
+        self.joules += (self._last + now) / 2 * (at - self._at)
+        self._last, self._at = now, at

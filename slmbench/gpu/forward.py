@@ -1,0 +1,115 @@
+"""A torch model made ready for a device, and the time of its forward passes on that device's own clock."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import UsageError
+from slmbench.models.devices import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import torch
+
+#: Precisions of each device. fp16 on a CPU is emulated by most of them.
+PRECISIONS = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}
+#: How the model is run: as it is, compiled by torch for any shape, or replayed as CUDA graphs, one a shape.
+MODES = {"cpu": ("eager", "compile"), "cuda": ("eager", "compile", "graphs")}
+#: For CUDA graphs inputs are padded to multiples of so many tokens: each length more is a graph more to capture.
+GRAPH_TOKENS = 64
+
+
+def check_forward(device: str, precision: str, mode: str) -> None:
+    """Check what is asked of a device.
+
+    Raises:
+        UsageError: The device has no such precision or mode.
+        SlmbenchError: The device is not there.
+    """
+    if device not in PRECISIONS:
+        raise UsageError(f"torch models are run on {', '.join(PRECISIONS)}, not on {device!r}")
+    for said, choices in ((precision, PRECISIONS[device]), (mode, MODES[device])):
+        if said not in choices:
+            raise UsageError(f"torch on {device} has no {said!r}: choose among {', '.join(choices)}")
+    choose_device(device)
+
+
+def prepare_forward(
+    model: torch.nn.Module, device: str, precision: str = "fp32", mode: str = "eager"
+) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
+    """Make a classifier ready to answer on a device.
+
+    In half precision weights and arithmetic both are: autocast would convert every weight again at every call.
+
+    Args:
+        model: A classifier of transformers, with its weights or with random ones; it is moved and converted.
+        device: ``cpu`` or ``cuda``.
+        precision: One of :data:`PRECISIONS`.
+        mode: One of :data:`MODES`; compilation takes place at the first calls, a minute for a large model.
+
+    Returns:
+        From a batch on that device (``input_ids``, ``attention_mask`` ...) to logits there, shape (reviews, labels).
+
+    Raises:
+        UsageError: The device has no such precision or mode.
+        SlmbenchError: The device is not there.
+    """
+    import torch
+
+    check_forward(device, precision, mode)
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    model = model.eval().to(device=device, dtype=types[precision])
+    runs: Any = model
+    if mode != "eager":
+        # "reduce-overhead" is torch's name for CUDA graphs: it compiles once for all shapes and captures each shape.
+        runs = torch.compile(model, dynamic=True, mode="reduce-overhead" if mode == "graphs" else "default")
+
+    def forward(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        with torch.inference_mode():
+            return runs(**batch).logits
+
+    return forward
+
+
+def forward_ms(
+    forward: Callable[[dict[str, torch.Tensor]], torch.Tensor],
+    batches: Iterable[dict[str, torch.Tensor]],
+    device: str,
+) -> list[float]:
+    """Time forward passes, each alone.
+
+    On CUDA the time is that between two events on the stream, waited for before the next pass begins: kernels and
+    the gaps in which the GPU waits for Python. Tokenising and copying are not in it.
+
+    Args:
+        forward: From :func:`prepare_forward`, warm.
+        batches: Inputs, on the device.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        Milliseconds of each pass.
+    """
+    import torch
+
+    if device == "cpu":
+        samples = []
+        for batch in batches:
+            began = time.perf_counter_ns()
+            forward(batch)
+            samples.append((time.perf_counter_ns() - began) / 1e6)
+        return samples
+    torch.cuda.synchronize()
+    return [_between_events(forward, batch) for batch in batches]
+
+
+def _between_events(forward: Callable[..., torch.Tensor], batch: dict[str, torch.Tensor]) -> float:
+    import torch
+
+    before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    before.record()
+    forward(batch)
+    after.record()
+    after.synchronize()
+    return before.elapsed_time(after)

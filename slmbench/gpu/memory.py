@@ -1,0 +1,106 @@
+"""Memory of a GPU at its highest: as the driver sees it, and as torch's allocator counts it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slmbench.gpu.nvml import GpuError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from slmbench.gpu.nvml import Gpu
+
+#: Seconds between two looks. The allocator keeps what it reserved, so that a peak it served is still seen later.
+POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class GpuPeak:
+    """Peaks of one region, in bytes; ``None`` where unknown.
+
+    Attributes:
+        nvml_bytes: What the driver saw: CUDA context, libraries and fragments included. Polled, so a low bound.
+        nvml_source: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed;
+            else why it is not known.
+        allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact.
+        reserved_bytes: What the allocator held for them (``torch.cuda.max_memory_reserved``), exact.
+    """
+
+    nvml_bytes: int | None
+    nvml_source: str
+    allocated_bytes: int
+    reserved_bytes: int
+
+
+class GpuMemory:
+    """Watches a GPU's memory inside its ``with`` statement; ask for :meth:`peak` at any time in it.
+
+    Put the loading of the model inside: growth of the whole device is counted from the beginning.
+
+    Args:
+        gpu: The GPU torch calls ``cuda:0``; ``None`` leaves NVML out.
+        reason: Why there is none.
+    """
+
+    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there") -> None:
+        self._gpu = gpu
+        self._reason = reason
+        self._own = self._grown = 0
+        self._listed = False
+        self._looking = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep_looking, daemon=True)
+
+    def __enter__(self) -> GpuMemory:
+        """Take the first look."""
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        if self._gpu:
+            try:
+                self._before = self._gpu.used_bytes()
+            except GpuError as error:
+                self._gpu, self._reason = None, str(error)
+            else:
+                self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop looking."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def peak(self) -> GpuPeak:
+        """Look once more and return the peaks so far."""
+        import torch
+
+        self._look()
+        nvml_bytes, source = None, self._reason
+        if self._gpu:
+            nvml_bytes = self._own if self._listed else self._grown
+            source = "NVML, this process" if self._listed else "NVML, growth of the whole device"
+        return GpuPeak(nvml_bytes, source, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
+
+    def _keep_looking(self) -> None:
+        while not self._ended.wait(POLL_S):
+            self._look()
+
+    def _look(self) -> None:
+        with self._looking:  # the thread and who asks for the peak may look at once
+            if self._gpu is None:
+                return
+            try:
+                self._grown = max(self._grown, self._gpu.used_bytes() - self._before)
+                own = self._gpu.process_bytes()
+            except GpuError as error:
+                self._gpu, self._reason = None, str(error)
+                return
+            if own is not None:
+                self._listed = True
+                self._own = max(self._own, own)

@@ -1,0 +1,101 @@
+"""A run's torch model behind the protocol of ``slmbench.edge.runtime.Backend``: text to ids, ids to logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slmbench.edge import Classifier
+from slmbench.errors import UsageError, require_extra
+from slmbench.records import RunRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+
+class TorchBackend:
+    """A run's classifier as torch runs it.
+
+    Args:
+        run: The run's folder.
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32``, ``bf16``, or on CUDA ``fp16``.
+        mode: ``eager``, ``compile``, or on CUDA ``graphs``.
+        threads: Threads of the CPU; ``None`` leaves it to torch. It holds for the whole process.
+
+    Attributes:
+        labels: Label names, in the order of the logits.
+
+    Raises:
+        UsageError: There is no such run, it has no torch model, or the device has no such precision or mode.
+        SlmbenchError: Torch or the device is not there, or the model's files are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        mode: str = "eager",
+        threads: int | None = None,
+    ) -> None:
+        if not (run / "run.json").is_file():
+            raise UsageError(f"{run} is not a run: it has no run.json")
+        record = read_record(RunRecord, run / "run.json")
+        if not record.has_model or (run / "model/tfidf.json").is_file():
+            raise UsageError(f"{run} has no torch model ({record.method}): measure its bundle instead")
+        require_extra("torch", "train", "running a run in torch")
+        import torch
+
+        from slmbench.gpu.forward import GRAPH_TOKENS, check_forward, prepare_forward
+        from slmbench.models.quiet import quiet_libraries
+        from slmbench.training.inference import load_run
+
+        check_forward(device, precision, mode)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.labels: list[str] = record.predictions.labels
+        self._device = device
+        self._multiple = GRAPH_TOKENS if mode == "graphs" else None
+        with quiet_libraries():
+            model, self._tokenizer, self._limit = load_run(run, record)
+            self._forward = prepare_forward(model, device, precision, mode)
+
+    def encode(self, texts: Sequence[str]) -> list[object]:
+        """Tokenise; each item is what the model takes of one text, truncated as trained."""
+        columns = self._tokenizer(list(texts), truncation=True, max_length=self._limit)
+        return [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
+
+    def lengths(self, items: Sequence[object]) -> list[int]:
+        """Return the number of tokens of each item."""
+        return [len(item["input_ids"]) for item in items]  # type: ignore[index]
+
+    def logits(self, items: Sequence[object]) -> np.ndarray:
+        """Run one batch, padded to its longest item; returns single-precision logits, shape (items, labels).
+
+        They are copied to the CPU, which waits for the device: a caller's clock sees the whole of the work.
+        """
+        return self._forward(self.batch(items)).float().cpu().numpy()
+
+    def batch(self, items: Sequence[object]) -> dict[str, Any]:
+        """Return the model's inputs of one batch, on the device, shape (items, longest)."""
+        columns: Any = {name: [item[name] for item in items] for name in items[0]}  # type: ignore[index, attr-defined]
+        padded = self._tokenizer.pad(columns, return_tensors="pt", pad_to_multiple_of=self._multiple)
+        return dict(padded.to(self._device))
+
+
+class TorchClassifier(Classifier):
+    """A run that is asked as a bundle is, so that both are timed by the same lines.
+
+    Args:
+        backend: The run, loaded.
+        form: What to call it.
+    """
+
+    def __init__(self, backend: TorchBackend, form: str) -> None:
+        self.labels = backend.labels
+        self.form = form
+        self._backend = backend

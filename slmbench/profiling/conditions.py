@@ -1,0 +1,113 @@
+"""What else the machine did while samples were taken, and a sentence that says why they are unsteady."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.records import Conditions
+
+#: Other processes, or the hypervisor, that take a larger share of the CPU than this are named as a cause.
+NOTABLE_SHARE = 0.05
+#: A clock that moved by more than this share is named as a cause.
+NOTABLE_CLOCK = 0.03
+#: Counters of CPU time move in steps of 10 ms: over a shorter time they say nothing.
+LEAST_SECONDS = 0.2
+
+
+class Watch:
+    """Counters of the system and of measured processes, read when sampling begins, between chunks, when it ends."""
+
+    def __init__(self, *pids: int) -> None:
+        self._ours = [psutil.Process(), *map(psutil.Process, pids)]
+        self._began = self._now()
+        self._clocks: list[float] = []
+        self.look()
+
+    def look(self) -> None:
+        """Read the clock; right after work, when the cores have not yet slowed down again."""
+        clock = fastest_clock_mhz()
+        if clock is not None:
+            self._clocks.append(clock)
+
+    def end(self) -> Seen:
+        """Return what was seen since the beginning."""
+        self.look()
+        then, now = self._began, self._now()
+        clocks = (min(self._clocks), max(self._clocks)) if self._clocks else None
+        if then is None or now is None or now[0] - then[0] < LEAST_SECONDS:
+            return Seen(None, None, clocks)
+        seconds, busy, steal, ours = (after - before for after, before in zip(now, then, strict=True))
+        whole = seconds * (psutil.cpu_count(logical=True) or 1)
+        # The parts are read one after another, so that the rest may come out below nothing.
+        return Seen(min(1.0, max(0.0, (busy - ours) / whole)), min(1.0, max(0.0, steal / whole)), clocks)
+
+    def _now(self) -> tuple[float, float, float, float] | None:
+        """Return wall time, CPU time of all processes, time stolen, CPU time of ours; ``None`` where unreadable."""
+        try:
+            system = psutil.cpu_times()
+            ours = sum(times.user + times.system for times in (process.cpu_times() for process in self._ours))
+        except (psutil.Error, OSError):
+            return None
+        busy = sum(getattr(system, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+        return time.monotonic(), busy, getattr(system, "steal", 0.0), ours
+
+
+class Seen:
+    """What a :class:`Watch` saw: shares of all cores' time, and the lowest and highest clock in MHz."""
+
+    def __init__(self, others: float | None, steal: float | None, clocks: tuple[float, float] | None) -> None:
+        self.others, self.steal, self.clocks = others, steal, clocks
+
+
+def fastest_clock_mhz() -> float | None:
+    """Return the clock of the fastest core in MHz, or ``None`` where the system does not tell."""
+    try:
+        clocks = [core.current for core in psutil.cpu_freq(percpu=True) or []]
+    except (OSError, NotImplementedError, RuntimeError, AttributeError):  # psutil lacks it on some systems
+        return None
+    return max(clocks, default=0.0) or None
+
+
+def conditions_of(seen: Sequence[Seen]) -> Conditions:
+    """Return what was seen in each process as a part of a record."""
+    from slmbench.records import Conditions
+
+    return Conditions(
+        others_share=[one.others for one in seen],
+        steal_share=[one.steal for one in seen],
+        clock_mhz=[one.clocks for one in seen],
+    )
+
+
+def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
+    """Return phrases that name what made a measurement unsteady, the likeliest first; never none.
+
+    Args:
+        conditions: What was seen while it was taken.
+        hardware: The machine's fingerprint.
+    """
+    others = max((share for share in conditions.others_share if share is not None), default=None)
+    steal = max((share for share in conditions.steal_share if share is not None), default=None)
+    clocks = [clock for pair in conditions.clock_mhz if pair for clock in pair]
+    found = []
+    if others is not None and others > NOTABLE_SHARE:
+        found.append(f"other processes used {100 * others:.0f} % of the CPU meanwhile")
+    if steal is not None and steal > NOTABLE_SHARE:
+        found.append(f"the hypervisor gave {100 * steal:.0f} % of the CPU to other machines meanwhile")
+    if clocks and max(clocks) > (1 + NOTABLE_CLOCK) * min(clocks):
+        found.append(f"the clock moved between {min(clocks):,.0f} and {max(clocks):,.0f} MHz")
+    if hardware.get("virtualised"):
+        found.append("the machine is virtual: what its neighbours do to caches and memory cannot be seen from inside")
+    if not found:
+        blind = [
+            name for name, value in (("other processes", others), ("the clock", clocks or None)) if value is None
+        ]
+        unseen = f", though {' and '.join(blind)} cannot be read here" if blind else ""
+        found.append(f"nothing that can be seen explains it{unseen}")
+    return found

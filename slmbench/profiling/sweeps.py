@@ -1,0 +1,204 @@
+"""Curves over lengths, token budgets or threads: ``slmbench profile --sweep``; settings are visited in turns."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_name
+from slmbench.profiling.conditions import Seen, Watch, conditions_of
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.sampling import sample, warm_up
+from slmbench.profiling.workload import Workload, choose_workload, words_of_length
+from slmbench.progress import SILENT
+from slmbench.records import write_record
+from slmbench.records.sweep import ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from slmbench.progress import Progress
+
+AXES: tuple[Axis, ...] = ("length", "batch", "threads")
+SHORTEST = 8
+TOKEN_BUDGETS = (256, 512, 1024, 2048, 4096, 8192, 16384)
+#: Times that a length is timed in a turn, and turns in a process at the least.
+REPEATS, LEAST_TURNS = 3, 2
+#: Reviews of a pass over one token budget: as many as leave time for two passes, but enough to fill a batch.
+FEWEST_REVIEWS = 32
+
+#: Samples of each setting, one list a process.
+Curve = dict[int, list[list[float]]]
+
+
+def sweep(
+    bundles: Sequence[Path],
+    axis: str,
+    options: ProfileOptions,
+    *,
+    output: Path = Path("profiles"),
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+    failed: Callable[[Cell, SlmbenchError], None] | None = None,
+) -> Iterator[SweepRecord]:
+    """Measure the forms of bundles over an axis; write each record, and its plot where matplotlib is installed.
+
+    Args:
+        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``.
+        axis: One of :data:`AXES`.
+        options: How to measure; the time limit is for a whole curve.
+        output: Folder of the records.
+        command: The command line, for the records.
+        progress: Where to say how far it is.
+        failed: Called when a curve fails, after which the others go on; without it the failure is raised.
+
+    Yields:
+        Each record, once it is written.
+
+    Raises:
+        UsageError: No bundle is found, or an option is out of range.
+        SlmbenchError: A curve failed and ``failed`` was not given.
+    """
+    options.check()
+    known = next((name for name in AXES if name == axis), None)
+    if known is None:
+        raise UsageError(f"--sweep {axis}: choose among {', '.join(AXES)}")
+    if options.scenario != "single":
+        raise UsageError(f"--sweep goes without --scenario {options.scenario}")
+    for cell in find_cells(bundles, options):
+        try:
+            record = measure_curve(cell, known, options, command, progress)
+        except SlmbenchError as error:
+            if failed is None:
+                raise
+            failed(cell, error)
+            continue
+        write_record(record, output / f"{record.name}.json")
+        if importlib.util.find_spec("matplotlib") is not None:
+            from slmbench.profiling.sweep_plot import plot_sweep
+
+            plot_sweep(record, output / f"{record.name}.png")
+        yield record
+
+
+def measure_curve(
+    cell: Cell, axis: Axis, options: ProfileOptions, command: Sequence[str], progress: Progress
+) -> SweepRecord:
+    """Measure one form over an axis.
+
+    Raises:
+        SlmbenchError: The bundle does not load, or no setting could be measured.
+    """
+    workload = choose_workload(cell.bundle, cell.folder, progress)
+    seen: list[Seen] = []
+    failures: list[SweepFailure] = []
+    threads = options.threads or usable_cores()
+    task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads}
+    with progress.task(f"{cell.name} by {axis}", total=options.processes, unit="processes") as bar:
+        curve: Curve = {}
+        for number in range(options.processes):
+            if axis == "length":
+                found = _lengths(cell, task, options, seen)
+            elif axis == "batch":
+                found = token_budgets({**task, "texts": workload.texts}, workload, options, seen)
+            else:
+                found = _threads({**task, "texts": workload.texts}, options, number, seen, failures)
+            for value, samples in found.items():
+                curve.setdefault(value, []).append(samples)
+            bar.advance()
+    if not curve:
+        raise SlmbenchError(f"no setting could be measured: {failures[0].reason}")
+    return SweepRecord(
+        name=f"{profile_name(cell, options)}.by-{axis}",
+        command=list(command),
+        bundle=cell.bundle.name,
+        form=cell.form,
+        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
+        device=options.device,
+        threads=None if axis == "threads" else threads,
+        axis=axis,
+        points=[SweepPoint(value=value, processes_ms=curve[value]) for value in sorted(curve)],
+        failed=failures,
+        corpus=workload.identity,
+        conditions=conditions_of(seen),
+        hardware=hardware_fingerprint(),
+        software=software_versions(),
+    )
+
+
+def _lengths(cell: Cell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]) -> dict[int, list[float]]:
+    """Time texts of every length in turns, in one fresh process."""
+    longest = cell.bundle.max_length or max(cell.bundle.lengths.tokens)
+    values = [2**power for power in range(SHORTEST.bit_length() - 1, longest.bit_length()) if 2**power < longest]
+    values.append(longest)
+    texts = [words_of_length(cell.bundle, cell.folder, tokens) for tokens in values]
+    taken: dict[int, list[float]] = {value: [] for value in values}
+    with MeasuredProcess({**task, "texts": texts}) as process:
+        warm_up(process)
+        watch = Watch(process.pid)
+        deadline = time.monotonic() + options.time_limit_s / options.processes
+        turns = 0
+        while turns < LEAST_TURNS or time.monotonic() < deadline:
+            for row, value in enumerate(values):
+                taken[value] += process.ask({"do": "single", "rows": [row] * REPEATS, "lead": True})["ms"]
+            turns += 1
+        seen.append(watch.end())
+    return taken
+
+
+def token_budgets(
+    task: dict[str, Any], workload: Workload, options: ProfileOptions, seen: list[Seen]
+) -> dict[int, list[float]]:
+    """Time passes with every token budget in turns, in one fresh process; returns milliseconds a review.
+
+    Budgets end with the first that holds all reviews: the next ones would be the same single batch.
+    """
+    with MeasuredProcess(task) as process:
+        warm_up(process)
+        budget_ms = 1e3 * options.time_limit_s / options.processes
+        each_ms = process.ask({"do": "batches", "batch_tokens": None, "reviews": FEWEST_REVIEWS})["s"] * 1e3
+        each_ms /= min(FEWEST_REVIEWS, len(workload.texts))
+        fitting = int(budget_ms / (each_ms * LEAST_TURNS * (len(TOKEN_BUDGETS) + 1)))
+        reviews = min(len(workload.texts), max(FEWEST_REVIEWS, fitting))
+        tokens = workload.tokens * reviews / len(workload.texts)
+        values = [ONE_AT_A_TIME, *(value for value in TOKEN_BUDGETS if value < 2 * tokens)]
+        taken: dict[int, list[float]] = {value: [] for value in values}
+        watch = Watch(process.pid)
+        deadline = time.monotonic() + budget_ms / 1e3
+        turns = 0
+        while turns < LEAST_TURNS or time.monotonic() < deadline:
+            for value in values:
+                request = {"do": "batches", "batch_tokens": value or None, "reviews": reviews}
+                taken[value].append(process.ask(request)["s"] * 1e3 / reviews)
+            turns += 1
+        seen.append(watch.end())
+    return taken
+
+
+def _threads(
+    task: dict[str, Any], options: ProfileOptions, number: int, seen: list[Seen], failures: list[SweepFailure]
+) -> dict[int, list[float]]:
+    """Time single reviews with every number of threads, each in a fresh process; the order turns around each time."""
+    values = thread_counts()
+    budget_s = options.time_limit_s / options.processes / len(values)
+    taken: dict[int, list[float]] = {}
+    for value in values if number % 2 == 0 else values[::-1]:
+        try:
+            with MeasuredProcess({**task, "threads": value}) as process:
+                sampled = sample(process, budget_s)
+        except SlmbenchError as error:
+            failures.append(SweepFailure(value=value, reason=str(error)))
+            continue
+        taken[value] = sampled.ms
+        seen.append(sampled.seen)
+    return taken
+
+
+def thread_counts() -> list[int]:
+    """Return the numbers of threads worth trying: powers of two below the usable cores, and those."""
+    cores = usable_cores()
+    return [2**power for power in range(cores.bit_length()) if 2**power < cores] + [cores]

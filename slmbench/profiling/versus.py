@@ -1,0 +1,198 @@
+"""Two bundles measured in turns, so that what disturbs the machine falls on both: ``slmbench profile A --against B``.
+
+Each pair of processes is fresh and alive together. They are asked in turns of a few reviews, in the order
+first, second, second, first (so that neither is always the one that follows), and both time the same reviews. The
+first answer of a turn is not timed: the other process has just used the caches, and its threads may still spin.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.edge.runtime import BundleFiles
+from slmbench.errors import UsageError
+from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.cells import Cell, find_cells
+from slmbench.profiling.conditions import NOTABLE_SHARE, Watch, causes, conditions_of
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.sampling import LEAST_SAMPLES, closed, warm_up
+from slmbench.profiling.workload import choose_workload
+from slmbench.progress import SILENT
+from slmbench.records import write_record
+from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.profiling.cells import ProfileOptions
+    from slmbench.profiling.conditions import Seen
+    from slmbench.progress import Progress
+
+#: Pairs of processes: as few as three leave Student's t a factor of 4.3, six one of 2.6.
+PAIRS = 6
+#: About how long a turn takes, and how many reviews it has at the most.
+TURN_MS, TURN_REVIEWS = 50.0, 50
+#: Sampling stops when the 95 % interval of the median ratio reaches no further than this to either side.
+PRECISION = 0.01
+
+
+@dataclass(frozen=True)
+class _Side:
+    cell: Cell
+    task: dict[str, Any]
+
+
+def versus(
+    first: str,
+    second: str,
+    options: ProfileOptions,
+    *,
+    output: Path = Path("profiles"),
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> VersusRecord:
+    """Measure two forms side by side and write the record.
+
+    Args:
+        first: Folder of a bundle, or ``FOLDER:FORM``; without a form that of ``options``, or the one that the edge
+            runtime would choose.
+        second: What it is held against, likewise.
+        options: How to measure; ``processes`` pairs of processes, one ``time_limit_s`` for all.
+        output: Folder of the record.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record, written.
+
+    Raises:
+        UsageError: A bundle or a form is not there, or an option is out of range.
+        SlmbenchError: A bundle does not load, or a process died.
+    """
+    options.check()
+    if options.scenario != "single":
+        raise UsageError(f"--against measures reviews one at a time: leave out --scenario {options.scenario}")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file, not a folder")
+    cells = [find_contestant(text, options) for text in (first, second)]
+    # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
+    workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
+    threads = options.threads or usable_cores()
+    shared = {"threads": threads, "texts": workload.texts}
+    sides = [_Side(cell, {"bundle": str(cell.folder), "form": cell.form, **shared}) for cell in cells]
+    pairs: list[ProcessPair] = []
+    seen: list[Seen] = []
+    stable = True
+    with progress.task(f"{cells[0].name} against {cells[1].name}", total=options.processes, unit="pairs") as bar:
+        for number in range(options.processes):
+            count = len(pairs[0].first_ms) if pairs else None
+            pair, warm, what = _measure_pair(sides, number, options.time_limit_s / options.processes, count)
+            pairs.append(pair)
+            seen.append(what)
+            stable = stable and warm
+            bar.advance()
+    hardware, conditions = hardware_fingerprint(), conditions_of(seen)
+    warnings = [] if stable else ["latency was still drifting when warm-up ended"]
+    note = None
+    if not closed(_ratios(pairs[0].first_ms, pairs[0].second_ms), PRECISION):
+        note = f"the interval of the ratio did not close to ±{PRECISION:.0%} in the first pair within the time limit"
+    if warnings or max((share for share in conditions.others_share if share is not None), default=0) > NOTABLE_SHARE:
+        warnings.append(f"why it may be unsteady: {'; '.join(causes(conditions, hardware))}")
+    names = "-vs-".join(f"{cell.folder.resolve().name}.{cell.form}" for cell in cells)
+    record = VersusRecord(
+        name=f"{names}.{options.backend}-{options.device}-{threads}t.{hardware['fingerprint'][:8]}",
+        command=list(command),
+        first=_contestant(cells[0], options),
+        second=_contestant(cells[1], options),
+        device=options.device,
+        threads=threads,
+        pairs=pairs,
+        corpus=workload.identity,
+        note=note,
+        warnings=warnings,
+        conditions=conditions,
+        hardware=hardware,
+        software=software_versions(),
+    )
+    write_record(record, output / f"{record.name}.json")
+    return record
+
+
+def find_contestant(text: str, options: ProfileOptions) -> Cell:
+    """Return the cell that ``FOLDER`` or ``FOLDER:FORM`` names.
+
+    Raises:
+        UsageError: It names several forms or bundles, or one that is not there.
+        SlmbenchError: The bundle's record is damaged.
+    """
+    folder, form = Path(text), None
+    if not folder.exists() and ":" in text:
+        before, _, form = text.rpartition(":")
+        folder = Path(before)
+    if form is None and options.forms is not None:
+        if len(options.forms) > 1:
+            raise UsageError("--against measures one form of each bundle: give one --form, or BUNDLE:FORM")
+        (form,) = options.forms
+    if form is None and (folder / "bundle.json").is_file():
+        form = BundleFiles.open(folder).choose_form(None)
+    cells = find_cells([folder], options.with_forms(form) if form else options)
+    if len(cells) != 1:
+        raise UsageError(f"{folder} holds several bundles: --against measures one against one")
+    return cells[0]
+
+
+def _measure_pair(
+    sides: Sequence[_Side], number: int, budget_s: float, count: int | None
+) -> tuple[ProcessPair, bool, Seen]:
+    """Measure with two fresh processes; the first pair finds out how many samples it takes, as in ``sampling``."""
+    order = (0, 1) if number % 2 == 0 else (1, 0)
+    with ExitStack() as stack:
+        started = {which: stack.enter_context(MeasuredProcess(sides[which].task)) for which in order}
+        stable = {which: warm_up(started[which]) for which in order}
+        watch = Watch(*(process.pid for process in started.values()))
+        taken: tuple[list[float], list[float]] = ([], [])
+        deadline = time.monotonic() + budget_s
+        turn = 0
+        while count is None or len(taken[0]) < count:
+            reviews = _reviews_of_a_turn(taken)
+            if count is not None:
+                reviews = min(reviews, count - len(taken[0]))
+            rows = list(range(len(taken[0]), len(taken[0]) + reviews))
+            for which in order if turn % 2 == 0 else order[::-1]:
+                taken[which].extend(started[which].ask({"do": "single", "rows": rows, "lead": True})["ms"])
+            turn += 1
+            watch.look()
+            if count is None and len(taken[0]) >= LEAST_SAMPLES and closed(_ratios(*taken), PRECISION):
+                break
+            if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken[0]) >= 2:
+                break
+        seen = watch.end()
+    return ProcessPair(first_ms=taken[0], second_ms=taken[1]), all(stable.values()), seen
+
+
+def _reviews_of_a_turn(taken: Sequence[Sequence[float]]) -> int:
+    """Return how many reviews make a turn of about the length wanted; the slower of the two decides."""
+    if not taken[0]:
+        return 1
+    return int(np.clip(TURN_MS / max(0.01, *(float(np.median(ms)) for ms in taken)), 1, TURN_REVIEWS))
+
+
+def _ratios(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    return [one / other for one, other in zip(first, second, strict=True)]
+
+
+def _contestant(cell: Cell, options: ProfileOptions) -> Contestant:
+    form = cell.bundle.forms[cell.form]
+    return Contestant(
+        bundle=cell.bundle.name,
+        form=cell.form,
+        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
+        size_bytes=form.bytes + cell.bundle.shared_bytes,
+        sha256=form.sha256,
+    )

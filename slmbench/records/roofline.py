@@ -1,0 +1,144 @@
+"""What a form has to compute, what this machine computes at the most, and how much of that a measurement reached.
+
+The unit of work is the multiply-accumulate operation (MAC); a floating-point operation count (FLOPs) is twice that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, computed_field
+
+from slmbench.records.base import Part, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: In what numbers a product is computed.
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+FLOPS_PER_MAC = 2
+
+
+class Polynomial(Part):
+    """MACs of one review of n tokens: ``const + per_token * n + per_token2 * n**2``; a batch is so many reviews."""
+
+    const: int = 0
+    per_token: int = 0
+    per_token2: int = 0
+
+    def at(self, tokens: float) -> float:
+        """Return the MACs of one review of so many tokens, special tokens and padding included."""
+        return self.const + self.per_token * tokens + self.per_token2 * tokens**2
+
+    def __add__(self, other: Polynomial) -> Polynomial:
+        """Return the work of both."""
+        return Polynomial(
+            const=self.const + other.const,
+            per_token=self.per_token + other.per_token,
+            per_token2=self.per_token2 + other.per_token2,
+        )
+
+
+class Operations(Part):
+    """Matrix products of one review, counted in a form's graph.
+
+    Attributes:
+        linear: Products with constant weights only: the convention of the studies ("Linear-only").
+        full: All products, also those of two activations (attention scores and their use).
+        by_precision: ``full`` by what the products are computed in.
+    """
+
+    linear: Polynomial
+    full: Polynomial
+    by_precision: dict[Precision, Polynomial]
+
+
+class GemmTiming(Part):
+    """The fastest of several products of two square matrices with one library in one precision."""
+
+    library: str
+    version: str
+    precision: Precision
+    #: Rows and columns of both matrices.
+    size: int
+    best_s: float
+    calls: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def flops_per_second(self) -> float:
+        """Operations a second: 2 n^3 over the shortest time."""
+        return FLOPS_PER_MAC * self.size**3 / self.best_s
+
+
+class CeilingRecord(Record):
+    """How fast a machine multiplies matrices: every library, precision and size that was timed."""
+
+    kind = "ceiling"
+
+    device: str
+    threads: int
+    timings: list[GemmTiming]
+    hardware: dict[str, Any]
+    software: dict[str, str]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ceilings(self) -> dict[Precision, GemmTiming]:
+        """The fastest timing of each precision."""
+        best: dict[Precision, GemmTiming] = {}
+        for timing in self.timings:
+            if timing.precision not in best or timing.flops_per_second > best[timing.precision].flops_per_second:
+                best[timing.precision] = timing
+        return best
+
+
+def achieved(
+    operations: Mapping[Precision, float], seconds: float, ceiling: Mapping[Precision, float]
+) -> float | None:
+    """Return how much of the machine's GEMM ceiling a measurement reached.
+
+    With one precision it is operations a second over the ceiling. With several it is the time that the products
+    would take at their ceilings over the time that was measured, which is the same thing.
+
+    Args:
+        operations: FLOPs by precision.
+        seconds: How long they took, with everything else that was timed.
+        ceiling: FLOP/s by precision.
+
+    Returns:
+        A fraction; ``None`` where the ceiling of a precision is not known, or nothing was computed.
+    """
+    computed = {precision: flops for precision, flops in operations.items() if flops}
+    if not computed or seconds <= 0 or any(precision not in ceiling for precision in computed):
+        return None
+    return sum(flops / ceiling[precision] for precision, flops in computed.items()) / seconds
+
+
+class Roofline(Part):
+    """What a measured cell reached of its machine's ceiling.
+
+    Latency grows with length, so the median time belongs to the review of median length.
+    """
+
+    tokens: float
+    seconds: float
+    macs: float
+    macs_linear: float
+    #: FLOPs by the precision that the device computes them in.
+    flops: dict[Precision, float]
+    #: The ceilings they are held against.
+    ceilings: dict[Precision, GemmTiming] = Field(default_factory=dict)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def flops_per_second(self) -> float:
+        """Operations a second of all precisions together."""
+        return sum(self.flops.values()) / self.seconds
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def achieved(self) -> float | None:
+        """Fraction of the ceiling; see :func:`achieved`."""
+        ceilings = {precision: timing.flops_per_second for precision, timing in self.ceilings.items()}
+        return achieved(self.flops, self.seconds, ceilings)

@@ -1,0 +1,138 @@
+"""The record of a sweep: one form timed over lengths, batches or threads, a curve of raw samples."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, computed_field
+
+from slmbench.records.base import Part, Record
+from slmbench.records.profile import Conditions, WorkloadIdentity
+from slmbench.statistics import Interval, clustered_median_interval, percentile
+
+Axis = Literal["length", "batch", "threads"]
+ONE_AT_A_TIME = 0
+
+
+class SweepPoint(Part):
+    """One setting: tokens of a review, token budget of a batch (0: one review at a time), or threads.
+
+    Samples are milliseconds a review; of batches, those of a whole pass shared among its reviews.
+    """
+
+    value: int
+    processes_ms: list[list[float]]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def p50_ms(self) -> float:
+        """Median time of a review."""
+        return percentile([ms for process in self.processes_ms for ms in process], 50)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def ci95_ms(self) -> Interval | None:
+        """95 % interval of it, as wide as the processes differ."""
+        return clustered_median_interval(self.processes_ms)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def reviews_per_second(self) -> float:
+        """Reviews a second at that time."""
+        return 1e3 / self.p50_ms
+
+    def overlaps(self, other: SweepPoint) -> bool:
+        """Say whether the two intervals overlap; without intervals nothing is told apart."""
+        if self.ci95_ms is None or other.ci95_ms is None:
+            return True
+        return self.ci95_ms[0] <= other.ci95_ms[1] and other.ci95_ms[0] <= self.ci95_ms[1]
+
+
+class SweepFailure(Part):
+    """A setting that could not be measured."""
+
+    value: int
+    reason: str
+
+
+class SweepRecord(Record):
+    """A form of a bundle over one axis, on one machine."""
+
+    kind = "sweep"
+
+    bundle: str
+    form: str
+    backend: str
+    device: str
+    #: ``None`` where it is what is swept.
+    threads: int | None
+    axis: Axis
+    points: list[SweepPoint]
+    failed: list[SweepFailure] = Field(default_factory=list)
+    corpus: WorkloadIdentity
+    conditions: Conditions
+    hardware: dict[str, Any]
+    software: dict[str, str]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def best(self) -> int | None:
+        """The setting with the shortest median; of lengths, which nobody chooses, ``None``."""
+        return None if self.axis == "length" else self._best.value
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ms_per_token(self) -> float | None:
+        """Of a sweep over lengths what a further token costs: the median of all slopes.
+
+        Theil & Sen (P. K. Sen, *JASA* 63, 1968); ``None`` from fewer than two lengths.
+        """
+        if self.axis != "length" or len(self.points) < 2:
+            return None
+        from scipy.stats import theilslopes
+
+        return float(theilslopes([point.p50_ms for point in self.points], [point.value for point in self.points])[0])
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def sentence(self) -> str:
+        """What the curve says."""
+        return self._length_sentence() if self.axis == "length" else self._setting_sentence()
+
+    @property
+    def _best(self) -> SweepPoint:
+        return min(self.points, key=lambda point: point.p50_ms)
+
+    def _length_sentence(self) -> str:
+        first, last = self.points[0], self.points[-1]
+        slope = "" if self.ms_per_token is None else f"; a further token costs {self.ms_per_token:.3g} ms"
+        return (
+            f"{first.value:,} tokens take {first.p50_ms:.3g} ms and {last.value:,} tokens {last.p50_ms:.3g} ms{slope}"
+        )
+
+    def _setting_sentence(self) -> str:
+        best = self._best
+        others = [point for point in self.points if point is not best]
+        equal = [self.name_of(point.value) for point in others if point.overlaps(best)]
+        slowest = max((point.p50_ms for point in others), default=best.p50_ms)
+        found = (
+            f"{self.name_of(best.value)} is best: {best.p50_ms:.3g} ms a review,"
+            f" {best.reviews_per_second:,.0f} reviews a second, {slowest / best.p50_ms:.2f}× the slowest"
+        )
+        return found + (f"; not told apart from it: {', '.join(equal)}" if equal else "")
+
+    def name_of(self, value: int) -> str:
+        """Return a setting in words."""
+        if self.axis == "batch":
+            return "one at a time" if value == ONE_AT_A_TIME else f"{value:,} tokens a batch"
+        if self.axis == "threads":
+            return f"{value} thread{'' if value == 1 else 's'}"
+        return f"{value:,} tokens"
+
+    def curve(self) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """Return settings, medians, and intervals of shape (settings, 2), the median twice where there is none."""
+        medians = np.array([point.p50_ms for point in self.points])
+        intervals = np.array([point.ci95_ms or (point.p50_ms, point.p50_ms) for point in self.points])
+        return [point.value for point in self.points], medians, intervals

@@ -1,0 +1,128 @@
+"""``slmbench profile``: scenarios, curves and two bundles in turns, as seen from the command line."""
+
+import json
+import re
+import shutil
+
+import pytest
+from cli_helpers import json_of, run
+
+BRIEF = ("--processes", 1, "--time-limit", 0.2, "--threads", 1)
+
+
+@pytest.fixture
+def two(here, tiny_bundle):
+    """A working folder with two bundles that are the same."""
+    for name in ("old", "new"):
+        shutil.copytree(tiny_bundle, here / name)
+    return here
+
+
+def test_two_bundles_in_turns(two):
+    document = json_of(run("profile", "new", "--against", "old:fp32", "--form", "fp32", *BRIEF, "--json"))
+
+    assert document["schema"] == "slmbench.versus/1"
+    assert (document["first"]["form"], document["second"]["form"]) == ("fp32", "fp32")
+    assert document["verdict"] in ("faster", "slower", "cannot be told apart")
+    assert document["ratio"]["value"] > 0
+    assert len(document["pairs"][0]["first_ms"]) == len(document["pairs"][0]["second_ms"])
+    (written,) = (two / "profiles").glob("new.fp32-vs-old.fp32.*.json")
+    assert json.loads(written.read_text(encoding="utf-8")) == document
+
+
+def test_people_read_who_is_faster(two, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+    shown = run("profile", "new", "--against", "old", *BRIEF)
+
+    assert shown.exit_code == 0, shown.stderr
+    assert re.search(r"review by review \d\.\d{3}×", shown.stdout)
+    assert re.search(r"(cannot be told apart in speed|is (faster|slower) than)", shown.stdout)
+
+
+@pytest.fixture
+def slowed(two, monkeypatch):
+    """Latencies made up: ``new`` takes 15 % longer than ``old``."""
+    from slmbench.profiling import versus
+
+    class Slowed:
+        def __init__(self, task):
+            self.pid = 1
+            self.ms = 2.3 if task["bundle"].endswith("new") else 2.0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def ask(self, request):
+            return {"ms": [self.ms * (1 + row % 7 / 1000) for row in request["rows"]]}
+
+    monkeypatch.setattr(versus, "MeasuredProcess", Slowed)
+
+
+@pytest.mark.parametrize(("limit", "status"), [("5%", 1), ("5", 1), ("20%", 0)])
+def test_slower_than_allowed_is_exit_status_1_and_a_sentence(two, slowed, limit, status):
+    result = run("profile", "new", "--against", "old", "--fail-if-slower", limit, "--json")
+
+    assert result.exit_code == status
+    assert json.loads(result.stdout)["verdict"] == "slower"
+    sentences = result.stderr.splitlines()
+    assert len(sentences) == status
+    if status:
+        assert re.match(r"error: .* is slower than .* 1\.150× .*; --fail-if-slower allows 1\.050×$", sentences[0])
+
+
+def test_the_other_way_round_nothing_fails(two, slowed):
+    assert run("profile", "old", "--against", "new", "--fail-if-slower", "0%", "--quiet").exit_code == 0
+
+
+def test_batches_and_arrivals(two):
+    offline = json_of(run("profile", "new", "--form", "int8", "--scenario", "offline", *BRIEF, "--json"))
+    server = json_of(run("profile", "new", "--form", "int8", "--scenario", "server", "--qps", 80, *BRIEF, "--json"))
+
+    assert offline["profiles"][0]["scenario"] == "offline"
+    assert offline["profiles"][0]["throughput"]["reviews_per_second"] > 0
+    assert server["profiles"][0]["load"]["qps"] == 80
+    assert len(list((two / "profiles").iterdir())) == 2
+    shown = run("profile", "new", "--form", "int8", "--scenario", "server", "--qps", 80, *BRIEF)
+    assert " at 80 " in shown.stdout
+
+
+def test_a_curve(two, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    document = json_of(run("profile", "new", "--form", "int8", "--sweep", "batch", *BRIEF, "--json"))
+
+    assert document["schema"] == "slmbench.sweeps/1"
+    (record,) = document["sweeps"]
+    assert record["best"] in [point["value"] for point in record["points"]]
+    shown = run("profile", "new", "--form", "int8", "--sweep", "batch", *BRIEF)
+    assert "one at a time" in shown.stdout and " is best: " in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("new", "--fail-if-slower", "5%"), 2, "--fail-if-slower goes with --against"),
+        (("new", "--against", "old", "--sweep", "batch"), 2, "--against or --sweep, not both"),
+        (("new", "old", "--against", "old"), 2, "name one bundle before it"),
+        (("--against", "old"), 2, "name one bundle before it"),
+        (("new", "--against", "nowhere"), 2, "there is no bundle folder nowhere"),
+        (("new", "--against", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
+        (("new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
+        (("new", "--sweep", "shoes"), 2, "--sweep shoes: choose among length, batch, threads"),
+        (
+            ("new", "--scenario", "server", "--max-p95-ms", "0.0001", "--form", "int8", *BRIEF),
+            1,
+            "no rate keeps a p95 of 0.0001 ms",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(two, words, status, says):
+    result = run("profile", *words, "--quiet")
+
+    assert result.exit_code == status
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith("error: ")
+    assert says in sentence

@@ -1,0 +1,151 @@
+"""What is found slower or worse than a baseline, what is not, and what cannot be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from factories import RASPBERRY, ladder, predictions, profile_record
+from scipy.stats import binom
+
+from slmbench.compare import Baseline, compare, percentage
+from slmbench.compare.ratio import median_ratio_interval
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.records import Latency, write_record
+
+
+def times_slower(profile, factor):
+    """The same measurement with every sample longer by a factor."""
+    longer = [[sample * factor for sample in process] for process in profile.latency.processes_ms]
+    return profile.model_copy(update={"latency": Latency(processes_ms=longer)})
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Hold profiles against others that lie in a folder, or against a row."""
+
+    def held(now, before, slower=0.05, worse=0.005):
+        for place, profiles in (("now", now), ("before", before)):
+            for number, profile in enumerate(() if isinstance(profiles, str) else profiles):
+                write_record(profile, tmp_path / place / f"{number}.json")
+        against = before if isinstance(before, str) else str(tmp_path / "before")
+        return compare([tmp_path / "now"], baseline=Baseline(against, slower, worse)).baseline
+
+    return held
+
+
+def test_a_planted_slowdown_of_a_tenth_is_found_in_its_row_only(held):
+    before = ladder()
+    now = [times_slower(profile, 1.10) if profile.form == "int8" else profile for profile in before]
+    report = held(now, before)
+    slower = {check.row for check in report.checks if check.slower}
+    assert slower == {"bert-tiny int8", "minilm-l6-3layers int8", "minilm-l6 int8"}
+    assert len(report.failures) == 3 and len(report.checks) == 7
+    failure = next(failure for failure in report.failures if failure.startswith("minilm-l6 int8"))
+    assert "minilm-l6 int8 is 10 % slower (p50 15.3 ms against 13.9 ms of the baseline; ratio 1.100" in failure
+    assert failure.endswith("; the limit is 5 %")
+
+
+def test_what_was_measured_twice_is_not_called_different(held):
+    report = held(ladder(), ladder(), slower=0.0, worse=0.0)
+    assert report.failures == [] and report.notes == []
+    assert not any(check.slower or check.worse for check in report.checks)
+    assert all(check.p50_ratio == 1 and check.accuracy.p_value == 1 for check in report.checks)
+    assert report.checks[0].sentence.endswith("it is right on the same reviews (83.9 %)")
+
+
+def test_a_slowdown_within_the_limit_passes(held):
+    report = held([times_slower(profile_record(), 1.10)], [profile_record()], slower=0.2)
+    assert report.failures == [] and report.checks[0].p50_ratio_ci95[0] > 1
+
+
+def test_processes_that_disagree_make_no_verdict(held):
+    # 12 % slower, but the baseline's own processes lie further apart than that.
+    unsteady = Latency(processes_ms=[[level + i % 7 / 100 for i in range(60)] for level in (8.0, 10.0, 13.0)])
+    before = profile_record(latency=unsteady)
+    report = held([times_slower(before, 1.12)], [before])
+    assert report.failures == []
+    assert "may be chance" in report.checks[0].sentence
+
+
+@pytest.mark.parametrize("processes", [3, 8])
+def test_the_interval_of_a_ratio_covers_at_least_as_often_as_it_says(processes):
+    """Two measurements of one thing, with processes that differ: 1 is inside in 95 of 100 tries or more."""
+    generator = np.random.default_rng(7)
+
+    def measured():
+        levels = 20 * np.exp(0.04 * generator.normal(size=processes))
+        return Latency(processes_ms=[(level * np.exp(0.2 * generator.normal(size=60))).tolist() for level in levels])
+
+    intervals = [median_ratio_interval(measured(), measured()) for _ in range(40)]
+    # Of intervals that cover in 95 % of cases, one set of 40 in a hundred has fewer hits than this.
+    assert sum(low <= 1 <= high for low, high in intervals) >= binom.ppf(0.01, 40, 0.95)
+    assert median_ratio_interval(Latency(processes_ms=[[1.0, 2.0]]), measured()) is None
+
+
+def test_a_lost_point_is_found_on_the_same_reviews_with_its_test(held):
+    before = profile_record(predictions=predictions(0.87, noise=0))
+    now = profile_record(predictions=predictions(0.86, noise=0))
+    report = held([now], [before])
+    (failure,) = report.failures
+    assert "1.0 points less accurate (86.0 % against 87.0 % of the baseline" in failure
+    assert "p = 0.002" in failure and failure.endswith("; the limit is 0.5 points")
+    assert report.checks[0].accuracy.only_first_right == 10
+    assert held([now], [before], worse=0.01).failures == []
+    assert held([now], [before], worse=None).failures == []
+
+
+def test_accuracies_on_other_reviews_are_refused_in_a_sentence(held):
+    now, before = profile_record(corpus="rotten-tomatoes"), profile_record()
+    (failure,) = held([now], [before]).failures
+    assert "was tested on other reviews" in failure and "the limit cannot be checked" in failure
+    report = held([now], [before], worse=None)
+    assert report.failures == [] and report.checks[0].accuracy is None
+    assert report.checks[0].p50_ratio == 1
+
+
+def test_latencies_of_another_machine_or_setting_are_refused_in_a_sentence(held):
+    for before in (profile_record(machine=RASPBERRY), profile_record(threads=1)):
+        report = held([times_slower(profile_record(), 0.5)], [before])
+        (failure,) = report.failures
+        assert "their latencies are not compared" in failure
+        assert report.checks[0].p50_ratio is None and report.checks[0].accuracy.difference == 0
+
+
+def test_new_and_missing_rows_are_told_and_do_not_fail(held):
+    report = held([profile_record(), profile_record("new")], [profile_record(), profile_record("old")])
+    assert report.failures == []
+    assert report.notes == [
+        "new fp32 is new: the baseline has no such bundle and form",
+        "old fp32 of the baseline was not measured here",
+    ]
+    with pytest.raises(SlmbenchError, match="no row has a counterpart in the baseline"):
+        held([profile_record("other")], [profile_record("old")])
+
+
+def test_every_other_row_is_held_against_a_row_of_its_machine(held):
+    now = [*ladder(), *ladder(RASPBERRY, 4.0)]
+    report = held(now, "minilm-l6 int8")
+    assert len(report.checks) == 12
+    assert {check.baseline for check in report.checks} == {"minilm-l6 int8"}
+    slower = [check for check in report.checks if check.slower]
+    assert {check.row for check in slower} == {"minilm-l6-3layers fp32", "minilm-l6 fp32"} and len(slower) == 4
+    assert all(check.p50_ratio > 1 for check in slower)
+
+
+def test_a_row_can_be_named_by_its_model_where_that_is_one_row(held):
+    assert len(held(ladder(), "tfidf").checks) == 6
+    with pytest.raises(UsageError, match="could be several rows: write out one of minilm-l6 int8 and minilm-l6 fp32"):
+        held(ladder(), "minilm-l6")
+    with pytest.raises(UsageError, match=r"no profile, no folder and no row: the rows are tfidf fp32, "):
+        held(ladder(), "minilm-16 int8")
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("5 %", 0.05), ("0.5", 0.005), ("0", 0)])
+def test_limits_are_read_as_percentages(text, share):
+    assert percentage(text, "--fail-if-slower") == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["five", "-1", "101%", "nan", ""])
+def test_limits_that_are_none_are_usage_errors(text):
+    with pytest.raises(UsageError, match=r"--fail-if-slower takes a number from 0 to 100, such as 5%"):
+        percentage(text, "--fail-if-slower")

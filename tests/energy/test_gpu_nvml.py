@@ -1,0 +1,96 @@
+"""A GPU through NVML, and its memory at its highest; NVML and torch's allocator are made up."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from slmbench.gpu.memory import GpuMemory, GpuPeak
+from slmbench.gpu.nvml import GpuError, open_gpu
+
+GIB = 2**30
+
+
+@pytest.fixture
+def allocator(monkeypatch):
+    """Torch's counts on a machine without CUDA."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 2 * GIB)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("visible", "asked"), [(None, 0), ("2,0", 2), ("GPU-5a-b,1", "GPU-5a-b"), (" 1 ", 1)], ids=str
+)
+def test_the_gpu_that_cuda_sees_first_is_opened(nvml, monkeypatch, visible, asked):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    gpu = open_gpu()
+
+    assert nvml.asked_for == [asked]
+    assert (gpu.name, gpu.energy_joules(), gpu.power_watts()) == ("NVIDIA Test GPU", 5000.0, 60.0)
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "MIG-1234", "9"])
+def test_a_gpu_that_is_hidden_or_a_slice_is_not_opened(nvml, monkeypatch, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    with pytest.raises(GpuError):
+        open_gpu()
+
+
+def test_without_nvml_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+
+    with pytest.raises(GpuError, match=r"pip install 'slmbench\[gpu\]'"):
+        open_gpu()
+
+
+def test_memory_of_this_process_where_it_is_listed(nvml, allocator):
+    nvml.used = 10 * GIB
+    nvml.processes = [(os.getpid() + 1, 9 * GIB), (os.getpid(), 1 * GIB)]
+    with GpuMemory(open_gpu()) as memory:
+        nvml.processes[1] = (os.getpid(), 4 * GIB)
+        high = memory.peak()
+        nvml.processes[1] = (os.getpid(), 1 * GIB)
+        later = memory.peak()
+
+    assert high == later == GpuPeak(4 * GIB, "NVML, this process", 2 * GIB, 3 * GIB)
+
+
+@pytest.mark.parametrize("processes", [[], [(os.getpid(), None)]], ids=["not listed", "without sizes"])
+def test_memory_of_the_device_where_processes_are_not_told(nvml, allocator, processes):
+    nvml.used, nvml.processes = 10 * GIB, processes
+    with GpuMemory(open_gpu()) as memory:
+        nvml.used = 13 * GIB
+        high = memory.peak()
+        nvml.used = 11 * GIB
+
+        assert memory.peak() == high == GpuPeak(3 * GIB, "NVML, growth of the whole device", 2 * GIB, 3 * GIB)
+
+
+def test_a_peak_between_two_questions_is_seen(nvml, allocator):
+    nvml.used = 1 * GIB
+    with GpuMemory(open_gpu()) as memory:
+        looks = []
+        told = nvml._told
+        nvml._told = lambda value: looks.append(value) or told(value)
+        nvml.used = 8 * GIB
+        for _ in range(1000):
+            if 8 * GIB in looks:
+                break
+            time.sleep(0.01)
+        nvml.used = 1 * GIB
+
+        assert memory.peak().nvml_bytes == 7 * GIB
+
+
+def test_memory_without_nvml_is_the_allocators_alone(nvml, allocator):
+    with GpuMemory(None, "no NVML here") as memory:
+        assert memory.peak() == GpuPeak(None, "no NVML here", 2 * GIB, 3 * GIB)
+    nvml.used = None
+    with GpuMemory(open_gpu()) as memory:
+        assert memory.peak() == GpuPeak(None, "NVML: Not Supported", 2 * GIB, 3 * GIB)

@@ -1,0 +1,83 @@
+"""A cell that is killed, crashes or hangs is a row with its reason; the rest finishes and nothing is left running."""
+
+import os
+
+import psutil
+import pytest
+
+from slmbench.profiling import ProfileOptions, process, profile
+
+#: A worker that misbehaves when it is given fp32: while loading, or when it is asked for the first time.
+MISBEHAVING = """
+import os, signal, sys, time
+from slmbench.profiling import worker
+
+how, when = {how!r}, {when!r}
+
+def misbehave():
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "crashes":
+        os._exit(7)
+    if how == "fails":
+        raise MemoryError("bad allocation")
+    time.sleep(600)
+
+class Misbehaving(worker.Worker):
+    def __init__(self, task):
+        self.bad = task["form"] == "fp32"
+        if self.bad and when == "loading":
+            misbehave()
+        super().__init__(task)
+
+    def answer(self, request):
+        if self.bad:
+            misbehave()
+        return super().answer(request)
+
+worker.Worker = Misbehaving
+worker.main()
+"""
+
+
+@pytest.mark.parametrize("when", ["loading", "asked"])
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        pytest.param(
+            "killed",
+            "the measured process ended early: it was killed by signal 9 (out of memory?)",
+            marks=pytest.mark.skipif(os.name == "nt", reason="no signals there"),
+        ),
+        ("crashes", "the measured process failed: exit status 7"),
+        ("fails", "the measured process failed: MemoryError: bad allocation"),
+        ("hangs", "the measured process did not answer within 5 s"),
+    ],
+)
+def test_the_rest_finishes(bundle, tmp_path, monkeypatch, how, says, when):
+    monkeypatch.setattr(process, "WORKER", ("-c", MISBEHAVING.format(how=how, when=when)))
+    if how == "hangs":
+        monkeypatch.setattr(process, "ANSWER_LIMIT_S", 5.0)
+    failures = []
+
+    records = list(
+        profile(
+            [bundle],
+            ProfileOptions(processes=1, time_limit_s=0.1, threads=1),
+            output=tmp_path,
+            failed=lambda cell, error: failures.append((cell.form, str(error))),
+        )
+    )
+
+    assert [record.form for record in records] == ["int8"]
+    assert failures == [("fp32", says)]
+    assert psutil.Process().children(recursive=True) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals there")
+def test_a_parent_that_is_killed_leaves_no_worker(tiny_bundle):
+    with process.MeasuredProcess({"bundle": str(tiny_bundle), "form": "int8", "threads": 1, "texts": ["a"]}) as made:
+        child = psutil.Process(made.pid)
+        # What the kernel does with the pipes of a parent that is gone.
+        made._child.stdin.close()
+        assert child.wait(timeout=30) == 0

@@ -1,0 +1,145 @@
+"""Batches, and reviews that arrive by chance and wait for one another."""
+
+from itertools import cycle
+
+import numpy as np
+import pytest
+from profiling_helpers import FakeProcess, steady
+
+from slmbench.errors import SlmbenchError
+from slmbench.profiling import ProfileOptions, profile
+from slmbench.profiling.scenarios import VERIFICATIONS, arrivals, highest_rate
+from slmbench.records import ProfileRecord, read_record
+
+
+def measure(bundle, output, **options):
+    (record,) = profile([bundle], ProfileOptions(**{"forms": ("fp32",), "processes": 3, **options}), output=output)
+    assert read_record(ProfileRecord, output / f"{record.name}.json") == record
+    return record
+
+
+# --- offline --------------------------------------------------------------------------------------------------
+
+
+def test_passes_are_taken_until_their_median_is_known_and_as_many_in_each_process(bundle, tmp_path, pretend):
+    pretend({"ms": steady(), "passes": cycle([0.5, 0.501, 0.499])})
+
+    record = measure(bundle, tmp_path, scenario="offline", batch_tokens=512)
+
+    assert [len(passes) for passes in record.throughput.processes_s] == [6, 6, 6]
+    assert record.throughput.batch_tokens == 512
+    assert record.throughput.reviews_per_second == pytest.approx(record.corpus.reviews / 0.5)
+    low, high = record.throughput.reviews_per_second_ci95
+    assert low <= record.throughput.reviews_per_second <= high < 1.01 * low
+    assert record.latency.processes_ms == [[4.0, 6.0, 8.0]] * 3  # of each batch
+    assert record.latency.note is None
+    assert record.scenario == "offline"
+    assert "-offline-512tokens." in record.name
+
+
+def test_passes_that_never_agree_are_noted(bundle, tmp_path, pretend):
+    pretend({"ms": steady(), "passes": cycle([0.5, 1.5])})
+
+    record = measure(bundle, tmp_path, scenario="offline", time_limit_s=1e-9)
+
+    assert "median pass did not close to ±3 % within 1e-09 s (2 passes a process)" in record.latency.note
+    low, high = record.throughput.reviews_per_second_ci95
+    assert low < 0.8 * high
+
+
+def test_a_real_process_answers_batches(tiny_bundle, tmp_path):
+    record = measure(tiny_bundle, tmp_path, scenario="offline", processes=1, time_limit_s=0.1, batch_tokens=64)
+
+    assert record.throughput.reviews_per_second > 0
+    assert len(record.latency.samples_ms) > 5
+    assert [phase.name for phase in record.memory.phases] == ["interpreter", "load", "first answer", "batches"]
+
+
+# --- server ---------------------------------------------------------------------------------------------------
+
+
+def test_arrivals_are_a_poisson_process():
+    times = np.array(arrivals(4000, 20.0, 0))
+    gaps = np.diff(times)
+    assert times[-1] == pytest.approx(200, rel=0.05)
+    # Of exponential gaps the standard deviation is the mean.
+    assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)
+    assert arrivals(5, 20.0, 0) == arrivals(5, 20.0, 0) != arrivals(5, 20.0, 1)
+    assert np.array(arrivals(5, 40.0, 0)) == pytest.approx(times[:5] / 2)
+
+
+def test_latency_under_load_is_what_queueing_theory_says(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)})
+
+    record = measure(bundle, tmp_path, scenario="server", qps=300.0, time_limit_s=15.0)
+
+    # M/D/1 at 60 % load: the mean wait is rho / (2 (1 - rho)) service times (Pollaczek-Khinchine).
+    waits = [ms for process in record.load.processes_wait_ms for ms in process]
+    assert np.mean(waits) == pytest.approx(2.0 * 0.6 / (2 * 0.4), rel=0.15)
+    assert record.latency.mean_ms == pytest.approx(np.mean(waits) + 2.0, rel=0.01)
+    assert record.load.served_per_second == pytest.approx(300, rel=0.05)
+    assert len(record.latency.processes_ms) == 3
+    assert record.throughput is None
+    assert "-server-300qps." in record.name
+    assert not any("queue grows" in warning for warning in record.warnings)
+
+
+def test_a_server_that_cannot_keep_up_says_so(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)})
+
+    record = measure(bundle, tmp_path, scenario="server", qps=900.0, time_limit_s=2.0)
+
+    assert any("900 reviews a second arrive and 500 can be served: the queue grows" in w for w in record.warnings)
+
+
+def test_the_highest_rate_is_found_where_waiting_begins_to_cost():
+    trials = highest_rate(FakeProcess(steady(2.0)), bound_ms=6.0)
+
+    held = max(trial.qps for trial in trials if trial.holds)
+    missed = min(trial.qps for trial in trials if not trial.holds)
+    # Of M/D/1 with 2 ms of service, the 95th percentile passes 6 ms at about 60 % of the 500 reviews a second.
+    assert 0.5 * 500 < held < missed < 0.85 * 500
+    assert missed - held == pytest.approx(500 / 2 ** len(trials), rel=0.01)
+    for trial in trials:
+        assert trial.holds == (trial.late <= trial.requests / 20)
+
+
+def test_the_rate_found_is_verified_in_all_processes(bundle, tmp_path, pretend):
+    made = pretend({"ms": steady(2.0)})
+
+    record = measure(bundle, tmp_path, scenario="server", max_p95_ms=10.0, time_limit_s=9.0)
+
+    assert record.latency.p95_ms <= 10.0
+    assert record.load.max_p95_ms == 10.0
+    assert record.load.qps <= max(trial.qps for trial in record.load.trials if trial.holds)
+    assert len(made) >= 4  # one that searches, three that verify
+    assert all(process.asked[-1] == {"do": "end"} for process in made)
+
+
+def test_a_rate_that_does_not_hold_in_other_processes_is_lowered_and_said(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)}, *[{"ms": steady(12.0)} for _ in range(3 * VERIFICATIONS)])
+
+    record = measure(bundle, tmp_path, scenario="server", max_p95_ms=10.0, time_limit_s=3.0)
+
+    found = max(trial.qps for trial in record.load.trials if trial.holds)
+    assert record.load.qps == pytest.approx(0.9 ** (VERIFICATIONS - 1) * found)
+    assert any("above the 10 ms that the search found it to keep" in warning for warning in record.warnings)
+
+
+def test_a_bound_below_the_service_time_is_refused(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)})
+
+    with pytest.raises(SlmbenchError, match="no rate keeps a p95 of 1 ms: reviews that do not wait .* have one of 2"):
+        measure(bundle, tmp_path, scenario="server", max_p95_ms=1.0)
+
+
+def test_a_real_process_serves_arrivals_in_time(tiny_bundle, tmp_path):
+    record = measure(tiny_bundle, tmp_path, scenario="server", qps=100.0, processes=1, time_limit_s=0.3)
+
+    assert len(record.latency.samples_ms) == 30
+    assert all(
+        latency > wait >= 0
+        for latency, wait in zip(record.latency.samples_ms, record.load.processes_wait_ms[0], strict=True)
+    )
+    # The last review is due at a known moment, and nothing ends before it.
+    assert record.load.processes_s[0] > arrivals(30, 100.0, 0)[-1]

@@ -1,0 +1,164 @@
+"""Curves over lengths, token budgets and threads."""
+
+import pytest
+from profiling_helpers import FakeProcess, steady
+
+from slmbench.edge import Classifier
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.profiling import ProfileOptions, sweeps
+from slmbench.profiling.sweeps import sweep, thread_counts
+from slmbench.records import read_record
+from slmbench.records.sweep import SweepRecord
+
+QUICK = ProfileOptions(forms=("fp32",), processes=3, time_limit_s=1e-9)
+
+
+@pytest.fixture
+def imagined(monkeypatch):
+    """Let measured processes be fake ones, made by a function of their task; returns those made."""
+
+    def install(make):
+        made = []
+
+        def start(task):
+            made.append(make(task))
+            made[-1].task = task
+            return made[-1]
+
+        monkeypatch.setattr(sweeps, "MeasuredProcess", start)
+        return made
+
+    return install
+
+
+class ByTokens(FakeProcess):
+    """Takes a millisecond and a tenth of one for each token; texts are of known lengths."""
+
+    def __init__(self, lengths):
+        super().__init__(steady())
+        self._lengths = lengths
+
+    def _single(self, rows, lead=False):
+        return {"ms": [1.0 + 0.1 * self._lengths[row % len(self._lengths)] for row in rows]}
+
+
+class ByBudget(FakeProcess):
+    """Batches pay up to a thousand tokens, beyond that padding costs more than it saves."""
+
+    def _batches(self, batch_tokens, each=False, reviews=None):
+        return {"s": {None: 5.0, 256: 4.0, 512: 3.0, 1024: 2.0}.get(batch_tokens, 2.5) * reviews / 1000}
+
+
+def curve(bundle, axis, output, options=QUICK):
+    (record,) = sweep([bundle], axis, options, output=output)
+    assert read_record(SweepRecord, output / f"{record.name}.json") == record
+    assert record.name.endswith(f".by-{axis}")
+    return record
+
+
+def test_lengths_up_to_the_longest_and_what_a_token_costs(bundle, tmp_path, imagined):
+    lengths = [8, 16, 32]
+    made = imagined(lambda task: ByTokens(lengths))
+
+    record = curve(bundle, "length", tmp_path)
+
+    assert [point.value for point in record.points] == lengths
+    assert Classifier(bundle).token_lengths(made[0].task["texts"]) == lengths
+    assert record.ms_per_token == pytest.approx(0.1)
+    assert record.best is None
+    assert record.sentence == "8 tokens take 1.8 ms and 32 tokens 4.2 ms; a further token costs 0.1 ms"
+    assert all(len(point.processes_ms) == 3 for point in record.points)
+
+
+def test_the_token_budget_with_most_reviews_a_second_is_named(bundle, tmp_path, imagined):
+    imagined(lambda task: ByBudget(steady()))
+
+    record = curve(bundle, "batch", tmp_path)
+
+    # Larger ones would hold the whole corpus, as this one does.
+    assert [point.value for point in record.points] == [0, 256, 512, 1024]
+    assert record.best == 1024
+    assert record.points[0].p50_ms == pytest.approx(5.0)
+    assert record.sentence.startswith(
+        "1,024 tokens a batch is best: 2 ms a review, 500 reviews a second, 2.50× the slowest"
+    )
+    assert "told apart" not in record.sentence
+
+
+def test_every_number_of_threads_gets_a_process_of_its_own(bundle, tmp_path, imagined, monkeypatch):
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 6)
+    made = imagined(lambda task: FakeProcess(steady({1: 8.0, 2: 5.0, 4: 3.0, 6: 3.5}[task["threads"]])))
+
+    record = curve(bundle, "threads", tmp_path)
+
+    assert thread_counts() == [1, 2, 4, 6]
+    assert [process.task["threads"] for process in made] == [1, 2, 4, 6, 6, 4, 2, 1, 1, 2, 4, 6]
+    assert record.best == 4
+    assert record.threads is None
+    assert record.sentence.startswith("4 threads is best: 3 ms a review")
+
+
+def test_settings_that_cannot_be_told_apart_are_named(bundle, tmp_path, imagined, monkeypatch):
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 2)
+    slow = iter([2.0, 2.3, 1.9, 2.5, 2.2, 1.8])
+    imagined(lambda task: FakeProcess(steady(next(slow))))
+
+    record = curve(bundle, "threads", tmp_path)
+
+    assert "; not told apart from it: " in record.sentence
+
+
+def test_a_number_of_threads_that_fails_leaves_the_others(bundle, tmp_path, imagined, monkeypatch):
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 2)
+
+    def make(task):
+        if task["threads"] == 2:
+            raise SlmbenchError("it was killed")
+        return FakeProcess(steady())
+
+    imagined(make)
+
+    record = curve(bundle, "threads", tmp_path)
+
+    assert [point.value for point in record.points] == [1]
+    assert {(failure.value, failure.reason) for failure in record.failed} == {(2, "it was killed")}
+
+
+def test_a_curve_without_a_point_is_a_failed_cell(bundle, tmp_path, imagined):
+    def make(task):
+        raise SlmbenchError("it was killed")
+
+    imagined(make)
+    failures = []
+
+    records = list(
+        sweep([bundle], "threads", QUICK, output=tmp_path, failed=lambda cell, error: failures.append(str(error)))
+    )
+
+    assert records == []
+    assert failures == ["no setting could be measured: it was killed"]
+    with pytest.raises(SlmbenchError, match="no setting could be measured"):
+        list(sweep([bundle], "threads", QUICK, output=tmp_path))
+
+
+@pytest.mark.parametrize("axis", ["length", "batch", "threads"])
+def test_real_processes_and_their_picture(tiny_bundle, tmp_path, axis):
+    pytest.importorskip("matplotlib")
+    options = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.1, threads=1)
+
+    record = curve(tiny_bundle, axis, tmp_path, options)
+
+    assert all(point.p50_ms > 0 for point in record.points)
+    assert (tmp_path / f"{record.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("axis", "options", "says"),
+    [
+        ("colour", ProfileOptions(), "--sweep colour: choose among length, batch, threads"),
+        ("batch", ProfileOptions(scenario="offline"), "--sweep goes without --scenario offline"),
+    ],
+)
+def test_curves_that_there_are_not(tiny_bundle, axis, options, says):
+    with pytest.raises(UsageError, match=says):
+        list(sweep([tiny_bundle], axis, options))
