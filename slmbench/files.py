@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,10 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.edge.runtime import sha256_of_file as sha256_of
 from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["build_aside", "check_place", "folder_bytes", "sha256_of", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -84,15 +86,6 @@ def build_aside(place: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     else:
         building.replace(place)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def folder_bytes(folder: Path) -> int:

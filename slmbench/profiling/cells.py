@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from slmbench.edge.runtime import BATCH_TOKENS
-from slmbench.errors import UsageError
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+R = TypeVar("R")
 
 BACKENDS = ("onnxruntime",)
 DEVICES = ("cpu",)
@@ -116,6 +118,33 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
     if not cells:
         raise UsageError(f"no bundle has a form {', '.join(options.forms or ())}")
     return cells
+
+
+def measure_each(
+    cells: Iterable[Cell], measure: Callable[[Cell], R], failed: Callable[[Cell, SlmbenchError], None] | None
+) -> Iterator[R]:
+    """Measure cells one after another; one that fails lets the others go on.
+
+    Args:
+        cells: What to measure.
+        measure: Measures one.
+        failed: Called when a cell fails; without it the failure is raised.
+
+    Yields:
+        What each measurement gives.
+
+    Raises:
+        SlmbenchError: A cell failed and ``failed`` was not given.
+    """
+    for cell in cells:
+        try:
+            record = measure(cell)
+        except SlmbenchError as error:
+            if failed is None:
+                raise
+            failed(cell, error)
+            continue
+        yield record
 
 
 def profile_key(cell: Cell, options: ProfileOptions) -> str:

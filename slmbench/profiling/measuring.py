@@ -10,7 +10,7 @@ import psutil
 
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_key, profile_name
+from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, measure_each, profile_key, profile_name
 from slmbench.profiling.conditions import NOTABLE_SHARE, causes, conditions_of
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.workload import Workload, choose_workload
@@ -67,14 +67,8 @@ def profile(
     options.check()
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file, not a folder")
-    for cell in find_cells(bundles, options):
-        try:
-            record = measure(cell, options, command, progress)
-        except SlmbenchError as error:
-            if failed is None:
-                raise
-            failed(cell, error)
-            continue
+    cells = find_cells(bundles, options)
+    for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         yield record
 

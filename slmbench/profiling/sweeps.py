@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, profile_name
+from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, measure_each, profile_name
 from slmbench.profiling.conditions import Seen, Watch, conditions_of
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample, warm_up
@@ -69,14 +69,8 @@ def sweep(
         raise UsageError(f"--sweep {axis}: choose among {', '.join(AXES)}")
     if options.scenario != "single":
         raise UsageError(f"--sweep goes without --scenario {options.scenario}")
-    for cell in find_cells(bundles, options):
-        try:
-            record = measure_curve(cell, known, options, command, progress)
-        except SlmbenchError as error:
-            if failed is None:
-                raise
-            failed(cell, error)
-            continue
+    cells = find_cells(bundles, options)
+    for record in measure_each(cells, lambda cell: measure_curve(cell, known, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         if importlib.util.find_spec("matplotlib") is not None:
             from slmbench.profiling.sweep_plot import plot_sweep
