@@ -38,7 +38,7 @@ def main() -> None:
         texts = cycle(choose_workload(record, said.bundle, SILENT).texts)
         classifier = Classifier(said.bundle, form=said.form)
         use = measure_energy(lambda: len(classifier.predict(next(texts))), sources)
-        print(energy_sentence(use, grid_factor(said.grid) if said.grid else None))
+        print(energy_sentence(use.model_copy(update={"grid": grid_factor(said.grid) if said.grid else None})))
 
 
 if __name__ == "__main__":

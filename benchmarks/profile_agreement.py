@@ -4,10 +4,11 @@
 
 Time is held against a script that knows nothing of slmbench: a tokenizer, an onnxruntime session, one review at a
 time, the same reviews as the profile, the same threads. Memory is held against what the system says of an app that
-uses slmbench.edge, another counter of another process: ``/usr/bin/time -v`` where it is installed, else
-``getrusage`` in the parent. (The plain script's own peak is printed too; it lacks what checks a bundle's files, and
-is not judged.) The processes take turns, so that a slow minute falls on all; compared are medians over the rounds.
-Finished rounds lie in ``--keep``.
+uses slmbench.edge for as many reviews, another counter of another process: ``/usr/bin/time -v`` where it is
+installed, else ``getrusage`` in the parent. (The plain script's own peak is printed too; it lacks what checks a
+bundle's files, and is not judged.) The processes of a round run right after one another and are held against each
+other; judged is the median of the rounds' ratios, so that a slow minute does not fall on one side. Finished rounds
+lie in ``--keep``.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ APP = """
 import json, sys
 from slmbench.edge import Classifier
 
-folder, form, threads, reviews = sys.argv[1:]
+folder, form, threads, reviews, count = sys.argv[1:]
 classifier = Classifier(folder, form=form, threads=int(threads))
-for text in json.load(open(reviews, encoding="utf-8")):
-    classifier.predict(text)
+texts = json.load(open(reviews, encoding="utf-8"))
+for number in range(int(count)):
+    classifier.predict(texts[number % len(texts)])
 """
 TIME = shutil.which("time", path="/usr/bin:/bin")
 #: In the child of a child, so that the figure is that of one process alone.
@@ -104,7 +106,7 @@ def one_round(bundle: Path, form: str, reviews: Path, time_limit: float, keep: P
     model = read_record(BundleRecord, bundle / "bundle.json").forms[form].file
     count, threads = len(record.latency.samples_ms), str(usable_cores())
     said, plain_peak = watched(INDEPENDENT, str(bundle), model, threads, str(reviews), str(count))
-    _, app_peak = watched(APP, str(bundle), form, threads, str(reviews))
+    _, app_peak = watched(APP, str(bundle), form, threads, str(reviews), str(count))
     found = {
         "profile_ms": record.latency.p50_ms,
         "plain_ms": statistics.median(json.loads(said.splitlines()[-1])),
@@ -152,7 +154,7 @@ def main() -> int:
         ):
             ours, scale = ("profile_ms", 1.0) if what == "median ms" else ("profile_bytes", 1e6)
             mine, other = (statistics.median(one[key] for one in rounds) / scale for key in (ours, theirs))
-            apart = mine / other - 1
+            apart = statistics.median(one[ours] / one[theirs] for one in rounds) - 1
             off += judged and abs(apart) > 0.05
             each = ", ".join(f"{100 * (one[ours] / one[theirs] - 1):+.1f}" for one in rounds)
             print(

@@ -49,7 +49,7 @@ def main() -> int:
     pooled = np.concatenate(
         [generator.choice(record.latency.samples_ms, fewest, replace=False) for record in records]
     )
-    median = float(np.median(np.concatenate(pooled)))
+    median = float(np.median(pooled))
     print(f"{arguments.bundle} {arguments.form}: median of all {arguments.times} profiles {median:.4g} ms")
     covered = 0
     for number, record in enumerate(records):

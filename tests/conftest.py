@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ceilings import keep_made_up_ceilings
 from learnable import write_reviews
 from sealing import reseal
 from tiny import model_folder
@@ -29,6 +30,7 @@ def _session_home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         before = os.environ.get("SLMBENCH_HOME")
         patch.setenv("SLMBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        keep_made_up_ceilings()
         yield before
 
 

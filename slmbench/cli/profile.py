@@ -52,6 +52,10 @@ def profile(
         float | None,
         typer.Option("--max-p95-ms", help="Without --qps: find the highest rate whose p95 keeps to this."),
     ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", help="Carbon of electricity: gCO2e per kWh, or a country such as DEU."),
+    ] = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", help="Measure a curve instead: over length, batch or threads.")
     ] = None,
@@ -79,7 +83,7 @@ def profile(
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", help="With --architecture: reviews at once.")] = 1,
     processes: Annotated[
-        int | None, typer.Option("--processes", help="Fresh processes a form. [3, with --against 6]")
+        int | None, typer.Option("--processes", help="Fresh processes a form. [5, with --against 6]")
     ] = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds to sample a form for at the most.")
@@ -89,7 +93,7 @@ def profile(
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Measure latency, throughput, memory and cold start of bundles, each form in fresh processes.
+    """Measure latency, throughput, memory, cold start and energy of bundles, each form in fresh processes.
 
     Needs the base install only, so that it runs on the device itself.
 
@@ -132,6 +136,7 @@ def profile(
             batch_tokens=usual.batch_tokens if batch_tokens is None else batch_tokens,
             qps=qps,
             max_p95_ms=max_p95_ms,
+            grid=grid,
         )
         names = bundles or []
         if fail_if_slower is not None and against is None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from slmbench.energy import energy_sentence
 from slmbench.evaluation.views import plain_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 def profile_table(records: Sequence[ProfileRecord]) -> Table:
     """Show profiles side by side; what the machine made uncertain stands below."""
+    extra = [(title, cell) for title, cell in OPTIONAL_COLUMNS if any(cell(record) is not None for record in records)]
     table = plain_table(
-        "bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms [95 %]", "reviews/s", "peak MB", "cold ms", "MB"
+        *("bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms [95 %]", "reviews/s", "peak MB", "cold ms", "MB"),
+        *(title for title, _ in extra),
     )
     for column in table.columns[2:]:
         column.justify = "right"
@@ -40,8 +43,9 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
             "–" if record.memory.peak_bytes is None else f"{record.memory.peak_bytes / 1e6:,.0f}",
             f"{record.cold_start_ms:,.0f}",
             f"{record.size_bytes / 1e6:.1f}",
+            *(cell(record) or "–" for _, cell in extra),
         )
-    notes = dict.fromkeys(note for record in records for note in _notes(record))
+    notes = dict.fromkeys(note for record in records for note in (*_notes(record), energy_sentence(record.energy)))
     if notes:
         table.caption = "\n".join(notes)
         table.caption_justify = "left"
@@ -106,6 +110,23 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
         Text(record.sentence, style="bold"),
         *(Text(failure, style="red") for failure in failures),
     ]
+
+
+def _of_ceiling(record: ProfileRecord) -> str | None:
+    achieved = record.roofline.achieved if record.roofline else None
+    return None if achieved is None else f"{100 * achieved:.0f} %"
+
+
+def _joules(record: ProfileRecord) -> str | None:
+    joules = record.energy.joules_per_1000
+    return None if joules is None else f"{joules:,.3g}"
+
+
+#: Columns that are shown when a record has something in them.
+OPTIONAL_COLUMNS: tuple[tuple[str, Callable[[ProfileRecord], str | None]], ...] = (
+    ("of ceiling", _of_ceiling),
+    ("J/1,000", _joules),
+)
 
 
 def _rate(record: ProfileRecord) -> str:

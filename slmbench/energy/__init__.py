@@ -1,19 +1,17 @@
 """Energy and carbon: counters where the machine has them, else an estimate, and nothing where nothing is known.
 
-Standard library only, so that a measured process may hold a meter without growing; no network, ever.
+The parent of a measured process reads the meters, which is why that process does not grow. No network, ever.
 """
 
-from slmbench.energy.grid import Grid, grid_factor
+from slmbench.energy.grid import grid_factor
 from slmbench.energy.meter import EnergyMeter, Reading
-from slmbench.energy.review import EnergyUse, Idle, energy_per_review, measure_energy, measure_idle
+from slmbench.energy.review import Idle, energy_per_review, measure_energy, measure_idle
 from slmbench.energy.sources import EnergySources, find_sources
 from slmbench.energy.views import energy_sentence
 
 __all__ = [
     "EnergyMeter",
     "EnergySources",
-    "EnergyUse",
-    "Grid",
     "Idle",
     "Reading",
     "energy_per_review",

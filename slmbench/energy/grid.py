@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
 from slmbench.energy.codecarbon_data import grid_mixes, installed_version
 from slmbench.errors import SlmbenchError, UsageError
-
-JOULES_PER_KWH = 3.6e6
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How much carbon a grid's electricity stands for.
-
-    Attributes:
-        gco2e_per_kwh: Grams of CO2 equivalent per kilowatt-hour.
-        source: Where the figure is from.
-    """
-
-    gco2e_per_kwh: float
-    source: str
-
-    def gco2e(self, joules: float) -> float:
-        """Return the grams of so much energy."""
-        return joules / JOULES_PER_KWH * self.gco2e_per_kwh
+from slmbench.records.profile import GridFactor
 
 
-def grid_factor(said: str) -> Grid:
+def grid_factor(said: str) -> GridFactor:
     """Return the grid that an option names.
 
     Args:
@@ -44,10 +25,10 @@ def grid_factor(said: str) -> Grid:
         return _country(said.strip().upper())
     if not 0 <= grams < float("inf"):
         raise UsageError(f"--grid {said}: grams of CO2 equivalent per kWh cannot be below 0, or endless")
-    return Grid(grams, f"{grams:g} gCO2e/kWh, as given")
+    return GridFactor(gco2e_per_kwh=grams, source=f"{grams:g} gCO2e/kWh, as given")
 
 
-def _country(code: str) -> Grid:
+def _country(code: str) -> GridFactor:
     version = installed_version()
     if version is None:
         raise SlmbenchError(
@@ -65,4 +46,5 @@ def _country(code: str) -> Grid:
             f" such as DEU{hint}"
         )
     grams = float(mix["carbon_intensity"])
-    return Grid(grams, f"{grams:g} gCO2e/kWh, {mix['country_name']} {mix['year']} (codecarbon {version})")
+    source = f"{grams:g} gCO2e/kWh, {mix['country_name']} {mix['year']} (codecarbon {version})"
+    return GridFactor(gco2e_per_kwh=grams, source=source)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from slmbench.energy.meter import EnergyMeter, least_seconds
+from slmbench.records.profile import Energy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,36 +37,13 @@ class Idle:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class EnergyUse:
-    """Energy per review, idle power subtracted; ``joules_per_review`` is ``None`` with a ``reason`` where unknown.
-
-    Attributes:
-        joules_per_review: Of the reviews alone.
-        quality: Whether it was measured or estimated.
-        source: What told it.
-        reason: Why it is not known.
-        seconds: Length of the work under the meter.
-        reviews: How many were classified in it.
-        idle_watts: What was subtracted; ``None`` of an estimate, which has no idle part.
-    """
-
-    joules_per_review: float | None = None
-    quality: Literal["measured", "estimated"] | None = None
-    source: str | None = None
-    reason: str | None = None
-    seconds: float | None = None
-    reviews: int = 0
-    idle_watts: float | None = None
-
-
 def measure_energy(
     work: Callable[[], int],
     sources: EnergySources,
     cpu_time: Callable[[], float] = time.process_time,
     *,
     seconds: float = WORK_S,
-) -> EnergyUse:
+) -> Energy:
     """Measure, or estimate, what a review takes.
 
     Nothing is run where nothing tells energy.
@@ -78,7 +56,7 @@ def measure_energy(
         seconds: How long to work at the least.
     """
     if sources.reason:
-        return EnergyUse(reason=sources.reason)
+        return Energy(reason=sources.reason)
     idle = measure_idle(sources) if sources.counters else None
     reviews = 0
     with EnergyMeter(sources, cpu_time) as meter:
@@ -113,7 +91,7 @@ def measure_idle(
     return Idle(sum(powers) / len(powers), max(powers) - min(powers))
 
 
-def energy_per_review(reading: Reading, idle: Idle | None, reviews: int) -> EnergyUse:
+def energy_per_review(reading: Reading, idle: Idle | None, reviews: int) -> Energy:
     """Divide what a meter read, less the idle power, by the reviews.
 
     Args:
@@ -126,12 +104,12 @@ def energy_per_review(reading: Reading, idle: Idle | None, reviews: int) -> Ener
         it is never negative.
     """
     if reading.joules is None:
-        return EnergyUse(reason=reading.reason, seconds=reading.seconds, reviews=reviews)
+        return Energy(reason=reading.reason, seconds=reading.seconds, reviews=reviews)
     joules, idle_watts = reading.joules, None
     if reading.quality == "measured":
         if idle is None or idle.watts is None:
             reason = f"the idle power is not known: {idle.reason if idle else 'it was not measured'}"
-            return EnergyUse(reason=reason, seconds=reading.seconds, reviews=reviews)
+            return Energy(reason=reason, seconds=reading.seconds, reviews=reviews)
         idle_watts = idle.watts
         joules -= idle_watts * reading.seconds
         added = joules / reading.seconds
@@ -140,5 +118,12 @@ def energy_per_review(reading: Reading, idle: Idle | None, reviews: int) -> Ener
                 f"the reviews added {added:.2g} W to {idle_watts:.3g} W of idle power, which varies by"
                 f" {idle.spread_watts:.2g} W itself"
             )
-            return EnergyUse(reason=reason, seconds=reading.seconds, reviews=reviews, idle_watts=idle_watts)
-    return EnergyUse(joules / reviews, reading.quality, reading.source, None, reading.seconds, reviews, idle_watts)
+            return Energy(reason=reason, seconds=reading.seconds, reviews=reviews, idle_watts=idle_watts)
+    return Energy(
+        joules_per_review=joules / reviews,
+        quality=reading.quality,
+        source=reading.source,
+        seconds=reading.seconds,
+        reviews=reviews,
+        idle_watts=idle_watts,
+    )

@@ -1,4 +1,4 @@
-"""What is in an ONNX file: its weighted nodes, fusions that happened or did not, products quantized or in float."""
+"""What is in an ONNX file: weighted nodes, fusions that happened or did not, quantized products, operations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.records.bundle import GraphFacts
+from slmbench.roofline import NotCountableError, count_operations
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -70,6 +71,11 @@ def graph_facts(model: Path) -> GraphFacts:
         kind: sum(at_load[name] for name in names) for kind, names in FUSIONS.items() if any(map(at_load.get, names))
     }
     quantized, in_float = _products(graph)
+    operations, uncounted = None, None
+    try:
+        operations = count_operations(model)
+    except NotCountableError as error:
+        uncounted = str(error)
     return GraphFacts(
         opset=max(entry.version for entry in document.opset_import if entry.domain in ("", "ai.onnx")),
         nodes=len(graph.node),
@@ -78,6 +84,8 @@ def graph_facts(model: Path) -> GraphFacts:
         missing_fusions=[kind for kind in FUSIONS if kind not in fused],
         quantized_products=quantized,
         float_products=in_float,
+        operations=operations,
+        uncounted=uncounted,
     )
 
 

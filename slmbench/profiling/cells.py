@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from slmbench.edge.runtime import BATCH_TOKENS
+from slmbench.energy import grid_factor
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
@@ -37,25 +38,31 @@ class ProfileOptions:
         batch_tokens: Token budget of a batch where batches are timed.
         qps: Reviews that arrive a second in the ``server`` scenario.
         max_p95_ms: In the ``server`` scenario without a rate: the highest rate is sought whose p95 keeps to this.
+        grid: Carbon of electricity, in gCO2e/kWh or as a country's code (:func:`slmbench.energy.grid_factor`).
     """
 
     forms: tuple[str, ...] | None = None
     device: str = "cpu"
     backend: str = "onnxruntime"
     threads: int | None = None
-    processes: int = 3
+    #: Student's t over processes makes the interval 2.5 standard errors wide with three of them, 1.2 with five.
+    processes: int = 5
     time_limit_s: float = 20.0
     scenario: str = "single"
     batch_tokens: int = BATCH_TOKENS
     qps: float | None = None
     max_p95_ms: float | None = None
+    grid: str | None = None
 
     def check(self) -> None:
         """Check the options.
 
         Raises:
             UsageError: A value is out of its range.
+            SlmbenchError: A grid's country cannot be looked up.
         """
+        if self.grid is not None:
+            grid_factor(self.grid)
         if self.device not in DEVICES:
             raise UsageError(f"--device {self.device}: bundles are measured on {', '.join(DEVICES)}")
         if self.backend not in BACKENDS:
@@ -162,6 +169,7 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
         processes=options.processes,
         time_limit_s=options.time_limit_s,
         **_scenario_inputs(options),
+        **({"grid": options.grid} if options.grid is not None else {}),
         versions={name: versions.get(name) for name in ("onnxruntime", "numpy", "tokenizers", "python")},
     )
 

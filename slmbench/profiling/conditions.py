@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -18,6 +19,9 @@ NOTABLE_SHARE = 0.05
 NOTABLE_CLOCK = 0.03
 #: Counters of CPU time move in steps of 10 ms: over a shorter time they say nothing.
 LEAST_SECONDS = 0.2
+#: Two of those steps: a thread that spins shows in them.
+TICKS_S = 0.02
+MOST_SPIN_S = 0.25
 
 
 class Watch:
@@ -63,6 +67,28 @@ class Seen:
 
     def __init__(self, others: float | None, steal: float | None, clocks: tuple[float, float] | None) -> None:
         self.others, self.steal, self.clocks = others, steal, clocks
+
+
+def wait_until_idle(pid: int) -> None:
+    """Sleep until a process that has answered uses no CPU any more, a quarter of a second at the most.
+
+    onnxruntime's threads spin for work after an answer, for 45 ms on the machine that this was found on: another
+    process that is asked meanwhile has one core less.
+
+    Args:
+        pid: The process.
+    """
+    process = psutil.Process(pid)
+    deadline = time.monotonic() + MOST_SPIN_S
+    before = None
+    while time.monotonic() < deadline:
+        with suppress(psutil.Error, OSError):
+            times = process.cpu_times()
+            now = times.user + times.system
+            if now == before:
+                return
+            before = now
+        time.sleep(TICKS_S)
 
 
 def fastest_clock_mhz() -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from slmbench.energy import find_sources, grid_factor
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, measure_each, profile_key, profile_name
@@ -18,7 +19,6 @@ from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
     Conditions,
-    Energy,
     FormRecord,
     Latency,
     Memory,
@@ -27,11 +27,13 @@ from slmbench.records import (
     Throughput,
     write_record,
 )
+from slmbench.roofline import machine_ceiling, roofline_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from slmbench.progress import Progress
+    from slmbench.records.roofline import Roofline
 
 #: A processor busier than this before a measurement is worth a warning.
 BUSY_PERCENT = 20.0
@@ -83,11 +85,16 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
     workload = choose_workload(cell.bundle, cell.folder, progress)
     warnings = _busy_warning() + _isa_warning(form) + _routing_warning(cell, workload)
     threads = options.threads or usable_cores()
+    hardware = hardware_fingerprint()
     task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        measured = run_scenario(task, options, bar)
-    hardware = hardware_fingerprint()
+        measured = run_scenario(task, options, find_sources(hardware, options.device), bar)
     conditions = conditions_of(measured.seen)
+    latency = Latency(
+        processes_ms=measured.latency_ms,
+        reviews=len(workload.texts) if options.scenario == "single" else None,
+        note=measured.note,
+    )
     return ProfileRecord(
         name=profile_name(cell, options),
         key=profile_key(cell, options),
@@ -106,18 +113,15 @@ def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progres
         labels=cell.bundle.labels,
         accepted=form.accepted,
         reason=form.reason,
-        latency=Latency(
-            processes_ms=measured.latency_ms,
-            reviews=len(workload.texts) if options.scenario == "single" else None,
-            note=measured.note,
-        ),
+        latency=latency,
         throughput=_throughput(measured, options, workload),
         memory=_memory(measured, form),
         cold=ColdStart(
             processes_ms=[process.cold_ms for process in measured.starts],
             load_ms=[process.started["load_ms"] for process in measured.starts],
         ),
-        energy=Energy(),
+        energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
+        roofline=_roofline(form, workload, latency, options, threads, progress),
         size_bytes=form.bytes + cell.bundle.shared_bytes,
         predictions=form.predictions,
         regime=form.regime,
@@ -159,6 +163,27 @@ def _memory(measured: Measured, form: FormRecord) -> Memory:
         phases_apart=all(last["apart"] for _, last in measured.memory) if phases else None,
         model_bytes=form.bytes,
     )
+
+
+def _roofline(
+    form: FormRecord, workload: Workload, latency: Latency, options: ProfileOptions, threads: int, progress: Progress
+) -> Roofline | None:
+    """Hold single reviews against the machine's ceiling, which is measured when it is first asked for."""
+    if options.scenario != "single" or form.graph is None or form.graph.operations is None:
+        return None
+    tokens, seconds = workload.identity.tokens_p50, latency.p50_ms / 1e3
+    try:
+        found = roofline_of(
+            form.graph.operations, tokens, seconds, machine_ceiling(options.device, threads, progress=progress)
+        )
+        if found.achieved is not None and found.achieved > 1:
+            # No form is faster than its products alone: the ceiling was measured while the machine did other work.
+            ceiling = machine_ceiling(options.device, threads, again=True, progress=progress)
+            found = roofline_of(form.graph.operations, tokens, seconds, ceiling)
+    except SlmbenchError as error:
+        progress.say(f"no roofline: {error}")
+        return None
+    return found
 
 
 def _isa_warning(form: FormRecord) -> list[str]:

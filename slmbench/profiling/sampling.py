@@ -23,7 +23,7 @@ PRECISION = 0.03
 STABLE = 0.05
 WARM_UP_WINDOW = 10
 WARM_UP_LIMIT_S = 5.0
-#: Fewer samples could not support a p95 (130 in all) over three processes.
+#: Fewer samples could not support a p95 (130 in all) even over three processes.
 LEAST_SAMPLES = 50
 
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
+from slmbench.energy import measure_energy
 from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import closed, sample, warm_up
-from slmbench.records.profile import ServerLoad, ServerTrial
+from slmbench.records.profile import Energy, ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from slmbench.energy import EnergySources
     from slmbench.profiling.cells import ProfileOptions
     from slmbench.progress import Task
 
@@ -39,6 +43,8 @@ HALVINGS = 6
 #: A rate that was found is verified in all processes, and lowered by a tenth so many times if it does not hold.
 VERIFICATIONS, STEP_DOWN = 6, 0.9
 FEWEST_REQUESTS, MOST_REQUESTS = 10, 5000
+#: Reviews in one request under the energy meter: enough that the parent, which is metered too, has little to do.
+ENERGY_ROWS = 20
 
 
 @dataclass
@@ -53,36 +59,50 @@ class Measured:
     stable: list[bool] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     load: ServerLoad | None = None
+    energy: Energy = field(default_factory=Energy)
     note: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
-def run_scenario(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measured:
+def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergySources, bar: Task) -> Measured:
     """Measure one cell in the scenario of the options.
 
     Args:
         task: What the worker is told: ``bundle``, ``form``, ``threads``, ``texts``.
         options: How to measure.
+        sources: What tells energy; it is asked in the last process, once everything is timed.
         bar: Advanced by one for each process.
 
     Raises:
         SlmbenchError: The bundle does not load, the process died, or no rate keeps the bound.
     """
-    return {"single": _single, "offline": _offline, "server": _server}[options.scenario](task, options, bar)
+    run = {"single": _single, "offline": _offline, "server": _server}[options.scenario]
+    return run(_Cell(task, options, sources, bar))
 
 
-def _fresh(task: dict[str, Any], options: ProfileOptions, measured: Measured, bar: Task) -> Iterator[MeasuredProcess]:
-    """Yield fresh processes, one after another, each ended before the next is started."""
-    for _ in range(options.processes):
-        with MeasuredProcess(task) as process:
-            measured.starts.append(process)
-            yield process
-        bar.advance()
+@dataclass(frozen=True)
+class _Cell:
+    """What is measured, how, and where to say how far it is."""
+
+    task: dict[str, Any]
+    options: ProfileOptions
+    sources: EnergySources
+    bar: Task
+
+    def processes(self, measured: Measured) -> Iterator[MeasuredProcess]:
+        """Yield fresh processes, one after another, each ended before the next is started."""
+        for left in reversed(range(self.options.processes)):
+            with MeasuredProcess(self.task) as process:
+                measured.starts.append(process)
+                yield process
+                if not left:
+                    measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
+            self.bar.advance()
 
 
-def _single(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measured:
-    measured = Measured()
-    for process in _fresh(task, options, measured, bar):
+def _single(cell: _Cell) -> Measured:
+    measured, options = Measured(), cell.options
+    for process in cell.processes(measured):
         count = len(measured.latency_ms[0]) if measured.latency_ms else None
         sampled = sample(process, options.time_limit_s / options.processes, count)
         measured.latency_ms.append(sampled.ms)
@@ -101,9 +121,9 @@ def _single(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measure
     return measured
 
 
-def _offline(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measured:
-    measured = Measured()
-    for process in _fresh(task, options, measured, bar):
+def _offline(cell: _Cell) -> Measured:
+    measured, options = Measured(), cell.options
+    for process in cell.processes(measured):
         measured.stable.append(warm_up(process))
         watch = Watch(process.pid)
         count = len(measured.passes_s[0]) if measured.passes_s else None
@@ -139,17 +159,17 @@ def _pass(process: MeasuredProcess, options: ProfileOptions) -> float:
     return process.ask({"do": "batches", "batch_tokens": options.batch_tokens})["s"]
 
 
-def _server(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measured:
-    if options.qps is not None:
-        measured, load = _serve(task, options, bar, options.qps)
+def _server(cell: _Cell) -> Measured:
+    if cell.options.qps is not None:
+        measured, load = _serve(cell, cell.options.qps)
         measured.load = load
         return measured
-    bound = options.max_p95_ms or 0.0
-    with MeasuredProcess(task) as process:
+    bound = cell.options.max_p95_ms or 0.0
+    with MeasuredProcess(cell.task) as process:
         trials = highest_rate(process, bound)
     rate = max(trial.qps for trial in trials if trial.holds)
     for left in reversed(range(VERIFICATIONS)):
-        measured, load = _serve(task, options, bar, rate)
+        measured, load = _serve(cell, rate)
         samples = [ms for one in measured.latency_ms for ms in one]
         found = percentile(samples, 95)
         if found <= bound or not left:
@@ -169,14 +189,14 @@ def _server(task: dict[str, Any], options: ProfileOptions, bar: Task) -> Measure
     return measured
 
 
-def _serve(task: dict[str, Any], options: ProfileOptions, bar: Task, qps: float) -> tuple[Measured, ServerLoad]:
+def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
     """Let reviews arrive at a rate, in every process."""
-    measured = Measured()
+    measured, options = Measured(), cell.options
     waits: list[list[float]] = []
     seconds: list[float] = []
     requests = round(qps * options.time_limit_s / options.processes)
     requests = min(MOST_REQUESTS, max(FEWEST_REQUESTS, requests))
-    for number, process in enumerate(_fresh(task, options, measured, bar)):
+    for number, process in enumerate(cell.processes(measured)):
         measured.stable.append(warm_up(process))
         watch = Watch(process.pid)
         answer = process.ask({"do": "serve", "arrivals_s": arrivals(requests, qps, SEED + number)})
@@ -195,6 +215,31 @@ def _serve(task: dict[str, Any], options: ProfileOptions, bar: Task, qps: float)
             " and so does the latency"
         )
     return measured, load
+
+
+def energy_of(
+    process: MeasuredProcess, texts: Sequence[str], options: ProfileOptions, sources: EnergySources
+) -> Energy:
+    """Measure, or estimate, what a review takes in this process: in batches offline, else one at a time.
+
+    All reviews get their turn, round and round: the first ones alone would be the energy of their lengths.
+    """
+    rows = cycle(range(len(texts)))
+
+    def work() -> int:
+        if options.scenario == "offline":
+            process.ask({"do": "batches", "batch_tokens": options.batch_tokens})
+            return len(texts)
+        process.ask({"do": "single", "rows": [next(rows) for _ in range(ENERGY_ROWS)]})
+        return ENERGY_ROWS
+
+    child = psutil.Process(process.pid)
+
+    def cpu_time() -> float:
+        times = child.cpu_times()
+        return times.user + times.system
+
+    return measure_energy(work, sources, cpu_time)
 
 
 def arrivals(requests: int, qps: float, seed: int) -> list[float]:

@@ -19,7 +19,7 @@ from slmbench.edge.runtime import BundleFiles
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, find_cells
-from slmbench.profiling.conditions import NOTABLE_SHARE, Watch, causes, conditions_of
+from slmbench.profiling.conditions import NOTABLE_SHARE, Watch, causes, conditions_of, wait_until_idle
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import LEAST_SAMPLES, closed, warm_up
 from slmbench.profiling.workload import choose_workload
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: Pairs of processes: as few as three leave Student's t a factor of 4.3, six one of 2.6.
 PAIRS = 6
 #: About how long a turn takes, and how many reviews it has at the most.
-TURN_MS, TURN_REVIEWS = 50.0, 50
+TURN_MS, TURN_REVIEWS = 250.0, 100
 #: Sampling stops when the 95 % interval of the median ratio reaches no further than this to either side.
 PRECISION = 0.01
 
@@ -166,6 +166,7 @@ def _measure_pair(
             rows = list(range(len(taken[0]), len(taken[0]) + reviews))
             for which in order if turn % 2 == 0 else order[::-1]:
                 taken[which].extend(started[which].ask({"do": "single", "rows": rows, "lead": True})["ms"])
+                wait_until_idle(started[which].pid)
             turn += 1
             watch.look()
             if count is None and len(taken[0]) >= LEAST_SAMPLES and closed(_ratios(*taken), PRECISION):

@@ -9,6 +9,7 @@ from pydantic import Field
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
+from slmbench.records.roofline import Operations
 from slmbench.records.run import CorpusIdentity
 from slmbench.statistics import PairedDifference
 
@@ -80,6 +81,10 @@ class GraphFacts(Part):
     missing_fusions: list[str]
     quantized_products: int
     float_products: int
+    #: Matrix products of one review; ``None`` where they cannot be counted, for the reason in ``uncounted``, and in
+    #: bundles from before they were.
+    operations: Operations | None = None
+    uncounted: str | None = None
 
 
 class SearchStep(Part):

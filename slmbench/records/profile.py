@@ -10,6 +10,7 @@ from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Evaluated
+from slmbench.records.roofline import Roofline
 from slmbench.records.run import CorpusIdentity
 from slmbench.statistics import (
     Interval,
@@ -20,6 +21,8 @@ from slmbench.statistics import (
     percentile,
     supported_percentile,
 )
+
+JOULES_PER_KWH = 3.6e6
 
 
 class Latency(Part):
@@ -174,12 +177,44 @@ class ColdStart(Part):
     load_ms: list[float]
 
 
+class GridFactor(Part):
+    """How much carbon a kilowatt-hour stands for, and who says so."""
+
+    gco2e_per_kwh: float
+    source: str
+
+
 class Energy(Part):
-    """Energy per review. ``quality`` says whether it was measured; ``None`` where nothing is known."""
+    """Energy per review, idle power subtracted; ``None`` with a ``reason`` where nothing is known.
+
+    ``quality`` says whether counters were read or CPU time was multiplied by a processor's design power.
+    """
 
     joules_per_review: float | None = None
     source: str | None = None
     quality: Literal["measured", "estimated"] | None = None
+    reason: str | None = None
+    #: How long the reviews under the meter took, and how many they were.
+    seconds: float | None = None
+    reviews: int = 0
+    #: What was subtracted; ``None`` of an estimate, which has no idle part.
+    idle_watts: float | None = None
+    #: As said by ``--grid``.
+    grid: GridFactor | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def joules_per_1000(self) -> float | None:
+        """Energy of 1,000 reviews."""
+        return None if self.joules_per_review is None else 1000 * self.joules_per_review
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def gco2e_per_1000(self) -> float | None:
+        """Grams of CO2 equivalent of 1,000 reviews; ``None`` where no grid is named."""
+        if self.joules_per_1000 is None or self.grid is None:
+            return None
+        return self.joules_per_1000 / JOULES_PER_KWH * self.grid.gco2e_per_kwh
 
 
 class Conditions(Part):
@@ -263,6 +298,8 @@ class ProfileRecord(Evaluated, Record):
     memory: Memory
     cold: ColdStart
     energy: Energy
+    #: What was reached of the machine's ceiling, in the ``single`` scenario; ``None`` where operations are unknown.
+    roofline: Roofline | None = None
     size_bytes: int
     #: How the predictions, carried over from the bundle, were made: the regime that is timed.
     regime: str

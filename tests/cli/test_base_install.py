@@ -11,7 +11,8 @@ import sys
 
 ABSENT = {
     "torch", "transformers", "sklearn", "pandas", "datasets", "optimum", "peft", "matplotlib", "pyarrow",
-    "accelerate", "onnx", "safetensors", "sentencepiece", "huggingface_hub",
+    "accelerate", "onnx", "safetensors", "sentencepiece", "huggingface_hub", "codecarbon",
+    "pynvml",
 }
 
 

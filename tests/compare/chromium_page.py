@@ -25,6 +25,7 @@ class Page:
     def __init__(self, writing: int, reading: int) -> None:
         self._writing, self._reading = writing, reading
         self._buffer, self._number, self._session = b"", 0, None
+        self._loads = 0
         self.complaints: list[str] = []
         self.requests: list[str] = []
 
@@ -54,6 +55,13 @@ class Page:
         while self.run("document.readyState + location.href") != f"complete{address}":
             assert time.monotonic() < deadline, f"{address} does not load"
             time.sleep(0.02)
+
+    def reload(self) -> None:
+        """Load the page anew and wait until that is done; no script of the page, or of ours, is needed for it."""
+        before = self._loads
+        self.call("Page.reload")
+        while self._loads == before:
+            self._next()
 
     def run(self, expression: str):
         """Evaluate JavaScript in the page and return its value."""
@@ -94,6 +102,8 @@ class Page:
             self.complaints.append(str([argument.get("value") for argument in told["args"]]))
         elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
             self.complaints.append(told["entry"]["text"])
+        elif method == "Page.loadEventFired":
+            self._loads += 1
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
         return message

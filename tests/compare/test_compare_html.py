@@ -379,7 +379,7 @@ def test_the_button_overrides_the_readers_scheme_and_paper_is_white(opened):
 
 def test_without_scripts_the_decision_and_the_tables_are_there(opened):
     opened.call("Emulation.setScriptExecutionDisabled", value=True)
-    opened.call("Page.reload")
+    opened.reload()
     opened.call("Emulation.setScriptExecutionDisabled", value=False)
     shown = opened.run("document.body.innerText")
     assert "Ship minilm-l6 int8" in shown and "minilm-l6-3layers" in shown and "Why the others lost" in shown

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from profiling_helpers import FakeProcess
 
+from slmbench.energy import EnergySources
 from slmbench.profiling import measuring, scenarios
 
 
@@ -28,6 +29,8 @@ def pretend(monkeypatch):
 
         monkeypatch.setattr(scenarios, "MeasuredProcess", start)
         monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
+        # A fake process takes no energy: the idle power of the real machine would be waited for.
+        monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(reason="no counters readable"))
         return made
 
     return install

@@ -5,16 +5,19 @@ import shutil
 
 import psutil
 import pytest
+from ceilings import ceiling_of
 from profiling_helpers import steady, wild
 from sealing import reseal
 
 from slmbench.edge import Classifier
+from slmbench.energy import EnergySources
+from slmbench.energy.estimate import CorePower
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.profiling import ProfileOptions, profile
+from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
 from slmbench.profiling.cells import find_cells, finished_profile
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
-from slmbench.records import BundleRecord, ProfileRecord, read_record
+from slmbench.records import BundleRecord, Energy, ProfileRecord, read_record
 
 QUICK = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.2)
 
@@ -62,12 +65,77 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert record.throughput.processes_s == [record.throughput.passes_s[:2], record.throughput.passes_s[2:]]
     assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
     assert record.predictions == made.forms["int8"].predictions
-    assert (record.energy.joules_per_review, record.energy.quality) == (None, None)
     assert record.hardware["fingerprint"]
     assert psutil.Process().children(recursive=True) == []
     assert json.loads((tmp_path / "profiles" / f"{record.name}.json").read_text(encoding="utf-8")) == json.loads(
         record.to_json()
     )
+
+
+def test_single_reviews_are_held_against_the_machines_ceiling(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady(2.0)})
+    monkeypatch.setattr(measuring, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    operations = read_record(BundleRecord, bundle / "bundle.json").forms["fp32"].graph.operations
+    tokens = record.corpus.tokens_p50
+    assert record.roofline.macs == operations.full.at(tokens) > operations.linear.at(tokens) > 0
+    assert record.roofline.achieved == pytest.approx(2 * operations.full.at(tokens) / 1e9 / 2e-3, rel=0.01)
+    (offline,) = profile([bundle], ProfileOptions(forms=("fp32",), scenario="offline"), output=tmp_path)
+    assert offline.roofline is None
+
+
+def test_a_ceiling_that_a_form_exceeds_is_measured_anew(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady(2.0)})
+    asked = []
+
+    def measured(device, threads, *, again=False, progress):
+        asked.append(again)
+        return ceiling_of(1e12 if again else 1e3)
+
+    monkeypatch.setattr(measuring, "machine_ceiling", measured)
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    assert asked == [False, True]
+    assert record.roofline.achieved < 1
+
+
+def test_a_ceiling_that_cannot_be_measured_costs_no_profile(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady(2.0)})
+
+    def fail(*_, **more):
+        raise SlmbenchError("the measurement of matrix products was killed by signal 9 (out of memory?)")
+
+    monkeypatch.setattr(measuring, "machine_ceiling", fail)
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+
+    assert record.roofline is None
+    assert record.latency.p50_ms == pytest.approx(2.0, rel=0.01)
+
+
+def test_energy_is_asked_last_of_the_last_process_over_all_reviews(bundle, tmp_path, pretend, monkeypatch):
+    made = pretend({"ms": steady(2.0)})
+    power = CorePower(watts=10.0, cores=2, source="CPU time x 10 W")
+    monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(estimate=power, source=power.source))
+    monkeypatch.setattr(scenarios, "measure_energy", worked_five_times)
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=2, grid="360"), output=tmp_path)
+
+    under_meter = [row for request in made[1].asked[-6:-1] for row in request["rows"]]
+    assert under_meter == [number % record.corpus.reviews for number in range(len(under_meter))]
+    assert made[0].asked[-2]["do"] == "memory"
+    assert record.energy.joules_per_1000 == pytest.approx(1000 * 36.0)
+    assert record.energy.gco2e_per_1000 == pytest.approx(36_000 / 3.6e6 * 360)
+    assert record.energy.grid.source == "360 gCO2e/kWh, as given"
+
+
+def worked_five_times(work, sources, cpu_time):
+    reviews = sum(work() for _ in range(5))
+    assert cpu_time() > 0
+    return Energy(joules_per_review=36.0, quality="estimated", source=sources.source, reviews=reviews)
 
 
 def test_the_floor_is_measured_like_any_bundle(floor_bundle, tmp_path):
@@ -93,7 +161,7 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
 def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
     pretend({"ms": steady()})
 
-    (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=3), output=tmp_path)
 
     assert record.latency.note is None
     assert len(record.latency.samples_ms) >= 130
@@ -318,7 +386,7 @@ def test_a_measured_cell_is_found(measured):
 @pytest.mark.parametrize(
     "change",
     [
-        {"processes": 5},
+        {"processes": 2},
         {"time_limit_s": 99.0},
         {"threads": 7},
         {"batch_tokens": 512},
