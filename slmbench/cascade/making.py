@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.building import build
@@ -19,9 +18,11 @@ from slmbench.files import build_aside, check_place, sha256_of
 from slmbench.hardware import hardware_fingerprint, usable_cores
 from slmbench.progress import SILENT
 from slmbench.records.base import content_key
+from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from slmbench.cascade.members import Member
     from slmbench.progress import Progress
@@ -60,7 +61,7 @@ def cascade(
     options = options or CascadeOptions()
     options.check()
     members = read_members(small, large, options.small_form, options.large_form)
-    folder = output or Path("exported") / "+".join(member.record.name for member in members)
+    folder = output or BUNDLES / "+".join(member.record.name for member in members)
     if folder.resolve() in (small.resolve(), large.resolve()):
         raise UsageError(f"{folder} is one of the members: name another folder for the output")
     check_place(folder, "bundle.json")

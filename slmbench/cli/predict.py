@@ -27,6 +27,10 @@ def predict(
         typer.Option("--form", help="Form to run; the smallest accepted one when not given."),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
+    tuned: Annotated[
+        bool,
+        typer.Option("--tuned", help="Run it as `slmbench tune` found it fastest on this machine."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File to write instead of stdout."),
@@ -50,5 +54,7 @@ def predict(
 
         if texts and source:
             raise UsageError("give texts or --input, not both")
-        classifier = Classifier(bundle, form=form, threads=threads)
+        classifier = Classifier(bundle, form=form, threads=threads, tuned=tuned)
+        if tuned and not classifier.tuned:
+            out.warn(f"{bundle} was not tuned on this machine and runs as without --tuned: run `slmbench tune` on it")
         classify_to(output, classifier, texts_from(texts, source, text_column, out), out)

@@ -21,7 +21,8 @@ def tune(
 ) -> None:
     """Find the form, threads and token budget with which a bundle is fastest on this machine, and keep it.
 
-    What is found is kept in the cache folder for this bundle and this kind of machine.
+    What is found is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
+    slmbench.edge's Classifier(..., tuned=True) use it.
 
     \b
     Examples:

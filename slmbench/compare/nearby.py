@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.errors import SlmbenchError
 from slmbench.records import BundleRecord, read_record
-from slmbench.records.bundles import PLACE
+from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def nearby_bundles(profiles: Sequence[ProfileRecord]) -> dict[str, BundleRecord]
         folder = profile.name.partition(f".{profile.form}.")[0]
         if folder not in read:
             try:
-                read[folder] = read_record(BundleRecord, PLACE / folder / "bundle.json")
+                read[folder] = read_record(BundleRecord, BUNDLES / folder / "bundle.json")
             except (SlmbenchError, OSError):
                 read[folder] = None
         bundle = read[folder]

@@ -1,7 +1,7 @@
 """The torch-free runtime in one file: a bundle's folder is checked, its tokenizer and model loaded, texts classified.
 
 It needs numpy, onnxruntime and tokenizers, and of slmbench nothing: an app may copy this file into its own sources
-instead of installing the package (bundles of TF-IDF and cascades then say that they need the package).
+instead of installing the package (bundles of TF-IDF, cascades and ``tuned`` then say that they need the package).
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -31,6 +31,8 @@ except ImportError:  # copied into an app that does not have slmbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from slmbench.edge.tuned import Tuned
 
 SCHEMA = "slmbench.bundle/1"
 RECORD = "bundle.json"
@@ -67,7 +69,15 @@ class Classifier:
         form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that was not
             slower than fp32 where it was exported.
         threads: Threads inside one inference; by default onnxruntime's choice (the physical cores).
-        provider: What runs the model: ``cpu``, ``cuda`` or ``openvino``.
+        provider: What runs the model: ``cpu`` (the default), ``cuda`` or ``openvino``.
+        tuned: Take what is not given as ``slmbench tune`` found it fastest on this machine, and form batches as it
+            found them; where the bundle was not tuned, this changes nothing.
+
+    Attributes:
+        labels: Label names, in the order of the logits.
+        form: The form that runs.
+        tuned: Whether a tuning of this bundle on this machine was asked for and found.
+        batch_tokens: Token budget of calls that name none; ``None`` runs their texts one at a time.
 
     Raises:
         UsageError: There is no such folder, form or provider.
@@ -75,21 +85,37 @@ class Classifier:
             provider is not installed.
     """
 
+    tuned: bool = False
+    batch_tokens: int | None = None
+
     def __init__(
-        self, path: str | Path, *, form: str | None = None, threads: int | None = None, provider: str = "cpu"
+        self,
+        path: str | Path,
+        *,
+        form: str | None = None,
+        threads: int | None = None,
+        provider: str | None = None,
+        tuned: bool = False,
     ) -> None:
         files = BundleFiles.open(path)
+        found = _tuned_settings(files) if tuned else None
+        if found is not None:
+            form = found.form if form is None else form
+            threads = found.threads if threads is None else threads
+            provider = found.provider if provider is None else provider
+            self.tuned, self.batch_tokens = True, found.batch_tokens
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
-        self._backend: Backend = load_backend(files, self.form, threads, provider)
+        self._backend: Backend = load_backend(files, self.form, threads, "cpu" if provider is None else provider)
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
         """Classify texts.
 
         Args:
             texts: Reviews; a single string counts as one text.
-            batch_tokens: Token budget of a batch; by default texts run one at a time, which is the regime the
-                bundle's accuracy was measured in and on most CPUs the faster one (no padding).
+            batch_tokens: Token budget of a batch, 0 to run texts one at a time. That is the default where no tuning
+                says otherwise: the regime the bundle's accuracy was measured in, and on most CPUs the faster one
+                (no padding).
 
         Returns:
             One prediction per text, in input order.
@@ -97,9 +123,9 @@ class Classifier:
         return list(self.stream([texts] if isinstance(texts, str) else texts, batch_tokens=batch_tokens))
 
     def stream(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> Iterator[Prediction]:
-        """Classify texts as they come, holding at most a window of them; see :meth:`predict`."""
+        """Classify texts as they come, holding one, or with batches at most a window of them; see :meth:`predict`."""
         texts = iter(texts)
-        while window := list(islice(texts, WINDOW if batch_tokens else 1)):
+        while window := list(islice(texts, WINDOW if self._budget(batch_tokens) else 1)):
             for row in self.predict_proba(window, batch_tokens=batch_tokens):
                 best = int(row.argmax())
                 scores = dict(zip(self.labels, row.tolist(), strict=True))
@@ -113,18 +139,22 @@ class Classifier:
         """Return logits, shape (texts, labels), rows in input order; see :meth:`predict`."""
         texts = [texts] if isinstance(texts, str) else texts
         out = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        if batch_tokens is None:
+        budget = self._budget(batch_tokens)
+        if not budget:
             for row, text in enumerate(texts):
                 out[row] = self._backend.logits(self._backend.encode([text]))[0]
             return out
         items = self._backend.encode(texts)
-        for rows in batches_by_tokens(self._backend.lengths(items), batch_tokens):
+        for rows in batches_by_tokens(self._backend.lengths(items), budget):
             out[rows] = self._backend.logits([items[row] for row in rows])
         return out
 
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has once truncated as trained."""
         return self._backend.lengths(self._backend.encode(texts))
+
+    def _budget(self, batch_tokens: int | None) -> int | None:
+        return self.batch_tokens if batch_tokens is None else batch_tokens
 
 
 class BundleFiles(NamedTuple):
@@ -136,6 +166,7 @@ class BundleFiles(NamedTuple):
         labels: Label names, in the order of the logits.
         forms: Of each form ``file``, ``bytes``, ``accepted``, and whether it was ``slower`` than fp32 at export.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
+        seal: What tells it from every other bundle.
     """
 
     folder: Path
@@ -143,6 +174,7 @@ class BundleFiles(NamedTuple):
     labels: list[str]
     forms: dict[str, dict[str, Any]]
     manifest: dict[str, dict[str, Any]]
+    seal: str
 
     @classmethod
     def open(cls, path: str | Path) -> BundleFiles:
@@ -178,7 +210,7 @@ class BundleFiles(NamedTuple):
                 name: {key: facts[key] for key in ("bytes", "sha256")}
                 for name, facts in document["manifest"]["files"].items()
             }
-            return cls(folder, document["runtime"], list(document["labels"]), forms, manifest)
+            return cls(folder, document["runtime"], list(document["labels"]), forms, manifest, document["seal"])
         except FileNotFoundError:
             raise SlmbenchError(f"{folder} is not a bundle: it has no {RECORD} (see `slmbench export`)") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -285,6 +317,17 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
     if provider != "cpu":
         raise UsageError(f"{files.folder} is a TF-IDF bundle, which runs on the CPU only: leave out the provider")
     return TfidfBackend(path.parent)
+
+
+def _tuned_settings(files: BundleFiles) -> Tuned | None:
+    """Return how a bundle was found to run fastest on this machine."""
+    try:
+        from slmbench.edge.tuned import tuned_settings
+    except ImportError:
+        raise SlmbenchError(
+            f"{files.folder}: how it was tuned here is what this file alone cannot tell: pip install slmbench"
+        ) from None
+    return tuned_settings(files.seal)
 
 
 class OnnxBackend:

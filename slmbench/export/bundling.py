@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +19,11 @@ from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
 from slmbench.records.base import content_key, finished_record
+from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from slmbench.corpora import Split
     from slmbench.export.forms import MadeForms
@@ -85,7 +86,7 @@ def export(
     if with_tokenizer:
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
     require_extra("sklearn" if is_floor else "optimum", "train", "exporting")
-    folder = output or Path("exported") / record.name
+    folder = output or BUNDLES / record.name
     key = content_key(
         stage="export/2",
         run=record.key,

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
+from slmbench.cache import content_key
 from slmbench.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
-from slmbench.records.base import content_key
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (

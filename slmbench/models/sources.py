@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,13 +58,15 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
     """
     folder = Path(name).expanduser()
-    made_here = any((folder / record).is_file() for record in ("run.json", "checkpoint.json"))
-    if made_here and (folder / "model" / "config.json").is_file():
+    licence = None
+    record = next((path for path in (folder / "run.json", folder / "checkpoint.json") if path.is_file()), None)
+    if record is not None and (folder / "model" / "config.json").is_file():
+        licence = _inherited_licence(record)
         folder = folder / "model"  # a run, or an adapted language model, serves to go on from
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(f"{folder} is not a model folder: it has no config.json")
-        return _checked(ModelFiles(name, folder, "directory"), allow_pickle)
+        return _checked(ModelFiles(name, folder, "directory", licence), allow_pickle)
     items = starter.catalogue()
     if name in items:
         item = items[name]
@@ -108,6 +111,14 @@ def weights_sha256(folder: Path) -> str:
     if len(weights) == 1:
         return sha256_of(weights[0])
     return content_key(**{file.name: sha256_of(file) for file in weights})
+
+
+def _inherited_licence(record: Path) -> str | None:
+    """Return the licence of the weights that a run or an adapted model began with, which holds for its own too."""
+    try:
+        return json.loads(record.read_text(encoding="utf-8")).get("base_license")
+    except (OSError, ValueError, AttributeError):  # a damaged record says nothing; its weights may be sound
+        return None
 
 
 def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:

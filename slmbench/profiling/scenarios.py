@@ -19,7 +19,7 @@ from slmbench.energy import measure_energy
 from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import closed, sample, warm_up
+from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
 from slmbench.records.profile import Energy, ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 
@@ -112,12 +112,7 @@ def _single(cell: _Cell) -> Measured:
         memory = process.ask({"do": "memory", "phase": "samples"})
         measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
         measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
-    first = measured.latency_ms[0]
-    if not closed(first):
-        measured.note = (
-            f"the 95 % interval of the median did not close to ±3 % within {options.time_limit_s:g} s"
-            f" ({len(first)} samples a process)"
-        )
+    measured.note = _not_closed(measured.latency_ms[0], "median", "samples", options)
     return measured
 
 
@@ -134,13 +129,18 @@ def _offline(cell: _Cell) -> Measured:
         measured.seen.append(watch.end())
         memory = process.ask({"do": "memory", "phase": "batches"})
         measured.memory.append((memory, memory))
-    first = measured.passes_s[0]
-    if not closed(first):
-        measured.note = (
-            f"the 95 % interval of the median pass did not close to ±3 % within {options.time_limit_s:g} s"
-            f" ({len(first)} passes a process)"
-        )
+    measured.note = _not_closed(measured.passes_s[0], "median pass", "passes", options)
     return measured
+
+
+def _not_closed(samples: list[float], median: str, things: str, options: ProfileOptions) -> str | None:
+    """Return a sentence when the first process took all its time and its median's interval is still too wide."""
+    if closed(samples):
+        return None
+    return (
+        f"the 95 % interval of the {median} did not close to ±{100 * PRECISION:.0f} % within"
+        f" {options.time_limit_s:g} s ({len(samples)} {things} a process)"
+    )
 
 
 def _passes(process: MeasuredProcess, options: ProfileOptions, count: int | None, watch: Watch) -> list[float]:

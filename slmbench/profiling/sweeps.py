@@ -31,9 +31,6 @@ REPEATS, LEAST_TURNS = 3, 2
 #: Reviews of a pass over one token budget: as many as leave time for two passes, but enough to fill a batch.
 FEWEST_REVIEWS = 32
 
-#: Samples of each setting, one list a process.
-Curve = dict[int, list[list[float]]]
-
 
 def sweep(
     bundles: Sequence[Path],
@@ -93,18 +90,17 @@ def measure_curve(
     threads = options.threads or usable_cores()
     task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads}
     with progress.task(f"{cell.name} by {axis}", total=options.processes, unit="processes") as bar:
-        curve: Curve = {}
+        taken = []
         for number in range(options.processes):
             if axis == "length":
-                found = _lengths(cell, task, options, seen)
+                taken.append(_lengths(cell, task, options, seen))
             elif axis == "batch":
-                found = token_budgets({**task, "texts": workload.texts}, workload, options, seen)
+                taken.append(token_budgets({**task, "texts": workload.texts}, workload, options, seen))
             else:
-                found = _threads({**task, "texts": workload.texts}, options, number, seen, failures)
-            for value, samples in found.items():
-                curve.setdefault(value, []).append(samples)
+                taken.append(_threads({**task, "texts": workload.texts}, options, number, seen, failures))
             bar.advance()
-    if not curve:
+    points = points_of(taken)
+    if not points:
         raise SlmbenchError(f"no setting could be measured: {failures[0].reason}")
     return SweepRecord(
         name=f"{profile_name(cell, options)}.by-{axis}",
@@ -115,13 +111,26 @@ def measure_curve(
         device=options.device,
         threads=None if axis == "threads" else threads,
         axis=axis,
-        points=[SweepPoint(value=value, processes_ms=curve[value]) for value in sorted(curve)],
+        points=points,
         failed=failures,
         corpus=workload.identity,
         conditions=conditions_of(seen),
         hardware=hardware_fingerprint(),
         software=software_versions(),
     )
+
+
+def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
+    """Return the points of a curve in the order of their values.
+
+    Args:
+        processes: Samples of each value in milliseconds a review, one dict a process; a value may be missing in some.
+    """
+    values = sorted(set().union(*processes))
+    return [
+        SweepPoint(value=value, processes_ms=[taken[value] for taken in processes if value in taken])
+        for value in values
+    ]
 
 
 def _lengths(cell: Cell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]) -> dict[int, list[float]]:

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.edge.tuned import tuning_path
 from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.cells import ProfileOptions, find_cells
 from slmbench.profiling.conditions import Seen, conditions_of
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample
-from slmbench.profiling.sweeps import Curve, thread_counts, token_budgets
-from slmbench.profiling.tuned import tuning_path
+from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import write_record
-from slmbench.records.sweep import SweepPoint
 from slmbench.records.tuning import Candidate, Setting, TuningRecord
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ SINGLE_SHARE = 0.6
 def tune(
     bundle: Path, *, time_limit_s: float = 60.0, command: Sequence[str] = (), progress: Progress = SILENT
 ) -> TuningRecord:
-    """Find the fastest way to run a bundle here, and keep it where ``slmbench.profiling.tuned`` finds it.
+    """Find the fastest way to run a bundle here, and keep it where the edge runtime finds it.
 
     Only forms that the export accepted are tried: what is fast must not be wrong.
 
@@ -77,12 +76,11 @@ def tune(
     best = min((one for one in candidates if len(one.processes_ms) == ROUNDS), key=_median, default=None)
     if best is None:
         raise SlmbenchError(f"no candidate could be measured: {'; '.join(filter(None, map(_failure, candidates)))}")
-    curve: Curve = {}
     limits = replace(options, time_limit_s=time_limit_s * (1 - SINGLE_SHARE))
+    passes = []
     with progress.task(f"token budgets of {record.name}", total=ROUNDS, unit="processes") as bar:
         for _ in range(ROUNDS):
-            for value, samples in token_budgets(task | _asked(best.setting), workload, limits, seen).items():
-                curve.setdefault(value, []).append(samples)
+            passes.append(token_budgets(task | _asked(best.setting), workload, limits, seen))
             bar.advance()
     found = TuningRecord(
         name=f"{accepted[0].folder.resolve().name}.tuned",
@@ -90,7 +88,7 @@ def tune(
         bundle=record.name,
         seal=record.seal or "",
         candidates=candidates,
-        batches=[SweepPoint(value=value, processes_ms=curve[value]) for value in sorted(curve)],
+        batches=points_of(passes),
         rounds=ROUNDS,
         corpus=workload.identity,
         conditions=conditions_of(seen),

@@ -14,6 +14,7 @@ from slmbench.fewshot import fewshot
 from slmbench.recipes.recipe import fewshot_options
 from slmbench.recipes.rungs import CascadeRung, FewshotRung
 from slmbench.records import Row
+from slmbench.records.bundles import BUNDLES
 from slmbench.training import finetune
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Ladder:
             Path(run.path),
             forms=self._recipe.export.forms,
             max_accuracy_drop=self._recipe.export.max_accuracy_drop,
-            output=Path("exported") / self._folder(rung),
+            output=BUNDLES / self._folder(rung),
             name=rung.name,
             command=self._command,
             progress=self._progress,
@@ -113,7 +114,7 @@ class Ladder:
             self._member(rung.small),
             self._member(rung.large),
             CascadeOptions(threshold=rung.threshold),
-            output=Path("exported") / self._folder(rung),
+            output=BUNDLES / self._folder(rung),
             name=rung.name,
             command=self._command,
             progress=self._progress,

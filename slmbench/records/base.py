@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,11 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slmbench import __version__
+from slmbench.cache import content_key
 from slmbench.errors import SlmbenchError
 from slmbench.files import write_atomically
+
+__all__ = ["Part", "Record", "content_key", "finished_record", "read_record", "write_record"]
 
 
 class Part(BaseModel):
@@ -54,19 +56,6 @@ class Record(Part):
 
 
 R = TypeVar("R", bound=Record)
-
-
-def content_key(**inputs: Any) -> str:
-    """Return the SHA-256 of everything a result depends on.
-
-    Args:
-        **inputs: JSON-able values, by name; their order does not matter.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def write_record(record: Record, path: Path) -> None:

@@ -10,8 +10,8 @@ from slmbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Where ``slmbench export`` puts them.
-PLACE = Path("exported")
+#: The folder that ``slmbench export`` puts them into.
+BUNDLES = Path("exported")
 
 
 def find_bundles(paths: Sequence[Path]) -> list[Path]:
@@ -24,7 +24,7 @@ def find_bundles(paths: Sequence[Path]) -> list[Path]:
         UsageError: A folder is not a bundle and holds none.
     """
     folders: list[Path] = []
-    for path in paths or [PLACE]:
+    for path in paths or [BUNDLES]:
         if (path / "bundle.json").is_file():
             folders.append(path)
             continue

@@ -48,7 +48,7 @@ class Candidate(Part):
 
 
 class TuningRecord(Record):
-    """Which setting is fastest for a bundle on one machine; ``slmbench.profiling.tuned`` reads it back."""
+    """Which setting is fastest for a bundle on one machine; ``slmbench.edge.tuned`` reads it back."""
 
     kind = "tuning"
 

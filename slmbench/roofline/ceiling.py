@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.cache import home
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.progress import SILENT
 from slmbench.records.base import content_key, finished_record, write_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming
 from slmbench.roofline.child import ask_child
-from slmbench.starter.store import home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

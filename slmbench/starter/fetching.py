@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.cache import home
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.files import build_aside
 from slmbench.progress import SILENT, Progress, Task
@@ -17,7 +18,7 @@ from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.items import Item, Part, expand, find_item
 from slmbench.starter.locking import exclusive
 from slmbench.starter.pip_download import download
-from slmbench.starter.store import MARKER, home, is_fetched, item_path, marker
+from slmbench.starter.store import MARKER, is_fetched, item_path, marker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

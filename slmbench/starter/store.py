@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
+from slmbench.cache import home
 from slmbench.starter.items import find_item
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from slmbench.starter.items import Item
 
 MARKER = "fetched.json"
-
-
-def home() -> Path:
-    """Return the cache folder: ``SLMBENCH_HOME``, or where this platform keeps caches."""
-    chosen = os.environ.get("SLMBENCH_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(platformdirs.user_cache_dir("slmbench", appauthor=False))
 
 
 def item_path(name: str) -> Path:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.cache import home
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records import RunRecord, read_record
 from slmbench.records.base import content_key
-from slmbench.starter.store import home
 from slmbench.training.inference import classifier_logits, load_run
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from slmbench.cache import home
 from slmbench.edge import batches_by_tokens
 from slmbench.errors import SlmbenchError
 from slmbench.files import build_aside, folder_bytes, write_atomically
 from slmbench.models.batching import BATCH_TOKENS
 from slmbench.records.base import content_key
-from slmbench.starter.store import home
 from slmbench.training.cpu import bf16_autocast
 
 if TYPE_CHECKING:

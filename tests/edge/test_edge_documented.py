@@ -105,6 +105,14 @@ def test_the_vendored_file_leaves_floors_to_the_package(bare, app, floor_bundle)
     )
 
 
+def test_the_vendored_file_leaves_tunings_to_the_package(bare):
+    done = bare(f"from slmbench_edge import Classifier\nClassifier('{BUNDLE}', tuned=True)")
+    assert done.stderr.splitlines()[-1] == (
+        f"slmbench_edge.SlmbenchError: {BUNDLE}: how it was tuned here is what this file alone cannot tell:"
+        " pip install slmbench"
+    )
+
+
 def test_the_web_service(app, tiny_bundle, monkeypatch):
     pytest.importorskip("fastapi", reason="the web service needs fastapi")
     pytest.importorskip("httpx", reason="FastAPI's test client needs httpx")

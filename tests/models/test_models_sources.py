@@ -1,5 +1,6 @@
 """Where a model's files come from, and what is said when they cannot be had."""
 
+import json
 import shutil
 
 import pytest
@@ -45,6 +46,15 @@ def test_a_folder(tiny_base):
 
 def test_a_run_is_a_model_to_go_on_from(tiny_run):
     assert find_model(str(tiny_run)).folder == tiny_run / "model"
+
+
+@pytest.mark.parametrize("record", ["run.json", "checkpoint.json"])
+def test_what_goes_on_from_weights_inherits_their_licence(tiny_base, tmp_path, record):
+    shutil.copytree(tiny_base, tmp_path / "model")
+    (tmp_path / record).write_text(json.dumps({"base_license": "Apache-2.0"}))
+    assert find_model(str(tmp_path)).license == "Apache-2.0"
+    (tmp_path / record).write_text("{")
+    assert find_model(str(tmp_path)).license is None
 
 
 def test_a_starter_item(tiny_base, monkeypatch):

@@ -7,9 +7,10 @@ from profiling_helpers import FakeProcess, steady
 from sealing import reseal
 
 from slmbench.edge import Classifier
+from slmbench.edge.runtime import BundleFiles
+from slmbench.edge.tuned import Tuned, tuned_settings, tuning_path
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import sweeps, tuning
-from slmbench.profiling.tuned import Tuned, tuned_settings, tuning_path
 from slmbench.profiling.tuning import tune
 from slmbench.records import BundleRecord, read_record
 from slmbench.records.tuning import TuningRecord
@@ -51,9 +52,14 @@ def times(task):
     return {"fp32": 3.0, "int8": 2.0}[task["form"]] * {1: 1.0, 2: 0.9, 4: 2.0}[task["threads"]]
 
 
+def kept(bundle):
+    """What is known of a bundle here."""
+    return tuned_settings(BundleFiles.open(bundle).seal)
+
+
 def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path):
     tasks = imagined(times)
-    assert tuned_settings(bundle) is None
+    assert kept(bundle) is None
 
     record = tune(bundle, time_limit_s=0.01)
 
@@ -61,7 +67,7 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
     assert record.batch_tokens == 512
     assert record.sentence.startswith("int8 on cpu with 2 threads is fastest here: 1.8 ms a review; many reviews are")
     assert "in batches of 512 tokens (829 a second)" in record.sentence
-    assert tuned_settings(bundle) == Tuned("int8", "cpu", 2, 512)
+    assert kept(bundle) == Tuned("int8", "cpu", 2, 512)
     assert read_record(TuningRecord, tuning_path(record.seal)) == record
     assert tuning_path(record.seal).is_relative_to(tmp_path / "home")
     # The first round tries all, later ones only what is near the fastest, in the opposite order.
@@ -70,7 +76,7 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
     assert order[6:8] == [("int8", 2), ("int8", 1)]
     assert order[8:10] == [("int8", 1), ("int8", 2)]
     # Nothing was added to the bundle, whose manifest lists every file.
-    Classifier(bundle)
+    assert BundleFiles.open(bundle).damaged() == []
 
 
 def test_a_bundle_that_was_exported_again_is_not_tuned(bundle, imagined):
@@ -78,23 +84,16 @@ def test_a_bundle_that_was_exported_again_is_not_tuned(bundle, imagined):
     tune(bundle, time_limit_s=0.01)
     reseal(bundle, lambda document: document.update(key="made from other weights"))
 
-    assert tuned_settings(bundle) is None
+    assert kept(bundle) is None
 
 
-def test_another_machine_is_not_tuned(bundle, imagined, monkeypatch):
-    imagined(times)
+def test_the_edge_runtime_runs_a_bundle_as_it_was_tuned(bundle, imagined):
+    imagined(lambda task: times(task) * {"fp32": 0.5, "int8": 1.0}[task["form"]])
     tune(bundle, time_limit_s=0.01)
-    monkeypatch.setattr("slmbench.profiling.tuned.hardware_fingerprint", lambda: {"fingerprint": "another"})
 
-    assert tuned_settings(bundle) is None
-
-
-def test_a_damaged_tuning_counts_as_none(bundle, imagined):
-    imagined(times)
-    record = tune(bundle, time_limit_s=0.01)
-    tuning_path(record.seal).write_text("{", encoding="utf-8")
-
-    assert tuned_settings(bundle) is None
+    assert Classifier(bundle).form == "int8"
+    classifier = Classifier(bundle, tuned=True)
+    assert (classifier.tuned, classifier.form, classifier.batch_tokens) == (True, "fp32", 512)
 
 
 def test_forms_that_the_export_refused_are_not_tried(bundle, imagined):
@@ -152,6 +151,7 @@ def test_the_floor_runs_in_one_way_only(floor_bundle, imagined):
 
     assert {(task["form"], task["threads"]) for task in tasks} == {("fp32", 1)}
     assert record.chosen.provider == "cpu"
+    assert Classifier(floor_bundle, tuned=True).tuned
 
 
 def test_providers_are_those_installed(bundle):

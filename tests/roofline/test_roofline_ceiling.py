@@ -5,13 +5,13 @@ import onnx
 import onnxruntime
 import pytest
 
+from slmbench.cache import home
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records import read_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming, Operations, Polynomial, achieved
 from slmbench.roofline import ceiling, machine_ceiling, roofline_of
 from slmbench.roofline.child import ask_child
 from slmbench.roofline.one_node import product_model
-from slmbench.starter.store import home
 
 SMALL = (16, 32)
 

@@ -10,13 +10,13 @@ import tiny
 from learnable import write_reviews
 from typer.testing import CliRunner
 
+from slmbench.cache import home
 from slmbench.cli.app import app
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.progress import SILENT
 from slmbench.records import RunRecord, read_record
-from slmbench.starter.store import home
 from slmbench.training import TrainingOptions, features, finetune, heads
 from slmbench.training.inference import classifier_logits
 from slmbench.training.options import resolve
