@@ -1,4 +1,4 @@
-"""``slmbench profile``: measure bundles on this machine."""
+"""``slmbench profile``: measure bundles, or runs in torch, on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slmbench.cli.output import Output
     from slmbench.profiling import ProfileOptions
-    from slmbench.profiling.cells import Cell
+    from slmbench.profiling.cells import AnyCell
     from slmbench.records import Record
 
 
@@ -26,14 +26,23 @@ def profile(
     ctx: typer.Context,
     bundles: Annotated[
         list[str] | None,
-        typer.Argument(help="Bundle folders, or a folder of bundles; exported/ when none."),
+        typer.Argument(
+            help="Bundle folders, or a folder of bundles; exported/ when none. With --backend torch: runs; runs/."
+        ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="Where to run: cpu.")] = "cpu",
+    device: Annotated[str, typer.Option("--device", help="Where to run: cpu or cuda.")] = "cpu",
     form: Annotated[
         list[str] | None,
-        typer.Option("--form", help="Forms to measure; all of a bundle when not given."),
+        typer.Option(
+            "--form",
+            help="Forms to measure; all of a bundle when not given. With --backend torch: fp32, bf16, fp16 (CUDA),"
+            " each as it is or -compile or -graphs (CUDA); the native ones as they are when not given.",
+        ),
     ] = None,
-    backend: Annotated[str, typer.Option("--backend", help="What runs the ONNX file: onnxruntime.")] = "onnxruntime",
+    backend: Annotated[
+        str,
+        typer.Option("--backend", help="What runs it: onnxruntime, openvino, or torch, which takes runs."),
+    ] = "onnxruntime",
     threads: Annotated[
         int | None,
         typer.Option("--threads", help="Threads inside one inference; the usable cores when not given."),
@@ -95,12 +104,14 @@ def profile(
 ) -> None:
     """Measure latency, throughput, memory, cold start and energy of bundles, each form in fresh processes.
 
-    Needs the base install only, so that it runs on the device itself.
+    Needs the base install only, so that it runs on the device itself; --backend torch needs the train extra.
 
     \b
     Examples:
       slmbench profile --device cpu
       slmbench profile exported/bert-tiny-imdb --form int8 --threads 1
+      slmbench profile exported/bert-tiny-imdb --backend openvino
+      slmbench profile runs/bert-tiny-imdb --backend torch --form bf16 --form bf16-compile
       slmbench profile exported/new --against exported/old --fail-if-slower 5%
       slmbench profile exported/bert-tiny-imdb --scenario server --max-p95-ms 50
       slmbench profile --architecture google/flan-t5-xxl --random-weights --dtype bf16
@@ -231,9 +242,9 @@ def _against(
 class _Failures(list[dict[str, str]]):
     """Cells that could not be measured, each with the reason."""
 
-    def add(self, cell: Cell, error: SlmbenchError) -> None:
+    def add(self, cell: AnyCell, error: SlmbenchError) -> None:
         """Note one."""
-        self.append({"bundle": cell.bundle.name, "form": cell.form, "reason": str(error)})
+        self.append({"bundle": cell.source.name, "form": cell.form, "reason": str(error)})
 
 
 def _tell(

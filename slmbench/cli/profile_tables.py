@@ -45,7 +45,10 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
             f"{record.size_bytes / 1e6:.1f}",
             *(cell(record) or "–" for _, cell in extra),
         )
-    notes = dict.fromkeys(note for record in records for note in (*_notes(record), energy_sentence(record.energy)))
+    notes = [
+        *_warnings(records),
+        *dict.fromkeys(note for record in records for note in (*_notes(record), energy_sentence(record.energy))),
+    ]
     if notes:
         table.caption = "\n".join(notes)
         table.caption_justify = "left"
@@ -112,6 +115,13 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
     ]
 
 
+def _gpu_megabytes(record: ProfileRecord) -> str | None:
+    """Return what the driver saw, or where it does not tell, what torch's allocator held."""
+    gpu = record.memory.gpu
+    peak = None if gpu is None else gpu.nvml_bytes if gpu.nvml_bytes is not None else gpu.reserved_bytes
+    return None if peak is None else f"{peak / 1e6:,.0f}"
+
+
 def _of_ceiling(record: ProfileRecord) -> str | None:
     achieved = record.roofline.achieved if record.roofline else None
     return None if achieved is None else f"{100 * achieved:.0f} %"
@@ -126,6 +136,7 @@ def _joules(record: ProfileRecord) -> str | None:
 OPTIONAL_COLUMNS: tuple[tuple[str, Callable[[ProfileRecord], str | None]], ...] = (
     ("of ceiling", _of_ceiling),
     ("J/1,000", _joules),
+    ("GPU MB", _gpu_megabytes),
 )
 
 
@@ -136,8 +147,17 @@ def _rate(record: ProfileRecord) -> str:
     return "–" if record.throughput is None else f"{record.throughput.reviews_per_second:,.0f}"
 
 
+def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
+    """Return every warning once, and whose it is where others do not have it."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for warning in record.warnings:
+            found.setdefault(warning, []).append(f"{record.bundle} {record.form}")
+    return [text if len(who) == len(records) else f"{', '.join(who)}: {text}" for text, who in found.items()]
+
+
 def _notes(record: ProfileRecord) -> list[str]:
-    notes = list(record.warnings)
+    notes = []
     if record.latency.note:
         notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
     if record.load is not None and record.load.max_p95_ms is not None:

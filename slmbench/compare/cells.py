@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("profiles")
 
+#: A backend and a device that are named even where nothing else of the bundle stands beside them: a row that says
+#: nothing is taken for onnxruntime on the CPU. Forms in torch say so by their names.
+NOTABLE = ("openvino", "cuda")
 #: What makes two profiles measurements of the same cell.
 CellKey = tuple[str, str, str, str, str, int, str, str]
 
@@ -211,7 +214,10 @@ def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord
 
 
 def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
-    """Make cells; those of one bundle and form on one machine are told apart by what differs between them."""
+    """Make cells; those of one bundle and form on one machine are told apart by what differs between them.
+
+    An unusual backend or device is named in any case.
+    """
     groups: dict[tuple[str, str, str], list[ProfileRecord]] = defaultdict(list)
     for profile in profiles:
         groups[(profile.bundle, profile.form, machine_of(profile))].append(profile)
@@ -220,7 +226,11 @@ def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
         aspects = {id(profile): _aspects(profile) for profile in group}
         seen = [Counter(column) for column in zip(*aspects.values(), strict=True)]
         for profile in group:
-            telling = [aspect for aspect, values in zip(aspects[id(profile)], seen, strict=True) if len(values) > 1]
+            telling = [
+                aspect
+                for aspect, values in zip(aspects[id(profile)], seen, strict=True)
+                if len(values) > 1 or aspect in NOTABLE
+            ]
             cells.append(Cell(profile, ", ".join(telling) or None))
     return cells
 

@@ -98,6 +98,7 @@ def _or_dash(write: Callable[[Any], str]) -> Callable[[Any], str]:
 
 def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
     regimes = listing(list(dict.fromkeys(profile.regime for _, profile in pairs)))
+    in_torch = any(profile.backend == "torch" for _, profile in pairs)
     between = _between_processes(pairs)
     meanings = [_SCENARIOS[name] for name in _SCENARIOS if any(row.scenario == name for row, _ in pairs)]
     other_scenarios = "".join(f"; {meaning}" for meaning in meanings)
@@ -107,7 +108,7 @@ def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
             "Accuracy",
             "is that of the very form that was timed, on the test reviews below, with a bootstrap 95 % interval over"
             f" reviews{f' ({regimes})' if regimes else ''}. It is copied from the bundle, not measured again by each"
-            " profile.",
+            f" profile{'; of forms in torch, which are in no bundle, each profile measured it' if in_torch else ''}.",
         ),
         Method(
             "Latency",

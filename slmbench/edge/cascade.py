@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from slmbench.edge.runtime import BundleFiles, load_backend, softmax
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,7 @@ class CascadeBackend:
         provider: What runs a member that is not TF-IDF; see :class:`~slmbench.edge.runtime.Classifier`.
 
     Raises:
+        UsageError: Nothing in it can use the provider.
         SlmbenchError: The description or a member is missing or damaged.
     """
 
@@ -50,7 +51,12 @@ class CascadeBackend:
             named = [(str(settings[size]["folder"]), str(settings[size]["form"])) for size in ("small", "large")]
         except (OSError, ValueError, KeyError, TypeError):
             raise SlmbenchError(f"{description} is missing or damaged: make the cascade again") from None
-        members = [_load(description.parent / folder, form, labels, threads, provider) for folder, form in named]
+        opened = [(BundleFiles.open(description.parent / folder), form) for folder, form in named]
+        if provider != "cpu" and all(files.runtime == "tfidf" for files, _ in opened):
+            raise UsageError(
+                f"{description.parent} is made of TF-IDF bundles, which run on the CPU only: leave out the provider"
+            )
+        members = [_load(files, form, labels, threads, provider) for files, form in opened]
         (self._small, self._small_columns), (self._large, self._large_columns) = members
 
     def encode(self, texts: Sequence[str]) -> list[object]:
@@ -89,12 +95,11 @@ def label_columns(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
 
 
 def _load(
-    folder: Path, form: str, labels: Sequence[str], threads: int | None, provider: str
+    files: BundleFiles, form: str, labels: Sequence[str], threads: int | None, provider: str
 ) -> tuple[Backend, list[int]]:
-    files = BundleFiles.open(folder)
     try:
         columns = label_columns(files.labels, labels)
     except ValueError:
-        raise SlmbenchError(f"{folder} has other labels than the cascade: make the cascade again") from None
+        raise SlmbenchError(f"{files.folder} has other labels than the cascade: make the cascade again") from None
     provider = "cpu" if files.runtime == "tfidf" else provider
     return load_backend(files, files.choose_form(form), threads, provider), columns

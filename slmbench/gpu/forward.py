@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import UsageError
-from slmbench.models.devices import choose_device
+from slmbench.models.devices import choose_device, has_bf16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +19,46 @@ PRECISIONS = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}
 MODES = {"cpu": ("eager", "compile"), "cuda": ("eager", "compile", "graphs")}
 #: For CUDA graphs inputs are padded to multiples of so many tokens: each length more is a graph more to capture.
 GRAPH_TOKENS = 64
+#: What the names of these forms begin with in records and tables: a bundle has an ``fp32`` of its own.
+FORM_PREFIX = "torch-"
+#: CUDA's compute capability from which on bf16 is computed in hardware (Ampere).
+BF16_CAPABILITY = (8, 0)
+
+
+def form_name(precision: str, mode: str) -> str:
+    """Return what records call a form: ``torch-bf16``, ``torch-bf16-compile``."""
+    return FORM_PREFIX + (precision if mode == "eager" else f"{precision}-{mode}")
+
+
+def parse_form(form: str, device: str) -> tuple[str, str]:
+    """Return precision and mode of a form; the device need not be there.
+
+    Args:
+        form: ``bf16``, ``bf16-compile``, or as records call them.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: The device has no such precision or mode.
+    """
+    precision, _, mode = form.removeprefix(FORM_PREFIX).partition("-")
+    _check_choices(device, precision, mode or "eager")
+    return precision, mode or "eager"
+
+
+def native_precisions(device: str) -> list[str]:
+    """Return the precisions that a device computes in hardware, and does not imitate.
+
+    Raises:
+        SlmbenchError: The device is not there.
+    """
+    if device == "cpu":
+        native = has_bf16()
+    else:
+        import torch
+
+        choose_device(device)
+        native = torch.cuda.get_device_capability() >= BF16_CAPABILITY
+    return [precision for precision in PRECISIONS[device] if precision != "bf16" or native]
 
 
 def check_forward(device: str, precision: str, mode: str) -> None:
@@ -28,12 +68,16 @@ def check_forward(device: str, precision: str, mode: str) -> None:
         UsageError: The device has no such precision or mode.
         SlmbenchError: The device is not there.
     """
+    _check_choices(device, precision, mode)
+    choose_device(device)
+
+
+def _check_choices(device: str, precision: str, mode: str) -> None:
     if device not in PRECISIONS:
         raise UsageError(f"torch models are run on {', '.join(PRECISIONS)}, not on {device!r}")
     for said, choices in ((precision, PRECISIONS[device]), (mode, MODES[device])):
         if said not in choices:
             raise UsageError(f"torch on {device} has no {said!r}: choose among {', '.join(choices)}")
-    choose_device(device)
 
 
 def prepare_forward(

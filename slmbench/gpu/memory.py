@@ -25,14 +25,14 @@ class GpuPeak:
         nvml_bytes: What the driver saw: CUDA context, libraries and fragments included. Polled, so a low bound.
         nvml_source: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed;
             else why it is not known.
-        allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact.
-        reserved_bytes: What the allocator held for them (``torch.cuda.max_memory_reserved``), exact.
+        allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact; ``None`` where torch is not used.
+        reserved_bytes: What the allocator held for them (``torch.cuda.max_memory_reserved``), exact; likewise.
     """
 
     nvml_bytes: int | None
     nvml_source: str
-    allocated_bytes: int
-    reserved_bytes: int
+    allocated_bytes: int | None
+    reserved_bytes: int | None
 
 
 class GpuMemory:
@@ -43,11 +43,18 @@ class GpuMemory:
     Args:
         gpu: The GPU torch calls ``cuda:0``; ``None`` leaves NVML out.
         reason: Why there is none.
+        allocator: Ask torch's allocator, too; without it torch is not imported.
+        poll: Look all the time, in a thread; without it only when asked, and nothing runs beside what is timed. What
+            allocators have reserved, torch's and onnxruntime's, they keep, so that little is missed.
     """
 
-    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there") -> None:
+    def __init__(
+        self, gpu: Gpu | None, reason: str = "NVML is not there", *, allocator: bool = True, poll: bool = True
+    ) -> None:
         self._gpu = gpu
         self._reason = reason
+        self._allocator = allocator
+        self._poll = poll
         self._own = self._grown = 0
         self._listed = False
         self._looking = threading.Lock()
@@ -56,16 +63,18 @@ class GpuMemory:
 
     def __enter__(self) -> GpuMemory:
         """Take the first look."""
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
         if self._gpu:
             try:
+                # Before torch may make a CUDA context: that is memory, too.
                 self._before = self._gpu.used_bytes()
             except GpuError as error:
                 self._gpu, self._reason = None, str(error)
-            else:
-                self._thread.start()
+        if self._allocator:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+        if self._gpu and self._poll:
+            self._thread.start()
         return self
 
     def __exit__(
@@ -78,13 +87,15 @@ class GpuMemory:
 
     def peak(self) -> GpuPeak:
         """Look once more and return the peaks so far."""
-        import torch
-
         self._look()
         nvml_bytes, source = None, self._reason
         if self._gpu:
             nvml_bytes = self._own if self._listed else self._grown
             source = "NVML, this process" if self._listed else "NVML, growth of the whole device"
+        if not self._allocator:
+            return GpuPeak(nvml_bytes, source, None, None)
+        import torch
+
         return GpuPeak(nvml_bytes, source, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
 
     def _keep_looking(self) -> None:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.energy import grid_factor
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.torch_runs import RunCell
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+C = TypeVar("C")
 R = TypeVar("R")
 
-BACKENDS = ("onnxruntime",)
-DEVICES = ("cpu",)
+BACKENDS = ("onnxruntime", "openvino", "torch")
+DEVICES = ("cpu", "cuda")
+#: Libraries whose version a measurement depends on; of providers, packages that bring them.
+LIBRARIES = {
+    "onnxruntime": ("onnxruntime", "numpy", "tokenizers", "python"),
+    "openvino": ("onnxruntime-ep-openvino", "onnxruntime-openvino"),
+    "cuda": ("onnxruntime-gpu",),
+    "torch": ("torch", "transformers", "numpy", "tokenizers", "python"),
+}
 SCENARIOS = ("single", "offline", "server")
 
 
@@ -28,9 +37,9 @@ class ProfileOptions:
     """How to measure.
 
     Attributes:
-        forms: Forms to measure; ``None`` is all of a bundle.
+        forms: Forms to measure; ``None`` is all of a bundle, of a run each precision that the device has natively.
         device: Where to run; :data:`DEVICES`.
-        backend: What runs the ONNX file; :data:`BACKENDS`.
+        backend: What runs the model: onnxruntime by itself or through OpenVINO, or torch; :data:`BACKENDS`.
         threads: Threads inside one inference; ``None`` is the cores this process may use.
         processes: Fresh processes a cell; their spread is larger than that inside one.
         time_limit_s: Seconds a cell may sample for, over all its processes, loading not counted.
@@ -64,9 +73,11 @@ class ProfileOptions:
         if self.grid is not None:
             grid_factor(self.grid)
         if self.device not in DEVICES:
-            raise UsageError(f"--device {self.device}: bundles are measured on {', '.join(DEVICES)}")
+            raise UsageError(f"--device {self.device}: choose among {', '.join(DEVICES)}")
         if self.backend not in BACKENDS:
             raise UsageError(f"--backend {self.backend}: choose among {', '.join(BACKENDS)}")
+        if self.backend == "openvino" and self.device != "cpu":
+            raise UsageError(f"--backend openvino runs on the CPU: leave out --device {self.device}")
         for option, value in {"--threads": self.threads, "--processes": self.processes}.items():
             if value is not None and value < 1:
                 raise UsageError(f"{option} must be at least 1, not {value}")
@@ -87,6 +98,11 @@ class ProfileOptions:
         if self.scenario != "server" and rates:
             raise UsageError(f"{rates[0]} is an option of --scenario server")
 
+    @property
+    def provider(self) -> str:
+        """What the edge runtime calls it: ``cpu``, ``cuda`` or ``openvino``."""
+        return self.backend if self.backend == "openvino" else self.device
+
     def with_forms(self, *forms: str) -> ProfileOptions:
         """Return the same options for other forms."""
         return replace(self, forms=forms)
@@ -105,14 +121,45 @@ class Cell:
         """Bundle and form."""
         return f"{self.bundle.name} {self.form}"
 
+    @property
+    def source(self) -> BundleRecord:
+        """The record of what is measured."""
+        return self.bundle
+
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What a key holds of it."""
+        return {"bundle": self.bundle.key, "file": self.bundle.forms[self.form].sha256}
+
+    def task(self, options: ProfileOptions) -> dict[str, Any]:
+        """Return what the worker is told, but for the texts."""
+        return {
+            "bundle": str(self.folder),
+            "form": self.form,
+            "provider": options.provider,
+            "threads": options.threads or usable_cores(),
+        }
+
+
+#: Either kind of measurement.
+AnyCell = Cell | RunCell
+
 
 def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
-    """Return what is to be measured, reading every bundle before anything is timed.
+    """Return what is to be measured of bundles, reading every one before anything is timed.
 
     Raises:
-        UsageError: A folder is not a bundle and holds none, or has none of the forms.
+        UsageError: A folder is not a bundle and holds none, or has none of the forms; or runs are to be measured.
         SlmbenchError: A bundle's record is damaged.
     """
+    if options.backend == "torch":
+        raise UsageError("--sweep and --against measure bundles: leave out --backend torch")
+    for path in bundles:
+        if (path / "run.json").is_file():
+            raise UsageError(
+                f"{path} is a run: make a bundle of it with `slmbench export {path}`, or measure it as it is with"
+                " --backend torch"
+            )
     folders = find_bundles(bundles)
     cells = []
     for folder in folders:
@@ -128,7 +175,7 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
 
 
 def measure_each(
-    cells: Iterable[Cell], measure: Callable[[Cell], R], failed: Callable[[Cell, SlmbenchError], None] | None
+    cells: Iterable[C], measure: Callable[[C], R], failed: Callable[[C, SlmbenchError], None] | None
 ) -> Iterator[R]:
     """Measure cells one after another; one that fails lets the others go on.
 
@@ -154,14 +201,12 @@ def measure_each(
         yield record
 
 
-def profile_key(cell: Cell, options: ProfileOptions) -> str:
+def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
     """Return the hash of everything a cell's measurement depends on, machine and versions included."""
-    form = cell.bundle.forms[cell.form]
     versions = software_versions()
     return content_key(
         stage="profile/2",
-        bundle=cell.bundle.key,
-        file=form.sha256,
+        **cell.inputs,
         machine=hardware_fingerprint()["fingerprint"],
         backend=options.backend,
         device=options.device,
@@ -170,8 +215,15 @@ def profile_key(cell: Cell, options: ProfileOptions) -> str:
         time_limit_s=options.time_limit_s,
         **_scenario_inputs(options),
         **({"grid": options.grid} if options.grid is not None else {}),
-        versions={name: versions.get(name) for name in ("onnxruntime", "numpy", "tokenizers", "python")},
+        versions={name: versions.get(name) for name in _libraries(options)},
     )
+
+
+def _libraries(options: ProfileOptions) -> tuple[str, ...]:
+    """Return whose versions count; keys of onnxruntime on the CPU are what they were before there were others."""
+    if options.backend == "torch":
+        return LIBRARIES["torch"]
+    return LIBRARIES["onnxruntime"] + LIBRARIES.get(options.provider, ())
 
 
 def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
@@ -182,13 +234,13 @@ def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
     return inputs | {name: value for name in ("qps", "max_p95_ms") if (value := getattr(options, name)) is not None}
 
 
-def finished_profile(cell: Cell, options: ProfileOptions, output: Path) -> Path | None:
+def finished_profile(cell: AnyCell, options: ProfileOptions, output: Path) -> Path | None:
     """Return the record of a cell when it was measured already, on a like machine with the same versions."""
     path = output / f"{profile_name(cell, options)}.json"
     return path if finished_record(ProfileRecord, path, profile_key(cell, options)) else None
 
 
-def profile_name(cell: Cell, options: ProfileOptions) -> str:
+def profile_name(cell: AnyCell, options: ProfileOptions) -> str:
     """Return the name of a cell's record, which is also its file's."""
     threads = options.threads or usable_cores()
     machine = hardware_fingerprint()["fingerprint"][:8]

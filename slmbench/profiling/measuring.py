@@ -1,4 +1,4 @@
-"""The ``profile`` stage: bundle folders in, one measured record a form out."""
+"""The ``profile`` stage: bundle folders, or run folders, in; one measured record a form out."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import psutil
 
 from slmbench.energy import find_sources, grid_factor
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, measure_each, profile_key, profile_name
+from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.profiling.cells import AnyCell, ProfileOptions, find_cells, measure_each, profile_key, profile_name
 from slmbench.profiling.conditions import NOTABLE_SHARE, causes, conditions_of
 from slmbench.profiling.scenarios import Measured, run_scenario
-from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.profiling.served import check_served, served_warning
+from slmbench.profiling.subjects import Subject, describe_bundle
+from slmbench.profiling.torch_runs import RunCell, describe_run, find_run_cells
 from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
     Conditions,
-    FormRecord,
+    GpuPeaks,
     Latency,
     Memory,
     MemoryPhase,
@@ -27,11 +29,12 @@ from slmbench.records import (
     Throughput,
     write_record,
 )
-from slmbench.roofline import machine_ceiling, roofline_of
+from slmbench.roofline import held_against_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from slmbench.profiling.workload import Workload
     from slmbench.progress import Progress
     from slmbench.records.roofline import Roofline
 
@@ -46,12 +49,13 @@ def profile(
     output: Path = Path("profiles"),
     command: Sequence[str] = (),
     progress: Progress = SILENT,
-    failed: Callable[[Cell, SlmbenchError], None] | None = None,
+    failed: Callable[[AnyCell, SlmbenchError], None] | None = None,
 ) -> Iterator[ProfileRecord]:
     """Measure bundles, one form after another, and write each record as it is done.
 
     Args:
-        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``.
+        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With the backend
+            ``torch`` run folders, or folders of runs; none means everything in ``runs/``.
         options: How to measure.
         output: Folder for the records, one JSON file a cell; an earlier one of the same cell is replaced.
         command: The command line, for the records.
@@ -62,73 +66,78 @@ def profile(
         Each record, once it is written.
 
     Raises:
-        UsageError: No bundle is found, or an option is out of range.
+        UsageError: No bundle (or run) is found, or an option is out of range.
         SlmbenchError: A cell failed and ``failed`` was not given.
     """
     options = options or ProfileOptions()
     options.check()
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file, not a folder")
-    cells = find_cells(bundles, options)
+    in_torch = options.backend == "torch"
+    cells: Sequence[AnyCell] = find_run_cells(bundles, options) if in_torch else find_cells(bundles, options)
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         yield record
 
 
-def measure(cell: Cell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:
+def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:
     """Measure one cell in fresh processes.
 
     Raises:
-        SlmbenchError: The bundle does not load, or the measured process died.
+        SlmbenchError: The model does not load, the measured process died, or the accuracy cannot be known.
     """
-    form: FormRecord = cell.bundle.forms[cell.form]
-    workload = choose_workload(cell.bundle, cell.folder, progress)
-    warnings = _busy_warning() + _isa_warning(form) + _routing_warning(cell, workload)
-    threads = options.threads or usable_cores()
+    if isinstance(cell, RunCell):
+        subject = describe_run(cell, options, progress)
+    else:
+        subject = describe_bundle(cell, options, progress)
+    source = cell.source
     hardware = hardware_fingerprint()
-    task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads, "texts": workload.texts}
+    warnings = _busy_warning() + subject.warnings
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        measured = run_scenario(task, options, find_sources(hardware, options.device), bar)
+        measured = run_scenario(subject.task, options, find_sources(hardware, options.device), bar)
+    served = check_served(measured, subject)
+    warnings += served_warning(served, subject)
     conditions = conditions_of(measured.seen)
     latency = Latency(
         processes_ms=measured.latency_ms,
-        reviews=len(workload.texts) if options.scenario == "single" else None,
+        reviews=len(subject.workload.texts) if options.scenario == "single" else None,
         note=measured.note,
     )
     return ProfileRecord(
         name=profile_name(cell, options),
         key=profile_key(cell, options),
         command=list(command),
-        bundle=cell.bundle.name,
+        bundle=source.name,
         form=cell.form,
-        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
+        backend=subject.backend,
         device=options.device,
-        threads=threads if cell.bundle.needs_onnxruntime else 1,
+        threads=subject.threads,
         scenario=options.scenario,
-        model=cell.bundle.model,
-        method=cell.bundle.method,
-        architecture=cell.bundle.architecture,
-        total_parameters=cell.bundle.total_parameters,
-        parameters_without_embeddings=cell.bundle.parameters_without_embeddings,
-        labels=cell.bundle.labels,
-        accepted=form.accepted,
-        reason=form.reason,
+        model=source.model,
+        method=source.method,
+        architecture=source.architecture,
+        total_parameters=source.total_parameters,
+        parameters_without_embeddings=source.parameters_without_embeddings,
+        labels=subject.labels,
+        accepted=subject.accepted,
+        reason=subject.reason,
         latency=latency,
-        throughput=_throughput(measured, options, workload),
-        memory=_memory(measured, form),
+        throughput=_throughput(measured, options, subject.workload),
+        memory=_memory(measured, subject),
         cold=ColdStart(
             processes_ms=[process.cold_ms for process in measured.starts],
             load_ms=[process.started["load_ms"] for process in measured.starts],
         ),
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
-        roofline=_roofline(form, workload, latency, options, threads, progress),
-        size_bytes=form.bytes + cell.bundle.shared_bytes,
-        predictions=form.predictions,
-        regime=form.regime,
-        trained_on=cell.bundle.corpus,
-        corpus=workload.identity,
+        roofline=_roofline(subject, latency, options, progress),
+        size_bytes=subject.size_bytes,
+        predictions=subject.predictions,
+        regime=subject.regime,
+        trained_on=source.corpus,
+        corpus=subject.workload.identity,
         warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
         conditions=conditions,
+        served=served,
         load=measured.load,
         hardware=hardware,
         software=software_versions(),
@@ -147,7 +156,7 @@ def _throughput(measured: Measured, options: ProfileOptions, workload: Workload)
     )
 
 
-def _memory(measured: Measured, form: FormRecord) -> Memory:
+def _memory(measured: Measured, subject: Subject) -> Memory:
     loads = [process.started["load_bytes"] for process in measured.starts]
     phases: dict[str, int] = {}
     for _, last in measured.memory:
@@ -161,46 +170,33 @@ def _memory(measured: Measured, form: FormRecord) -> Memory:
         source=measured.memory[0][0]["source"],
         phases=[MemoryPhase(name=name, peak_bytes=peak) for name, peak in phases.items()] or None,
         phases_apart=all(last["apart"] for _, last in measured.memory) if phases else None,
-        model_bytes=form.bytes,
+        model_bytes=subject.model_bytes,
+        gpu=_gpu_peaks([own["gpu"] for own, _ in measured.memory if own["gpu"] is not None]),
     )
 
 
-def _roofline(
-    form: FormRecord, workload: Workload, latency: Latency, options: ProfileOptions, threads: int, progress: Progress
-) -> Roofline | None:
-    """Hold single reviews against the machine's ceiling, which is measured when it is first asked for."""
-    if options.scenario != "single" or form.graph is None or form.graph.operations is None:
+def _roofline(subject: Subject, latency: Latency, options: ProfileOptions, progress: Progress) -> Roofline | None:
+    """Hold single reviews against the machine's ceiling."""
+    if options.scenario != "single" or subject.operations is None:
         return None
-    tokens, seconds = workload.identity.tokens_p50, latency.p50_ms / 1e3
+    tokens, seconds = subject.workload.identity.tokens_p50, latency.p50_ms / 1e3
     try:
-        found = roofline_of(
-            form.graph.operations, tokens, seconds, machine_ceiling(options.device, threads, progress=progress)
+        return held_against_ceiling(
+            subject.operations, tokens, seconds, options.device, subject.threads, progress=progress
         )
-        if found.achieved is not None and found.achieved > 1:
-            # No form is faster than its products alone: the ceiling was measured while the machine did other work.
-            ceiling = machine_ceiling(options.device, threads, again=True, progress=progress)
-            found = roofline_of(form.graph.operations, tokens, seconds, ceiling)
     except SlmbenchError as error:
         progress.say(f"no roofline: {error}")
         return None
-    return found
 
 
-def _isa_warning(form: FormRecord) -> list[str]:
-    """Say when a quantized form was made for instructions that this CPU lacks: its sums may saturate here."""
-    if form.isa is None or runs_natively(form.isa) is not False:
-        return []
-    return [f"the form was made for and checked on {form.isa}, which this CPU lacks: its accuracy may be lower here"]
-
-
-def _routing_warning(cell: Cell, workload: Workload) -> list[str]:
-    """Say when a cascade was fed with what it does not route as it routes reviews."""
-    if cell.bundle.cascade is None or workload.identity.inputs == "reviews":
-        return []
-    return [
-        f"{cell.name} is a cascade and was timed on words, not on reviews: which go on to its large member is then"
-        " chance, and so is its latency"
-    ]
+def _gpu_peaks(peaks: Sequence[dict[str, Any]]) -> GpuPeaks | None:
+    """Return the largest of each kind over the processes."""
+    if not peaks:
+        return None
+    kinds = ("nvml_bytes", "allocated_bytes", "reserved_bytes")
+    known = {kind: [peak[kind] for peak in peaks if peak[kind] is not None] for kind in kinds}
+    largest = {kind: max(values, default=None) for kind, values in known.items()}
+    return GpuPeaks(nvml_source=peaks[0]["nvml_source"], **largest)
 
 
 def _busy_warning() -> list[str]:

@@ -29,15 +29,15 @@ class MeasuredProcess:
     """A fresh child process that has loaded one form and answered once.
 
     Attributes:
-        started: Its first answer: ``load_ms``, ``first_ms``, ``load_bytes``.
-        cold_ms: From starting the process to that answer, as the parent sees it.
+        started: Its first answer: ``load_ms``, ``first_ms``, ``load_bytes``, ``meter_ms``.
+        cold_ms: From starting the process to that answer, as the parent sees it, what the meters took left out.
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
         """Start the process and wait until it has classified its first text.
 
         Args:
-            task: ``bundle``, ``form``, ``threads`` and ``texts`` for the worker.
+            task: What the worker is told; see :class:`slmbench.profiling.worker.Worker`.
 
         Raises:
             SlmbenchError: The child failed; the message carries its last words.
@@ -65,7 +65,7 @@ class MeasuredProcess:
         except BaseException:
             self._end()
             raise
-        self.cold_ms = (time.perf_counter() - began) * 1e3
+        self.cold_ms = (time.perf_counter() - began) * 1e3 - self.started["meter_ms"]
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and sleep until the answer is there.

@@ -33,11 +33,13 @@ class Sampled:
 
     Attributes:
         ms: Samples in milliseconds, in the order taken.
+        labels: The number of the label given, of each sample.
         stable: Whether warm-up became stable.
         seen: What the machine did while they were taken.
     """
 
     ms: list[float]
+    labels: list[int]
     stable: bool
     seen: Seen
 
@@ -73,20 +75,23 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) 
     watch = Watch(process.pid)
     deadline = time.monotonic() + budget_s
     taken: list[float] = []
+    labels: list[int] = []
     while count is None or len(taken) < count:
         # Chunks of about a tenth of a second to a second: the parent wakes seldom and stops in time.
         chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
         if count is not None:
             chunk = min(chunk, count - len(taken))
         rows = list(range(len(taken), len(taken) + chunk))
-        taken += process.ask({"do": "single", "rows": rows})["ms"]
+        answer = process.ask({"do": "single", "rows": rows})
+        taken += answer["ms"]
+        labels += answer["labels"]
         watch.look()
         if count is None and len(taken) >= LEAST_SAMPLES and closed(taken):
             break
         # A slower process may take twice the time of the first to get as far.
         if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken) >= 2:
             break
-    return Sampled(taken, stable, watch.end())
+    return Sampled(taken, labels, stable, watch.end())
 
 
 def closed(samples: Sequence[float], precision: float = PRECISION) -> bool:

@@ -53,6 +53,8 @@ class Measured:
 
     starts: list[MeasuredProcess] = field(default_factory=list)
     latency_ms: list[list[float]] = field(default_factory=list)
+    #: In the single scenario, the number of the label given, of each sample.
+    labels: list[list[int]] = field(default_factory=list)
     passes_s: list[list[float]] = field(default_factory=list)
     #: Memory at the end of the scenario's own samples, and at the very end.
     memory: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
@@ -68,7 +70,7 @@ def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergyS
     """Measure one cell in the scenario of the options.
 
     Args:
-        task: What the worker is told: ``bundle``, ``form``, ``threads``, ``texts``.
+        task: What the worker is told.
         options: How to measure.
         sources: What tells energy; it is asked in the last process, once everything is timed.
         bar: Advanced by one for each process.
@@ -106,6 +108,7 @@ def _single(cell: _Cell) -> Measured:
         count = len(measured.latency_ms[0]) if measured.latency_ms else None
         sampled = sample(process, options.time_limit_s / options.processes, count)
         measured.latency_ms.append(sampled.ms)
+        measured.labels.append(sampled.labels)
         measured.stable.append(sampled.stable)
         measured.seen.append(sampled.seen)
         # The peak of serving one review at a time: larger batches would hide it.

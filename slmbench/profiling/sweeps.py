@@ -87,8 +87,7 @@ def measure_curve(
     workload = choose_workload(cell.bundle, cell.folder, progress)
     seen: list[Seen] = []
     failures: list[SweepFailure] = []
-    threads = options.threads or usable_cores()
-    task = {"bundle": str(cell.folder), "form": cell.form, "threads": threads}
+    task = cell.task(options)
     with progress.task(f"{cell.name} by {axis}", total=options.processes, unit="processes") as bar:
         taken = []
         for number in range(options.processes):
@@ -109,7 +108,7 @@ def measure_curve(
         form=cell.form,
         backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
         device=options.device,
-        threads=None if axis == "threads" else threads,
+        threads=None if axis == "threads" else task["threads"],
         axis=axis,
         points=points,
         failed=failures,

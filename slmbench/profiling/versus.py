@@ -84,8 +84,7 @@ def versus(
     # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
     threads = options.threads or usable_cores()
-    shared = {"threads": threads, "texts": workload.texts}
-    sides = [_Side(cell, {"bundle": str(cell.folder), "form": cell.form, **shared}) for cell in cells]
+    sides = [_Side(cell, {**cell.task(options), "texts": workload.texts}) for cell in cells]
     pairs: list[ProcessPair] = []
     seen: list[Seen] = []
     stable = True

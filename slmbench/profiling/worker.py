@@ -1,8 +1,8 @@
-"""The measured process: it loads one bundle form and times what its parent asks for.
+"""The measured process: it loads one form and times what its parent asks for.
 
-It imports the edge runtime and nothing else, so that its memory and cold start are those of an app. It speaks
-JSON lines: one request on stdin, one answer on stdout; between requests it sleeps on the pipe, and the parent
-sleeps while it works. Statistics are the parent's business.
+Of a bundle it imports the edge runtime and nothing else, so that its memory and cold start are those of an app; of a
+run torch and transformers. It speaks JSON lines: one request on stdin, one answer on stdout; between requests it
+sleeps on the pipe, and the parent sleeps while it works. Statistics are the parent's business.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from slmbench.edge.runtime import Classifier
+    from slmbench.gpu.memory import GpuMemory
 
 #: Where Linux lets a process set its own high-water mark back to its present size, and what has to be written.
 CLEAR_REFS, CLEAR_HIGH_WATER_MARK = Path("/proc/self/clear_refs"), "5"
@@ -39,10 +41,11 @@ class Worker:
     """A loaded form and what can be asked of it.
 
     Args:
-        task: ``bundle``, ``form``, ``threads`` and ``texts``; ``provider`` where it is not the CPU's own.
+        task: ``form``, ``threads`` and ``texts``; of a bundle ``bundle``, and ``provider`` where it is not the CPU's
+            own; of a run ``run``, ``device``, ``precision`` and ``mode``.
 
     Attributes:
-        started: ``load_ms``, ``first_ms``, ``load_bytes``.
+        started: ``load_ms``, ``first_ms``, ``load_bytes``, and ``meter_ms``, which is not the app's: opening NVML.
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
@@ -50,14 +53,18 @@ class Worker:
 
         self._marks = Marks(high_water_mark)
         self._texts: list[str] = task["texts"]
+        # Compiled models and CUDA graphs pay once for each new shape.
+        self._pays_by_shape = task.get("mode", "eager") != "eager"
+        self._paid: set[int | None] = set()
+        opened = time.perf_counter()
+        self._gpu = _gpu_memory(task)
+        meter_ms = (time.perf_counter() - opened) * 1e3
         before = self._marks.end("interpreter")
         # Importing the runtime is part of what an app pays for loading.
         began = time.perf_counter()
-        from slmbench.edge.runtime import Classifier
-
-        self._classifier: Classifier = Classifier(
-            task["bundle"], form=task["form"], threads=task["threads"], provider=task.get("provider", "cpu")
-        )
+        if self._gpu is not None:
+            ExitStack().enter_context(self._gpu)  # until the process ends
+        self._classifier: Classifier = _load(task)
         loaded = time.perf_counter()
         after = self._marks.end("load")
         first = time.perf_counter()
@@ -66,6 +73,7 @@ class Worker:
             "load_ms": (loaded - began) * 1e3,
             "first_ms": (time.perf_counter() - first) * 1e3,
             "load_bytes": after - before if after is not None and before is not None else None,
+            "meter_ms": meter_ms,
         }
         self._marks.end("first answer")
 
@@ -75,22 +83,27 @@ class Worker:
             "single": self.single,
             "batches": self.batches,
             "serve": self.serve,
+            "answers": self.answers,
             "memory": self.memory,
         }
         return actions[request.pop("do")](**request)
 
     def single(self, rows: list[int], lead: bool = False) -> dict[str, Any]:
-        """Time reviews one by one; with ``lead`` after one that is not timed."""
+        """Time reviews one by one, with ``lead`` after one that is not timed; returns the labels' numbers, too."""
+        self._pay_for_shapes(None)
         texts = [self._texts[row % len(self._texts)] for row in rows]
         if lead:
             self._classifier.predict(texts[0])
-        return {"ms": [self._time(text) for text in texts]}
+        timed = [self._time(text) for text in texts]
+        number = {label: index for index, label in enumerate(self._classifier.labels)}
+        return {"ms": [ms for ms, _ in timed], "labels": [number[label] for _, label in timed]}
 
     def batches(self, batch_tokens: int | None, each: bool = False, reviews: int | None = None) -> dict[str, Any]:
         """Time a pass over all reviews, or the first so many, in batches of so many tokens.
 
         Without a number of tokens they run one at a time; with ``each`` every batch is timed by itself.
         """
+        self._pay_for_shapes(batch_tokens)
         began = time.perf_counter()
         if not each or batch_tokens is None:
             self._classifier.predict_proba(self._texts[:reviews], batch_tokens=batch_tokens)
@@ -113,6 +126,7 @@ class Worker:
         A review's time runs from when it was due to arrive, not from when the server turned to it: a server that
         stalls does not stop the clock of those that wait (coordinated omission, as G. Tene calls the mistake).
         """
+        self._pay_for_shapes(None)
         taken: list[float] = []
         waited: list[float] = []
         late = 0
@@ -129,15 +143,57 @@ class Worker:
                 break
         return {"ms": taken, "wait_ms": waited, "s": time.perf_counter() - began, "late": late}
 
-    def memory(self, phase: str) -> dict[str, Any]:
-        """End a phase; returns the peaks of all so far, the highest of them, and whether they are apart."""
-        self._marks.end(phase)
-        return self._marks.report()
+    def answers(self, rows: list[int]) -> dict[str, Any]:
+        """Answer reviews one by one, not timed; returns of each the probabilities and how many tokens it has."""
+        texts = [self._texts[row] for row in rows]
+        probabilities = self._classifier.predict_proba(texts).tolist()
+        return {"probabilities": probabilities, "tokens": self._classifier.token_lengths(texts)}
 
-    def _time(self, text: str) -> float:
+    def memory(self, phase: str) -> dict[str, Any]:
+        """End a phase; returns the peaks of all so far, the highest, whether they are apart, and the GPU's."""
+        self._marks.end(phase)
+        return {**self._marks.report(), "gpu": None if self._gpu is None else vars(self._gpu.peak())}
+
+    def _time(self, text: str) -> tuple[float, str]:
         began = time.perf_counter_ns()
-        self._classifier.predict(text)
-        return (time.perf_counter_ns() - began) / 1e6
+        said = self._classifier.predict(text)
+        taken = time.perf_counter_ns() - began
+        return taken / 1e6, said[0].label
+
+    def _pay_for_shapes(self, batch_tokens: int | None) -> None:
+        """Run every review once before the first is timed, where a new shape costs more than the shapes after it."""
+        if self._pays_by_shape and batch_tokens not in self._paid:
+            self._paid.add(batch_tokens)
+            self._classifier.predict_proba(self._texts, batch_tokens=batch_tokens)
+
+
+def _load(task: dict[str, Any]) -> Classifier:
+    """Import what runs the form, and load it."""
+    if "run" in task:
+        from slmbench.gpu.torch_backend import TorchBackend, TorchClassifier
+
+        chosen = {name: task[name] for name in ("device", "precision", "mode", "threads")}
+        return TorchClassifier(TorchBackend(Path(task["run"]), **chosen), task["form"])
+    from slmbench.edge.runtime import Classifier
+
+    return Classifier(
+        task["bundle"], form=task["form"], threads=task["threads"], provider=task.get("provider", "cpu")
+    )
+
+
+def _gpu_memory(task: dict[str, Any]) -> GpuMemory | None:
+    """Return what watches the GPU's memory, NVML opened; ``None`` on the CPU."""
+    if "cuda" not in (task.get("provider"), task.get("device")):
+        return None
+    from slmbench.gpu.memory import GpuMemory
+    from slmbench.gpu.nvml import GpuError, open_gpu
+
+    gpu, reason = None, ""
+    try:
+        gpu = open_gpu()
+    except GpuError as error:
+        reason = str(error)
+    return GpuMemory(gpu, reason, allocator="run" in task, poll=False)
 
 
 class Marks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from slmbench.errors import SlmbenchError
 from slmbench.records import WorkloadIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from slmbench.progress import Progress
-    from slmbench.records import BundleRecord
+    from slmbench.records import BundleRecord, CorpusIdentity
 
 #: Reviews in a workload: enough for a p95 in one pass, and spread over the corpus's whole length distribution.
 REVIEWS = 200
@@ -23,11 +24,12 @@ REVIEWS = 200
 
 @dataclass(frozen=True)
 class Workload:
-    """Texts to time, in the order they are timed, and what they are."""
+    """Texts to time, in the order they are timed, and what they are; ``row_ids`` are those of real reviews."""
 
     texts: list[str]
     identity: WorkloadIdentity
     tokens: int
+    row_ids: list[str] | None = None
 
 
 def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> Workload:
@@ -45,25 +47,35 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
         The workload; without the corpus, words that make the very token counts of those reviews.
     """
     lengths = bundle.lengths.tokens[:REVIEWS]
-    kind: Literal["reviews", "length-matched words"] = "reviews"
-    texts: list[str] | None = None
     if corpus_available(bundle.corpus.options):
         try:
-            texts = load_again(bundle.corpus.options, bundle.corpus.test_hash).test.texts[:REVIEWS]
+            test = load_again(bundle.corpus.options, bundle.corpus.test_hash).test
+            return workload_of(bundle.corpus, test.texts[:REVIEWS], lengths, test.row_ids[:REVIEWS])
         except SlmbenchError as error:
             progress.say(f"{bundle.name}: {error}; words of the same lengths are timed instead")
-    if texts is None:
-        kind = "length-matched words"
-        texts = [words_of_length(bundle, folder, tokens) for tokens in lengths]
+    return workload_of(bundle.corpus, [words_of_length(bundle, folder, tokens) for tokens in lengths], lengths)
+
+
+def workload_of(
+    corpus: CorpusIdentity, texts: list[str], lengths: Sequence[int], row_ids: list[str] | None = None
+) -> Workload:
+    """Describe texts to time.
+
+    Args:
+        corpus: The corpus they are of, or whose lengths they have.
+        texts: The texts.
+        lengths: How many tokens each has.
+        row_ids: Of real reviews, their ids; without them they are words of the same lengths.
+    """
     identity = WorkloadIdentity(
-        name=bundle.corpus.name,
-        test_hash=bundle.corpus.test_hash,
-        inputs=kind,
+        name=corpus.name,
+        test_hash=corpus.test_hash,
+        inputs="length-matched words" if row_ids is None else "reviews",
         reviews=len(texts),
         tokens_p50=float(np.median(lengths)),
         tokens_max=max(lengths),
     )
-    return Workload(texts, identity, int(sum(lengths)))
+    return Workload(texts, identity, int(sum(lengths)), row_ids)
 
 
 def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:

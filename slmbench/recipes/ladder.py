@@ -9,7 +9,7 @@ from slmbench.compare import Constraints, compare
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError
 from slmbench.profiling import ProfileOptions, profile
-from slmbench.profiling.cells import Cell, find_cells, finished_profile
+from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
 from slmbench.progress import SILENT
 from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
@@ -96,14 +96,14 @@ def _profile(
     """Measure all cells that are not measured yet; training is over, so that nothing runs beside them."""
     options = ProfileOptions(**recipe.profile.model_dump())
 
-    def note_failure(cell: Cell, error: SlmbenchError) -> None:
+    def note_failure(cell: AnyCell, error: SlmbenchError) -> None:
         progress.say(f"{cell.name} failed: {error}")
         failures.append(
             Row(
-                name=cell.bundle.name,
+                name=cell.source.name,
                 form=cell.form,
-                model=cell.bundle.model,
-                method=cell.bundle.method,
+                model=cell.source.model,
+                method=cell.source.method,
                 failure=str(error),
             )
         )

@@ -151,6 +151,18 @@ class MemoryPhase(Part):
     peak_bytes: int
 
 
+class GpuPeaks(Part):
+    """Memory of the GPU at its highest, in bytes, largest over the processes; ``None`` where unknown."""
+
+    #: What the driver saw, CUDA's context and libraries included; looked at when a phase ends.
+    nvml_bytes: int | None
+    #: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed; else why not.
+    nvml_source: str
+    #: Tensors, and what torch's allocator held for them; exact, and ``None`` where torch is not used.
+    allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
+
+
 class Memory(Part):
     """Kernel high-water marks of the measuring process, largest over the processes; ``None`` where unknown.
 
@@ -167,13 +179,15 @@ class Memory(Part):
     phases_apart: bool | None = None
     #: Size of the model's file, which the peak holds at least a part of.
     model_bytes: int | None = None
+    #: On a GPU.
+    gpu: GpuPeaks | None = None
 
 
 class ColdStart(Part):
     """From starting a fresh process to its first label, as the parent sees it; one entry a process."""
 
     processes_ms: list[float]
-    #: Of which: importing onnxruntime and tokenizers and loading the bundle.
+    #: Of which: importing onnxruntime and tokenizers (or torch and transformers) and loading the model.
     load_ms: list[float]
 
 
@@ -274,8 +288,17 @@ class WorkloadIdentity(Part):
     tokens_max: int
 
 
+class Served(Part):
+    """Labels given while reviews were timed, held against those of the record's predictions."""
+
+    #: Different reviews timed.
+    reviews: int
+    #: Of these, how many got another label at least once.
+    differing: int
+
+
 class ProfileRecord(Evaluated, Record):
-    """One cell: bundle × form × backend × device × threads × scenario."""
+    """One cell: bundle (or run, in torch) × form × backend × device × threads × scenario."""
 
     kind = "profile"
 
@@ -301,13 +324,16 @@ class ProfileRecord(Evaluated, Record):
     #: What was reached of the machine's ceiling, in the ``single`` scenario; ``None`` where operations are unknown.
     roofline: Roofline | None = None
     size_bytes: int
-    #: How the predictions, carried over from the bundle, were made: the regime that is timed.
+    #: How the predictions were made: the regime that is timed. They are carried over from the bundle; of a run in
+    #: torch, where the form exists only while it runs, they were made for this record.
     regime: str
     trained_on: CorpusIdentity
     corpus: WorkloadIdentity
     warnings: list[str]
     #: What the machine did meanwhile; ``None`` in records from before it was watched.
     conditions: Conditions | None = None
+    #: Of the ``single`` scenario, when real reviews were timed.
+    served: Served | None = None
     #: Of the ``server`` scenario.
     load: ServerLoad | None = None
     hardware: dict[str, Any]

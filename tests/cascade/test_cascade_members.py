@@ -149,15 +149,17 @@ def test_places_that_hold_something_else(bundles, tmp_path):
 def test_profiles_that_do_not_fit(bundles, out, tmp_path):
     from factories import RASPBERRY
 
-    weak, strong, elsewhere, none = (
-        tmp_path / f"{name}.json" for name in ("weak", "strong", "elsewhere", "there is none")
+    weak, strong, elsewhere, otherwise, none = (
+        tmp_path / f"{name}.json" for name in ("weak", "strong", "elsewhere", "otherwise", "there is none")
     )
     write_record(profile_record("weak"), weak)
     write_record(profile_record("strong"), strong)
     write_record(profile_record("strong", machine=RASPBERRY), elsewhere)
+    write_record(profile_record("strong", backend="openvino"), otherwise)
     for paths, says in (
         ((strong, weak), "is a profile of strong fp32, not of weak fp32"),
         ((weak, elsewhere), "were not measured on the same machine in the same way"),
+        ((weak, otherwise), "were not measured on the same machine in the same way"),
         ((weak, none), "there is no profile"),
     ):
         with pytest.raises(UsageError, match=says):

@@ -101,9 +101,30 @@ def test_a_curve(two, monkeypatch):
     assert "one at a time" in shown.stdout and " is best: " in shown.stdout
 
 
+def test_a_run_in_torch(here, tiny_run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shutil.copytree(tiny_run, here / "runs/tiny")
+
+    document = json_of(run("profile", "--backend", "torch", "--form", "fp32", *BRIEF, "--json"))
+
+    (record,) = document["profiles"]
+    assert (record["backend"], record["form"], record["device"]) == ("torch", "torch-fp32", "cpu")
+    assert record["served"]["differing"] == 0
+    (written,) = (here / "profiles").iterdir()
+    assert written.name.startswith("tiny.torch-fp32.torch-cpu-1t.")
+    compared = json_of(run("compare", "--json"))
+    assert [(row["form"], row["backend"]) for row in compared["rows"]] == [("torch-fp32", "torch")]
+    report = (here / "comparisons/latest/report.md").read_text(encoding="utf-8")
+    assert "of forms in torch, which are in no bundle, each profile measured it" in report
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
+        (("new", "--backend", "torch"), 2, "new is a bundle, and --backend torch measures runs"),
+        (("new", "--backend", "openvino", "--device", "cuda"), 2, "leave out --device cuda"),
+        (("new", "--backend", "torch", "--sweep", "batch"), 2, "leave out --backend torch"),
+        (("new", "--backend", "torch", "--against", "old"), 2, "leave out --backend torch"),
         (("new", "--fail-if-slower", "5%"), 2, "--fail-if-slower goes with --against"),
         (("new", "--against", "old", "--sweep", "batch"), 2, "--against or --sweep, not both"),
         (("new", "old", "--against", "old"), 2, "name one bundle before it"),

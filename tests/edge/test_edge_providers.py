@@ -1,6 +1,8 @@
 """What runs the model: a provider that is there answers as the CPU does, one that is not is said in a sentence."""
 
 import importlib.util
+import json
+import shutil
 import sys
 
 import onnxruntime
@@ -9,6 +11,7 @@ from learnable import reviews
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.edge import Classifier
+from slmbench.edge.cascade import CascadeBackend
 from slmbench.errors import SlmbenchError, UsageError
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 30, seed=9)]
@@ -71,6 +74,18 @@ def test_a_floor_runs_on_the_cpu_only(floor_bundle):
     assert Classifier(floor_bundle, provider="cpu").predict(TEXTS) == Classifier(floor_bundle).predict(TEXTS)
     with pytest.raises(UsageError, match="is a TF-IDF bundle, which runs on the CPU only: leave out the provider"):
         Classifier(floor_bundle, provider="cuda")
+
+
+def test_a_cascade_of_floors_runs_on_the_cpu_only(floor_bundle, tmp_path):
+    for size in ("small", "large"):
+        shutil.copytree(floor_bundle, tmp_path / size)
+    members = {size: {"folder": size, "form": "fp32"} for size in ("small", "large")}
+    (tmp_path / "cascade.json").write_text(json.dumps({"threshold": 0.9, **members}), encoding="utf-8")
+    labels = Classifier(floor_bundle).labels
+
+    CascadeBackend(tmp_path / "cascade.json", labels, None)
+    with pytest.raises(UsageError, match="is made of TF-IDF bundles, which run on the CPU only"):
+        CascadeBackend(tmp_path / "cascade.json", labels, None, "openvino")
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in INSTALLED, reason="onnxruntime has CUDA here")

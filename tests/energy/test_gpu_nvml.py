@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 
 import pytest
@@ -86,6 +87,35 @@ def test_a_peak_between_two_questions_is_seen(nvml, allocator):
         nvml.used = 1 * GIB
 
         assert memory.peak().nvml_bytes == 7 * GIB
+
+
+def test_memory_where_torch_is_not_used_does_not_import_it(nvml, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    nvml.used, nvml.processes = 1 * GIB, []
+    with GpuMemory(open_gpu(), allocator=False) as memory:
+        nvml.used = 3 * GIB
+
+        assert memory.peak() == GpuPeak(2 * GIB, "NVML, growth of the whole device", None, None)
+
+
+def test_nothing_runs_beside_what_is_timed_unless_asked(nvml, allocator):
+    nvml.used = 1 * GIB
+    threads = threading.active_count()
+    with GpuMemory(open_gpu(), poll=False) as memory:
+        assert threading.active_count() == threads
+        nvml.used = 2 * GIB
+        assert memory.peak().nvml_bytes == 1 * GIB
+
+
+def test_a_context_that_torch_makes_is_memory_too(nvml, allocator, monkeypatch):
+    nvml.used = 1 * GIB
+
+    def first_touch():
+        nvml.used = 2 * GIB
+
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", first_touch)
+    with GpuMemory(open_gpu()) as memory:
+        assert memory.peak().nvml_bytes == 1 * GIB
 
 
 def test_memory_without_nvml_is_the_allocators_alone(nvml, allocator):

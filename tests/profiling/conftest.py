@@ -1,12 +1,14 @@
 """Bundles that may be damaged, and measurements with made-up latencies."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from profiling_helpers import FakeProcess
 
 from slmbench.energy import EnergySources
 from slmbench.profiling import measuring, scenarios
+from slmbench.records import BundleRecord, read_record
 
 
 @pytest.fixture
@@ -17,13 +19,18 @@ def bundle(tmp_path, tiny_bundle):
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """Let measured processes be fake ones, made from keyword arguments in turn; returns those made."""
+    """Let measured processes be fake ones, made from keyword arguments in turn; returns those made.
+
+    Unless told otherwise they answer as the bundle's record says.
+    """
 
     def install(*settings):
         made = []
 
         def start(task):
-            made.append(FakeProcess(**settings[len(made) % len(settings)]))
+            form = read_record(BundleRecord, Path(task["bundle"]) / "bundle.json").forms[task["form"]]
+            said = {"labels": form.predictions.predicted().tolist()}
+            made.append(FakeProcess(**{**said, **settings[len(made) % len(settings)]}))
             made[-1].task = task
             return made[-1]
 

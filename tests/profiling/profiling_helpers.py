@@ -15,16 +15,21 @@ class Clock:
 
 
 class FakeProcess:
-    """Answers like ``MeasuredProcess``; each timed review takes the next of ``ms`` on the clock."""
+    """Answers like ``MeasuredProcess``; each timed review takes the next of ``ms`` on the clock.
 
-    def __init__(self, ms, clock=None, peak=50_000_000, load=20_000_000, passes=None):
+    ``labels`` are the numbers of the labels given, by row; ``gpu`` is what it tells of a GPU's memory.
+    """
+
+    def __init__(self, ms, clock=None, peak=50_000_000, load=20_000_000, passes=None, labels=(0,), gpu=None):
         self._ms = iter(ms)
         self._passes = iter(passes or cycle([0.5]))
         self._clock = clock
         self._peak = peak
+        self._labels = labels
+        self._gpu = gpu
         self.pid = os.getpid()
         self.asked = []
-        self.started = {"load_ms": 40.0, "first_ms": 2.0, "load_bytes": load}
+        self.started = {"load_ms": 40.0, "first_ms": 2.0, "load_bytes": load, "meter_ms": 0.0}
         self.cold_ms = 120.0
 
     def __enter__(self):
@@ -41,7 +46,8 @@ class FakeProcess:
         return answer
 
     def _single(self, rows, lead=False):
-        return {"ms": [next(self._ms) for _ in rows]}
+        labels = [self._labels[row % len(self._labels)] for row in rows]
+        return {"ms": [next(self._ms) for _ in rows], "labels": labels}
 
     def _batches(self, batch_tokens, each=False):
         return {"s": next(self._passes), "ms": [4.0, 6.0, 8.0]} if each else {"s": next(self._passes)}
@@ -66,6 +72,7 @@ class FakeProcess:
             "source": "VmHWM" if self._peak else None,
             "phases": phases,
             "apart": True,
+            "gpu": self._gpu,
         }
 
     @property

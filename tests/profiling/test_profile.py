@@ -18,6 +18,7 @@ from slmbench.profiling.cells import find_cells, finished_profile
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, Energy, ProfileRecord, read_record
+from slmbench.roofline import reached
 
 QUICK = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.2)
 
@@ -74,7 +75,7 @@ def test_a_record_of_real_processes(bundle, tmp_path):
 
 def test_single_reviews_are_held_against_the_machines_ceiling(bundle, tmp_path, pretend, monkeypatch):
     pretend({"ms": steady(2.0)})
-    monkeypatch.setattr(measuring, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
+    monkeypatch.setattr(reached, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -94,7 +95,7 @@ def test_a_ceiling_that_a_form_exceeds_is_measured_anew(bundle, tmp_path, preten
         asked.append(again)
         return ceiling_of(1e12 if again else 1e3)
 
-    monkeypatch.setattr(measuring, "machine_ceiling", measured)
+    monkeypatch.setattr(reached, "machine_ceiling", measured)
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -108,7 +109,7 @@ def test_a_ceiling_that_cannot_be_measured_costs_no_profile(bundle, tmp_path, pr
     def fail(*_, **more):
         raise SlmbenchError("the measurement of matrix products was killed by signal 9 (out of memory?)")
 
-    monkeypatch.setattr(measuring, "machine_ceiling", fail)
+    monkeypatch.setattr(reached, "machine_ceiling", fail)
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -343,8 +344,9 @@ def test_without_a_folder_it_is_exported(bundle, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (ProfileOptions(device="cuda"), "--device cuda"),
-        (ProfileOptions(backend="openvino"), "--backend openvino"),
+        (ProfileOptions(device="tpu"), "--device tpu: choose among cpu, cuda"),
+        (ProfileOptions(backend="tflite"), "--backend tflite: choose among onnxruntime, openvino, torch"),
+        (ProfileOptions(backend="openvino", device="cuda"), "openvino runs on the CPU: leave out --device cuda"),
         (ProfileOptions(threads=0), "--threads must be at least 1"),
         (ProfileOptions(processes=0), "--processes must be at least 1"),
         (ProfileOptions(time_limit_s=0), "--time-limit must be above 0"),

@@ -1,0 +1,186 @@
+"""Runs in torch: which forms of them there are to measure, and what each answers to the test reviews.
+
+A form in torch is a precision and a way to run it, and is nowhere written down: so its accuracy is measured here, in
+a process of the kind that is timed afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.corpora import corpus_available, load_again
+from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.files import folder_bytes
+from slmbench.hardware import usable_cores
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.subjects import Subject
+from slmbench.profiling.workload import REVIEWS, workload_of
+from slmbench.records import Predictions, RunRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.corpora import Split
+    from slmbench.profiling.cells import ProfileOptions
+    from slmbench.progress import Progress
+
+#: Where ``slmbench finetune`` puts runs.
+PLACE = Path("runs")
+#: What files with a model's weights end in.
+WEIGHTS = (".safetensors", ".bin")
+#: Reviews asked about at once: the bar moves, and no answer takes as long as the limit of one.
+CHUNK = 20
+
+
+@dataclass(frozen=True)
+class RunCell:
+    """One measurement to make: a run in a precision and mode of torch."""
+
+    folder: Path
+    run: RunRecord
+    precision: str
+    mode: str
+
+    @property
+    def form(self) -> str:
+        """What records call the form, such as ``torch-bf16``."""
+        from slmbench.gpu.forward import form_name
+
+        return form_name(self.precision, self.mode)
+
+    @property
+    def name(self) -> str:
+        """Run and form."""
+        return f"{self.run.name} {self.form}"
+
+    @property
+    def source(self) -> RunRecord:
+        """The record of what is measured."""
+        return self.run
+
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What a key holds of it."""
+        return {"run": self.run.key, "file": self.run.weights_sha256, "form": self.form}
+
+    def task(self, options: ProfileOptions) -> dict[str, Any]:
+        """Return what the worker is told, but for the texts."""
+        return {
+            "run": str(self.folder),
+            "form": self.form,
+            "device": options.device,
+            "precision": self.precision,
+            "mode": self.mode,
+            "threads": options.threads or usable_cores(),
+        }
+
+
+def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCell]:
+    """Return what is to be measured, reading every run's record before anything is timed.
+
+    Args:
+        runs: Run folders, or folders of runs; ``runs/`` when there are none.
+        options: How; without forms every precision that the device has natively, not compiled.
+
+    Raises:
+        UsageError: A folder is not a run and holds none, or the device has no such form.
+        SlmbenchError: A record is damaged, or torch or the device is not there.
+    """
+    folders = [folder for path in runs or [PLACE] for folder in _runs_in(path)]
+    require_extra("torch", "train", "profiling a run in torch")
+    from slmbench.gpu.forward import native_precisions, parse_form
+    from slmbench.models.devices import choose_device
+
+    if options.forms is None:
+        forms = [(precision, "eager") for precision in native_precisions(options.device)]
+    else:
+        forms = list(dict.fromkeys(parse_form(form, options.device) for form in options.forms))
+        if options.device != "cpu":
+            choose_device(options.device)
+    records = {folder: read_record(RunRecord, folder / "run.json") for folder in folders}
+    return [RunCell(folder, records[folder], precision, mode) for folder in folders for precision, mode in forms]
+
+
+def _runs_in(path: Path) -> list[Path]:
+    if (path / "run.json").is_file():
+        return [path]
+    if (path / "bundle.json").is_file():
+        raise UsageError(
+            f"{path} is a bundle, and --backend torch measures runs (folders with run.json): name the run it was"
+            " exported from, or leave out --backend torch"
+        )
+    if not path.is_dir():
+        raise UsageError(f"there is no run folder {path}: train one with `slmbench finetune`")
+    inside = sorted(found.parent for found in path.glob("*/run.json") if not found.parent.name.startswith("."))
+    if not inside:
+        raise UsageError(
+            f"{path} holds no run, and --backend torch measures runs: train one with `slmbench finetune`"
+        )
+    return inside
+
+
+def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> Subject:
+    """Describe a run's form, once it has answered every test review.
+
+    Raises:
+        SlmbenchError: The reviews are not at hand or have changed, or the model does not load.
+    """
+    from slmbench.export.parity import REGIME
+    from slmbench.gpu.forward import GRAPH_TOKENS
+
+    padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
+    run, task = cell.run, cell.task(options)
+    reviews = _test_reviews(run)
+    probabilities, tokens = _answers(task, reviews.texts, cell.name, progress)
+    predictions = Predictions.of(run.predictions.labels, reviews.row_ids, reviews.labels, probabilities)
+    workload = workload_of(run.corpus, reviews.texts[:REVIEWS], tokens[:REVIEWS], reviews.row_ids[:REVIEWS])
+    tested = dict(zip(run.predictions.row_ids, run.predictions.predicted().tolist(), strict=True))
+    said = zip(reviews.row_ids, predictions.predicted().tolist(), strict=True)
+    differing = sum(tested.get(row_id) != label for row_id, label in said)
+    model = cell.folder / "model"
+    return Subject(
+        task={**task, "texts": workload.texts},
+        workload=workload,
+        backend="torch",
+        threads=task["threads"],
+        labels=run.predictions.labels,
+        accepted=True,
+        reason=f"{differing} of {len(reviews)} test reviews get another label than the run gave them",
+        predictions=predictions,
+        regime=padded if cell.mode == "graphs" else REGIME,
+        elsewhere="when all test reviews were answered just before: its answers are not the same each time",
+        model_bytes=sum(file.stat().st_size for file in model.iterdir() if file.suffix in WEIGHTS),
+        size_bytes=folder_bytes(model),
+        warnings=[],
+    )
+
+
+def _test_reviews(run: RunRecord) -> Split:
+    corpus = run.corpus
+    if not corpus_available(corpus.options):
+        raise SlmbenchError(
+            f"the reviews of {run.name} ({corpus.name}) are not on this machine, and without them its accuracy in"
+            " torch cannot be measured: bring them here (`slmbench fetch` for starter corpora), or profile its bundle"
+        )
+    return load_again(corpus.options, corpus.test_hash).test
+
+
+def _answers(task: dict[str, Any], texts: list[str], name: str, progress: Progress) -> tuple[np.ndarray, list[int]]:
+    """Ask a process that is not timed; returns probabilities, shape (texts, labels), and token counts."""
+    probabilities: list[list[float]] = []
+    tokens: list[int] = []
+    with (
+        progress.task(f"testing {name}", total=len(texts), unit="reviews") as bar,
+        MeasuredProcess({**task, "texts": texts}) as process,
+    ):
+        while len(tokens) < len(texts):
+            rows = list(range(len(tokens), min(len(tokens) + CHUNK, len(texts))))
+            answer = process.ask({"do": "answers", "rows": rows})
+            probabilities += answer["probabilities"]
+            tokens += answer["tokens"]
+            bar.advance(len(rows))
+    return np.array(probabilities), tokens
