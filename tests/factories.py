@@ -14,6 +14,7 @@ import numpy as np
 from slmbench.records import (
     BundleRecord,
     ColdStart,
+    Conditions,
     CorpusIdentity,
     Energy,
     EpochLog,
@@ -31,6 +32,8 @@ from slmbench.records import (
     WorkloadLengths,
 )
 from slmbench.records.bundle import Manifest
+from slmbench.records.roofline import GemmTiming, Roofline
+from slmbench.records.sweep import SweepPoint, SweepRecord
 
 LABELS = ["negative", "positive"]
 
@@ -350,3 +353,64 @@ def ladder(machine: dict = MACHINE, slower: float = 1.0) -> list[ProfileRecord]:
 def requantized(bundle: str, accuracy: float) -> Predictions:
     """Predictions of an int8 form: those of fp32 (same errors) at a slightly different accuracy."""
     return predictions(accuracy, who=f"{bundle}-fp32")
+
+
+def cascade_profile(
+    small: ProfileRecord, large: ProfileRecord, threshold: float = 0.7, *, p50_ms: float = 5.0, **changes
+) -> ProfileRecord:
+    """A cascade of two profiled forms: the small one's answer where it is sure, the large one's where it is not."""
+    sure, other = (np.asarray(member.predictions.probabilities) for member in (small, large))
+    routed = sure.max(1) < threshold
+    said = small.predictions.model_copy(
+        update={"probabilities": np.where(routed[:, None], other, sure).round(6).tolist()}
+    )
+    return profile_record(
+        f"{small.bundle}+{large.bundle}",
+        f"{small.form}+{large.form}",
+        **{"method": "cascade", "predictions": said, "p50_ms": p50_ms, "machine": small.hardware, **changes},
+    )
+
+
+def sweep_record(
+    bundle: str = "minilm-l6",
+    form: str = "int8",
+    axis: str = "threads",
+    ms: dict[int, float] | None = None,
+    *,
+    machine: dict = MACHINE,
+    **changes,
+) -> SweepRecord:
+    """One curve: median milliseconds by setting, three processes of 20 samples each around them."""
+    around = np.linspace(0.94, 1.06, 20)
+    points = [
+        SweepPoint(value=value, processes_ms=[(middle * level * around).tolist() for level in (0.97, 1.0, 1.04)])
+        for value, middle in (ms or {1: 14.0, 2: 8.0, 4: 9.0}).items()
+    ]
+    return SweepRecord(
+        **{
+            "name": f"{bundle}.{form}.{machine['fingerprint'][:8]}.by-{axis}",
+            "created": "2026-01-10T13:00:00+00:00",
+            "bundle": bundle,
+            "form": form,
+            "backend": "onnxruntime",
+            "device": "cpu",
+            "threads": None if axis == "threads" else 2,
+            "axis": axis,
+            "points": points,
+            "corpus": profile_record().corpus,
+            "conditions": Conditions(others_share=[None], steal_share=[None], clock_mhz=[None]),
+            "hardware": dict(machine),
+            "software": dict(SOFTWARE),
+            **changes,
+        }
+    )
+
+
+def roofline(gmacs: float = 2.4, seconds: float = 0.03, gflops: float = 400.0) -> Roofline:
+    """What a cell reached: 2 × ``gmacs`` operations in ``seconds`` under a ceiling of ``gflops`` a second."""
+    best_s = 2 * 1024**3 / gflops / 1e9
+    timing = GemmTiming(library="onnxruntime", version="1.20.1", precision="fp32", size=1024, best_s=best_s, calls=9)
+    return Roofline(
+        tokens=221, seconds=seconds, macs=gmacs * 1e9, macs_linear=0.9 * gmacs * 1e9, flops={"fp32": 2e9 * gmacs},
+        ceilings={"fp32": timing},
+    )  # fmt: skip

@@ -1,6 +1,22 @@
-"""Cascades: a small model answers what it is sure of, a large one the rest (study 003's hybrid systems)."""
+"""Cascades: a small model answers what it is sure of, a large one the rest (study 003's hybrid systems).
 
-from slmbench.cascade.making import cascade
-from slmbench.cascade.options import CascadeOptions
+The names are imported on first use: a comparison reckons with the arithmetic in this package and must not load what
+makes cascades.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slmbench.cascade.making import cascade
+    from slmbench.cascade.options import CascadeOptions
 
 __all__ = ["CascadeOptions", "cascade"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'slmbench.cascade' has no attribute {name!r}")
+    from slmbench.cascade import making, options
+
+    return getattr(making if name == "cascade" else options, name)

@@ -77,14 +77,16 @@ def compare(
     Examples:
       slmbench compare --recipe quickstart
       slmbench compare --recipe study-001 --offline
+      slmbench compare --recipe quickstart --baseline profiles-of-main/ --fail-if-slower 5%
       slmbench compare --max-p95-ms 20 --min-accuracy 85
       slmbench compare --pareto accuracy,p50,size
       slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.choices import percentage
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import decision_view
-        from slmbench.compare import Baseline, Constraints, parse_axes, percentage
+        from slmbench.compare import Baseline, Constraints, parse_axes
         from slmbench.compare import compare as decide
         from slmbench.compare.table import baseline_lines
         from slmbench.errors import SlmbenchError, UsageError
@@ -96,26 +98,25 @@ def compare(
             min_accuracy=min_accuracy,
         )
         axes = parse_axes(pareto) if pareto is not None else None
-        slower = percentage(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
-        worse = percentage(fail_if_worse, "--fail-if-worse") if fail_if_worse is not None else None
+        slower = percentage("--fail-if-slower", fail_if_slower)
+        worse = percentage("--fail-if-worse", fail_if_worse)
         if baseline is None and (slower is not None or worse is not None):
             raise UsageError("--fail-if-slower and --fail-if-worse need --baseline: a profile, a folder or a row")
+        standard = Baseline(baseline, slower, worse) if baseline is not None else None
         report = report or Path("comparisons") / (
             (Path(recipe).stem + ("-offline" if offline else "")) if recipe else "latest"
         )
         if recipe is not None:
             if profiles:
                 raise UsageError("give profiles or --recipe, not both")
-            if axes is not None or baseline is not None:
-                raise UsageError(
-                    "--pareto and --baseline go with profiles: run the recipe, then compare its profiles"
-                )
             from slmbench.recipes import run_recipe
 
             record = run_recipe(
                 recipe,
                 offline=offline,
                 constraints=constraints,
+                pareto=axes,
+                baseline=standard,
                 report_dir=report,
                 command=command_line(ctx),
                 progress=out,
@@ -127,7 +128,7 @@ def compare(
                 profiles or None,
                 constraints=constraints,
                 pareto=axes,
-                baseline=Baseline(baseline, slower, worse) if baseline is not None else None,
+                baseline=standard,
                 report_dir=report,
                 command=command_line(ctx),
                 progress=out,

@@ -226,13 +226,13 @@ def _against(
     output: Path,
     command: Sequence[str],
 ) -> None:
+    from slmbench.cli.choices import percentage
     from slmbench.cli.profile_tables import versus_summary
-    from slmbench.compare.baseline import percentage
     from slmbench.profiling.versus import versus
 
     if len(bundles) != 1:
         raise UsageError("--against measures one bundle against another: name one bundle before it")
-    limit = None if fail_if_slower is None else percentage(fail_if_slower, "--fail-if-slower")
+    limit = percentage("--fail-if-slower", fail_if_slower)
     record = versus(bundles[0], other, options, output=output, command=command, progress=out)
     out.result(record.to_json(), *versus_summary(record))
     if limit is not None and record.slower_by_more_than(limit):

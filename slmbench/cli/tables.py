@@ -164,7 +164,7 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
 
     parts: list[RenderableType] = [decision_table(record)]
     parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
-    parts += [Text(fact) for fact in record.floor]
+    parts += [Text(fact) for fact in [*record.floor, *record.cascades]]
     parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
     return parts
 

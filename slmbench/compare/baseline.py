@@ -11,14 +11,16 @@ What cannot be compared does not pass: a limit that was set and cannot be checke
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.compare import sentences
-from slmbench.compare.cells import load_profiles, machine_of, name_cells, newest_of_each_cell
+from slmbench.compare.cells import machine_of, name_cells, newest_of_each_cell
 from slmbench.compare.decision import compare_accuracy
 from slmbench.compare.formatting import listing
 from slmbench.compare.ratio import median_ratio_interval
+from slmbench.compare.reading import load_profiles
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.comparison import BaselineCheck, BaselineReport
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.compare.cells import Cell
+    from slmbench.records import ProfileRecord, Row
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Baseline:
     fail_if_slower: float | None = None
     fail_if_worse: float | None = None
 
+    @cached_property
+    def profiles(self) -> list[ProfileRecord] | None:
+        """The profiles at the path, as they were when first asked for; ``None`` where it is a row.
+
+        Raises:
+            SlmbenchError: One of them is damaged, or there is none.
+        """
+        return load_profiles([Path(self.against)]) if Path(self.against).exists() else None
+
 
 class _Pair(NamedTuple):
     """A row with what it is held against: a cell that was timed alike, and one for the accuracy."""
@@ -53,31 +65,13 @@ class _Pair(NamedTuple):
     answered: Cell
 
 
-def percentage(text: str, option: str) -> float:
-    """Read ``5%``, ``5 %`` or ``5`` as 0.05.
-
-    Args:
-        text: What the person wrote.
-        option: The option's name, for the message.
-
-    Raises:
-        UsageError: It is not a number from 0 to 100.
-    """
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= 100:
-        raise UsageError(f"{option} takes a number from 0 to 100, such as 5%; it is '{text}'")
-    return value / 100
-
-
-def hold_against(baseline: Baseline, cells: Sequence[Cell]) -> BaselineReport:
+def hold_against(baseline: Baseline, cells: Sequence[Cell], failed: Sequence[Row] = ()) -> BaselineReport:
     """Compare rows with a baseline.
 
     Args:
         baseline: What to compare with, and the limits.
         cells: Measured cells of any machines.
+        failed: Rows that could not be measured, each with its reason.
 
     Returns:
         One check a row that has a baseline, what fails the limits, and what was not compared.
@@ -86,28 +80,33 @@ def hold_against(baseline: Baseline, cells: Sequence[Cell]) -> BaselineReport:
         UsageError: The baseline is neither a path nor a row.
         SlmbenchError: A profile of it is damaged, or no row has a counterpart in it.
     """
-    if Path(baseline.against).exists():
-        others = name_cells(newest_of_each_cell(load_profiles([Path(baseline.against)])))
-        pairs, notes = _counterparts(cells, others)
+    known = baseline.profiles
+    lost = [row for row in failed if known is None or _was_measured(row, known)]
+    if known is not None:
+        pairs, notes = _counterparts(cells, name_cells(newest_of_each_cell(known)))
+    elif any(f"{baseline.against} ".startswith(f"{row.label} ") for row in failed):
+        pairs, notes = [], []
     else:
         pairs, notes = _against_row(baseline.against, cells)
-    if not pairs:
+    if not pairs and not lost:
         raise SlmbenchError(
             f"no row has a counterpart in the baseline {baseline.against}: name one with a profile of the same bundle"
             " and form, or a row"
         )
     checks, failures = [], []
     for pair in pairs:
-        check, failed = _check(pair, baseline)
+        check, broken = _check(pair, baseline)
         checks.append(check)
-        failures += failed
+        failures += broken
+    unmeasured = [sentences.not_measured(row) for row in lost]
+    limited = baseline.fail_if_slower is not None or baseline.fail_if_worse is not None
     return BaselineReport(
         against=baseline.against,
         fail_if_slower=baseline.fail_if_slower,
         fail_if_worse=baseline.fail_if_worse,
         checks=checks,
-        failures=failures,
-        notes=notes,
+        failures=failures + (unmeasured if limited else []),
+        notes=notes + ([] if limited else unmeasured),
     )
 
 
@@ -152,6 +151,11 @@ def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[s
             continue
         pairs.append(_Pair(cell, timed, timed))
     return pairs, notes
+
+
+def _was_measured(row: Row, profiles: Sequence[ProfileRecord]) -> bool:
+    """Tell whether a baseline has what a failed row should have been; one without a form failed with all of them."""
+    return any(profile.bundle == row.name and row.form in (None, profile.form) for profile in profiles)
 
 
 def _form_of(cell: Cell) -> tuple[str, str]:

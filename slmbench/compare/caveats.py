@@ -125,6 +125,10 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
         unknown = [cell for cell in cells if AXES[name].value(cell.row) is None]
         if unknown:
             found.append(f"not considered for the Pareto front, because {name} is not known: {_who(unknown, cells)}")
+    dark = [cell for cell in cells if cell.profile.energy.joules_per_review is None]
+    for reason, group in _grouped(dark, lambda cell: cell.profile.energy.reason).items():
+        if reason:
+            found.append(f"energy is not known: {_who(group, cells)}: {reason}")
     estimated = [cell for cell in cells if cell.row.energy_quality == "estimated"]
     if estimated:
         found.append(f"energy is estimated, not measured: {_who(estimated, cells)}")

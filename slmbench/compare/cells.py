@@ -1,27 +1,22 @@
-"""Cells: profiles found on disk, one a (bundle, form, backend, device, threads, scenario, machine)."""
+"""Cells: profiles, one a (bundle, form, backend, device, threads, scenario, machine), and the rows made of them."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.compare.formatting import counted, listing
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT, Progress
-from slmbench.records import ProfileRecord, Row, read_record
+from slmbench.compare.formatting import counted
+from slmbench.records import ProfileRecord, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.records.sweep import SweepRecord
     from slmbench.statistics import Interval
-
-DEFAULT_FOLDER = Path("profiles")
 
 #: A backend and a device that are named even where nothing else of the bundle stands beside them: a row that says
 #: nothing is taken for onnxruntime on the CPU. Forms in torch say so by their names.
@@ -41,7 +36,8 @@ class Cell:
     def row(self) -> Row:
         """The numbers that tables show, not yet marked as front or recommended."""
         profile, evaluation = self.profile, self.profile.evaluation
-        latency, throughput = profile.latency, profile.throughput
+        latency, throughput, energy, roofline = profile.latency, profile.throughput, profile.energy, profile.roofline
+        joules = energy.joules_per_review
         return Row(
             name=profile.bundle,
             form=profile.form,
@@ -69,8 +65,12 @@ class Cell:
             reviews_per_second_ci95=throughput.reviews_per_second_ci95 if throughput else None,
             peak_bytes=profile.memory.peak_bytes,
             cold_start_ms=profile.cold_start_ms,
-            joules_per_review=profile.energy.joules_per_review,
-            energy_quality=profile.energy.quality,
+            joules_per_review=joules,
+            energy_quality=energy.quality,
+            gco2e_per_review=None if energy.grid is None or joules is None else energy.grid.gco2e(joules),
+            ceiling_reached=roofline.achieved if roofline else None,
+            macs=roofline.macs if roofline else None,
+            macs_linear=roofline.macs_linear if roofline else None,
             test_hash=self.test_hash,
             test_reviews=evaluation.reviews,
             refusal=None if profile.accepted else profile.reason,
@@ -116,7 +116,7 @@ class Cell:
         return self.p50_interval[1] < other.p50_interval[0]
 
 
-def machine_of(profile: ProfileRecord) -> str:
+def machine_of(profile: ProfileRecord | SweepRecord) -> str:
     """Return the identity of the machine: the fingerprint of its hardware."""
     return str(profile.hardware["fingerprint"])
 
@@ -141,68 +141,6 @@ def row_key(row: Row) -> tuple[Any, ...]:
     return (row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine)
 
 
-def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:
-    """Read profiles from files and folders.
-
-    Args:
-        paths: Profile JSON files, and folders whose ``*.json`` are read, not searched deeper; other kinds of
-            record in a folder are passed over. ``None`` means ``profiles/``.
-        progress: Told how many are read.
-
-    Returns:
-        The profiles, in the order of the paths.
-
-    Raises:
-        UsageError: A path is not there.
-        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
-    """
-    wanted = [DEFAULT_FOLDER] if paths is None else list(paths)
-    files: list[Path] = []
-    for path in wanted:
-        if path.is_dir():
-            files += [file for file in sorted(path.glob("*.json")) if _may_be_profile(file)]
-        elif path.exists():
-            files.append(path)
-        elif paths is not None:
-            raise UsageError(f"there is no profile or folder at {path}")
-    if not files:
-        places = f" in {listing([str(path) for path in wanted])}" if wanted else ""
-        raise SlmbenchError(f"there are no profiles{places}: run `slmbench profile` first")
-    profiles = []
-    with progress.task("reading profiles", total=len(files), unit="profiles") as task:
-        for file in files:
-            profiles.append(_read_profile(file))
-            task.advance()
-    return profiles
-
-
-def _may_be_profile(file: Path) -> bool:
-    """Tell whether a file in a folder is a profile of any version; a damaged one is left to the reader."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError:
-        return True
-    return isinstance(document, dict) and str(document.get("schema")).startswith("slmbench.profile/")
-
-
-def _read_profile(file: Path) -> ProfileRecord:
-    try:
-        profile = read_record(ProfileRecord, file)
-    except OSError as error:
-        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
-    if not profile.hardware.get("fingerprint"):
-        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
-    predictions = profile.predictions
-    columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
-    if len(columns) > 1 or not predictions.row_ids:
-        raise SlmbenchError(f"{file} is damaged: its predictions are not one for each review")
-    if not profile.latency.samples_ms:
-        raise SlmbenchError(f"{file} is damaged: it has no latency samples")
-    return profile
-
-
 def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
     """Keep the newest profile of each cell, in the order in which cells first appear."""
     newest: dict[CellKey, ProfileRecord] = {}
@@ -221,18 +159,28 @@ def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
     groups: dict[tuple[str, str, str], list[ProfileRecord]] = defaultdict(list)
     for profile in profiles:
         groups[(profile.bundle, profile.form, machine_of(profile))].append(profile)
-    cells = []
-    for group in groups.values():
-        aspects = {id(profile): _aspects(profile) for profile in group}
-        seen = [Counter(column) for column in zip(*aspects.values(), strict=True)]
-        for profile in group:
-            telling = [
-                aspect
-                for aspect, values in zip(aspects[id(profile)], seen, strict=True)
-                if len(values) > 1 or aspect in NOTABLE
-            ]
-            cells.append(Cell(profile, ", ".join(telling) or None))
-    return cells
+    return [
+        Cell(profile, variant)
+        for group in groups.values()
+        for profile, variant in zip(group, variants([_aspects(profile) for profile in group]), strict=True)
+    ]
+
+
+def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
+    """Name things of one name by what differs between them.
+
+    Args:
+        aspects: Of each thing the same aspects, in words.
+
+    Returns:
+        Of each thing its words of those aspects that are not the same of all, and those that are :data:`NOTABLE` in
+        any case; ``None`` where there are none.
+    """
+    seen = [Counter(column) for column in zip(*aspects, strict=True)]
+    telling = [
+        [word for word, met in zip(words, seen, strict=True) if len(met) > 1 or word in NOTABLE] for words in aspects
+    ]
+    return [", ".join(words) or None for words in telling]
 
 
 def _aspects(profile: ProfileRecord) -> tuple[str, str, str, str]:
@@ -248,7 +196,7 @@ def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     return {machine: sorted(groups[machine], key=lambda cell: (cell.p50_ms, cell.label)) for machine in order}
 
 
-def machine_name(profile: ProfileRecord) -> str:
+def machine_name(profile: ProfileRecord | SweepRecord) -> str:
     """Return what people call the machine."""
     return str(profile.hardware.get("machine") or profile.hardware.get("cpu_model") or machine_of(profile))
 

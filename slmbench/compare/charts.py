@@ -9,12 +9,15 @@ import numpy as np
 from slmbench.compare.axes import AXES
 from slmbench.compare.facts import one_of_each_form
 from slmbench.compare.roc import form_curve, rate_titles
+from slmbench.records.sweep import AXIS_TITLES, tick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slmbench.compare.curves import Chart
     from slmbench.compare.facts import Pair
     from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, Row
+    from slmbench.records.comparison import Curve
 
 #: How many colours the style sheet has.
 COLOURS = 8
@@ -25,7 +28,7 @@ _PERCENTILES = np.linspace(0, 100, 201)
 
 
 def chart_data(
-    record: ComparisonRecord, pairs: Sequence[Pair], bundles: Mapping[str, BundleRecord]
+    record: ComparisonRecord, pairs: Sequence[Pair], bundles: Mapping[str, BundleRecord], charts: Sequence[Chart]
 ) -> dict[str, Any]:
     """Collect what the script of the report draws.
 
@@ -33,15 +36,17 @@ def chart_data(
         record: The comparison.
         pairs: Each measured row with its profile.
         bundles: Bundles at hand, by profile name: a cascade's has its thresholds.
+        charts: Sweeps that are drawn together.
 
     Returns:
-        A document for JSON: axes, rows with values and latency curves, ROC curves, cascades.
+        A document for JSON: axes, rows with values and latency curves, ROC curves, cascades, sweeps.
     """
     shown = [row for row in record.rows if row.failure is None]
-    colours = {name: number % COLOURS for number, name in enumerate(dict.fromkeys(row.name for row in shown))}
-    dashes = {form: number % DASHES for number, form in enumerate(dict.fromkeys(row.form for row in shown))}
+    drawn: list[Row | Curve] = [*shown, *record.curves]
+    colours = {name: number % COLOURS for number, name in enumerate(dict.fromkeys(row.name for row in drawn))}
+    dashes = {form: number % DASHES for number, form in enumerate(dict.fromkeys(row.form for row in drawn))}
 
-    def look(row: Row | ProfileRecord, name: str) -> dict[str, int]:
+    def look(row: Row | ProfileRecord | Curve, name: str) -> dict[str, int]:
         return {"colour": colours[name], "dash": dashes[row.form]}
 
     profiles = {id(row): profile for row, profile in pairs}
@@ -74,6 +79,16 @@ def chart_data(
             for profile in forms.values()
             if (bundle := bundles.get(profile.name)) and (facts := bundle.cascade)
         ],
+        "charts": [
+            {
+                "axis": AXIS_TITLES[chart.axis],
+                "label": f"{chart.title}: median time of a review",
+                # Settings double: side by side they can all be read. Lengths are a quantity.
+                "ticks": None if chart.axis == "length" else [tick(chart.axis, value) for value in chart.values],
+                "curves": [_curve(curve, chart.values) | look(curve, curve.name) for curve in chart.curves],
+            }
+            for chart in charts
+        ],
     }
 
 
@@ -102,6 +117,20 @@ def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
         if latency
         else None,
         "processes": latency.process_p50_ms if latency else None,
+    }
+
+
+def _curve(curve: Curve, values: Sequence[int]) -> dict[str, Any]:
+    """Return a sweep as points of place, median and interval; settings other than lengths stand by their number."""
+
+    def place(value: int) -> int:
+        return value if curve.axis == "length" else values.index(value)
+
+    return {
+        "label": curve.label,
+        "best": None if curve.best is None else place(curve.best),
+        "points": [[place(point.value), point.p50_ms, *(point.ci95_ms or ())] for point in curve.points],
+        "settings": [point.setting for point in curve.points],
     }
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slmbench.compare.baseline import Baseline, hold_against
+from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats, floor_facts
-from slmbench.compare.cells import (
-    cells_by_machine,
-    load_profiles,
-    machine_name,
-    marked,
-    name_cells,
-    newest_of_each_cell,
-)
+from slmbench.compare.cells import cells_by_machine, machine_name, marked, name_cells, newest_of_each_cell
 from slmbench.compare.constraints import Constraints
+from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
 from slmbench.compare.formatting import counted, limit
+from slmbench.compare.reading import find_sweeps, load_profiles
 from slmbench.compare.report import check_report_dir, write_report
 from slmbench.progress import SILENT, Progress
 from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
@@ -49,8 +45,8 @@ def compare(
     counts. Unlike machines are never pooled: each has its own front and recommendation.
 
     Args:
-        paths: Profile JSON files and folders of them (not searched deeper); ``None`` means ``profiles/``. May
-            be empty when ``failures`` are given.
+        paths: Profile JSON files and folders of them (not searched deeper; sweeps are, and become curves);
+            ``None`` means ``profiles/``. May be empty when ``failures`` are given.
         constraints: Limits that a recommendation must keep.
         pareto: Axes of the Pareto front, by name (``slmbench.compare.axes``); ``None`` means accuracy and latency.
             The recommendation does not depend on them.
@@ -82,6 +78,8 @@ def compare(
     facts, failing = floor_facts(measured)
     older = len(found) - len(profiles)
     superseded = [f"{counted(older, 'older profile')} of cells measured again left out"] if older else []
+    sweeps, damaged = find_sweeps(paths)
+    curves, older_curves = curves_of(sweeps)
 
     by_machine = [_machine_decision(machine, decision) for machine, decision in decisions.items()]
     record = ComparisonRecord(
@@ -123,9 +121,11 @@ def compare(
         ],
         decisions=by_machine,
         floor=facts,
+        cascades=cascade_facts(measured),
+        curves=curves,
         notes=list(notes),
-        caveats=failing + caveats(machines, pareto) + superseded,
-        baseline=hold_against(baseline, measured) if baseline else None,
+        caveats=failing + caveats(machines, pareto) + superseded + older_curves + damaged,
+        baseline=hold_against(baseline, measured, failures) if baseline else None,
         machines={machine: machine_facts(cells[0].profile) for machine, cells in machines.items()},
     )
     if report_dir is not None:

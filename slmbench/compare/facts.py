@@ -6,9 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.compare.axes import front_phrase
+from slmbench.compare.columns import known_columns
 from slmbench.compare.constraints import limits_phrase
+from slmbench.compare.curves import charts_of
 from slmbench.compare.formatting import (
     bare_megabytes,
+    counted,
     half_width,
     listing,
     parameters,
@@ -18,7 +21,7 @@ from slmbench.compare.formatting import (
 from slmbench.compare.table import machine_tags, measured_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from slmbench.records import ComparisonRecord, ProfileRecord, Row
 
@@ -48,7 +51,6 @@ def number_filters() -> dict[str, Callable[[Any], str]]:
         "percent": _or_dash(percent),
         "share": _or_dash(lambda value: f"{value * 100:.1f}"),
         "half_width": _or_dash(lambda interval: f"{half_width(interval) * 100:.1f}"),
-        "joules": _or_dash(lambda value: three_digits(value * 1000)),
     }
 
 
@@ -65,13 +67,15 @@ def report_facts(record: ComparisonRecord, pairs: Sequence[Pair]) -> dict[str, A
     profiles = [profile for _, profile in pairs]
     measured = [row for row in record.rows if row.failure is None]
     phrases = dict.fromkeys(front_phrase(decision.front_axes) for decision in record.decisions)
+    tags = machine_tags(record)
     return {
         "record": record,
-        "tags": machine_tags(record),
+        "tags": tags,
         "limits": limits_phrase(record.constraints),
         "front": "; or ".join(phrases),
         "measured_on": measured_on(measured) if measured else None,
-        "has_energy": any(row.joules_per_review is not None for row in measured),
+        "extra_columns": known_columns(measured),
+        "charts": charts_of(record.curves, tags),
         "methods": _methods(record, pairs),
         "workloads": _workloads(profiles),
         "corpora": _corpora(profiles),
@@ -126,7 +130,7 @@ def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
         lacking = decision.front_axes == ["accuracy", "p50"] and any(row.p95_ms is None for row, _ in pairs)
         methods.append(
             Method(
-                f"The Pareto front{f' on {tags[decision.machine]}' if tags else ''}",
+                f"The Pareto front{_on(tags.get(decision.machine))}",
                 f"is over {listing(decision.front_axes)}"
                 f"{' (the samples of some rows do not support p95)' if lacking else ''}; rows refused at export take"
                 " no part.",
@@ -145,6 +149,8 @@ def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
             "is the kernel's high-water mark of the whole process; MB are 10⁶ bytes.",
         ),
         Method("Cold start", "runs from starting a fresh process to its first label."),
+        *_energy_methods(pairs),
+        *_work_methods(pairs, tags),
     ]
     if record.baseline is not None:
         methods.append(
@@ -153,6 +159,62 @@ def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
                 "is compared by the ratio of the medians, with a 95 % interval made of those of the two medians, and"
                 " by the paired difference of the accuracies on the same reviews (bootstrap interval, exact McNemar"
                 " test). Slower means over the limit with an interval above 1, worse means over the limit.",
+            )
+        )
+    return methods
+
+
+def _on(tag: str | None) -> str:
+    return f" on {tag}" if tag else ""
+
+
+def _energy_methods(pairs: Sequence[Pair]) -> list[Method]:
+    """Say where energy and carbon come from, where some row has them."""
+    known = [profile.energy for _, profile in pairs if profile.energy.joules_per_review is not None]
+    sources = [f"{energy.quality}: {energy.source}" for energy in known]
+    grids = [energy.grid.source for energy in known if energy.grid]
+    methods = []
+    if sources:
+        idle = ", less what the idle machine draws" if any(energy.idle_watts is not None for energy in known) else ""
+        text = f"is what 1,000 reviews take{idle} ({'; '.join(dict.fromkeys(sources))})."
+        methods.append(Method("Energy", text))
+    if grids:
+        methods.append(Method("Carbon", f"is that energy at {listing(list(dict.fromkeys(grids)))}."))
+    return methods
+
+
+def _work_methods(pairs: Sequence[Pair], tags: Mapping[str, str]) -> list[Method]:
+    """Say what operations and the ceiling are, where some row has them."""
+    found = [(row, profile.roofline) for row, profile in pairs if profile.roofline]
+    if not found:
+        return []
+    met: dict[tuple[str, str], list[float]] = {}
+    for row, roofline in found:
+        for precision, timing in roofline.ceilings.items():
+            how = (
+                f"({timing.library} {timing.version}, {timing.size:,} × {timing.size:,},"
+                f" {counted(row.threads or 0, 'thread')}{_on(tags.get(row.machine or ''))})"
+            )
+            met.setdefault((precision, how), []).append(timing.flops_per_second / 1e9)
+    ceilings = [
+        f"{precision} {'–'.join(dict.fromkeys(map(three_digits, (min(rates), max(rates)))))} GFLOP/s {how}"
+        for (precision, how), rates in met.items()
+    ]
+    tokens = listing(list(dict.fromkeys(f"{roofline.tokens:,.0f}" for _, roofline in found)))
+    methods = [
+        Method(
+            "GMACs",
+            f"are 10⁹ multiply-accumulate operations of a review of median length ({tokens} tokens), counted in the"
+            " form's graph; a FLOP count is twice that. Linear-only leaves out products of two activations.",
+        )
+    ]
+    if ceilings:
+        methods.append(
+            Method(
+                "Of GEMM ceiling",
+                "is how much of what this machine multiplies at the most the median latency reaches, tokenizing and"
+                " everything else included. This machine's GEMM ceilings: "
+                f"{listing(ceilings)}.",
             )
         )
     return methods

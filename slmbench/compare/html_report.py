@@ -42,10 +42,11 @@ def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
     environment.filters |= number_filters()
     bundles = nearby_bundles([profile for _, profile in pairs])
     forms = one_of_each_form(pairs)
+    facts = report_facts(record, pairs)
     return environment.get_template("report.html.j2").render(
-        **report_facts(record, pairs),
+        **facts,
         pairs=pairs,
-        data=chart_data(record, pairs, bundles),
+        data=chart_data(record, pairs, bundles, facts["charts"]),
         recommended={row.machine: row for row in record.rows if row.recommended},
         lost={(lost.label, lost.machine): lost.why for lost in record.rejected},
         timed_machines=list(dict.fromkeys(row.machine for row, _ in pairs)),

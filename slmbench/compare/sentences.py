@@ -253,5 +253,10 @@ def over_limit(cell: Cell, predicate: str, most: float, unit: str, *, failing: b
     return f"{cell.label} {predicate}; {ending}"
 
 
+def not_measured(row: Row) -> str:
+    """Say that a row cannot be held against the baseline because it failed."""
+    return f"{row.label} could not be measured ({row.failure}), so no limit of the baseline can be checked"
+
+
 def _baseline(cell: Cell, other: Cell) -> str:
     return "the baseline" if other.label == cell.label else other.label

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.plotting import HIGHLIGHT, INK, PALETTE, new_figure, plain_axes, save
+from slmbench.records.sweep import AXIS_TITLES, tick
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.records.sweep import SweepRecord
-
-_TITLES = {"length": "tokens of a review", "batch": "token budget of a batch", "threads": "threads"}
 
 
 def plot_sweep(record: SweepRecord, path: Path) -> None:
@@ -28,11 +27,9 @@ def plot_sweep(record: SweepRecord, path: Path) -> None:
         best = values.index(record.best)
         axes.plot(places[best], medians[best], marker="*", markersize=14, color=HIGHLIGHT)
     if record.axis != "length":
-        axes.set_xticks(
-            places, ["alone" if record.axis == "batch" and not value else f"{value:,}" for value in values]
-        )
+        axes.set_xticks(places, [tick(record.axis, value) for value in values])
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(_TITLES[record.axis], color=INK, fontsize=9)
+    axes.set_xlabel(AXIS_TITLES[record.axis], color=INK, fontsize=9)
     axes.set_ylabel("ms a review, median and 95 % interval", color=INK, fontsize=9)
     axes.set_title(f"{record.bundle} {record.form}, {record.hardware['machine']}", color=INK, fontsize=9)
     save(figure, path)

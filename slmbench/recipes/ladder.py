@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.compare import Constraints, compare
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
 from slmbench.progress import SILENT
@@ -19,6 +19,7 @@ from slmbench.records import Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.compare import Baseline
     from slmbench.progress import Progress
     from slmbench.recipes.recipe import Recipe
     from slmbench.records import ComparisonRecord
@@ -29,6 +30,8 @@ def run_recipe(
     *,
     offline: bool = False,
     constraints: Constraints | None = None,
+    pareto: Sequence[str] | None = None,
+    baseline: Baseline | None = None,
     report_dir: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
@@ -42,6 +45,9 @@ def run_recipe(
         name: A recipe that comes with slmbench, or a TOML file.
         offline: Let starter models and corpora stand in for what needs a model hub, under their own names.
         constraints: Limits the recommendation has to keep.
+        pareto: Axes of the Pareto front, by name; ``None`` means accuracy and latency.
+        baseline: What to hold the rows against. Profiles are read before anything is measured, so that
+            ``profiles/`` means those of the time before.
         report_dir: Folder of the report; ``comparisons/RECIPE`` when not given.
         command: The command line, for the records.
         progress: Where to say how far it is.
@@ -50,8 +56,8 @@ def run_recipe(
         The comparison.
 
     Raises:
-        UsageError: The recipe does not exist or is wrong.
-        SlmbenchError: Its corpus cannot be loaded, or every cell failed.
+        UsageError: The recipe does not exist or is wrong, or the baseline is neither a path nor one of its rungs.
+        SlmbenchError: Its corpus cannot be loaded, a profile of the baseline is damaged, or every cell failed.
     """
     recipe = read_recipe(find_recipe(name))
     notes = list(recipe.notes)
@@ -60,6 +66,8 @@ def run_recipe(
         notes = stand_ins + notes
         for note in stand_ins:
             progress.say(note)
+    if baseline is not None:
+        _check_baseline(baseline, recipe)
     tables = recipe.corpus.model_dump()
     corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
     ladder = Ladder(recipe, corpus, command, progress)
@@ -80,6 +88,8 @@ def run_recipe(
     return compare(
         profiles,
         constraints=constraints or Constraints(),
+        pareto=pareto,
+        baseline=baseline,
         failures=ladder.failures,
         unprofiled=ladder.unprofiled,
         notes=notes,
@@ -88,6 +98,20 @@ def run_recipe(
         command=command,
         progress=progress,
     )
+
+
+def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:
+    """Find out before hours of work whether there is anything to hold rows against."""
+    names = [rung.name for rung in recipe.rungs]
+    if baseline.profiles is None:
+        found = any(f"{baseline.against} ".startswith(f"{name} ") for name in names)
+    else:
+        found = any(profile.bundle in names for profile in baseline.profiles)
+    if not found:
+        kind = "no profile, no folder and no row" if baseline.profiles is None else "without a profile of any rung"
+        raise UsageError(
+            f"the baseline '{baseline.against}' is {kind} of the recipe, whose rungs are {', '.join(names)}"
+        )
 
 
 def _profile(

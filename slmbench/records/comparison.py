@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from slmbench.records.base import Part, Record
+from slmbench.records.sweep import Axis
 from slmbench.statistics import Interval, PairedDifference
 
 
@@ -46,6 +47,13 @@ class Row(Part):
     joules_per_review: float | None = None
     #: Whether the energy was measured or estimated.
     energy_quality: Literal["measured", "estimated"] | None = None
+    #: Grams of CO2 equivalent of one review, where a grid was named.
+    gco2e_per_review: float | None = None
+    #: Share of its machine's GEMM ceiling that the median latency reached.
+    ceiling_reached: float | None = None
+    #: Multiply-accumulate operations of a review of median length: all, and those with constant weights only.
+    macs: float | None = None
+    macs_linear: float | None = None
     #: Hash of the rows that the accuracy was computed on.
     test_hash: str | None = None
     test_reviews: int | None = None
@@ -143,6 +151,46 @@ class BaselineReport(Part):
     notes: list[str]
 
 
+class CurvePoint(Part):
+    """One setting of a curve."""
+
+    value: int
+    #: The setting in words, such as "2 threads".
+    setting: str
+    p50_ms: float
+    ci95_ms: Interval | None
+
+
+class Curve(Part):
+    """One sweep: a form over lengths, token budgets or threads on one machine."""
+
+    name: str
+    form: str
+    #: Name of the sweep's record.
+    sweep: str
+    axis: Axis
+    #: Fingerprint of the machine, and what people call it.
+    machine: str
+    machine_name: str
+    device: str
+    #: What tells this curve from another of the same name and form in one chart.
+    variant: str | None = None
+    points: list[CurvePoint]
+    #: The setting with the shortest median; ``None`` of lengths, which nobody chooses.
+    best: int | None
+    #: What the curve says.
+    sentence: str
+    #: Settings that could not be measured, and why.
+    failed: list[str] = Field(default_factory=list)
+    #: What was timed.
+    workload: str
+
+    @property
+    def label(self) -> str:
+        """Name, form and variant in one phrase."""
+        return f"{self.name} {self.form} ({self.variant})" if self.variant else f"{self.name} {self.form}"
+
+
 class ComparisonRecord(Record):
     """A decision over profiles.
 
@@ -160,6 +208,10 @@ class ComparisonRecord(Record):
     decisions: list[MachineDecision]
     #: How each row stands against the TF-IDF floor; empty when no floor was measured.
     floor: list[str]
+    #: When each cascade stops paying beside its large member, where that is a row as well.
+    cascades: list[str] = Field(default_factory=list)
+    #: Sweeps found with the profiles; those of one axis, machine and device follow one another.
+    curves: list[Curve] = Field(default_factory=list)
     #: What has to be read before any number: which models stand in for which.
     notes: list[str] = Field(default_factory=list)
     caveats: list[str]

@@ -192,10 +192,15 @@ class ColdStart(Part):
 
 
 class GridFactor(Part):
-    """How much carbon a kilowatt-hour stands for, and who says so."""
+    """How much carbon a kilowatt-hour stands for where the machine stands."""
 
     gco2e_per_kwh: float
+    #: Where the figure is from.
     source: str
+
+    def gco2e(self, joules: float) -> float:
+        """Return the grams of CO2 equivalent of so much energy."""
+        return joules / JOULES_PER_KWH * self.gco2e_per_kwh
 
 
 class Energy(Part):
@@ -225,10 +230,10 @@ class Energy(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def gco2e_per_1000(self) -> float | None:
-        """Grams of CO2 equivalent of 1,000 reviews; ``None`` where no grid is named."""
-        if self.joules_per_1000 is None or self.grid is None:
+        """Grams of CO2 equivalent of 1,000 reviews, where a grid is named."""
+        if self.grid is None or self.joules_per_1000 is None:
             return None
-        return self.joules_per_1000 / JOULES_PER_KWH * self.grid.gco2e_per_kwh
+        return self.grid.gco2e(self.joules_per_1000)
 
 
 class Conditions(Part):

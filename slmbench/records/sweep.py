@@ -14,6 +14,17 @@ from slmbench.statistics import Interval, clustered_median_interval, percentile
 
 Axis = Literal["length", "batch", "threads"]
 ONE_AT_A_TIME = 0
+#: What each axis is called on a plot.
+AXIS_TITLES: dict[Axis, str] = {
+    "length": "tokens of a review",
+    "batch": "token budget of a batch",
+    "threads": "threads",
+}
+
+
+def tick(axis: Axis, value: int) -> str:
+    """Return what stands at a setting's place on the axis of a plot."""
+    return "alone" if axis == "batch" and value == ONE_AT_A_TIME else f"{value:,}"
 
 
 class SweepPoint(Part):
@@ -119,7 +130,7 @@ class SweepRecord(Record):
         slowest = max((point.p50_ms for point in others), default=best.p50_ms)
         found = (
             f"{self.name_of(best.value)} is best: {best.p50_ms:.3g} ms a review,"
-            f" {best.reviews_per_second:,.0f} reviews a second, {slowest / best.p50_ms:.2f}× the slowest"
+            f" {best.reviews_per_second:,.0f} reviews a second, {slowest / best.p50_ms:.2f}× as fast as the slowest"
         )
         return found + (f"; not told apart from it: {', '.join(equal)}" if equal else "")
 

@@ -10,11 +10,13 @@ from factories import profile_record
 from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
+from slmbench.compare import compare
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.edge.cascade import CascadeBackend
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
+from slmbench.profiling import ProfileOptions, profile
 from slmbench.records import BundleRecord, read_record, write_record
 from slmbench.training import TrainingOptions, finetune
 
@@ -295,3 +297,12 @@ def test_export_of_a_cascade_s_member_stays_itself(bundles, floors):
     # Making cascades of a bundle has not touched it.
     record = read_record(BundleRecord, bundles[0] / "bundle.json")
     assert export(floors[0], output=bundles[0]) == record
+
+
+def test_a_comparison_knows_the_members_of_a_profiled_cascade(bundles, both, record, tmp_path):
+    options = ProfileOptions(processes=1, time_limit_s=0.1, threads=1)
+    assert len(list(profile([*bundles, both], options, output=tmp_path))) == 3
+    (fact,) = compare([tmp_path]).cascades
+    assert fact.startswith(f"{record.name} fp32+fp32")
+    assert fact.index("weak fp32 (") < fact.index("strong fp32 (")
+    assert f"{100 * record.cascade.routed:.1f} % of the test reviews" in fact

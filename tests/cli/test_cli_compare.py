@@ -79,7 +79,7 @@ def test_a_front_over_chosen_axes(measured):
         (("--baseline", "nothing"), "no profile, no folder and no row"),
         (("--baseline", "profiles", "--fail-if-slower", "slow"), "takes a number"),
         (("--pareto", "accuracy,beauty"), "no axis 'beauty'"),
-        (("--recipe", "quickstart", "--pareto", "p50,size"), "go with profiles"),
+        (("--recipe", "quickstart", "--baseline", "nothing"), "no profile, no folder and no row of the recipe"),
     ],
 )
 def test_wrong_calls_are_usage_errors(measured, words, said):

@@ -7,10 +7,10 @@ import pytest
 from factories import RASPBERRY, ladder, predictions, profile_record
 from scipy.stats import binom
 
-from slmbench.compare import Baseline, compare, percentage
+from slmbench.compare import Baseline, compare
 from slmbench.compare.ratio import median_ratio_interval
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.records import Latency, write_record
+from slmbench.records import Latency, Row, write_record
 
 
 def times_slower(profile, factor):
@@ -23,12 +23,13 @@ def times_slower(profile, factor):
 def held(tmp_path):
     """Hold profiles against others that lie in a folder, or against a row."""
 
-    def held(now, before, slower=0.05, worse=0.005):
+    def held(now, before, slower=0.05, worse=0.005, failures=()):
         for place, profiles in (("now", now), ("before", before)):
             for number, profile in enumerate(() if isinstance(profiles, str) else profiles):
                 write_record(profile, tmp_path / place / f"{number}.json")
         against = before if isinstance(before, str) else str(tmp_path / "before")
-        return compare([tmp_path / "now"], baseline=Baseline(against, slower, worse)).baseline
+        standard = Baseline(against, slower, worse)
+        return compare([tmp_path / "now"], baseline=standard, failures=failures).baseline
 
     return held
 
@@ -140,12 +141,35 @@ def test_a_row_can_be_named_by_its_model_where_that_is_one_row(held):
         held(ladder(), "minilm-16 int8")
 
 
-@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("5 %", 0.05), ("0.5", 0.005), ("0", 0)])
-def test_limits_are_read_as_percentages(text, share):
-    assert percentage(text, "--fail-if-slower") == pytest.approx(share)
+def test_a_row_that_could_not_be_measured_does_not_pass(held):
+    lost = Row(name="minilm-l6", failure="out of memory")
+    report = held([profile_record("other")], [profile_record("other"), profile_record()], failures=[lost])
+    assert report.failures == [
+        "minilm-l6 could not be measured (out of memory), so no limit of the baseline can be checked"
+    ]
+    # What the baseline never had is new, and new rows are not held against anything.
+    new = Row(name="new", form="fp32", failure="out of memory")
+    assert held([profile_record()], [profile_record()], failures=[new]).failures == []
+    # Against a row every other one is held.
+    against_row = held([profile_record()], "minilm-l6 fp32", failures=[new])
+    assert len(against_row.failures) == 1 and "new fp32 could not be measured" in against_row.failures[0]
 
 
-@pytest.mark.parametrize("text", ["five", "-1", "101%", "nan", ""])
-def test_limits_that_are_none_are_usage_errors(text):
-    with pytest.raises(UsageError, match=r"--fail-if-slower takes a number from 0 to 100, such as 5%"):
-        percentage(text, "--fail-if-slower")
+def test_without_limits_a_row_that_could_not_be_measured_is_told(held):
+    lost = Row(name="minilm-l6", form="fp32", failure="out of memory")
+    report = held([profile_record("other")], [profile_record()], slower=None, worse=None, failures=[lost])
+    assert report.failures == [] and any("minilm-l6 fp32 could not be measured" in note for note in report.notes)
+
+
+def test_a_baseline_row_that_could_not_be_measured_fails_every_limit(held):
+    report = held([profile_record("other")], "minilm-l6 int8", failures=[Row(name="minilm-l6", failure="no memory")])
+    assert report.checks == [] and len(report.failures) == 1
+
+
+def test_the_profiles_of_a_baseline_are_those_of_the_time_when_they_were_read(tmp_path):
+    write_record(profile_record(p50_ms=10), tmp_path / "one.json")
+    standard = Baseline(str(tmp_path), 0.05)
+    assert len(standard.profiles) == 1
+    write_record(profile_record(p50_ms=20), tmp_path / "one.json")
+    report = compare([tmp_path], baseline=standard).baseline
+    assert report.checks[0].p50_ratio == pytest.approx(2) and len(report.failures) == 1

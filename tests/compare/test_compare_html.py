@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import re
 import shutil
@@ -11,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from chromium_page import chromium_page
-from factories import RASPBERRY, bundle_record, ladder, predictions, profile_record
+from factories import MACHINE, RASPBERRY, bundle_record, ladder, predictions, profile_record, sweep_record
 
 from slmbench.compare import Baseline, compare
 from slmbench.records import Row, write_record
@@ -23,13 +22,9 @@ EVIL = '</script><img src=x onerror="alert(1)">{{ 7 * 7 }}'
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    """No bundle lies at hand unless a test puts it there, and no time is spent on plots that are not looked at."""
+def _elsewhere(tmp_path, monkeypatch, without_matplotlib):
+    """No bundle lies at hand unless a test puts it there, and nothing is drawn beside the page."""
     monkeypatch.chdir(tmp_path)
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "matplotlib" else find(name, *rest)
-    )
 
 
 @pytest.fixture
@@ -223,12 +218,18 @@ def test_rows_are_in_a_csv_unrounded(reported, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A browser, and the address of a report of two machines."""
+    """A browser, and the address of a report of two machines, with curves."""
     if shutil.which("chromium") is None or shutil.which("bash") is None:
         pytest.skip("chromium and bash are needed to open the report")
     folder = tmp_path_factory.mktemp("two-machines")
     for number, profile in enumerate([*ladder(), *ladder(RASPBERRY, 4.0)]):
         write_record(profile, folder / f"profiles/{number}.json")
+    budgets = {0: 9.0, **{2**power: 9 - power / 4 for power in range(8, 15)}}
+    for machine in (MACHINE, RASPBERRY):
+        for form in ("fp32", "int8"):
+            for axis, ms in (("threads", None), ("length", {8: 1.0, 64: 3.5, 256: 14.0}), ("batch", budgets)):
+                curve = sweep_record(form=form, axis=axis, ms=ms, machine=machine)
+                write_record(curve, folder / f"profiles/sweeps/{curve.name}.json")
     failure = Row(name="mpnet-base", failure="out of memory")
     compare([folder / "profiles"], failures=[failure], report_dir=folder / "report")
     with chromium_page(tmp_path_factory.mktemp("chromium")) as page:
@@ -255,6 +256,30 @@ def test_a_cascade_is_drawn(browser, cascade_reported, tmp_path):
     page.open((tmp_path / "report/report.html").as_uri())
     assert page.run("document.querySelectorAll('figure[data-chart=cascade] > svg path').length") == 2
     assert page.complaints == []
+
+
+def test_curves_are_drawn_with_their_bands_and_best_settings(opened):
+    figure = "figure[data-chart=sweep]"
+    assert opened.run(f"document.querySelectorAll('{figure} > svg').length") == 6
+    assert opened.run(f"document.querySelectorAll('{figure} > svg path.band').length") == 12
+    assert opened.run(f"document.querySelectorAll('{figure} > svg circle').length") == 2 * 2 * (3 + 3 + 8)
+    # Of two axes a setting is chosen, of lengths none is.
+    stars = f"[...document.querySelectorAll('{figure} > svg')].map(s => s.textContent.split('★').length - 1)"
+    assert opened.run(stars) == [0, 0, 2, 2, 2, 2]
+    label = opened.run(f"document.querySelector('{figure} > svg').getAttribute('aria-label')")
+    assert label.startswith("By length: Intel") and label.endswith("median time of a review")
+    ticks = f"[...document.querySelectorAll('{figure} > svg')][2].querySelectorAll('.tick text')"
+    assert "alone" in opened.run(f"[...{ticks}].map(t => t.textContent)")
+    assert opened.complaints == []
+
+
+def test_a_point_of_a_curve_tells_its_numbers(opened):
+    point = "document.querySelectorAll('figure[data-chart=sweep] > svg')[4].querySelector('circle')"
+    opened.run(f"{point}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    x, y = opened.run(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({point}.getBoundingClientRect())")
+    opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    said = opened.run("document.getElementById('tip').textContent")
+    assert "1 thread, 14.0 ms (" in said and said.startswith("minilm-l6")
 
 
 MARKS = (

@@ -80,7 +80,7 @@ def test_the_token_budget_with_most_reviews_a_second_is_named(bundle, tmp_path, 
     assert record.best == 1024
     assert record.points[0].p50_ms == pytest.approx(5.0)
     assert record.sentence.startswith(
-        "1,024 tokens a batch is best: 2 ms a review, 500 reviews a second, 2.50× the slowest"
+        "1,024 tokens a batch is best: 2 ms a review, 500 reviews a second, 2.50× as fast as the slowest"
     )
     assert "told apart" not in record.sentence
 

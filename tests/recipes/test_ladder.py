@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from factories import profile_record
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
-from slmbench.compare import Constraints
-from slmbench.errors import SlmbenchError
+from slmbench.compare import Baseline, Constraints
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.recipes import run_recipe
+from slmbench.records import write_record
 
 LADDER = """
 name = "small"
@@ -155,6 +157,61 @@ def test_only_what_is_missing_is_done_again(ladder, monkeypatch):
     renewed = path.relative_to(folder)
     assert after.pop(renewed) != "before"
     assert after == {name: made for name, made in before.items() if name != renewed}
+
+
+def test_a_front_and_a_baseline_go_with_a_recipe(ladder, monkeypatch):
+    folder, *_ = ladder
+    monkeypatch.chdir(folder)
+    words = ("--pareto", "accuracy,size", "--baseline", "profiles", "--fail-if-slower", "5%", "--fail-if-worse", "1")
+
+    result = CliRunner().invoke(app, ["compare", "--recipe", "small.toml", "--json", *words])
+
+    # Nothing was measured anew, so nothing got slower; the rung that failed had no profile before either.
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["decisions"][0]["front_axes"] == ["accuracy", "size"]
+    assert document["baseline"]["failures"] == []
+    assert [check["p50_ratio"] for check in document["baseline"]["checks"]] == [1, 1, 1]
+
+
+def test_a_recipe_fails_a_build_when_a_rung_got_slower_than_profiles_of_before(ladder, monkeypatch):
+    folder, *_ = ladder
+    monkeypatch.chdir(folder)
+    (path,) = folder.glob("profiles/small-floor.fp32.*.json")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    quick = [[ms / 4 for ms in process] for process in before["latency"]["processes_ms"]]
+    (folder / "before").mkdir()
+    faster = {**before, "latency": {**before["latency"], "processes_ms": quick}}
+    (folder / "before/floor.json").write_text(json.dumps(faster), encoding="utf-8")
+
+    result = CliRunner().invoke(
+        app, ["compare", "--recipe", "small.toml", "--baseline", "before", "--fail-if-slower", "5%"]
+    )
+
+    assert result.exit_code == 1
+    assert "error: floor fp32 is 4.0× slower" in result.stderr
+    assert (folder / "comparisons/small/report.html").exists()
+
+
+def test_every_rung_that_failed_fails_a_gate_against_a_row(ladder, monkeypatch):
+    folder, *_ = ladder
+    monkeypatch.chdir(folder)
+    record = run_recipe("small.toml", baseline=Baseline("floor fp32", 1e6), report_dir=folder / "report")
+    assert record.baseline.failures == [
+        "missing could not be measured (there is no model folder ./there-is-no-such-model), so no limit of the"
+        " baseline can be checked"
+    ]
+
+
+@pytest.mark.parametrize("against", ["flor fp32", "elsewhere"])
+def test_a_baseline_that_cannot_be_is_found_before_any_work(tmp_path, monkeypatch, against):
+    monkeypatch.chdir(tmp_path)
+    write_record(profile_record("something-else"), tmp_path / "elsewhere/one.json")
+    text = LADDER.format(corpus="there-is-no-such-file.csv", base="x")
+    (tmp_path / "small.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(UsageError, match=f"the baseline '{against}' is .* whose rungs are floor, missing, tiny"):
+        run_recipe("small.toml", baseline=Baseline(against))
 
 
 def test_a_form_that_cannot_be_measured_is_a_row_with_its_reason(ladder, monkeypatch):

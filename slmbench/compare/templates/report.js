@@ -90,13 +90,13 @@
     map.ticks = (count) => (log ? logTicks : niceTicks)(back(low), back(high), count);
     return map;
   };
-  /** Draw grid, ticks and titles; `x` and `y` are {map, title, count}. */
+  /** Draw grid, ticks and titles; `x` and `y` are {map, title, count}, `x.write` names a tick. */
   const frame = (area, { left, right, top, bottom }, x, y) => {
     for (const value of x.map.ticks(x.count)) {
       const at = x.map(value);
       area.append(svg("g", { class: "tick" },
         svg("line", { class: "grid", x1: at, x2: at, y1: top, y2: bottom }),
-        svg("text", { x: at, y: bottom + 18, "text-anchor": "middle" }, plain(value))));
+        svg("text", { x: at, y: bottom + 18, "text-anchor": "middle" }, (x.write || plain)(value))));
     }
     if (y) for (const value of y.map.ticks(y.count)) {
       const at = y.map(value);
@@ -198,39 +198,56 @@
     taken.push(best);
   };
 
-  // ---- curves: latency distributions, ROC, cascade -------------------------------------------------------------
+  // ---- curves: latency distributions, ROC, cascade, sweeps -------------------------------------------------------------
 
   const hiddenSeries = new Map();
-  /** Draw series of {label, name, colour, dash, points}; `x` and `y` are {title, log, ends, say}. */
-  const drawCurves = (figure, label, series, x, y, { height = 400, mark } = {}) => {
+  /**
+   * Draw series of {label, name, colour, dash, points}; `x` and `y` are {title, log, ends, say}. A point is [x, y] or
+   * [x, y, low, high]; `dots` marks each, with a star at the x that is a series' `best`; `ticks` name 0, 1, 2 … of x.
+   */
+  const drawCurves = (figure, label, series, x, y, { height = 400, mark, dots, ticks } = {}) => {
     const [area, width] = canvas(figure, height, label);
     const box = { left: 46, right: width - 14, top: 28, bottom: height - 48 };
     const all = series.flatMap((one) => one.points);
     const px = scale(all.map((point) => point[0]), { ...x, from: box.left, to: box.right, pad: 0.02 });
-    const py = scale(all.map((point) => point[1]), { ...y, from: box.bottom, to: box.top });
-    frame(area, box, { map: px, title: x.title, count: Math.max(4, width / 90) }, { map: py, title: y.title, count: 6 });
+    const py = scale(all.flatMap((point) => point.slice(1)), { ...y, from: box.bottom, to: box.top });
+    // Names of ticks need some fifty pixels each.
+    const every = ticks && Math.ceil((50 * ticks.length) / (box.right - box.left));
+    if (ticks) px.ticks = () => [...ticks.keys()].filter((place) => place % every === 0);
+    frame(area, box, { map: px, title: x.title, count: Math.max(4, width / 90), write: ticks && ((place) => ticks[place]) }, { map: py, title: y.title, count: 6 });
     if (!hiddenSeries.has(figure)) hiddenSeries.set(figure, new Set());
     const off = hiddenSeries.get(figure);
     if (mark !== undefined) area.append(svg("line", { x1: px(mark), x2: px(mark), y1: box.top, y2: box.bottom, stroke: "var(--muted)", "stroke-dasharray": "4 4" }));
-    const lines = series.map((one) => svg("path", {
-      class: `k${one.colour}`, fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": DASHES[one.dash],
-      d: one.points.map((point, i) => `${i ? "L" : "M"}${px(point[0]).toFixed(1)} ${py(point[1]).toFixed(1)}`).join(""),
-    }));
-    lines.forEach((line, i) => { if (!off.has(series[i].label)) area.append(line); });
+    const trace = (points, at) => points.map((point, i) => `${i ? "L" : "M"}${px(point[0]).toFixed(1)} ${py(point[at]).toFixed(1)}`).join("");
+    const lines = series.map((one) => {
+      const line = svg("g", { class: `k${one.colour}` });
+      const bounded = one.points.filter((point) => point.length > 2);
+      if (bounded.length > 1) line.append(svg("path", { class: "band", fill: "currentColor", opacity: 0.16,
+        d: `${trace(bounded, 2)}${trace([...bounded].reverse(), 3).replace("M", "L")}Z` }));
+      line.append(svg("path", { fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": DASHES[one.dash], d: trace(one.points, 1) }));
+      if (dots) for (const point of one.points) {
+        const [cx, cy, best] = [px(point[0]), py(point[1]), point[0] === one.best];
+        line.append(svg("circle", { cx, cy, r: best ? 8 : 3.5, fill: "currentColor" }));
+        if (best) line.append(svg("text", { x: cx, y: cy + 4.5, "text-anchor": "middle", style: "fill: var(--card)" }, "★"));
+      }
+      return line;
+    });
+    lines.forEach((line, i) => { if (!off.has(i)) area.append(line); });
     const highlight = (chosen) => lines.forEach((line, i) => line.classList.toggle("faded", chosen >= 0 && i !== chosen));
     area.addEventListener("pointermove", (event) => {
       const bounds = area.getBoundingClientRect(), ratio = width / bounds.width;
       const [cx, cy] = [(event.clientX - bounds.x) * ratio, (event.clientY - bounds.y) * ratio];
       let nearest = { distance: 24 };
       series.forEach((one, i) => {
-        if (off.has(one.label)) return;
+        if (off.has(i)) return;
         for (const point of one.points) {
           const distance = Math.hypot(px(point[0]) - cx, py(point[1]) - cy);
           if (distance < nearest.distance) nearest = { distance, i, point };
         }
       });
       highlight(nearest.point ? nearest.i : -1);
-      if (nearest.point) showTip(`${series[nearest.i].label}\n${x.say(nearest.point[0])}, ${y.say(nearest.point[1])}`, event.clientX, event.clientY);
+      const [at, value, ...interval] = nearest.point || [];
+      if (nearest.point) showTip(`${series[nearest.i].label}\n${x.say(at)}, ${y.say(value)}${interval.length ? ` (${interval.map(digits).join("–")})` : ""}`, event.clientX, event.clientY);
       else hideTip();
     });
     area.addEventListener("pointerleave", () => { highlight(-1); hideTip(); });
@@ -240,11 +257,11 @@
       const sample = svg("svg", { viewBox: "0 0 26 10", "aria-hidden": "true", class: `k${one.colour}` },
         svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: "currentColor", "stroke-width": 2.5, "stroke-dasharray": DASHES[one.dash] }));
       const button = html("button", { type: "button", title: "Show or hide" }, sample, one.name || one.label);
-      button.setAttribute("aria-pressed", String(!off.has(one.label)));
+      button.setAttribute("aria-pressed", String(!off.has(i)));
       button.addEventListener("click", () => {
-        off.has(one.label) ? off.delete(one.label) : off.add(one.label);
-        button.setAttribute("aria-pressed", String(!off.has(one.label)));
-        off.has(one.label) ? lines[i].remove() : area.append(lines[i]);
+        off.has(i) ? off.delete(i) : off.add(i);
+        button.setAttribute("aria-pressed", String(!off.has(i)));
+        off.has(i) ? lines[i].remove() : area.append(lines[i]);
       });
       for (const [event, chosen] of [["pointerenter", i], ["focus", i], ["pointerleave", -1], ["blur", -1]]) button.addEventListener(event, () => highlight(chosen));
       legend.append(button);
@@ -276,6 +293,13 @@
     drawCurves(figure, "Accuracy and routed reviews by threshold", series,
       { title: "threshold (dashed line: the one chosen)", say: (value) => `threshold ${plain(value)}` },
       { title: "%", ends: [0, 100], say: (value) => `${value.toFixed(1)} %` }, { mark: cascade.threshold });
+  };
+
+  const drawSweep = (figure) => {
+    const { axis, label, ticks, curves } = data.charts[Number(figure.dataset.number)];
+    const said = new Map(curves.flatMap((curve) => curve.points.map((point, i) => [point[0], curve.settings[i]])));
+    drawCurves(figure, label, curves, { title: ticks ? axis : `${axis} (log scale)`, log: !ticks, say: (place) => said.get(place) },
+      { title: "ms a review (log scale)", log: true, say: (ms) => `${digits(ms)} ms` }, { height: 340, dots: true, ticks });
   };
 
   // ---- medians of single processes -----------------------------------------------------------------------------
@@ -340,7 +364,7 @@
   theme.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; remembered.set(root.dataset.theme); nameTheme(); });
   nameTheme();
 
-  const kinds = { pareto: drawPareto, ecdf: drawEcdf, processes: drawProcesses, roc: drawRoc, cascade: drawCascade };
+  const kinds = { pareto: drawPareto, ecdf: drawEcdf, processes: drawProcesses, roc: drawRoc, cascade: drawCascade, sweep: drawSweep };
   const draw = (kind) => figures(kind).forEach(kinds[kind]);
   if (figures("pareto").length) {
     document.querySelector(".controls").hidden = false;

@@ -1,0 +1,134 @@
+"""Finding records on disk: profiles, which rows are made of, and the sweeps that lie with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench.compare.formatting import listing
+from slmbench.errors import SlmbenchError, UsageError
+from slmbench.progress import SILENT, Progress
+from slmbench.records import ProfileRecord, read_record
+from slmbench.records.sweep import SweepRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_FOLDER = Path("profiles")
+_SWEEP = f"slmbench.{SweepRecord.kind}/"
+
+
+def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:
+    """Read profiles from files and folders.
+
+    Args:
+        paths: Profile JSON files, and folders whose ``*.json`` are read, not searched deeper; other kinds of
+            record in a folder are passed over, and so are sweeps that are named. ``None`` means ``profiles/``.
+        progress: Told how many are read.
+
+    Returns:
+        The profiles, in the order of the paths.
+
+    Raises:
+        UsageError: A path is not there.
+        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
+    """
+    wanted = [DEFAULT_FOLDER] if paths is None else list(paths)
+    files: list[Path] = []
+    for path in wanted:
+        if path.is_dir():
+            files += [file for file in sorted(path.glob("*.json")) if _may_be_profile(file)]
+        elif path.exists():
+            # A shell's profiles/*.json names sweeps as well.
+            files += [] if _may_be_sweep(path) else [path]
+        elif paths is not None:
+            raise UsageError(f"there is no profile or folder at {path}")
+    if not files:
+        places = f" in {listing([str(path) for path in wanted])}" if wanted else ""
+        raise SlmbenchError(f"there are no profiles{places}: run `slmbench profile` first")
+    profiles = []
+    with progress.task("reading profiles", total=len(files), unit="profiles") as task:
+        for file in files:
+            profiles.append(_read_profile(file))
+            task.advance()
+    return profiles
+
+
+def _may_be_profile(file: Path) -> bool:
+    """Tell whether a file in a folder is a profile of any version; a damaged one is left to the reader."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        return not _may_be_sweep(file)
+    return isinstance(document, dict) and str(document.get("schema")).startswith("slmbench.profile/")
+
+
+def _read_profile(file: Path) -> ProfileRecord:
+    try:
+        profile = read_record(ProfileRecord, file)
+    except OSError as error:
+        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
+    if not profile.hardware.get("fingerprint"):
+        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
+    predictions = profile.predictions
+    columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
+    if len(columns) > 1 or not predictions.row_ids:
+        raise SlmbenchError(f"{file} is damaged: its predictions are not one for each review")
+    if not profile.latency.samples_ms:
+        raise SlmbenchError(f"{file} is damaged: it has no latency samples")
+    return profile
+
+
+def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[str]]:
+    """Read the sweeps that lie among profiles or below.
+
+    A sweep that cannot be read must not keep anybody from the decision, which does without it.
+
+    Args:
+        paths: As of :func:`load_profiles`; folders are searched to the bottom.
+
+    Returns:
+        The sweeps, and a sentence for each file that was to be one and is damaged.
+    """
+    files: dict[Path, Path] = {}
+    for path in [DEFAULT_FOLDER] if paths is None else paths:
+        for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
+            files.setdefault(file.resolve(), file)
+    sweeps, complaints = [], []
+    for file in files.values():
+        if not _may_be_sweep(file):
+            continue
+        try:
+            sweeps.append(_read_sweep(file))
+        except SlmbenchError as error:
+            complaints.append(f"left out of the curves: {error}")
+    return sweeps, complaints
+
+
+def _may_be_sweep(file: Path) -> bool:
+    """Tell whether a file is a sweep of any version, also a damaged one."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        # Whoever reads profiles says so of one that was asked for.
+        return False
+    if _SWEEP not in text:
+        return False
+    try:
+        document = json.loads(text)
+    except ValueError:
+        # Half of a file: records begin with their schema.
+        return _SWEEP in text[:100]
+    return isinstance(document, dict) and str(document.get("schema")).startswith(_SWEEP)
+
+
+def _read_sweep(file: Path) -> SweepRecord:
+    sweep = read_record(SweepRecord, file)
+    if not sweep.hardware.get("fingerprint"):
+        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
+    if not sweep.points or not all(any(point.processes_ms) for point in sweep.points):
+        raise SlmbenchError(f"{file} is damaged: it has settings without samples")
+    return sweep

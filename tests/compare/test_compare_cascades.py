@@ -1,0 +1,111 @@
+"""When a cascade stops paying beside its large member, by the figures of the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from factories import MACHINE, RASPBERRY, cascade_profile, predictions, profile_record
+
+from slmbench.compare import compare
+from slmbench.compare.cascades import members_of
+from slmbench.compare.cells import name_cells
+from slmbench.records import write_record
+
+
+def pair(small_ms=2.0, large_ms=20.0, machine=MACHINE):
+    return (
+        profile_record("tiny", "fp32", accuracy=0.82, p50_ms=small_ms, machine=machine),
+        profile_record("big", "int8", accuracy=0.87, p50_ms=large_ms, machine=machine),
+    )
+
+
+def share_below(profile, threshold):
+    return float((np.asarray(profile.predictions.probabilities).max(1) < threshold).mean())
+
+
+@pytest.fixture
+def facts(tmp_path, without_matplotlib):
+    def facts(*profiles):
+        for number, profile in enumerate(profiles):
+            write_record(profile, tmp_path / f"measured/{number}.json")
+        record = compare([tmp_path / "measured"], report_dir=tmp_path / "report")
+        for name in ("report.html", "report.md"):
+            report = (tmp_path / "report" / name).read_text(encoding="utf-8").replace("&#39;", "'")
+            assert all(fact in report for fact in record.cascades)
+        return record.cascades
+
+    return facts
+
+
+def test_the_break_even_is_that_of_the_members_mean_times(facts):
+    small, large = pair()
+    cascade = cascade_profile(small, large, 0.7)
+    (fact,) = facts(small, large, cascade)
+    means = [float(np.mean(one.latency.samples_ms)) for one in (small, large, cascade)]
+    routed = share_below(small, 0.7)
+    assert 0 < routed < 1 - means[0] / means[1]
+    assert f"when it routes {(1 - means[0] / means[1]) * 100:.1f} % of the reviews" in fact
+    assert f"it routes fewer: {routed * 100:.1f} % of the test reviews" in fact
+    assert f"{means[0] + routed * means[1]:.2f} ms a review by these times, {means[2]:.2f} ms measured" in fact
+    assert f"less than {(1 - routed) * 100:.1f} % of the large one's time" in fact
+    assert f"(here {means[0] / means[1] * 100:.1f} %)" in fact
+    assert fact.startswith("tiny+big fp32+int8, made of tiny fp32 (") and "and big int8 (" in fact
+
+
+def test_one_that_routes_beyond_the_break_even_is_told(facts):
+    small, large = pair(small_ms=18.0)
+    assert "; it routes more: " in facts(small, large, cascade_profile(small, large, 0.9))[0]
+
+
+def test_a_small_member_that_is_slower_never_pays(facts):
+    small, large = pair(small_ms=30.0)
+    (fact,) = facts(small, large, cascade_profile(small, large))
+    assert "is never faster than its large member" in fact
+
+
+def test_without_both_members_or_measured_otherwise_nothing_is_said(facts, tmp_path):
+    small, large = pair()
+    cascade = cascade_profile(small, large)
+    assert facts(small, cascade) == []
+    elsewhere = large.model_copy(update={"hardware": RASPBERRY})
+    assert facts(small, elsewhere, cascade) == []
+    assert facts(small, large.model_copy(update={"threads": 1}), cascade) == []
+
+
+def test_each_machine_has_its_own_figures(facts):
+    here, there = pair(), pair(small_ms=9.0, machine=RASPBERRY)
+    found = facts(*here, cascade_profile(*here), *there, cascade_profile(*there))
+    assert [fact.split(":")[0] for fact in found] == [MACHINE["machine"], RASPBERRY["machine"]]
+    assert found[0].split("when it routes")[1] != found[1].split("when it routes")[1]
+
+
+def test_members_are_known_by_their_answers_not_by_their_names():
+    small, large = pair()
+    twin = profile_record("tiny-again", "fp32", accuracy=0.82, p50_ms=2.0)
+    cascade, *others = name_cells([cascade_profile(small, large), twin, large, small])
+    found = members_of(cascade, others)
+    assert (found.small.label, found.large.label) == ("tiny fp32", "big int8")
+    assert found.routed == pytest.approx(share_below(small, 0.7))
+    assert members_of(cascade, others[:2]) is None
+
+
+def test_labels_in_another_order_are_the_same_answers():
+    small, large = pair()
+    turned = large.predictions.model_copy(
+        update={
+            "labels": large.predictions.labels[::-1],
+            "probabilities": [row[::-1] for row in large.predictions.probabilities],
+            "truth": [1 - label for label in large.predictions.truth],
+        }
+    )
+    other = large.model_copy(update={"predictions": turned})
+    cascade, *others = name_cells([cascade_profile(small, large), other, small])
+    assert members_of(cascade, others).large.label == "big int8"
+
+
+def test_of_two_forms_alike_the_one_that_is_asked_where_the_other_is_unsure_is_the_large_one():
+    small = profile_record("tiny", accuracy=0.82, p50_ms=2.0)
+    large = profile_record("big", predictions=predictions(0.87, who="big"), p50_ms=20.0)
+    cascade, *others = name_cells([cascade_profile(small, large), large, small])
+    found = members_of(cascade, others)
+    assert (found.small.label, found.large.label) == ("tiny fp32", "big fp32")

@@ -1,0 +1,112 @@
+"""Energy, carbon, operations and the GEMM ceiling: columns that are there when some row has them."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from factories import profile_record, roofline
+
+from slmbench.compare import compare
+from slmbench.records import Row, write_record
+from slmbench.records.profile import Energy, GridFactor
+
+MEASURED = Energy(
+    joules_per_review=0.25, source="package counter (RAPL)", quality="measured", idle_watts=11.0, seconds=3.0,
+    reviews=90, grid=GridFactor(gco2e_per_kwh=360.0, source="360 gCO2e/kWh, as given"),
+)  # fmt: skip
+ESTIMATED = Energy(joules_per_review=0.5, source="TDP of the processor", quality="estimated")
+DARK = Energy(reason="the hypervisor hides the counters")
+
+
+@pytest.fixture
+def reported(tmp_path, without_matplotlib):
+    """Compare profiles; give the record and the reports by name."""
+
+    def reported(*profiles, **more):
+        for number, profile in enumerate(profiles):
+            write_record(profile, tmp_path / f"measured/{number}.json")
+        record = compare([tmp_path / "measured"], report_dir=tmp_path / "report", **more)
+        files = ("report.html", "report.md", "rows.csv")
+        return record, *((tmp_path / "report" / name).read_text(encoding="utf-8") for name in files)
+
+    return reported
+
+
+def test_energy_is_told_with_how_it_is_known(reported):
+    record, page, text, table = reported(
+        profile_record("meter", energy=MEASURED), profile_record("guess", energy=ESTIMATED), profile_record("dark")
+    )
+    assert 'data-value="250.0">250 (measured)</td>' in page and 'data-value="500.0">500 (estimated)</td>' in page
+    assert "| cold start ms | energy J per 1,000 | carbon g CO₂e per 1,000 |\n" in text
+    assert "| 250 (measured) | 0.0250 |\n" in text and "| 500 (estimated) | – |\n" in text and "| – | – |\n" in text
+    rows = {row["name"]: row for row in csv.DictReader(table.splitlines())}
+    assert (rows["meter"]["joules_per_review"], rows["meter"]["energy_quality"]) == ("0.25", "measured")
+    assert float(rows["meter"]["gco2e_per_review"]) == pytest.approx(0.25 / 3.6e6 * 360)
+    assert (rows["dark"]["joules_per_review"], rows["dark"]["gco2e_per_review"]) == ("", "")
+    for report in (page, text):
+        assert "less what the idle machine draws (" in report
+        assert "measured: package counter (RAPL)" in report and "estimated: TDP of the processor" in report
+        assert "360 gCO2e/kWh, as given" in report
+    assert "energy is estimated, not measured: guess fp32" in record.caveats
+
+
+def test_why_energy_is_not_known_is_a_caveat_and_the_column_is_left_out(reported):
+    record, page, text, _ = reported(profile_record(energy=DARK))
+    assert "energy is not known: all rows: the hypervisor hides the counters" in record.caveats
+    assert "J per 1,000" not in page and "J per 1,000" not in text
+    assert "the hypervisor hides the counters" in page and "the hypervisor hides the counters" in text
+
+
+def test_without_any_of_it_nothing_is_shown(reported):
+    record, page, text, _ = reported(profile_record())
+    for report in (page, text):
+        assert not any(word in report for word in ("GMACs", "GEMM", "J per 1,000", "CO₂e"))
+    assert not any("energy" in caveat for caveat in record.caveats)
+
+
+def test_what_a_row_reached_of_the_ceiling_stands_beside_its_operations(reported):
+    reached = roofline(2.4, 0.03, 400.0)
+    record, page, text, table = reported(profile_record(roofline=reached), profile_record("other", p50_ms=99))
+    assert record.rows[0].ceiling_reached == pytest.approx(2 * 2.4e9 / 0.03 / 400e9)
+    assert ">40.0</td>" in page and ">2.40</td>" in page and ">2.16</td>" in page
+    assert "40.0 % <small>of this machine's GEMM ceiling</small>" in page
+    assert "| of GEMM ceiling % | work GMACs | linear-only GMACs |\n" in text and "| 40.0 | 2.40 | 2.16 |\n" in text
+    for report in (page, text):
+        assert "This machine's GEMM ceilings: fp32 400 GFLOP/s (onnxruntime 1.20.1, 1,024 × 1,024, 2 threads)" in (
+            report.replace("&#39;", "'")
+        )
+        assert "of median length (221 tokens)" in report
+    (row,) = [row for row in csv.DictReader(table.splitlines()) if row["name"] == "minilm-l6"]
+    assert (float(row["macs"]), float(row["macs_linear"])) == (2.4e9, pytest.approx(2.16e9))
+
+
+def test_operations_without_a_ceiling_are_shown_alone(reported):
+    counted = roofline().model_copy(update={"ceilings": {}})
+    _, page, text, _ = reported(profile_record(roofline=counted))
+    assert "GMACs" in page and "GEMM" not in page and "GEMM" not in text
+
+
+def test_a_failed_row_is_as_wide_as_the_table(reported):
+    _, page, text, _ = reported(
+        profile_record(energy=MEASURED, roofline=roofline()), failures=[Row(name="big", failure="out of memory")]
+    )
+    assert 'colspan="14"' in page and page.count("</th>\n<th scope") >= 12
+    header = next(line for line in text.splitlines() if "| model |" in line)
+    failed = next(line for line in text.splitlines() if "failed: out" in line)
+    assert header.count("|") == failed.count("|")
+
+
+def test_a_front_over_energy(tmp_path):
+    for name, energy, p50_ms in (("slow", MEASURED, 30), ("quick", ESTIMATED, 3), ("dark", DARK, 1)):
+        write_record(profile_record(name, energy=energy, p50_ms=p50_ms), tmp_path / f"{name}.json")
+    record = compare([tmp_path], pareto=["p50", "energy"])
+    assert sorted(record.pareto) == ["quick fp32", "slow fp32"]
+    assert "not considered for the Pareto front, because energy is not known: dark fp32" in record.caveats
+
+
+def test_the_record_says_what_a_thousand_reviews_take():
+    document = json.loads(profile_record(energy=MEASURED).to_json())["energy"]
+    assert document["joules_per_1000"] == 250 and document["gco2e_per_1000"] == pytest.approx(0.025)
+    assert DARK.joules_per_1000 is None and ESTIMATED.gco2e_per_1000 is None
