@@ -61,7 +61,7 @@ class ProfileTable(Table):
     device: Literal["cpu"] = "cpu"
     backend: Literal["onnxruntime"] = "onnxruntime"
     threads: int | None = Field(default=None, ge=1)
-    processes: int = Field(default=3, ge=1)
+    processes: int = Field(default=5, ge=1)
     time_limit_s: float = Field(default=20.0, gt=0)
 
 
