@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 #: The fewest samples that have an interval of the median, and more than are needed.
 _LEAST_SAMPLES, _MOST_SAMPLES = 6, 200
-#: Calls before the first sample: memory is laid out, kernels are chosen.
-_WARM_UP = 2
+#: Calls that are not timed, so many at a time, until two such windows differ by no more than this: memory is laid
+#: out, kernels are chosen, a GPU raises its clock.
+_WARM_UP, _STABLE = 3, 0.05
 #: So many random numbers are drawn, and repeated until a matrix is full: drawing billions takes minutes.
 _DRAWN = 1 << 20
 
@@ -131,7 +134,7 @@ def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Ca
 
 
 def _time(call: Callable[[], object], device: torch.device, limit_s: float) -> list[float]:
-    """Return the times of calls in ms, for about as long as allowed.
+    """Return the times of calls in ms, for about as long as allowed, once they are steady or as much time is over.
 
     A model so slow that six calls take six times as long is cut short.
     """
@@ -141,19 +144,24 @@ def _time(call: Callable[[], object], device: torch.device, limit_s: float) -> l
         if device.type == "cuda":
             torch.cuda.synchronize()
 
+    def once() -> float:
+        start = time.perf_counter()
+        call()
+        finished()
+        return (time.perf_counter() - start) * 1e3
+
     samples: list[float] = []
     with torch.inference_mode():
-        for _ in range(_WARM_UP):
-            call()
-        finished()
+        began, before = time.perf_counter(), math.inf
+        while time.perf_counter() - began < limit_s:
+            now = statistics.median(once() for _ in range(_WARM_UP))
+            if abs(now - before) <= _STABLE * now:
+                break
+            before = now
         began = time.perf_counter()
         while len(samples) < _MOST_SAMPLES:
-            start = time.perf_counter()
-            call()
-            finished()
-            end = time.perf_counter()
-            samples.append((end - start) * 1e3)
-            spent = end - began
+            samples.append(once())
+            spent = time.perf_counter() - began
             if spent > limit_s and (len(samples) >= _LEAST_SAMPLES or spent > _LEAST_SAMPLES * limit_s):
                 break
     return samples

@@ -6,7 +6,7 @@ import difflib
 
 from slmbench.energy.codecarbon_data import grid_mixes, installed_version
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.records.profile import GridFactor
+from slmbench.records.energy import GridFactor
 
 
 def grid_factor(said: str) -> GridFactor:

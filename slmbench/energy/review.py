@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slmbench.energy.meter import EnergyMeter, least_seconds
-from slmbench.records.profile import Energy
+from slmbench.records.energy import Energy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

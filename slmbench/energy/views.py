@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from slmbench.records.profile import Energy
+    from slmbench.records.energy import Energy
 
 
 def energy_sentence(energy: Energy) -> str:

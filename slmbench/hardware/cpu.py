@@ -34,6 +34,12 @@ _PRESETS = {
     "avx2": ("avx2",),
     "arm64": ("asimd",),
 }
+#: Where Linux keeps the CPU time a container may use and the period that is for, both in one file (cgroup v2,
+#: https://docs.kernel.org/admin-guide/cgroup-v2.html) or in two (v1).
+QUOTAS: tuple[tuple[Path, Path | None], ...] = (
+    (Path("/sys/fs/cgroup/cpu.max"), None),
+    (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")),
+)
 
 
 @cache
@@ -74,12 +80,23 @@ def cpu_model() -> str:
 
 
 def usable_cores() -> int:
-    """Return the cores this process may run on: affinity where the system tells, else physical cores."""
+    """Return the cores this process may keep busy: affinity and a container's quota where the system tells."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity call
         allowed = psutil.cpu_count(logical=True) or 1
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed, _quota_of_container() or allowed))
+
+
+def _quota_of_container() -> int | None:
+    """Return how many whole cores' time a container may use; more threads would wait for the next period."""
+    for quota, period in QUOTAS:
+        try:
+            said = [word for path in (quota, period) if path for word in path.read_text(encoding="ascii").split()]
+            return max(1, int(said[0]) // int(said[1])) if int(said[0]) > 0 else None
+        except (OSError, ValueError, IndexError):  # not there, or "max"
+            continue
+    return None
 
 
 def _flags() -> list[str]:

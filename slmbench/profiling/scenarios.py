@@ -20,7 +20,8 @@ from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
-from slmbench.records.profile import Energy, ServerLoad, ServerTrial
+from slmbench.records.energy import Energy
+from slmbench.records.profile import ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 
 if TYPE_CHECKING:

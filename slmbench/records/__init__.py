@@ -9,12 +9,12 @@ from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLe
 from slmbench.records.bundles import find_bundles
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
+from slmbench.records.energy import Energy
 from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.predictions import Predictions
 from slmbench.records.profile import (
     ColdStart,
     Conditions,
-    Energy,
     GpuPeaks,
     Latency,
     Memory,

@@ -10,7 +10,7 @@ from factories import profile_record, roofline
 
 from slmbench.compare import compare
 from slmbench.records import Row, write_record
-from slmbench.records.profile import Energy, GridFactor
+from slmbench.records.energy import Energy, GridFactor
 
 MEASURED = Energy(
     joules_per_review=0.25, source="package counter (RAPL)", quality="measured", idle_watts=11.0, seconds=3.0,

@@ -13,7 +13,7 @@ from factories import ladder, profile_record, roofline, sweep_record
 
 from slmbench.compare import compare
 from slmbench.records import write_record
-from slmbench.records.profile import Energy
+from slmbench.records.energy import Energy
 
 REFERENCE = Path(__file__).parents[2] / "profiles/reference"
 SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9}

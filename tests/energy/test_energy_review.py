@@ -16,7 +16,7 @@ from slmbench.energy import (
 )
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint
-from slmbench.records.profile import Energy, GridFactor
+from slmbench.records.energy import Energy, GridFactor
 
 MEASURED = Reading(4.0, 100.0, "measured", "counters")
 

@@ -142,3 +142,25 @@ def test_a_system_that_does_not_tell(processor):
 
     assert cpu_model() == (platform.processor() or platform.machine())
     assert cpu_features() == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000"}, 1),
+        ({"cpu.max": "300000 100000"}, 3),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"quota": "200000", "period": "100000"}, 2),
+        ({"quota": "-1", "period": "100000"}, 8),
+        ({}, 8),
+    ],
+)
+def test_a_containers_quota_limits_the_cores(tmp_path, monkeypatch, files, cores):
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(cpu, "QUOTAS", ((tmp_path / "cpu.max", None), (tmp_path / "quota", tmp_path / "period")))
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(cpu.psutil, "cpu_count", lambda logical: 8)
+
+    assert usable_cores() == cores

@@ -1,0 +1,93 @@
+"""What study 003's models take for 953 reviews on this machine, with random weights: batch 1 and in batches.
+
+    python benchmarks/study_003_times.py [--device cuda] [--dtype bf16] [--models NAME ...] [--batch-size 32]
+                                         [--output profiles/reference/study-003]
+
+Reviews are 953 of IMDb, as many as the study's large models answered, with the lengths that BERT's tokenizer makes of
+them, cut at 512. Each model is built from its configuration and timed at every multiple of 32 tokens, the length that
+reviews are padded to; the sum over the reviews is what is printed. Tokenising is not in it. The large models read the
+review and score one token, a label's, where the study generated up to 20. A model that does not fit is a line with
+the arithmetic. Beside each stand the study's own seconds (Amazon reviews, most of them shorter; an A100 in fp32).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import Counter
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from slmbench.architectures import ArchitectureOptions, find_architecture, profile_architecture
+from slmbench.cascade.study_003 import LARGE_REVIEWS, SMALL_S, T5_S, UL2_S
+from slmbench.corpora import load_corpus
+from slmbench.errors import SlmbenchError
+from slmbench.hardware import hardware_fingerprint
+
+#: The models in the study's order, and its seconds on an A100 (``slmbench.cascade.study_003``; ELECTRA: its poster).
+STUDY_S = {
+    "distilbert-base-uncased": SMALL_S,
+    "google/electra-base-discriminator": 12.75,
+    "google/flan-t5-xxl": T5_S,
+    "google/flan-ul2": UL2_S,
+}
+#: Reviews are padded to multiples of so many tokens, and cut at so many.
+STEP, LONGEST = 32, 512
+
+
+def padded(lengths: list[int]) -> list[int]:
+    """Return the lengths that reviews are padded to."""
+    return [min(LONGEST, STEP * math.ceil(length / STEP)) for length in lengths]
+
+
+def batches(lengths: list[int], size: int) -> Counter[int]:
+    """Return how many batches there are of each padded length when reviews are sorted by length."""
+    ordered = sorted(padded(lengths))
+    return Counter(max(ordered[start : start + size]) for start in range(0, len(ordered), size))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="fp32")
+    parser.add_argument("--models", nargs="+", default=list(STUDY_S))
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--time-limit", type=float, default=2.0, help="seconds to sample a length for")
+    parser.add_argument("--output", type=Path)
+    said = parser.parse_args()
+
+    tokenizer = Tokenizer.from_file("exported/bert-tiny-imdb/tokenizer.json")
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    texts = load_corpus("imdb", test_size=LARGE_REVIEWS).test.texts
+    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
+    hardware = hardware_fingerprint()
+    where = hardware["machine"] if said.device == "cpu" else f"{said.device} of {hardware['machine']}"
+    print(f"{where}, {said.dtype}, {len(lengths)} reviews, random weights, seconds")
+    print(f"{'':36} {'batch 1':>9} {f'batch {said.batch_size}':>9} {'study (A100, fp32, batch 1)':>28}")
+    for name in said.models:
+        seconds = []
+        try:
+            for size in (1, said.batch_size):
+                counts = batches(lengths, size)
+                options = ArchitectureOptions(
+                    lengths=tuple(sorted(counts)),
+                    batch_size=size,
+                    device=said.device,
+                    dtype=said.dtype,
+                    time_limit_s=said.time_limit,
+                )
+                folder = said.output and said.output / f"batch-{size}"
+                record = profile_architecture(find_architecture(name), options, output=folder)
+                seconds.append(sum(counts[timing.tokens] * timing.p50_ms for timing in record.timings) / 1e3)
+        except SlmbenchError as error:
+            print(f"{name:36} {error}")
+            continue
+        published = STUDY_S.get(name)
+        print(f"{name:36} {seconds[0]:>9.2f} {seconds[1]:>9.2f} {published if published else '–':>28}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

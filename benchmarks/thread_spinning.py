@@ -1,0 +1,69 @@
+"""How long onnxruntime's threads spin after an answer, and what that does to two bundles timed in turns.
+
+    python benchmarks/thread_spinning.py [BUNDLE] [--form int8]
+
+Two processes of one form are asked in turns, four reviews each; between turns nobody is asked for a while. Printed
+are the CPU time that a process burns after its answer, and how far single ratios of the two, which are equal, are apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from slmbench.hardware import usable_cores
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.workload import choose_workload
+from slmbench.progress import SILENT
+from slmbench.records import BundleRecord, read_record
+
+REVIEWS, TURN = 120, 4
+PAUSES_MS = (0, 10, 30, 60)
+
+
+def cpu_ms(pid: int) -> float:
+    """Return the CPU time of a process's threads so far, from Linux's scheduler."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
+    parser.add_argument("--form", default="int8")
+    said = parser.parse_args()
+    record = read_record(BundleRecord, said.bundle / "bundle.json")
+    texts = choose_workload(record, said.bundle, SILENT).texts
+    task = {"bundle": str(said.bundle), "form": said.form, "threads": usable_cores(), "texts": texts}
+    with MeasuredProcess(task) as first, MeasuredProcess(task) as second:
+        for process in (first, second):
+            process.ask({"do": "single", "rows": list(range(50))})
+        burnt = []
+        for row in range(10):
+            time.sleep(0.3)
+            first.ask({"do": "single", "rows": [row]})
+            before = cpu_ms(first.pid)
+            time.sleep(0.3)
+            burnt.append(cpu_ms(first.pid) - before)
+        print(f"{said.bundle} {said.form}, {usable_cores()} threads")
+        print(f"CPU time after an answer: median {np.median(burnt):.0f} ms, largest {max(burnt):.0f} ms")
+        for pause in PAUSES_MS:
+            taken: tuple[list[float], list[float]] = ([], [])
+            for start in range(0, REVIEWS, TURN):
+                for process, ms in zip((first, second), taken, strict=True):
+                    rows = list(range(start, start + TURN))
+                    ms += process.ask({"do": "single", "rows": rows, "lead": True})["ms"]
+                    time.sleep(pause / 1e3)
+            ratios = np.log(np.array(taken[0]) / np.array(taken[1]))
+            print(
+                f"pause {pause:2} ms: medians {np.median(taken[0]):.3g} and {np.median(taken[1]):.3g} ms,"
+                f" single ratios differ by {100 * (np.exp(ratios.std()) - 1):.0f} % (one standard deviation)"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Energy of a review as a profile holds it: how it is known, and the carbon that it stands for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import computed_field
+
+from slmbench.records.base import Part
+
+JOULES_PER_KWH = 3.6e6
+
+
+class GridFactor(Part):
+    """How much carbon a kilowatt-hour stands for where the machine stands."""
+
+    gco2e_per_kwh: float
+    #: Where the figure is from.
+    source: str
+
+    def gco2e(self, joules: float) -> float:
+        """Return the grams of CO2 equivalent of so much energy."""
+        return joules / JOULES_PER_KWH * self.gco2e_per_kwh
+
+
+class Energy(Part):
+    """Energy per review, idle power subtracted; ``None`` with a ``reason`` where nothing is known.
+
+    ``quality`` says whether counters were read or CPU time was multiplied by a processor's design power.
+    """
+
+    joules_per_review: float | None = None
+    source: str | None = None
+    quality: Literal["measured", "estimated"] | None = None
+    reason: str | None = None
+    #: How long the reviews under the meter took, and how many they were.
+    seconds: float | None = None
+    reviews: int = 0
+    #: What was subtracted; ``None`` of an estimate, which has no idle part.
+    idle_watts: float | None = None
+    #: As said by ``--grid``.
+    grid: GridFactor | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def joules_per_1000(self) -> float | None:
+        """Energy of 1,000 reviews."""
+        return None if self.joules_per_review is None else 1000 * self.joules_per_review
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def gco2e_per_1000(self) -> float | None:
+        """Grams of CO2 equivalent of 1,000 reviews, where a grid is named."""
+        if self.grid is None or self.joules_per_1000 is None:
+            return None
+        return self.grid.gco2e(self.joules_per_1000)
