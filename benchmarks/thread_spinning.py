@@ -3,7 +3,8 @@
     python benchmarks/thread_spinning.py [BUNDLE] [--form int8]
 
 Two processes of one form are asked in turns, four reviews each; between turns nobody is asked for a while. Printed
-are the CPU time that a process burns after its answer, and how far single ratios of the two, which are equal, are apart.
+are the CPU time that a process burns after its answer, and how far single ratios of the two, which are equal, lie
+apart.
 """
 
 from __future__ import annotations
