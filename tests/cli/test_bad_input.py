@@ -87,7 +87,7 @@ def _(here):
     return (*TRAIN, "--device", "tpu")
 
 
-@mistake("unknown device to measure on", r"--device tpu: bundles are measured on cpu", 2)
+@mistake("unknown device to measure on", r"--device tpu: choose among cpu, cuda", 2)
 def _(here):
     return ("profile", "bundle", "--device", "tpu")
 

@@ -101,6 +101,7 @@ def test_a_curve(two, monkeypatch):
     assert "one at a time" in shown.stdout and " is best: " in shown.stdout
 
 
+@pytest.mark.slow
 def test_a_run_in_torch(here, tiny_run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     shutil.copytree(tiny_run, here / "runs/tiny")

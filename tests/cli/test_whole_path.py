@@ -215,6 +215,7 @@ def test_people_get_a_table_and_quiet_gets_nothing(path, monkeypatch, command):
 
 def test_people_get_a_table_of_profiles(path, monkeypatch, tmp_path):
     monkeypatch.chdir(path[0])
+    monkeypatch.setenv("COLUMNS", "120")
 
     shown = run("profile", "--form", "int8", "--processes", "1", "--time-limit", "0.1", "-o", tmp_path / "p")
 
