@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError
+from slmbench.roofline.child import THREAD_VARIABLES
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,7 +45,7 @@ class MeasuredProcess:
         """
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         # Only what the worker is told limits its threads, not a variable left in the user's shell.
-        environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        environment = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
         request = json.dumps(task) + "\n"
         began = time.perf_counter()
         self._child = subprocess.Popen(

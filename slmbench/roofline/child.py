@@ -12,7 +12,7 @@ from typing import Any
 from slmbench.errors import SlmbenchError
 
 #: What the numeric libraries read when they are loaded; a variable left in the user's shell must not decide.
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -37,7 +37,7 @@ def ask_child(module: str, request: dict[str, Any], *, what: str, threads: int, 
     Raises:
         SlmbenchError: It failed, was killed, or did not answer in time.
     """
-    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     try:
         done = subprocess.run(
             [sys.executable, "-m", module],
