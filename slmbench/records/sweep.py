@@ -128,8 +128,9 @@ class SweepRecord(Record):
         others = [point for point in self.points if point is not best]
         equal = [self.name_of(point.value) for point in others if point.overlaps(best)]
         slowest = max((point.p50_ms for point in others), default=best.p50_ms)
+        verb = "are" if self.axis == "threads" and best.value > 1 else "is"
         found = (
-            f"{self.name_of(best.value)} is best: {best.p50_ms:.3g} ms a review,"
+            f"{self.name_of(best.value)} {verb} best: {best.p50_ms:.3g} ms a review,"
             f" {best.reviews_per_second:,.0f} reviews a second, {slowest / best.p50_ms:.2f}× as fast as the slowest"
         )
         return found + (f"; not told apart from it: {', '.join(equal)}" if equal else "")

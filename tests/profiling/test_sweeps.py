@@ -95,7 +95,7 @@ def test_every_number_of_threads_gets_a_process_of_its_own(bundle, tmp_path, ima
     assert [process.task["threads"] for process in made] == [1, 2, 4, 6, 6, 4, 2, 1, 1, 2, 4, 6]
     assert record.best == 4
     assert record.threads is None
-    assert record.sentence.startswith("4 threads is best: 3 ms a review")
+    assert record.sentence.startswith("4 threads are best: 3 ms a review")
 
 
 def test_settings_that_cannot_be_told_apart_are_named(bundle, tmp_path, imagined, monkeypatch):
