@@ -115,7 +115,7 @@ def _fill(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> N
     model.to(device)  # the buffers
 
 
-def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Callable[[], object]:
+def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Callable[[], torch.Tensor]:
     """Return the call that is timed: token ids in, logits of a label or of one generated token out."""
     import torch
 
@@ -133,22 +133,17 @@ def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Ca
     return lambda: model(input_ids=ids, **inputs).logits
 
 
-def _time(call: Callable[[], object], device: torch.device, limit_s: float) -> list[float]:
+def _time(call: Callable[[], torch.Tensor], device: torch.device, limit_s: float) -> list[float]:
     """Return the times of calls in ms, for about as long as allowed, once they are steady or as much time is over.
 
     A model so slow that six calls take six times as long is cut short.
     """
     import torch
 
-    def finished() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+    from slmbench.gpu.forward import forward_ms
 
     def once() -> float:
-        start = time.perf_counter()
-        call()
-        finished()
-        return (time.perf_counter() - start) * 1e3
+        return forward_ms(lambda _: call(), [{}], device.type)[0]
 
     samples: list[float] = []
     with torch.inference_mode():
