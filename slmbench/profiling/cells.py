@@ -174,6 +174,16 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
     return cells
 
 
+def check_output(output: Path) -> None:
+    """Check, before anything is timed, that records can be put there.
+
+    Raises:
+        UsageError: It is a file.
+    """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file, not a folder")
+
+
 def measure_each(
     cells: Iterable[C], measure: Callable[[C], R], failed: Callable[[C, SlmbenchError], None] | None
 ) -> Iterator[R]:
@@ -242,10 +252,13 @@ def finished_profile(cell: AnyCell, options: ProfileOptions, output: Path) -> Pa
 
 def profile_name(cell: AnyCell, options: ProfileOptions) -> str:
     """Return the name of a cell's record, which is also its file's."""
-    threads = options.threads or usable_cores()
     machine = hardware_fingerprint()["fingerprint"][:8]
-    setting = f"{options.backend}-{options.device}-{threads}t"
-    return f"{cell.folder.resolve().name}.{cell.form}.{setting}{_scenario_suffix(options)}.{machine}"
+    return f"{cell.folder.resolve().name}.{cell.form}.{setting_name(options)}{_scenario_suffix(options)}.{machine}"
+
+
+def setting_name(options: ProfileOptions) -> str:
+    """Return what names of records say of backend, device and threads."""
+    return f"{options.backend}-{options.device}-{options.threads or usable_cores()}t"
 
 
 def _scenario_suffix(options: ProfileOptions) -> str:

@@ -111,6 +111,20 @@ def conditions_of(seen: Sequence[Seen]) -> Conditions:
     )
 
 
+def why_unsteady(conditions: Conditions, hardware: dict[str, Any], *, suspected: bool) -> list[str]:
+    """Return a warning that names the causes, when something looked unsteady or others used the CPU; else nothing.
+
+    Args:
+        conditions: What was seen while it was taken.
+        hardware: The machine's fingerprint.
+        suspected: Whether the samples themselves looked unsteady.
+    """
+    others = _largest(conditions.others_share)
+    if not suspected and (others is None or others <= NOTABLE_SHARE):
+        return []
+    return [f"why it may be unsteady: {'; '.join(causes(conditions, hardware))}"]
+
+
 def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
     """Return phrases that name what made a measurement unsteady, the likeliest first; never none.
 
@@ -118,8 +132,7 @@ def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
         conditions: What was seen while it was taken.
         hardware: The machine's fingerprint.
     """
-    others = max((share for share in conditions.others_share if share is not None), default=None)
-    steal = max((share for share in conditions.steal_share if share is not None), default=None)
+    others, steal = _largest(conditions.others_share), _largest(conditions.steal_share)
     clocks = [clock for pair in conditions.clock_mhz if pair for clock in pair]
     found = []
     if others is not None and others > NOTABLE_SHARE:
@@ -137,3 +150,7 @@ def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
         unseen = f", though {' and '.join(blind)} cannot be read here" if blind else ""
         found.append(f"nothing that can be seen explains it{unseen}")
     return found
+
+
+def _largest(shares: Sequence[float | None]) -> float | None:
+    return max((share for share in shares if share is not None), default=None)

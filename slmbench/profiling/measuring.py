@@ -9,10 +9,18 @@ import numpy as np
 import psutil
 
 from slmbench.energy import find_sources, grid_factor
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.profiling.cells import AnyCell, ProfileOptions, find_cells, measure_each, profile_key, profile_name
-from slmbench.profiling.conditions import NOTABLE_SHARE, causes, conditions_of
+from slmbench.profiling.cells import (
+    AnyCell,
+    ProfileOptions,
+    check_output,
+    find_cells,
+    measure_each,
+    profile_key,
+    profile_name,
+)
+from slmbench.profiling.conditions import conditions_of, why_unsteady
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.served import check_served, served_warning
 from slmbench.profiling.subjects import Subject, describe_bundle
@@ -71,8 +79,7 @@ def profile(
     """
     options = options or ProfileOptions()
     options.check()
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file, not a folder")
+    check_output(output)
     in_torch = options.backend == "torch"
     cells: Sequence[AnyCell] = find_run_cells(bundles, options) if in_torch else find_cells(bundles, options)
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
@@ -214,8 +221,4 @@ def _stability_warnings(measured: Measured, conditions: Conditions, hardware: di
     medians = [float(np.median(process)) for process in measured.latency_ms]
     if len(medians) > 1 and max(medians) > 1.1 * min(medians):
         warnings.append(f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %")
-    others = max((share for share in conditions.others_share if share is not None), default=0.0)
-    if warnings or measured.note or others > NOTABLE_SHARE:
-        reasons = causes(conditions, hardware)
-        warnings.append(f"why it may be unsteady: {'; '.join(reasons)}")
-    return warnings
+    return warnings + why_unsteady(conditions, hardware, suspected=bool(warnings or measured.note))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, ProfileOptions, find_cells, measure_each, profile_name
+from slmbench.profiling.cells import Cell, ProfileOptions, check_output, find_cells, measure_each, profile_name
 from slmbench.profiling.conditions import Seen, Watch, conditions_of
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample, warm_up
@@ -66,6 +66,7 @@ def sweep(
         raise UsageError(f"--sweep {axis}: choose among {', '.join(AXES)}")
     if options.scenario != "single":
         raise UsageError(f"--sweep goes without --scenario {options.scenario}")
+    check_output(output)
     cells = find_cells(bundles, options)
     for record in measure_each(cells, lambda cell: measure_curve(cell, known, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")

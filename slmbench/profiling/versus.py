@@ -18,8 +18,8 @@ import numpy as np
 from slmbench.edge.runtime import BundleFiles
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, find_cells
-from slmbench.profiling.conditions import NOTABLE_SHARE, Watch, causes, conditions_of, wait_until_idle
+from slmbench.profiling.cells import Cell, check_output, find_cells, setting_name
+from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import LEAST_SAMPLES, closed, warm_up
 from slmbench.profiling.workload import choose_workload
@@ -78,8 +78,7 @@ def versus(
     options.check()
     if options.scenario != "single":
         raise UsageError(f"--against measures reviews one at a time: leave out --scenario {options.scenario}")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file, not a folder")
+    check_output(output)
     cells = [find_contestant(text, options) for text in (first, second)]
     # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
@@ -101,11 +100,10 @@ def versus(
     note = None
     if not closed(_ratios(pairs[0].first_ms, pairs[0].second_ms), PRECISION):
         note = f"the interval of the ratio did not close to ±{PRECISION:.0%} in the first pair within the time limit"
-    if warnings or max((share for share in conditions.others_share if share is not None), default=0) > NOTABLE_SHARE:
-        warnings.append(f"why it may be unsteady: {'; '.join(causes(conditions, hardware))}")
+    warnings += why_unsteady(conditions, hardware, suspected=bool(warnings))
     names = "-vs-".join(f"{cell.folder.resolve().name}.{cell.form}" for cell in cells)
     record = VersusRecord(
-        name=f"{names}.{options.backend}-{options.device}-{threads}t.{hardware['fingerprint'][:8]}",
+        name=f"{names}.{setting_name(options)}.{hardware['fingerprint'][:8]}",
         command=list(command),
         first=_contestant(cells[0], options),
         second=_contestant(cells[1], options),

@@ -162,3 +162,12 @@ def test_real_processes_and_their_picture(tiny_bundle, tmp_path, axis):
 def test_curves_that_there_are_not(tiny_bundle, axis, options, says):
     with pytest.raises(UsageError, match=says):
         list(sweep([tiny_bundle], axis, options))
+
+
+def test_a_file_is_no_place_for_curves_and_nothing_is_timed(tiny_bundle, tmp_path, monkeypatch):
+    (tmp_path / "curves").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(sweeps, "measure_curve", lambda *_: pytest.fail("it was timed"))
+
+    with pytest.raises(UsageError, match="curves is a file, not a folder"):
+        list(sweep([tiny_bundle], "length", ProfileOptions(), output=tmp_path / "curves"))
+    assert (tmp_path / "curves").read_text(encoding="utf-8") == "mine"
