@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from slmbench.compare.formatting import MEGABYTE, listing
+from slmbench.compare.formatting import MEGABYTE, listing, scaled
 from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ class Axis:
         return -value if value is not None and self.better == "more" else value
 
 
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
 def _megabytes(value: int | None) -> float | None:
     return None if value is None else value / MEGABYTE
 
@@ -54,8 +50,8 @@ def _accuracy_interval(row: Row) -> Interval | None:
 
 
 _AXES = (
-    Axis("accuracy", "accuracy, %", "more", lambda row: _scaled(row.accuracy, 100), _accuracy_interval, False),
-    Axis("macro-f1", "macro-F1, %", "more", lambda row: _scaled(row.macro_f1, 100), logarithmic=False),
+    Axis("accuracy", "accuracy, %", "more", lambda row: scaled(row.accuracy, 100), _accuracy_interval, False),
+    Axis("macro-f1", "macro-F1, %", "more", lambda row: scaled(row.macro_f1, 100), logarithmic=False),
     Axis("p50", "median latency of one review, ms", "less", lambda row: row.p50_ms, lambda row: row.p50_ci95_ms),
     Axis("p95", "95th percentile of the latency, ms", "less", lambda row: row.p95_ms, lambda row: row.p95_ci95_ms),
     Axis(
@@ -68,7 +64,7 @@ _AXES = (
     Axis("memory", "peak memory, MB", "less", lambda row: _megabytes(row.peak_bytes)),
     Axis("size", "size on disk, MB", "less", lambda row: _megabytes(row.size_bytes)),
     Axis("cold-start", "cold start, ms", "less", lambda row: row.cold_start_ms),
-    Axis("energy", "energy, J per 1,000 reviews", "less", lambda row: _scaled(row.joules_per_review, 1000)),
+    Axis("energy", "energy, J per 1,000 reviews", "less", lambda row: scaled(row.joules_per_review, 1000)),
 )
 #: Every axis by name, in the order in which plots offer them.
 AXES = {axis.name: axis for axis in _AXES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slmbench.compare.formatting import three_digits
+from slmbench.compare.formatting import scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,16 +38,12 @@ class Column:
         return f"{three_digits(value)} ({remark})" if remark else three_digits(value)
 
 
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
 COLUMNS = (
-    Column("energy", "J per 1,000", lambda row: _scaled(row.joules_per_review, 1e3), lambda row: row.energy_quality),
-    Column("carbon", "g CO₂e per 1,000", lambda row: _scaled(row.gco2e_per_review, 1e3)),
-    Column("of GEMM ceiling", "%", lambda row: _scaled(row.ceiling_reached, 100)),
-    Column("work", "GMACs", lambda row: _scaled(row.macs, 1e-9)),
-    Column("linear-only", "GMACs", lambda row: _scaled(row.macs_linear, 1e-9)),
+    Column("energy", "J per 1,000", lambda row: scaled(row.joules_per_review, 1e3), lambda row: row.energy_quality),
+    Column("carbon", "g CO₂e per 1,000", lambda row: scaled(row.gco2e_per_review, 1e3)),
+    Column("of GEMM ceiling", "%", lambda row: scaled(row.ceiling_reached, 100)),
+    Column("work", "GMACs", lambda row: scaled(row.macs, 1e-9)),
+    Column("linear-only", "GMACs", lambda row: scaled(row.macs_linear, 1e-9)),
 )
 
 

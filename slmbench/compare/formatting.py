@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
+def scaled(value: float | None, factor: float) -> float | None:
+    """Return a value in another unit; what is not known stays so."""
+    return None if value is None else value * factor
+
+
 def percent(fraction: float) -> str:
     """Write a fraction as a percentage with one decimal: ``86.4 %``."""
     return f"{fraction * 100:.1f} %"

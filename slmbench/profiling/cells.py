@@ -131,6 +131,10 @@ class Cell:
         """What a key holds of it."""
         return {"bundle": self.bundle.key, "file": self.bundle.forms[self.form].sha256}
 
+    def backend(self, options: ProfileOptions) -> str:
+        """Return what runs it, as records name it: a bundle without an ONNX file has one of its own."""
+        return options.backend if self.bundle.needs_onnxruntime else "numpy"
+
     def task(self, options: ProfileOptions) -> dict[str, Any]:
         """Return what the worker is told, but for the texts."""
         return {

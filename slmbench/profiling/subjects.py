@@ -62,7 +62,7 @@ def describe_bundle(cell: Cell, options: ProfileOptions, progress: Progress) -> 
     return Subject(
         task={**task, "texts": workload.texts},
         workload=workload,
-        backend=options.backend if bundle.needs_onnxruntime else "numpy",
+        backend=cell.backend(options),
         threads=task["threads"] if bundle.needs_onnxruntime else 1,
         labels=bundle.labels,
         accepted=form.accepted,

@@ -107,7 +107,7 @@ def measure_curve(
         command=list(command),
         bundle=cell.bundle.name,
         form=cell.form,
-        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
+        backend=cell.backend(options),
         device=options.device,
         threads=None if axis == "threads" else task["threads"],
         axis=axis,

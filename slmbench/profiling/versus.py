@@ -190,7 +190,7 @@ def _contestant(cell: Cell, options: ProfileOptions) -> Contestant:
     return Contestant(
         bundle=cell.bundle.name,
         form=cell.form,
-        backend=options.backend if cell.bundle.needs_onnxruntime else "numpy",
+        backend=cell.backend(options),
         size_bytes=form.bytes + cell.bundle.shared_bytes,
         sha256=form.sha256,
     )
