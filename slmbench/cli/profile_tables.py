@@ -8,6 +8,7 @@ from rich.text import Text
 
 from slmbench.energy import energy_sentence
 from slmbench.evaluation.views import plain_table
+from slmbench.records.sweep import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from slmbench.records import ProfileRecord
     from slmbench.records.sweep import SweepRecord
-    from slmbench.records.tuning import TuningRecord
+    from slmbench.records.tuning import Candidate, TuningRecord
     from slmbench.records.versus import VersusRecord
     from slmbench.statistics import Interval
 
@@ -93,26 +94,43 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
     table = plain_table("form", "provider", "threads", "ms a review [95 %]", title=f"bundle {record.bundle}")
     for column in table.columns[2:]:
         column.justify = "right"
-    for candidate in sorted(record.candidates, key=lambda one: one.p50_ms or float("inf")):
-        setting, p50 = candidate.setting, candidate.p50_ms
+    measured = [candidate for candidate in record.candidates if candidate.processes_ms]
+    for candidate in sorted(measured, key=lambda one: one.p50_ms or float("inf")):
+        setting = candidate.setting
         table.add_row(
             setting.form + (" ★" if setting == record.chosen else ""),
             setting.provider,
             str(setting.threads),
-            "–" if p50 is None else f"{p50:.3g}{_bounds(candidate.ci95_ms)}",
+            f"{candidate.p50_ms:.3g}{_bounds(candidate.ci95_ms)}",
         )
-    budgets = plain_table("batches", "reviews/s")
-    budgets.columns[1].justify = "right"
+    budgets = plain_table("batches", "reviews/s", "other labels")
+    for column in budgets.columns[1:]:
+        column.justify = "right"
+    labels = {one.value: one for one in record.budget_labels}
     for point in record.batches:
         name = f"{point.value:,} tokens" if point.value else "one at a time"
-        budgets.add_row(name, f"{point.reviews_per_second:,.0f}")
-    failures = [f"{one.setting.title}: {one.failure}" for one in record.candidates if one.failure]
+        mark = " ★" if point.value == (record.batch_tokens or ONE_AT_A_TIME) else ""
+        found = labels.get(point.value)
+        other = f"{found.served.differing} of {found.served.reviews}" if found else ""
+        budgets.add_row(
+            name + mark, f"{point.reviews_per_second:,.0f}", other + (", too many" if found and found.refused else "")
+        )
     return [
         table,
         budgets,
         Text(record.sentence, style="bold"),
-        *(Text(failure, style="red") for failure in failures),
+        *(Text(warning, style="dim") for warning in record.warnings),
+        *(Text(failure, style="red") for failure in _failures(record.candidates)),
     ]
+
+
+def _failures(candidates: Sequence[Candidate]) -> list[str]:
+    """Return each reason once, with the settings that failed for it."""
+    reasons: dict[str, list[str]] = {}
+    for one in candidates:
+        if one.failure:
+            reasons.setdefault(one.failure, []).append(one.setting.title)
+    return [f"{', '.join(settings)}: {reason}" for reason, settings in reasons.items()]
 
 
 def _gpu_megabytes(record: ProfileRecord) -> str | None:

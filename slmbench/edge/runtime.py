@@ -391,8 +391,7 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
     """Load a model for a provider; what the provider cannot run of it, onnxruntime runs on the CPU."""
     import onnxruntime
 
-    name, remedy = PROVIDERS[provider]
-    missing = SlmbenchError(f"onnxruntime cannot use {provider} here: {remedy}")
+    name = PROVIDERS[provider][0]
     options = onnxruntime.SessionOptions()
     # Errors, and of a provider not even those: that it did not load is said below, in one sentence.
     options.log_severity_level = 3 if provider == "cpu" else 4
@@ -407,31 +406,41 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
         if provider == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # finds CUDA where pip put it
     elif provider == "openvino":
-        options.add_provider_for_devices([_openvino_cpu(onnxruntime, name, missing)], settings)
+        options.add_provider_for_devices([openvino_device()], settings)
         providers = []
     else:
-        raise missing
+        raise _missing(provider)
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=providers or None)
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
         raise SlmbenchError(f"onnxruntime cannot load {model}: {str(error).splitlines()[0]}") from None
     if name not in session.get_providers():  # it falls back to the CPU without a word
-        raise missing
+        raise _missing(provider)
     return session
 
 
-def _openvino_cpu(onnxruntime: Any, name: str, missing: SlmbenchError) -> Any:
-    """Return the CPU as a device of the OpenVINO plugin."""
+def _missing(provider: str) -> SlmbenchError:
+    return SlmbenchError(f"onnxruntime cannot use {provider} here: {PROVIDERS[provider][1]}")
+
+
+def openvino_device() -> Any:
+    """Return the CPU as a device of onnxruntime's OpenVINO plugin.
+
+    Raises:
+        SlmbenchError: The plugin is not installed, or has no device on this machine.
+    """
+    import onnxruntime
+
     try:
         plugin = importlib.import_module("onnxruntime_ep_openvino")
     except ImportError:
-        raise missing from None
+        raise _missing("openvino") from None
     # Once a process; what is wrong with a plugin that cannot be registered shows in that it has no device.
     with suppress(Exception):
         onnxruntime.register_execution_provider_library("openvino", plugin.get_library_path())
     for device in onnxruntime.get_ep_devices():
-        if device.ep_name == name and device.ep_metadata.get("ov_device") == "CPU":
+        if device.ep_name == PROVIDERS["openvino"][0] and device.ep_metadata.get("ov_device") == "CPU":
             return device
     raise SlmbenchError(
         "onnxruntime-ep-openvino has no device here, it serves Intel processors only:"

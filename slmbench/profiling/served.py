@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 from slmbench.records import Served
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slmbench.profiling.scenarios import Measured
     from slmbench.profiling.subjects import Subject
+    from slmbench.records import Predictions
+
+#: Share of other labels that a setting may give and still count as the form that was exported: the loss of accuracy
+#: that an export accepts unless told otherwise, which so many other labels could cost at the most. Our choice.
+MOST_DIFFERING = 0.01
 
 
 def check_served(measured: Measured, subject: Subject) -> Served | None:
-    """Count the reviews that got another label than the predictions have for them.
-
-    A label whose probability is as large as the largest is the same answer: probabilities are kept with six decimals.
+    """Count the reviews that got another label, while a form was profiled, than its accuracy was computed from.
 
     Args:
         measured: What the processes answered.
@@ -27,19 +32,47 @@ def check_served(measured: Measured, subject: Subject) -> Served | None:
     Returns:
         ``None`` where labels were not kept (other scenarios), and where words were timed instead of reviews.
     """
-    row_ids, predictions = subject.workload.row_ids, subject.predictions
+    row_ids = subject.workload.row_ids
     if row_ids is None or not measured.labels:
         return None
-    columns = [predictions.labels.index(label) for label in subject.labels]
+    return count_differing(measured.labels, subject.labels, row_ids, subject.predictions)
+
+
+def count_differing(
+    given_labels: Sequence[Sequence[int]], labels: Sequence[str], row_ids: Sequence[str], predictions: Predictions
+) -> Served:
+    """Count the reviews that got another label than the predictions have for them.
+
+    A label whose probability is as large as the largest is the same answer: probabilities are kept with six decimals.
+
+    Args:
+        given_labels: The number of the label given to review ``i % reviews``, one list a process.
+        labels: Label names, in the order of those numbers.
+        row_ids: Of the reviews.
+        predictions: What they are held against; reviews that are not in it are not counted.
+    """
+    columns = [predictions.labels.index(label) for label in labels]
     known = dict(zip(predictions.row_ids, predictions.probabilities, strict=True))
     given = {
         (row_ids[number % len(row_ids)], columns[label])
-        for process in measured.labels
+        for process in given_labels
         for number, label in enumerate(process)
         if row_ids[number % len(row_ids)] in known
     }
     differing = {row_id for row_id, column in given if known[row_id][column] < max(known[row_id])}
     return Served(reviews=len({row_id for row_id, _ in given}), differing=len(differing))
+
+
+def answers_otherwise(served: Served) -> bool:
+    """Say whether more reviews got another label than :data:`MOST_DIFFERING` allows, chance left aside.
+
+    An exact binomial test at 5 %: two of ten reviews are too many, five of two hundred are not.
+    """
+    if not served.reviews:
+        return False
+    from scipy.stats import binomtest
+
+    return bool(binomtest(served.differing, served.reviews, MOST_DIFFERING, alternative="greater").pvalue < 0.05)
 
 
 def served_warning(served: Served | None, subject: Subject) -> list[str]:

@@ -2,7 +2,8 @@
 
 Every candidate gets a fresh process a round, in turns, the order reversed from round to round, so that a slow minute
 does not fall on one of them; after each round those far behind the fastest are given up (successive halving without
-the halving: Jamieson & Talwalkar, AISTATS 2016). The winner is then tried with every token budget.
+the halving: Jamieson & Talwalkar, AISTATS 2016). What answers otherwise than the form that was exported is given up,
+too. The winner is then tried with every token budget, and held against the untuned bundle in turns.
 """
 
 from __future__ import annotations
@@ -14,31 +15,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.edge.runtime import BundleFiles, openvino_device
 from slmbench.edge.tuned import tuning_path
 from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.cells import ProfileOptions, find_cells
-from slmbench.profiling.conditions import Seen, conditions_of
+from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample
+from slmbench.profiling.served import answers_otherwise, count_differing
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
+from slmbench.profiling.versus import PAIRS, measure_pair
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import write_record
-from slmbench.records.tuning import Candidate, Setting, TuningRecord
+from slmbench.records.sweep import ONE_AT_A_TIME
+from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningRecord, fastest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.profiling.cells import Cell
+    from slmbench.profiling.workload import Workload
     from slmbench.progress import Progress
     from slmbench.records import BundleRecord
+    from slmbench.records.sweep import SweepPoint
+    from slmbench.records.versus import ProcessPair
 
-ROUNDS = 3
+#: As many as the processes of a profile, and for the same reason: they differ more than the samples of one.
+ROUNDS = 5
 #: A candidate slower than the fastest of a round by more than this factor is given up.
 HOPELESS = 1.25
-#: Share of the time that goes to single reviews; the rest is for token budgets.
-SINGLE_SHARE = 0.6
+#: Shares of the time: single reviews with every setting, token budgets with the winner, winner against untuned.
+SINGLE_SHARE, BUDGET_SHARE, UNTUNED_SHARE = 0.5, 0.3, 0.2
 
 
 def tune(
@@ -46,7 +55,9 @@ def tune(
 ) -> TuningRecord:
     """Find the fastest way to run a bundle here, and keep it where the edge runtime finds it.
 
-    Only forms that the export accepted are tried: what is fast must not be wrong.
+    What is fast must not be wrong: only forms that the export accepted are tried, and neither a setting nor a token
+    budget is chosen that gives other labels than those the form's accuracy was computed from
+    (:func:`slmbench.profiling.served.answers_otherwise`; it takes the corpus's reviews).
 
     Args:
         bundle: The bundle's folder.
@@ -72,38 +83,53 @@ def tune(
     workload = choose_workload(record, accepted[0].folder, progress)
     task = {"bundle": str(accepted[0].folder), "texts": workload.texts}
     seen: list[Seen] = []
-    candidates = _single(task, settings_of(accepted), time_limit_s * SINGLE_SHARE, seen, progress)
-    best = min((one for one in candidates if len(one.processes_ms) == ROUNDS), key=_median, default=None)
-    if best is None:
-        raise SlmbenchError(f"no candidate could be measured: {'; '.join(filter(None, map(_failure, candidates)))}")
-    limits = replace(options, time_limit_s=time_limit_s * (1 - SINGLE_SHARE))
+    settings = settings_of(accepted, progress)
+    candidates = _single(task, settings, record, workload, time_limit_s * SINGLE_SHARE, seen, progress)
+    try:
+        best = fastest_of(candidates, ROUNDS).setting
+    except ValueError:
+        reasons = "; ".join(filter(None, map(_failure, candidates)))
+        raise SlmbenchError(f"no setting can be chosen: {reasons}") from None
+    chosen = task | _asked(best)
+    limits = replace(options, time_limit_s=time_limit_s * BUDGET_SHARE)
     passes = []
     with progress.task(f"token budgets of {record.name}", total=ROUNDS, unit="processes") as bar:
         for _ in range(ROUNDS):
-            passes.append(token_budgets(task | _asked(best.setting), workload, limits, seen))
+            passes.append(token_budgets(chosen, workload, limits, seen))
             bar.advance()
+    batches = points_of(passes)
+    untuned_form = BundleFiles.open(accepted[0].folder).choose_form(None)
+    pairs: list[ProcessPair] = []
+    if len(settings) > 1:
+        untuned = task | {"form": untuned_form, "threads": None}
+        pairs = _against_untuned(chosen, untuned, time_limit_s * UNTUNED_SHARE, seen, progress)
+    conditions, hardware = conditions_of(seen), hardware_fingerprint()
     found = TuningRecord(
         name=f"{accepted[0].folder.resolve().name}.tuned",
         command=list(command),
         bundle=record.name,
         seal=record.seal or "",
         candidates=candidates,
-        batches=points_of(passes),
+        batches=batches,
+        budget_labels=_budget_labels(chosen, record, workload, batches),
         rounds=ROUNDS,
+        untuned_form=untuned_form,
+        pairs=pairs,
         corpus=workload.identity,
-        conditions=conditions_of(seen),
-        hardware=hardware_fingerprint(),
+        warnings=why_unsteady(conditions, hardware, suspected=False),
+        conditions=conditions,
+        hardware=hardware,
         software=software_versions(),
     )
     write_record(found, tuning_path(found.seal))
     return found
 
 
-def settings_of(cells: Sequence[Cell]) -> list[Setting]:
-    """Return every form with every provider that is installed and every number of threads worth trying."""
+def settings_of(cells: Sequence[Cell], progress: Progress = SILENT) -> list[Setting]:
+    """Return every form with every provider that there is and every number of threads worth trying."""
     record = cells[0].bundle
     threads = thread_counts() if record.needs_onnxruntime else [1]
-    providers = providers_here(record)
+    providers = providers_here(record, progress)
     return [
         Setting(form=cell.form, provider=provider, threads=count)
         for cell in cells
@@ -112,8 +138,8 @@ def settings_of(cells: Sequence[Cell]) -> list[Setting]:
     ]
 
 
-def providers_here(record: BundleRecord) -> list[str]:
-    """Return the edge runtime's providers that a bundle can use and that are installed; others would only fail."""
+def providers_here(record: BundleRecord, progress: Progress = SILENT) -> list[str]:
+    """Return the edge runtime's providers that a bundle can use and that are there; others would only fail."""
     if not record.needs_onnxruntime:
         return ["cpu"]
     import onnxruntime
@@ -122,15 +148,28 @@ def providers_here(record: BundleRecord) -> list[str]:
     found = ["cpu"]
     if "CUDAExecutionProvider" in available:
         found.append("cuda")
-    if "OpenVINOExecutionProvider" in available or importlib.util.find_spec("onnxruntime_ep_openvino") is not None:
+    if "OpenVINOExecutionProvider" in available:
         found.append("openvino")
+    elif importlib.util.find_spec("onnxruntime_ep_openvino") is not None:
+        try:
+            openvino_device()
+        except SlmbenchError as error:
+            progress.say(f"OpenVINO is not tried: {error}")
+        else:
+            found.append("openvino")
     return found
 
 
 def _single(
-    task: dict[str, Any], settings: Sequence[Setting], budget_s: float, seen: list[Seen], progress: Progress
+    task: dict[str, Any],
+    settings: Sequence[Setting],
+    record: BundleRecord,
+    workload: Workload,
+    budget_s: float,
+    seen: list[Seen],
+    progress: Progress,
 ) -> list[Candidate]:
-    """Time single reviews with every setting, in rounds; those far behind are given up after each."""
+    """Time single reviews with every setting, in rounds; those far behind or wrong are given up after each."""
     times: dict[Setting, list[list[float]]] = {setting: [] for setting in settings}
     failures: dict[Setting, str] = {}
     running = list(settings)
@@ -146,6 +185,8 @@ def _single(
                 else:
                     times[setting].append(sampled.ms)
                     seen.append(sampled.seen)
+                    if wrong := _wrong_labels(record, setting.form, workload, sampled.labels):
+                        failures[setting] = wrong
                 bar.advance()
             medians = {
                 setting: float(np.median(np.concatenate(times[setting])))
@@ -159,12 +200,59 @@ def _single(
     ]
 
 
+def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: Sequence[int]) -> str | None:
+    """Return why a setting cannot be trusted; ``None`` too where words were timed, to which nobody knows answers."""
+    if workload.row_ids is None:
+        return None
+    served = count_differing([labels], record.labels, workload.row_ids, record.forms[form].predictions)
+    if not answers_otherwise(served):
+        return None
+    return f"{served.differing} of {served.reviews} reviews got another label than where the form was exported"
+
+
+def _budget_labels(
+    task: dict[str, Any], record: BundleRecord, workload: Workload, batches: Sequence[SweepPoint]
+) -> list[BudgetLabels]:
+    """Look at the labels given in batches, of the fastest budget first, until one keeps to them.
+
+    One review at a time is what the settings were checked at.
+    """
+    found: list[BudgetLabels] = []
+    if workload.row_ids is None:
+        return found
+    predictions = record.forms[task["form"]].predictions
+    with MeasuredProcess(task) as process:
+        for point in sorted(batches, key=lambda point: point.p50_ms):
+            if point.value == ONE_AT_A_TIME or (found and not found[-1].refused):
+                break
+            request = {"do": "answers", "rows": list(range(len(workload.texts))), "batch_tokens": point.value}
+            labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
+            served = count_differing([labels], record.labels, workload.row_ids, predictions)
+            found.append(BudgetLabels(value=point.value, served=served, refused=answers_otherwise(served)))
+    return found
+
+
+def _against_untuned(
+    chosen: dict[str, Any], untuned: dict[str, Any], budget_s: float, seen: list[Seen], progress: Progress
+) -> list[ProcessPair]:
+    """Time the chosen setting and the untuned bundle in turns; none where they cannot be loaded side by side."""
+    pairs: list[ProcessPair] = []
+    with progress.task("chosen against untuned", total=PAIRS, unit="pairs") as bar:
+        for number in range(PAIRS):
+            count = len(pairs[0].first_ms) if pairs else None
+            try:
+                pair, _, what = measure_pair(chosen, untuned, number, budget_s / PAIRS, count)
+            except SlmbenchError as error:
+                progress.say(f"not held against the untuned bundle: {error}")
+                return []
+            pairs.append(pair)
+            seen.append(what)
+            bar.advance()
+    return pairs
+
+
 def _asked(setting: Setting) -> dict[str, Any]:
     return {"form": setting.form, "threads": setting.threads, "provider": setting.provider}
-
-
-def _median(candidate: Candidate) -> float:
-    return candidate.p50_ms or float("inf")
 
 
 def _failure(candidate: Candidate) -> str | None:

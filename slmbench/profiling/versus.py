@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +39,6 @@ PAIRS = 6
 TURN_MS, TURN_REVIEWS = 250.0, 100
 #: Sampling stops when the 95 % interval of the median ratio reaches no further than this to either side.
 PRECISION = 0.01
-
-
-@dataclass(frozen=True)
-class _Side:
-    cell: Cell
-    task: dict[str, Any]
 
 
 def versus(
@@ -83,14 +76,15 @@ def versus(
     # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
     threads = options.threads or usable_cores()
-    sides = [_Side(cell, {**cell.task(options), "texts": workload.texts}) for cell in cells]
+    first_task, second_task = ({**cell.task(options), "texts": workload.texts} for cell in cells)
     pairs: list[ProcessPair] = []
     seen: list[Seen] = []
     stable = True
     with progress.task(f"{cells[0].name} against {cells[1].name}", total=options.processes, unit="pairs") as bar:
         for number in range(options.processes):
             count = len(pairs[0].first_ms) if pairs else None
-            pair, warm, what = _measure_pair(sides, number, options.time_limit_s / options.processes, count)
+            budget_s = options.time_limit_s / options.processes
+            pair, warm, what = measure_pair(first_task, second_task, number, budget_s, count)
             pairs.append(pair)
             seen.append(what)
             stable = stable and warm
@@ -144,13 +138,26 @@ def find_contestant(text: str, options: ProfileOptions) -> Cell:
     return cells[0]
 
 
-def _measure_pair(
-    sides: Sequence[_Side], number: int, budget_s: float, count: int | None
+def measure_pair(
+    first: dict[str, Any], second: dict[str, Any], number: int, budget_s: float, count: int | None = None
 ) -> tuple[ProcessPair, bool, Seen]:
-    """Measure with two fresh processes; the first pair finds out how many samples it takes, as in ``sampling``."""
+    """Time single reviews with two fresh processes in turns.
+
+    Args:
+        first: What the first process is told.
+        second: What the second is told; its texts are the same.
+        number: Which pair this is: the order turns around from pair to pair.
+        budget_s: Longest time to spend.
+        count: How many samples to take of each; ``None`` goes on until the interval of the ratio closes, which is
+            how the first pair of several finds out how many it takes.
+
+    Returns:
+        The samples, whether warm-up became stable in both, and what else the machine did meanwhile.
+    """
+    tasks = (first, second)
     order = (0, 1) if number % 2 == 0 else (1, 0)
     with ExitStack() as stack:
-        started = {which: stack.enter_context(MeasuredProcess(sides[which].task)) for which in order}
+        started = {which: stack.enter_context(MeasuredProcess(tasks[which])) for which in order}
         stable = {which: warm_up(started[which]) for which in order}
         watch = Watch(*(process.pid for process in started.values()))
         taken: tuple[list[float], list[float]] = ([], [])

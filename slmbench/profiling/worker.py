@@ -143,10 +143,10 @@ class Worker:
                 break
         return {"ms": taken, "wait_ms": waited, "s": time.perf_counter() - began, "late": late}
 
-    def answers(self, rows: list[int]) -> dict[str, Any]:
-        """Answer reviews one by one, not timed; returns of each the probabilities and how many tokens it has."""
+    def answers(self, rows: list[int], batch_tokens: int | None = None) -> dict[str, Any]:
+        """Answer reviews, one by one or in batches, not timed; returns the probabilities and tokens of each."""
         texts = [self._texts[row] for row in rows]
-        probabilities = self._classifier.predict_proba(texts).tolist()
+        probabilities = self._classifier.predict_proba(texts, batch_tokens=batch_tokens).tolist()
         return {"probabilities": probabilities, "tokens": self._classifier.token_lengths(texts)}
 
     def memory(self, phase: str) -> dict[str, Any]:

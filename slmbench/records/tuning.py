@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
-from slmbench.records.profile import Conditions, WorkloadIdentity
+from slmbench.records.profile import Conditions, Served, WorkloadIdentity
 from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
-from slmbench.statistics import Interval, clustered_median_interval, percentile
+from slmbench.records.versus import ProcessPair
+from slmbench.statistics import Interval, Ratio, clustered_median_interval, paired_ratio, percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+#: Settings that a sentence names at the most, of those that cannot be told from the fastest.
+MOST_NAMED = 3
 
 
 class Setting(Part):
@@ -27,7 +35,7 @@ class Setting(Part):
 
 
 class Candidate(Part):
-    """A setting and its single-review times, one list a fresh process; ``failure`` says why there are none."""
+    """A setting and its single-review times, one list a fresh process; ``failure`` says why it cannot be chosen."""
 
     setting: Setting
     processes_ms: list[list[float]]
@@ -47,6 +55,15 @@ class Candidate(Part):
         return clustered_median_interval(self.processes_ms) if self.processes_ms else None
 
 
+class BudgetLabels(Part):
+    """Labels given in batches of a token budget, held against those that the form's accuracy was computed from."""
+
+    value: int
+    served: Served
+    #: Too many of them were other ones.
+    refused: bool
+
+
 class TuningRecord(Record):
     """Which setting is fastest for a bundle on one machine; ``slmbench.edge.tuned`` reads it back."""
 
@@ -58,8 +75,17 @@ class TuningRecord(Record):
     candidates: list[Candidate]
     #: Passes over the corpus with the chosen setting, by token budget (0: one review at a time).
     batches: list[SweepPoint] = Field(default_factory=list)
+    #: Of the token budgets that were looked at, the fastest first, until one kept to the labels.
+    budget_labels: list[BudgetLabels] = Field(default_factory=list)
     rounds: int
+    #: Form that the edge runtime takes untuned, on the CPU with as many threads as onnxruntime chooses.
+    untuned_form: str
+    #: Of fresh processes in turns, the chosen setting first, the untuned bundle second: the fastest of many owes some
+    #: of it to chance, and this does not choose.
+    pairs: list[ProcessPair] = Field(default_factory=list)
     corpus: WorkloadIdentity
+    #: Why another setting may be fastest once the machine is quiet.
+    warnings: list[str] = Field(default_factory=list)
     conditions: Conditions
     hardware: dict[str, Any]
     software: dict[str, str]
@@ -68,17 +94,24 @@ class TuningRecord(Record):
     @property
     def chosen(self) -> Setting:
         """The fastest setting that was measured in every round."""
-        finalists = [candidate for candidate in self.candidates if len(candidate.processes_ms) == self.rounds]
-        return min(finalists, key=lambda candidate: candidate.p50_ms or float("inf")).setting
+        return fastest_of(self.candidates, self.rounds).setting
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def batch_tokens(self) -> int | None:
-        """Token budget with most reviews a second; ``None`` when one at a time is no slower."""
-        if not self.batches:
+        """Token budget with most reviews a second that keeps to the labels; ``None`` when one at a time is best."""
+        refused = {labels.value for labels in self.budget_labels if labels.refused}
+        points = [point for point in self.batches if point.value not in refused]
+        best = min(points, key=lambda point: point.p50_ms, default=None)
+        return None if best is None or best.value == ONE_AT_A_TIME else best.value
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def speed_up(self) -> Ratio | None:
+        """Median over reviews of what the untuned bundle takes over what the chosen setting takes."""
+        if not self.pairs:
             return None
-        best = min(self.batches, key=lambda point: point.p50_ms).value
-        return None if best == ONE_AT_A_TIME else best
+        return paired_ratio([pair.second_ms for pair in self.pairs], [pair.first_ms for pair in self.pairs])
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -88,15 +121,41 @@ class TuningRecord(Record):
         best = by_setting[self.chosen]
         equal = [
             candidate.setting.title
-            for candidate in self.candidates
-            if candidate is not best and _overlap(candidate.ci95_ms, best.ci95_ms)
+            for candidate in sorted(self.candidates, key=lambda one: one.p50_ms or float("inf"))
+            if candidate is not best and candidate.failure is None and _overlap(candidate.ci95_ms, best.ci95_ms)
         ]
         many = next((point for point in self.batches if point.value == (self.batch_tokens or ONE_AT_A_TIME)), None)
         sentence = f"{self.chosen.title} is fastest here: {best.p50_ms:.3g} ms a review"
         if many is not None:
             way = f"in batches of {self.batch_tokens:,} tokens" if self.batch_tokens else "one at a time"
             sentence += f"; many reviews are best run {way} ({many.reviews_per_second:,.0f} a second)"
-        return sentence + (f"; not told apart from it: {', '.join(equal)}" if equal else "")
+        if equal:
+            more = f" and {len(equal) - MOST_NAMED} more" if len(equal) > MOST_NAMED else ""
+            sentence += f"; not told apart from it: {', '.join(equal[:MOST_NAMED])}{more}"
+        return sentence + self._against_untuned()
+
+    def _against_untuned(self) -> str:
+        """Return what tuning brought, as a sentence of its own."""
+        if self.speed_up is None:
+            return ""
+        untuned = f"the bundle untuned ({self.untuned_form}, onnxruntime's choice of threads)"
+        interval = self.speed_up.ci95
+        if interval is None:
+            return f". In turns with {untuned}: {self.speed_up.value:.2f}× as fast, too few samples to bound it"
+        bounds = f"95 % interval {interval[0]:.2f}–{interval[1]:.2f}"
+        if interval[0] <= 1 <= interval[1]:
+            return f". In turns with {untuned} it cannot be told apart: {self.speed_up.value:.2f}× as fast, {bounds}"
+        return f". In turns with {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"
+
+
+def fastest_of(candidates: Sequence[Candidate], rounds: int) -> Candidate:
+    """Return the fastest candidate that was measured in every round and did not fail.
+
+    Raises:
+        ValueError: There is none.
+    """
+    finalists = [one for one in candidates if one.failure is None and len(one.processes_ms) == rounds]
+    return min(finalists, key=lambda candidate: candidate.p50_ms or float("inf"))
 
 
 def _overlap(one: Interval | None, other: Interval | None) -> bool:

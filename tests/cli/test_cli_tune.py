@@ -1,33 +1,50 @@
 """``slmbench tune`` as seen from the command line."""
 
+import io
 import json
 
 import pytest
 import typer
 from cli_helpers import json_lines, run
+from rich.console import Console
 from typer.testing import CliRunner
 
+from slmbench.cli.profile_tables import tuning_summary
 from slmbench.cli.tune import tune
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import tuned_settings
+from slmbench.records.tuning import TuningRecord
 
+TEXTS = ["superb, the best", "an awful, boring plot"]
 app = typer.Typer()
 app.command()(tune)
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
+@pytest.fixture(scope="module", autouse=True)
+def _own_home(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLMBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def untuned(tiny_bundle):
+    """What ``predict --tuned`` says before the bundle was tuned."""
+    return run("predict", tiny_bundle, *TEXTS, "--tuned", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def result(tiny_bundle, untuned):
+    """What the one real tuning of this file printed."""
+    return invoke(tiny_bundle, "--time-limit", 0.3, "--json")
 
 
 def invoke(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_it_prints_and_keeps_what_it_found(tiny_bundle):
-    result = invoke(tiny_bundle, "--time-limit", 0.3, "--json")
-
+def test_it_prints_and_keeps_what_it_found(tiny_bundle, result):
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["schema"] == "slmbench.tuning/1"
@@ -36,31 +53,32 @@ def test_it_prints_and_keeps_what_it_found(tiny_bundle):
     assert document["batch_tokens"] == found.batch_tokens
 
 
-def test_predict_runs_a_bundle_as_it_was_tuned(tiny_bundle):
-    texts = ["superb, the best", "an awful, boring plot"]
-    untuned = run("predict", tiny_bundle, *texts, "--tuned", "--quiet")
-    invoke(tiny_bundle, "--time-limit", 0.3)
+def test_predict_runs_a_bundle_as_it_was_tuned(tiny_bundle, untuned, result):
+    assert result.exit_code == 0, result.stderr
 
-    tuned = run("predict", tiny_bundle, *texts, "--tuned")
+    tuned = run("predict", tiny_bundle, *TEXTS, "--tuned")
 
     assert " ".join(untuned.stderr.split()) == (
         f"warning: {tiny_bundle} was not tuned on this machine and runs as without --tuned: run `slmbench tune` on it"
     )
-    assert untuned.stdout == run("predict", tiny_bundle, *texts).stdout
+    assert untuned.stdout == run("predict", tiny_bundle, *TEXTS).stdout
     assert tuned.stderr == ""
-    wanted = Classifier(tiny_bundle, tuned=True).predict(texts)
+    wanted = Classifier(tiny_bundle, tuned=True).predict(TEXTS)
     assert [line["score"] for line in json_lines(tuned)] == [round(found.score, 6) for found in wanted]
 
 
-def test_people_read_what_is_fastest_here(tiny_bundle, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_people_read_what_is_fastest_here(result):
+    record = TuningRecord.model_validate_json(result.stdout)
+    page = io.StringIO()
 
-    result = invoke(tiny_bundle, "--time-limit", 0.3)
+    Console(file=page, width=200).print(*tuning_summary(record))
 
-    assert result.exit_code == 0, result.stderr
-    assert " is fastest here: " in result.stdout
-    assert "★" in result.stdout
-    assert "one at a time" in result.stdout
+    printed = page.getvalue()
+    (chosen,) = [line for line in printed.splitlines() if f"{record.chosen.form} ★" in line]
+    best = next(one for one in record.candidates if one.setting == record.chosen)
+    assert f"{best.p50_ms:.3g} [" in chosen
+    assert " is fastest here: " in printed
+    assert "one at a time" in printed
 
 
 def test_a_bundle_that_is_not_there_is_one_sentence(tmp_path):

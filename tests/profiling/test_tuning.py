@@ -1,7 +1,10 @@
 """Finding the fastest setting, keeping it for this bundle and machine, and reading it back."""
 
 import shutil
+from itertools import islice
+from pathlib import Path
 
+import numpy as np
 import pytest
 from profiling_helpers import FakeProcess, steady
 from sealing import reseal
@@ -10,38 +13,57 @@ from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import Tuned, tuned_settings, tuning_path
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.profiling import sweeps, tuning
+from slmbench.profiling import sweeps, tuning, versus
 from slmbench.profiling.tuning import tune
 from slmbench.records import BundleRecord, read_record
 from slmbench.records.tuning import TuningRecord
 
+#: Time of a review in batches of so many tokens, relative to that of one alone.
+SAVED = {512: 0.67, 1024: 0.8}
+
 
 class Measured(FakeProcess):
-    """Takes so many milliseconds a review; batches of 512 tokens save a third."""
+    """Takes so many milliseconds a review; in batches of 512 tokens it saves a third, of 1,024 a fifth.
 
-    def __init__(self, ms):
-        super().__init__(steady(ms))
-        self._each = ms
+    ``wrong`` is the number of reviews that get another label than ``labels`` says, by token budget.
+    """
+
+    def __init__(self, ms, labels, wrong):
+        super().__init__(steady(ms), labels=_mislabelled(labels, wrong.get(None, 0)))
+        self._each, self._right, self._wrong = ms, labels, wrong
 
     def _batches(self, batch_tokens, each=False, reviews=None):
-        return {"s": self._each * reviews / 1e3 * (0.67 if batch_tokens == 512 else 1.0)}
+        return {"s": self._each * reviews / 1e3 * SAVED.get(batch_tokens, 1.0)}
+
+    def _answers(self, rows, batch_tokens=None):
+        labels = _mislabelled(self._right, self._wrong.get(batch_tokens, 0))
+        return {"probabilities": np.eye(2)[[labels[row] for row in rows]].tolist()}
+
+
+def _mislabelled(labels, wrong):
+    return [1 - label for label in islice(labels, wrong)] + labels[wrong:]
 
 
 @pytest.fixture
 def imagined(monkeypatch, tmp_path):
-    """Let settings take made-up times, from a function of the task; returns the tasks, in the order started."""
+    """Let settings take made-up times, from a function of the task; returns the tasks, in the order started.
+
+    They label reviews as the bundle's record does, but for as many as ``wrong`` says, another function of the task.
+    """
     monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sweeps, "usable_cores", lambda: 4)
-    monkeypatch.setattr(tuning, "providers_here", lambda record: ["cpu"])
+    monkeypatch.setattr(tuning, "providers_here", lambda record, progress: ["cpu"])
 
-    def install(ms):
+    def install(ms, wrong=lambda task: {}):
         tasks = []
 
         def start(task):
             tasks.append(task)
-            return Measured(ms(task))
+            taken = ms(task)
+            form = read_record(BundleRecord, Path(task["bundle"]) / "bundle.json").forms[task["form"]]
+            return Measured(taken, form.predictions.predicted().tolist(), wrong(task))
 
-        for module in (sweeps, tuning):
+        for module in (sweeps, tuning, versus):
             monkeypatch.setattr(module, "MeasuredProcess", start)
         return tasks
 
@@ -49,7 +71,7 @@ def imagined(monkeypatch, tmp_path):
 
 
 def times(task):
-    return {"fp32": 3.0, "int8": 2.0}[task["form"]] * {1: 1.0, 2: 0.9, 4: 2.0}[task["threads"]]
+    return {"fp32": 3.0, "int8": 2.0}[task["form"]] * {1: 1.0, 2: 0.9, 4: 2.0, None: 1.2}[task["threads"]]
 
 
 def kept(bundle):
@@ -65,8 +87,11 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
 
     assert record.chosen.model_dump() == {"form": "int8", "provider": "cpu", "threads": 2}
     assert record.batch_tokens == 512
-    assert record.sentence.startswith("int8 on cpu with 2 threads is fastest here: 1.8 ms a review; many reviews are")
-    assert "in batches of 512 tokens (829 a second)" in record.sentence
+    assert record.sentence == (
+        "int8 on cpu with 2 threads is fastest here: 1.8 ms a review; many reviews are best run in batches of 512"
+        " tokens (829 a second). In turns with the bundle untuned (int8, onnxruntime's choice of threads): 1.33×"
+        " as fast, 95 % interval 1.33–1.33"
+    )
     assert kept(bundle) == Tuned("int8", "cpu", 2, 512)
     assert read_record(TuningRecord, tuning_path(record.seal)) == record
     assert tuning_path(record.seal).is_relative_to(tmp_path / "home")
@@ -77,6 +102,91 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
     assert order[8:10] == [("int8", 1), ("int8", 2)]
     # Nothing was added to the bundle, whose manifest lists every file.
     assert BundleFiles.open(bundle).damaged() == []
+
+
+def test_the_winner_is_held_against_the_untuned_bundle_side_by_side(bundle, imagined):
+    tasks = imagined(times)
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    # The very last one is asked for the labels it gives in batches.
+    last = [(task["form"], task["threads"]) for task in tasks][-13:-1]
+    assert last == [("int8", 2), ("int8", None), ("int8", None), ("int8", 2)] * 3
+    assert record.untuned_form == "int8"
+    assert record.speed_up.value == pytest.approx(2.4 / 1.8, rel=0.01)
+
+
+def test_a_tuning_beside_other_work_says_so(bundle, imagined, monkeypatch):
+    imagined(times)
+    seen = tuning.conditions_of
+    monkeypatch.setattr(
+        tuning, "conditions_of", lambda all_seen: seen(all_seen).model_copy(update={"others_share": [0.0, 0.4]})
+    )
+
+    (warning,) = tune(bundle, time_limit_s=0.01).warnings
+
+    assert "other processes used 40 % of the CPU meanwhile" in warning
+
+
+def test_nothing_gained_is_said(bundle, imagined):
+    imagined(lambda task: times(task | {"threads": task["threads"] or 2}))
+
+    sentence = tune(bundle, time_limit_s=0.01).sentence
+
+    assert "onnxruntime's choice of threads) it cannot be told apart: 1.00× as fast" in sentence
+
+
+def test_two_that_do_not_fit_side_by_side_leave_the_choice_unconfirmed(bundle, imagined):
+    def ms(task):
+        if task["threads"] is None:
+            raise SlmbenchError("it was killed")
+        return times(task)
+
+    imagined(ms)
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert (record.chosen.threads, record.pairs, record.speed_up) == (2, [], None)
+    assert record.sentence.endswith("(829 a second)")
+
+
+def test_a_setting_that_labels_otherwise_is_not_chosen_however_fast(bundle, imagined):
+    imagined(times, wrong=lambda task: {None: 6} if task["form"] == "int8" else {})
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert record.chosen.form == "fp32"
+    reasons = {one.failure for one in record.candidates if one.setting.form == "int8"}
+    assert reasons == {"6 of 41 reviews got another label than where the form was exported"}
+
+
+def test_a_single_other_label_may_be_chance(bundle, imagined):
+    imagined(times, wrong=lambda task: {None: 1})
+
+    assert tune(bundle, time_limit_s=0.01).chosen.form == "int8"
+
+
+def test_a_token_budget_that_labels_otherwise_is_not_chosen_however_fast(bundle, imagined, monkeypatch):
+    imagined(times, wrong=lambda task: {512: 6})
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert record.batch_tokens == 1024
+    assert [(one.value, one.served.differing, one.refused) for one in record.budget_labels] == [
+        (512, 6, True),
+        (1024, 0, False),
+    ]
+    assert kept(bundle).batch_tokens == 1024
+
+
+def test_words_have_no_labels_to_keep_to(bundle, imagined):
+    reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path="gone.csv"))
+    imagined(times, wrong=lambda task: {None: 30, 512: 30})
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert record.corpus.inputs == "length-matched words"
+    assert (record.chosen.form, record.batch_tokens, record.budget_labels) == ("int8", 512, [])
 
 
 def test_a_bundle_that_was_exported_again_is_not_tuned(bundle, imagined):
@@ -124,9 +234,7 @@ def test_nothing_that_runs_is_an_error_with_every_reason(bundle, imagined):
 
     imagined(ms)
 
-    with pytest.raises(
-        SlmbenchError, match="no candidate could be measured: fp32 on cpu with 1 thread: it was killed"
-    ):
+    with pytest.raises(SlmbenchError, match="no setting can be chosen: fp32 on cpu with 1 thread: it was killed"):
         tune(bundle)
 
 
