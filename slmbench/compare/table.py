@@ -194,7 +194,9 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
     left_out = [column.header.replace("\n", " ").replace(" MB", "") for column in COLUMNS if column not in columns]
     if left_out:
         lines.append(f"not shown in this width: {', '.join(left_out)}")
-    lines += [f"{marks.out} failed: {row.label}: {row.failure}" for row in record.rows if row.failure is not None]
+    for failure in dict.fromkeys(row.failure for row in record.rows if row.failure is not None):
+        rows = [row.label for row in record.rows if row.failure == failure]
+        lines.append(f"{marks.out} failed: {listing(rows)}: {failure}")
     for reason in dict.fromkeys(row.unprofiled for row in measured if row.unprofiled is not None):
         rows = [row.label for row in measured if row.unprofiled == reason]
         lines.append(f"accuracy only: {listing(rows)}: {reason}")

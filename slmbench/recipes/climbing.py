@@ -78,6 +78,10 @@ class Ladder:
         )
         self.bundles[rung.name] = Path(bundle.path)
 
+    def runs_in_torch(self) -> dict[str, Path]:
+        """Return the run folders, by rung, that torch can run: those of a transformer that was kept."""
+        return {name: folder for name, folder in self.runs.items() if (folder / "model" / "config.json").is_file()}
+
     def transfers(self) -> list[str]:
         """Score runs on other corpora; returns one sentence each, of failures too."""
         return [self._transfer(table) for table in self._recipe.transfer]

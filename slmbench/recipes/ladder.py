@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.compare import Constraints, compare
+from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
+from slmbench.profiling.torch_runs import RunCell, find_run_cells
 from slmbench.progress import SILENT
 from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
@@ -80,8 +82,7 @@ def run_recipe(
             progress.say(f"{rung.name} failed: {error}")
             ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
     notes += ladder.transfers()
-    bundles = list(ladder.bundles.values())
-    profiles = _profile(recipe, bundles, command, progress, ladder.failures) if bundles else []
+    profiles = _profile(recipe, ladder, command, progress)
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
@@ -114,11 +115,37 @@ def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:
         )
 
 
-def _profile(
-    recipe: Recipe, bundles: list[Path], command: Sequence[str], progress: Progress, failures: list[Row]
-) -> list[Path]:
+def _profile(recipe: Recipe, ladder: Ladder, command: Sequence[str], progress: Progress) -> list[Path]:
     """Measure all cells that are not measured yet; training is over, so that nothing runs beside them."""
-    options = ProfileOptions(**recipe.profile.model_dump())
+    done = []
+    for options in recipe.profile.settings():
+        folders = ladder.runs_in_torch() if options.backend == "torch" else ladder.bundles
+        if not folders:
+            continue
+        find = find_run_cells if options.backend == "torch" else find_cells
+        try:
+            cells: Sequence[AnyCell] = find(list(folders.values()), options)
+        except SlmbenchError as error:
+            # A device that is not there fails its own cells, not those of the others.
+            progress.say(f"nothing was measured in {options.backend} on {options.device}: {error}")
+            ladder.failures += [
+                Row(name=name, variant=f"{options.backend}, {options.device}", failure=str(error)) for name in folders
+            ]
+            continue
+        if options.provider != "cpu":  # the floor has one way to run, and is measured where that is asked for
+            cells = [cell for cell in cells if isinstance(cell, RunCell) or cell.bundle.needs_onnxruntime]
+        done += _profile_cells(cells, options, ladder.failures, command, progress)
+    return done
+
+
+def _profile_cells(
+    cells: Sequence[AnyCell],
+    options: ProfileOptions,
+    failures: list[Row],
+    command: Sequence[str],
+    progress: Progress,
+) -> list[Path]:
+    """Measure cells in one setting; returns their records' files, of those measured before too."""
 
     def note_failure(cell: AnyCell, error: SlmbenchError) -> None:
         progress.say(f"{cell.name} failed: {error}")
@@ -126,6 +153,7 @@ def _profile(
             Row(
                 name=cell.source.name,
                 form=cell.form,
+                variant=variants([(options.backend, options.device)])[0],
                 model=cell.source.model,
                 method=cell.source.method,
                 failure=str(error),
@@ -134,7 +162,7 @@ def _profile(
 
     output = Path("profiles")
     done = []
-    for cell in find_cells(bundles, options):
+    for cell in cells:
         path = finished_profile(cell, options, output)
         if path is None:
             records = list(

@@ -7,10 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.errors import UsageError
+from slmbench.export.catalogue import DEFAULT_FORMS, FORM_PLANS
 from slmbench.fewshot.methods import METHODS, method_options
+from slmbench.gpu.forward import parse_form
+from slmbench.profiling import ProfileOptions
 from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
 
 if TYPE_CHECKING:
@@ -51,18 +54,61 @@ class CorpusTable(Table):
 class ExportTable(Table):
     """Which forms to make, and what they may lose."""
 
-    forms: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
+    forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
     max_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
+
+    @field_validator("forms")
+    @classmethod
+    def _known(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [form for form in forms if form not in FORM_PLANS]
+        if unknown:
+            raise ValueError(f"there is no form {', '.join(unknown)}; there are: {', '.join(FORM_PLANS)}")
+        return forms
 
 
 class ProfileTable(Table):
-    """How to measure."""
+    """Where and how to measure: every form on every device with every backend that runs there.
 
-    device: Literal["cpu"] = "cpu"
-    backend: Literal["onnxruntime"] = "onnxruntime"
+    ``torch_forms`` are the precisions and modes of the backend ``torch``, such as ``fp32`` or ``bf16-compile``; those
+    that the device has natively when there are none.
+    """
+
+    devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu",), min_length=1)
+    backends: tuple[Literal["onnxruntime", "openvino", "torch"], ...] = Field(default=("onnxruntime",), min_length=1)
+    torch_forms: tuple[str, ...] | None = Field(default=None, min_length=1)
     threads: int | None = Field(default=None, ge=1)
     processes: int = Field(default=5, ge=1)
     time_limit_s: float = Field(default=20.0, gt=0)
+
+    def settings(self) -> list[ProfileOptions]:
+        """Return how to measure, one for each backend and device that go together.
+
+        Raises:
+            UsageError: They do not go together at all, or a device has none of the forms of torch.
+        """
+        found = []
+        for backend in dict.fromkeys(self.backends):
+            for device in dict.fromkeys(self.devices):
+                if (backend, device) == ("openvino", "cuda"):
+                    continue
+                forms = self.torch_forms if backend == "torch" else None
+                for form in forms or ():
+                    parse_form(form, device)
+                found.append(
+                    ProfileOptions(
+                        forms=forms,
+                        device=device,
+                        backend=backend,
+                        threads=self.threads,
+                        processes=self.processes,
+                        time_limit_s=self.time_limit_s,
+                    )
+                )
+        if not found:
+            raise UsageError("openvino runs on the CPU: name the device cpu, or another backend")
+        if self.torch_forms and "torch" not in self.backends:
+            raise UsageError("torch_forms goes with the backend torch")
+        return found
 
 
 class TransferTable(Table):
@@ -135,8 +181,31 @@ def read_recipe(path: Path) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         raise UsageError(f"the recipe {path} is wrong at '{where}': {first['msg'].lower()}") from None
+    recipe = _one_rung_a_seed(recipe, path)
     _check_rungs(recipe, path)
+    try:
+        recipe.profile.settings()
+    except UsageError as error:
+        raise UsageError(f"the recipe {path} is wrong in 'profile': {error}") from None
     return recipe
+
+
+def _one_rung_a_seed(recipe: Recipe, path: Path) -> Recipe:
+    """Write rungs with ``seeds`` out, a rung a seed; the first keeps the name, by which others refer to it."""
+    rungs: list[Rung] = []
+    for rung in recipe.rungs:
+        seeds = None if isinstance(rung, CascadeRung) else rung.seeds
+        if seeds is None:
+            rungs.append(rung)
+            continue
+        if "seed" in rung.model_fields_set:
+            raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': it has seed and seeds, give one")
+        names = [rung.name, *(f"{rung.name}-seed{seed}" for seed in seeds[1:])]
+        rungs += [
+            rung.model_copy(update={"name": name, "seed": seed, "seeds": None})
+            for name, seed in zip(names, seeds, strict=True)
+        ]
+    return recipe.model_copy(update={"rungs": tuple(rungs)})
 
 
 def _check_rungs(recipe: Recipe, path: Path) -> None:

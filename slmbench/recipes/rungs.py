@@ -27,12 +27,19 @@ class _Rung(Table):
     offline: dict[str, Any] = Field(default_factory=dict)
 
 
-class TrainingRung(_Rung):
+class _SeededRung(_Rung):
+    """What every rung has that draws by chance."""
+
+    seed: int = 42
+    #: Several seeds make a rung each, as if it were written that often.
+    seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
+
+
+class TrainingRung(_SeededRung):
     """One trained classifier: a model, a method, hyper-parameters (defaults where not given)."""
 
     model: str = "tfidf"
     method: Literal["full", "lora", "linear", "space", "pretrained", "tfidf"] = "full"
-    seed: int = 42
     layers: int | None = None
     epochs: float | None = None
     learning_rate: float | None = None
@@ -78,16 +85,17 @@ class TrainingRung(_Rung):
         Args:
             **changes: What only the ladder knows, such as where the teacher's run lies.
         """
-        return TrainingOptions(**{**self.model_dump(exclude={"name", "model", "offline", "unlabelled"}), **changes})
+        return TrainingOptions(
+            **{**self.model_dump(exclude={"name", "model", "offline", "unlabelled", "seeds"}), **changes}
+        )
 
 
-class FewshotRung(_Rung):
+class FewshotRung(_SeededRung):
     """One few-shot method."""
 
     model: str
     method: Literal["cloze", "setfit", "probe", "nli", "prompt"]
     shots: int = 0
-    seed: int = 42
     max_length: int | None = None
     device: str = "auto"
     template: str | None = None
@@ -109,7 +117,7 @@ class FewshotRung(_Rung):
         Args:
             **changes: What only the ladder knows, such as where an earlier rung's run lies.
         """
-        own = self.model_dump(exclude={"name", "model", "method", "offline"}, exclude_none=True)
+        own = self.model_dump(exclude={"name", "model", "method", "offline", "seeds"}, exclude_none=True)
         return {**own, **changes}
 
 

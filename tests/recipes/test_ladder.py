@@ -256,3 +256,32 @@ def test_a_corpus_that_is_not_there_stops_at_once(tmp_path, monkeypatch):
         run_recipe("bad.toml")
 
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def elsewhere(folder, monkeypatch, profile):
+    """Run the ladder again with other words in its table of profiles."""
+    monkeypatch.chdir(folder)
+    text = (folder / "small.toml").read_text(encoding="utf-8")
+    (folder / "elsewhere.toml").write_text(text.replace("[profile]\n", f"[profile]\n{profile}\n"), encoding="utf-8")
+    return run_recipe("elsewhere.toml", report_dir=folder / "elsewhere")
+
+
+@pytest.mark.slow
+def test_a_device_that_is_not_there_fails_its_own_cells_only(ladder, monkeypatch):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    folder, first, _ = ladder
+    profile = 'devices = ["cpu", "cuda"]\nbackends = ["onnxruntime", "torch"]\ntorch_forms = ["fp32"]'
+
+    record = elsewhere(folder, monkeypatch, profile)
+
+    failed = {row.label: row.failure for row in record.rows if row.failure and row.name != "missing"}
+    # The floor runs in one way, and that was measured.
+    assert set(failed) == {"tiny fp32 (cuda)", "tiny int8 (cuda)", "tiny (torch, cuda)"}
+    assert "cannot use cuda here" in failed["tiny int8 (cuda)"]
+    assert failed["tiny (torch, cuda)"].startswith("there is no device 'cuda' here")
+    measured = {row.label for row in record.rows if row.failure is None}
+    assert {row.label for row in first.rows if row.failure is None} < measured
+    assert "tiny torch-fp32" in measured

@@ -1,5 +1,8 @@
 """What a recipe file may say."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from slmbench.errors import UsageError
@@ -31,7 +34,55 @@ def test_little_has_to_be_said(tmp_path):
 
     assert recipe.corpus.name == "imdb"
     assert recipe.rungs[0].seed == 42
-    assert recipe.profile.device == "cpu"
+    assert [(one.backend, one.device) for one in recipe.profile.settings()] == [("onnxruntime", "cpu")]
+
+
+def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path):
+    recipe = read_recipe(
+        written(
+            tmp_path,
+            LEAST
+            + '[export]\nforms = ["fp32", "int8-static", "int4-weights"]\n'
+            + '[profile]\ndevices = ["cpu", "cuda"]\nbackends = ["onnxruntime", "openvino", "torch"]\n'
+            + 'torch_forms = ["fp32", "bf16-compile"]\nthreads = 3\nprocesses = 2\ntime_limit_s = 7\n',
+        )
+    )
+
+    settings = recipe.profile.settings()
+
+    assert recipe.export.forms == ("fp32", "int8-static", "int4-weights")
+    assert [(one.backend, one.device, one.forms) for one in settings] == [
+        ("onnxruntime", "cpu", None),
+        ("onnxruntime", "cuda", None),
+        ("openvino", "cpu", None),
+        ("torch", "cpu", ("fp32", "bf16-compile")),
+        ("torch", "cuda", ("fp32", "bf16-compile")),
+    ]
+    assert {(one.threads, one.processes, one.time_limit_s) for one in settings} == {(3, 2, 7.0)}
+
+
+def test_a_rung_with_several_seeds_is_several_rungs_and_the_first_keeps_the_name(tmp_path):
+    text = LEAST + '[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\nepochs = 2\nseeds = [42, 43]\n'
+    text += '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "floor"\nlarge = "tiny"\n'
+
+    recipe = read_recipe(written(tmp_path, text))
+
+    assert [rung.name for rung in recipe.rungs] == ["floor", "tiny", "tiny-seed43", "both"]
+    assert [(rung.seed, rung.epochs) for rung in recipe.rungs[1:3]] == [(42, 2), (43, 2)]
+
+
+def test_the_documented_recipe_can_be_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+
+    recipe = read_recipe(written(tmp_path, text))
+
+    assert [rung.name for rung in recipe.rungs] == [
+        *("tfidf", "minilm", "minilm-seed43", "minilm-seed44", "tiny", "few", "both")
+    ]
+    assert {one.backend for one in recipe.profile.settings()} == {"onnxruntime", "torch"}
+    named = set(re.findall(r"`(\w+)`", page.split("| `[profile]` |")[1].split("|")[0]))
+    assert named == set(type(recipe.profile).model_fields)
 
 
 def test_a_file_is_found_by_its_path(tmp_path):
@@ -63,8 +114,29 @@ def test_recipes_that_are_not_there(name, says):
         (LEAST + "epoch = 3\n", r"wrong at 'rungs\.0\.epoch': extra inputs are not permitted"),
         (LEAST + 'epochs = "three"\n', r"wrong at 'rungs\.0\.epochs'"),
         (LEAST + 'precision = "fp8"\n', r"wrong at 'rungs\.0\.precision'"),
+        (LEAST + "seed = 1\nseeds = [1, 2]\n", "in rung 'floor': it has seed and seeds, give one"),
+        (LEAST + "seeds = []\n", r"wrong at 'rungs\.0\.seeds'"),
+        (LEAST + 'seeds = ["a"]\n', r"wrong at 'rungs\.0\.seeds\.0'"),
+        (LEAST + "seeds = [1, 2, 2]\n", "two rungs of one name"),
         (LEAST + '[corpus]\nstars = "maybe"\n', r"wrong at 'corpus\.stars'"),
         (LEAST + "[profiling]\nprocesses = 1\n", "wrong at 'profiling'"),
+        (
+            LEAST + '[export]\nforms = ["int9"]\n',
+            r"wrong at 'export\.forms': .*no form int9; there are: fp32",
+        ),
+        (LEAST + '[profile]\ndevices = ["tpu"]\n', r"wrong at 'profile\.devices\.0'"),
+        (
+            LEAST + '[profile]\ndevices = ["cuda"]\nbackends = ["openvino"]\n',
+            "wrong in 'profile': openvino runs on the CPU",
+        ),
+        (
+            LEAST + '[profile]\ntorch_forms = ["fp32"]\n',
+            "'profile': torch_forms goes with the backend torch",
+        ),
+        (
+            LEAST + '[profile]\nbackends = ["torch"]\ntorch_forms = ["fp8"]\n',
+            "wrong in 'profile': .*fp8",
+        ),
         (LEAST + '[[rungs]]\nname = "floor"\n', "two rungs of one name"),
     ],
 )
