@@ -29,6 +29,10 @@ def compare(
         float | None,
         typer.Option("--max-size-mb", help="Largest bundle."),
     ] = None,
+    max_joules: Annotated[
+        float | None,
+        typer.Option("--max-joules", help="Most energy for 1,000 reviews."),
+    ] = None,
     min_accuracy: Annotated[
         float | None,
         typer.Option("--min-accuracy", help="Lowest accuracy, as 0.85 or 85."),
@@ -95,6 +99,7 @@ def compare(
             max_p95_ms=max_p95_ms,
             max_memory_mb=max_memory_mb,
             max_size_mb=max_size_mb,
+            max_joules=max_joules,
             min_accuracy=min_accuracy,
         )
         axes = parse_axes(pareto) if pareto is not None else None

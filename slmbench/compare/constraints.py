@@ -5,13 +5,68 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from slmbench.compare.formatting import MEGABYTE, bare_megabytes, limit, megabytes, milliseconds, percent
+from slmbench.compare.formatting import (
+    MEGABYTE,
+    limit,
+    megabytes,
+    milliseconds,
+    percent,
+    scaled,
+    three_digits,
+)
 from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from slmbench.records import Row
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A quantity that a deployment may bound from above.
+
+    Attributes:
+        option: Name of the limit.
+        name: What the quantity is called.
+        unit: Unit of the limit.
+        value: The quantity of a row in that unit; ``None`` where it is not known.
+        written: Writes it with its unit.
+        why_unknown: Why it is not known, where a row says so.
+    """
+
+    option: str
+    name: str
+    unit: str
+    value: Callable[[Row], float | None]
+    written: Callable[[float], str]
+    why_unknown: Callable[[Row], str | None] = lambda row: None
+
+
+CEILINGS = (
+    Ceiling("max_p95_ms", "p95", "ms", lambda row: row.p95_ms, milliseconds, lambda row: row.p95_note),
+    Ceiling(
+        "max_memory_mb",
+        "peak memory",
+        "MB",
+        lambda row: scaled(row.peak_bytes, 1 / MEGABYTE),
+        lambda value: megabytes(round(value * MEGABYTE)),
+    ),
+    Ceiling(
+        "max_size_mb",
+        "size",
+        "MB",
+        lambda row: scaled(row.size_bytes, 1 / MEGABYTE),
+        lambda value: megabytes(round(value * MEGABYTE)),
+    ),
+    Ceiling(
+        "max_joules",
+        "energy of 1,000 reviews",
+        "J",
+        lambda row: scaled(row.joules_per_review, 1e3),
+        lambda value: f"{three_digits(value)} J",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +77,7 @@ class Constraints:
         max_p95_ms: Largest 95th percentile of the latency of one review, in milliseconds.
         max_memory_mb: Largest peak memory of the whole process, in MB (10^6 bytes).
         max_size_mb: Largest size on disk of the form with its tokenizer, in MB (10^6 bytes).
+        max_joules: Largest energy of 1,000 reviews in joules, measured or estimated, idle power subtracted.
         min_accuracy: Smallest accuracy on the test rows: a fraction (0.875), or per cent when above 1 (87.5).
 
     Raises:
@@ -31,6 +87,7 @@ class Constraints:
     max_p95_ms: float | None = None
     max_memory_mb: float | None = None
     max_size_mb: float | None = None
+    max_joules: float | None = None
     min_accuracy: float | None = None
 
     def __post_init__(self) -> None:
@@ -53,12 +110,8 @@ class Constraints:
 
     def as_dict(self) -> dict[str, float]:
         """Return the limits that are set, by name, the accuracy as a fraction."""
-        values = {
-            "max_p95_ms": self.max_p95_ms,
-            "max_memory_mb": self.max_memory_mb,
-            "max_size_mb": self.max_size_mb,
-            "min_accuracy": self.accuracy_fraction,
-        }
+        values = {ceiling.option: getattr(self, ceiling.option) for ceiling in CEILINGS}
+        values["min_accuracy"] = self.accuracy_fraction
         return {name: value for name, value in values.items() if value is not None}
 
     def violations(self, row: Row) -> list[str]:
@@ -73,23 +126,18 @@ class Constraints:
             One phrase a broken limit, such as "p95 48.2 ms is over the 20 ms limit".
         """
         broken = []
-        if self.max_p95_ms is not None:
-            if row.p95_ms is None:
-                broken.append(
-                    f"p95 is not known ({row.p95_note}), so the {limit(self.max_p95_ms)} ms limit cannot be checked"
-                )
-            elif row.p95_ms > self.max_p95_ms:
-                broken.append(f"p95 {milliseconds(row.p95_ms)} is over the {limit(self.max_p95_ms)} ms limit")
-        for name, measured, most in (
-            ("peak memory", row.peak_bytes, self.max_memory_mb),
-            ("size", row.size_bytes, self.max_size_mb),
-        ):
+        for ceiling in CEILINGS:
+            most = getattr(self, ceiling.option)
             if most is None:
                 continue
-            if measured is None:
-                broken.append(f"{name} is not known, so the {limit(most)} MB limit cannot be checked")
-            elif measured > most * MEGABYTE:
-                broken.append(f"{name} {megabytes(measured)} is over the {limit(most)} MB limit")
+            value, allowed = ceiling.value(row), f"the {limit(most)} {ceiling.unit} limit"
+            if value is None:
+                why = ceiling.why_unknown(row)
+                broken.append(
+                    f"{ceiling.name} is not known{f' ({why})' if why else ''}, so {allowed} cannot be checked"
+                )
+            elif value > most:
+                broken.append(f"{ceiling.name} {ceiling.written(value)} is over {allowed}")
         least = self.accuracy_fraction
         if least is not None and row.accuracy is not None and row.accuracy < least:
             broken.append(f"accuracy {percent(row.accuracy)} is under the {percent(least)} limit")
@@ -102,13 +150,14 @@ def limits_phrase(limits: dict[str, float]) -> str:
     Args:
         limits: What ``Constraints.as_dict`` gives.
     """
-    phrases = {
-        "max_p95_ms": lambda value: f"p95 ≤ {limit(value)} ms",
-        "max_memory_mb": lambda value: f"peak memory ≤ {limit(value)} MB",
-        "max_size_mb": lambda value: f"size ≤ {limit(value)} MB",
-        "min_accuracy": lambda value: f"accuracy ≥ {percent(value)}",
-    }
-    return ", ".join(phrase(limits[name]) for name, phrase in phrases.items() if name in limits)
+    phrases = [
+        f"{ceiling.name} ≤ {limit(limits[ceiling.option])} {ceiling.unit}"
+        for ceiling in CEILINGS
+        if ceiling.option in limits
+    ]
+    if "min_accuracy" in limits:
+        phrases.append(f"accuracy ≥ {percent(limits['min_accuracy'])}")
+    return ", ".join(phrases)
 
 
 def best_within_reach(limits: dict[str, float], rows: Sequence[Row]) -> str:
@@ -122,15 +171,13 @@ def best_within_reach(limits: dict[str, float], rows: Sequence[Row]) -> str:
         Phrases such as "the lowest p95 is 23.1 ms (bert-tiny int8)", joined by commas.
     """
     phrases = []
-    if "max_p95_ms" in limits:
-        known = [(row.p95_ms, row.label) for row in rows if row.p95_ms is not None]
-        phrases += [f"the lowest p95 is {milliseconds(value)} ({label})" for value, label in sorted(known)[:1]]
-    if "max_memory_mb" in limits:
-        sizes = [(row.peak_bytes, row.label) for row in rows if row.peak_bytes is not None]
-        phrases += [f"the lowest peak memory is {megabytes(value)} ({label})" for value, label in sorted(sizes)[:1]]
-    if "max_size_mb" in limits:
-        sizes = [(row.size_bytes, row.label) for row in rows if row.size_bytes is not None]
-        phrases += [f"the smallest is {bare_megabytes(value)} MB ({label})" for value, label in sorted(sizes)[:1]]
+    for ceiling in CEILINGS:
+        if ceiling.option in limits:
+            known = [(value, row.label) for row in rows if (value := ceiling.value(row)) is not None]
+            phrases += [
+                f"the lowest {ceiling.name} is {ceiling.written(value)} ({label})"
+                for value, label in sorted(known)[:1]
+            ]
     if "min_accuracy" in limits:
         scores = [(-row.accuracy, row.label) for row in rows if row.accuracy is not None]
         phrases += [f"the highest accuracy is {percent(-value)} ({label})" for value, label in sorted(scores)[:1]]

@@ -13,7 +13,15 @@ from rich.text import Text
 
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
-from slmbench.compare.formatting import bare_megabytes, half_width, listing, parameters, percent, three_digits
+from slmbench.compare.formatting import (
+    bare_megabytes,
+    half_width,
+    listing,
+    parameters,
+    percent,
+    scaled,
+    three_digits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,11 +39,13 @@ class Column:
         header: Two short lines at most.
         cell: From a measured row to its text; "–" stands for what is not known.
         leaves: Columns with a smaller number are left out first; ``None`` always stays.
+        needs: The quantity without which, in every row, there is no such column.
     """
 
     header: str
     cell: Callable[[Row], str]
-    leaves: int | None = None
+    leaves: float | None = None
+    needs: Callable[[Row], float | None] | None = None
 
 
 def _known(value: float | None, write: Callable[[float], str]) -> str:
@@ -62,6 +72,12 @@ COLUMNS = (
     Column("reviews\n/s", lambda row: _known(row.reviews_per_second, three_digits), 4),
     Column("peak\nMB", lambda row: _megabytes(row.peak_bytes), 5),
     Column("cold\nms", lambda row: _known(row.cold_start_ms, three_digits), 1),
+    Column(
+        "J per\n1,000",
+        lambda row: _known(scaled(row.joules_per_review, 1e3), three_digits),
+        4.5,
+        lambda row: row.joules_per_review,
+    ),
 )
 
 
@@ -81,8 +97,9 @@ def decision_table(record: ComparisonRecord) -> Table:
     """Make the table that the command line prints.
 
     It fits itself to the console it is printed on: columns leave in the order cold start, macro-F1,
-    parameters, reviews/s, peak memory, size, p95. The recommended row and those on the Pareto front are
-    marked; a failed cell is a row whose reason stands below the table.
+    parameters, reviews/s, energy (which is there where some row knows it), peak memory, size, p95. The
+    recommended row and those on the Pareto front are marked; a failed cell is a row whose reason stands below the
+    table.
 
     Args:
         record: A comparison.
@@ -107,10 +124,10 @@ class _FittingTable(Table):
         return Measurement.get(console, options, self._fitted(console, options))
 
     def _fitted(self, console: Console, options: ConsoleOptions) -> Table:
-        columns = list(COLUMNS)
+        columns = _columns(self._record)
         for leaving in [
             None,
-            *sorted((c for c in COLUMNS if c.leaves is not None), key=lambda c: c.leaves or 0),
+            *sorted((c for c in columns if c.leaves is not None), key=lambda c: c.leaves or 0),
         ]:
             if leaving is not None:
                 columns.remove(leaving)
@@ -119,6 +136,15 @@ class _FittingTable(Table):
             if Measurement.get(console, options.update(max_width=10_000), table).minimum <= options.max_width:
                 break
         return table
+
+
+def _columns(record: ComparisonRecord) -> list[Column]:
+    """Return the columns that there are for these rows, if the terminal is wide enough."""
+    return [
+        column
+        for column in COLUMNS
+        if column.needs is None or any(column.needs(row) is not None for row in record.rows)
+    ]
 
 
 def _table(record: ComparisonRecord, columns: Sequence[Column], *, ascii_only: bool) -> Table:
@@ -191,9 +217,10 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
     lines += [f"{tag} = {record.machines[machine]['name']}" for machine, tag in tags.items()]
     if not tags:
         lines += [f"machine: {facts['name']}" for facts in record.machines.values()]
-    left_out = [column.header.replace("\n", " ").replace(" MB", "") for column in COLUMNS if column not in columns]
+    left_out = [column for column in _columns(record) if column not in columns]
     if left_out:
-        lines.append(f"not shown in this width: {', '.join(left_out)}")
+        names = [column.header.replace("\n", " ").replace(" MB", "") for column in left_out]
+        lines.append(f"not shown in this width: {', '.join(names)}")
     for failure in dict.fromkeys(row.failure for row in record.rows if row.failure is not None):
         rows = [row.label for row in record.rows if row.failure == failure]
         lines.append(f"{marks.out} failed: {listing(rows)}: {failure}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 
 import pytest
 from factories import profile_record, roofline
+from rich.console import Console
 
-from slmbench.compare import compare
+from slmbench.compare import Constraints, compare, decision_table
 from slmbench.records import Row, write_record
 from slmbench.records.energy import Energy, GridFactor
 
@@ -50,6 +52,49 @@ def test_energy_is_told_with_how_it_is_known(reported):
         assert "measured: package counter (RAPL)" in report and "estimated: TDP of the processor" in report
         assert "360 gCO2e/kWh, as given" in report
     assert "energy is estimated, not measured: guess fp32" in record.caveats
+
+
+def printed(record, width):
+    page = io.StringIO()
+    Console(file=page, width=width, color_system=None).print(decision_table(record))
+    return page.getvalue()
+
+
+def test_the_table_of_a_terminal_has_energy_where_it_is_known(reported):
+    record, *_ = reported(profile_record("meter", energy=MEASURED), profile_record("dark"))
+    wide, narrow = printed(record, 160), printed(record, 56)
+
+    assert "J per" in wide
+    (meter,) = [line for line in wide.splitlines() if " meter " in line]
+    (dark,) = [line for line in wide.splitlines() if " dark " in line]
+    assert (meter.split()[-1], dark.split()[-1]) == ("250", "–")
+    assert "J per 1,000" in " ".join(narrow.split("not shown in this width:")[1].split())
+
+
+def test_the_table_of_a_terminal_says_nothing_of_energy_that_nobody_knows(reported):
+    record, *_ = reported(profile_record("dark"))
+
+    assert "J per" not in printed(record, 160) + printed(record, 64)
+
+
+def test_energy_can_be_limited_and_what_is_not_known_does_not_keep_the_limit(reported):
+    record, *_ = reported(
+        profile_record("meter", energy=MEASURED), profile_record("guess", energy=ESTIMATED), profile_record("dark"),
+        constraints=Constraints(max_joules=300),
+    )  # fmt: skip
+    why = {rejection.name: rejection.why for rejection in record.rejected}
+
+    assert record.recommended.name == "meter"
+    assert record.constraints == {"max_joules": 300}
+    assert why["guess"] == "energy of 1,000 reviews 500 J is over the 300 J limit"
+    assert why["dark"] == "energy of 1,000 reviews is not known, so the 300 J limit cannot be checked"
+
+
+def test_how_near_the_rows_come_to_a_limit_of_energy(reported):
+    record, *_ = reported(profile_record("meter", energy=MEASURED), constraints=Constraints(max_joules=100))
+
+    sentence = record.decisions[0].sentence
+    assert "no row keeps energy of 1,000 reviews ≤ 100 J; the lowest energy of 1,000 reviews is 250 J" in sentence
 
 
 def test_why_energy_is_not_known_is_a_caveat_and_the_column_is_left_out(reported):
