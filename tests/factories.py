@@ -26,6 +26,7 @@ from slmbench.records import (
     Predictions,
     ProfileRecord,
     RunRecord,
+    ServerLoad,
     Throughput,
     TrainCost,
     WorkloadIdentity,
@@ -318,6 +319,38 @@ def profile_record(
             "software": dict(SOFTWARE),
             **changes,
         }
+    )
+
+
+def served(qps: float, bundle: str = "minilm-l6", *, bound: float | None = None, **changes) -> ProfileRecord:
+    """One cell of the server scenario: at a rate of arrival, or at the highest found that keeps a bound."""
+    waits = [[1.0] * 60] * 3
+    load = ServerLoad(qps=qps, seed=0, processes_wait_ms=waits, processes_s=[60 / qps] * 3, max_p95_ms=bound)
+    way = f"{qps:g}qps" if bound is None else f"p95-{bound:g}ms"
+    return profile_record(
+        bundle,
+        **{"name": f"{bundle}-server-{way}", "scenario": "server", "load": load, "throughput": None, **changes},
+    )
+
+
+def batched(batch_tokens: int, bundle: str = "minilm-l6", *, seconds: float = 1.0, **changes) -> ProfileRecord:
+    """One cell of the offline scenario: passes over 200 reviews that take so many seconds."""
+    passes = [[seconds * factor for factor in (0.99, 1.0, 1.01)] for _ in range(3)]
+    throughput = Throughput(
+        batch_tokens=batch_tokens,
+        reviews=200,
+        tokens=54_800,
+        passes_s=[one for process in passes for one in process],
+        processes_s=passes,
+    )
+    return profile_record(
+        bundle,
+        **{
+            "name": f"{bundle}-offline-{batch_tokens}",
+            "scenario": "offline",
+            "throughput": throughput,
+            **changes,
+        },
     )
 
 

@@ -25,6 +25,8 @@ _CONTROL_GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
+#: Beside them: what of the use is copies of files, which the kernel gives up as soon as memory is wanted.
+_STATISTICS, _CACHED = "memory.stat", ("inactive_file", "total_inactive_file")
 
 
 def arithmetic_of(
@@ -84,8 +86,20 @@ def _free_here() -> int:
             allowed, taken = (int(Path(name).read_text(encoding="ascii")) for name in (limit, used))
         except (OSError, ValueError):  # version 2 says "max" where there is no limit
             continue
-        free = min(free, allowed - taken)
+        free = min(free, allowed - taken + _cached(Path(used).parent / _STATISTICS))
     return max(0, free)
+
+
+def _cached(statistics: Path) -> int:
+    """Return the bytes of a container's use that are files read and not needed now; 0 where that is not told.
+
+    Where there is a total, it holds the containers inside as well, as the use does.
+    """
+    try:
+        told = dict(line.split() for line in statistics.read_text(encoding="ascii").splitlines())
+        return max(int(told.get(name, 0)) for name in _CACHED)
+    except (OSError, ValueError):
+        return 0
 
 
 def _free_on_gpu() -> int | None:

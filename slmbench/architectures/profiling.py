@@ -115,8 +115,11 @@ def profile_architecture(
     with progress.task(f"timing {model.name} with random weights"):
         what = f"the profile of {model.name}"
         answer = ask_child(_MODULE, request, what=what, threads=threads, limit_s=_PATIENCE_S)
+    hardware = hardware_fingerprint()
+    parts = [model.name.rpartition("/")[2], task, options.device, options.dtype, f"{threads}t"]
+    parts += [f"batch{options.batch_size}"] if options.batch_size > 1 else []
     record = ArchitectureRecord(
-        name="-".join([model.name.rpartition("/")[2], task, options.device, options.dtype]),
+        name="-".join([*parts, hardware["fingerprint"][:8]]),
         command=command or [],
         model=model.name,
         model_type=model.model_type,
@@ -133,7 +136,7 @@ def profile_architecture(
         loaded_bytes=answer["loaded_bytes"],
         memory_source=answer["memory_source"],
         warnings=_warnings(answer, arithmetic),
-        hardware=hardware_fingerprint(),
+        hardware=hardware,
         software=software_versions(),
     )
     if output is not None:

@@ -1,9 +1,9 @@
 """Whether rows got slower or less accurate than a baseline: the check behind a failing build.
 
-Slower: the median latency is above that of the baseline by more than the limit, *and* the 95 % interval of the
-ratio lies above 1. Worse: the accuracy on the same test rows is lower by more than the limit; the answers of a form
-are what they are, so the difference itself decides, and its interval and p-value say what it means for reviews not
-seen.
+Slower: the median latency (offline the time that a review has in a pass) is above that of the baseline by more than
+the limit, *and* the 95 % interval of the ratio lies above 1. Worse: the accuracy on the same test rows is lower by
+more than the limit; the answers of a form are what they are, so the difference itself decides, and its interval and
+p-value say what it means for reviews not seen.
 
 What cannot be compared does not pass: a limit that was set and cannot be checked fails, with the reason.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.compare import sentences
-from slmbench.compare.cells import machine_of, name_cells, newest_of_each_cell
+from slmbench.compare.cells import circumstances, highest_rate, machine_of, name_cells, newest_of_each_cell
 from slmbench.compare.decision import compare_accuracy
 from slmbench.compare.formatting import listing
-from slmbench.compare.ratio import median_ratio_interval
+from slmbench.compare.ratio import ratio_interval
 from slmbench.compare.reading import load_profiles
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.comparison import BaselineCheck, BaselineReport
@@ -132,7 +132,7 @@ def _counterparts(cells: Sequence[Cell], others: Sequence[Cell]) -> tuple[list[_
 def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[str]]:
     """Pair every cell with the named one of its machine and scenario."""
     named = [cell for cell in cells if cell.label == label] or [cell for cell in cells if cell.row.name == label]
-    place = {(machine_of(cell.profile), cell.profile.scenario): cell for cell in named}
+    place = {(machine_of(cell.profile), circumstances(cell.profile)): cell for cell in named}
     labels = list(dict.fromkeys(cell.label for cell in cells))
     if not named:
         raise UsageError(
@@ -145,11 +145,12 @@ def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[s
     for cell in cells:
         if cell in named:
             continue
-        timed = place.get((machine_of(cell.profile), cell.profile.scenario))
+        timed = place.get((machine_of(cell.profile), circumstances(cell.profile)))
         if timed is None:
             notes.append(f"{cell.label} was measured where or as {label} was not, and is not held against it")
             continue
-        pairs.append(_Pair(cell, timed, timed))
+        # A rate that was sought has no interval: which of two is higher is told, not by how much for sure.
+        pairs.append(_Pair(cell, timed if highest_rate(cell.profile) is None else None, timed))
     return pairs, notes
 
 
@@ -162,9 +163,12 @@ def _form_of(cell: Cell) -> tuple[str, str]:
     return cell.profile.bundle, cell.profile.form
 
 
-def _way_of(cell: Cell) -> tuple[str, str, int, str, str]:
-    profile = cell.profile
-    return profile.backend, profile.device, profile.threads, profile.scenario, machine_of(profile)
+def _way_of(cell: Cell) -> tuple[object, ...]:
+    profile, fed = cell.profile, cell.profile.corpus
+    # At a rate that was sought a slower form has a lower rate, and perhaps the same latency.
+    circumstance = circumstances(profile), highest_rate(profile)
+    texts = fed.test_hash, fed.inputs
+    return profile.backend, profile.device, profile.threads, circumstance, texts, machine_of(profile)
 
 
 def _check(pair: _Pair, baseline: Baseline) -> tuple[BaselineCheck, list[str]]:
@@ -175,8 +179,11 @@ def _check(pair: _Pair, baseline: Baseline) -> tuple[BaselineCheck, list[str]]:
     if pair.timed is None:
         speed = sentences.timed_otherwise(cell, pair.answered)
     else:
-        ratio = cell.p50_ms / pair.timed.p50_ms
-        interval = median_ratio_interval(pair.timed.profile.latency, cell.profile.latency)
+        ratio = cell.pace_ms / pair.timed.pace_ms
+        interval = ratio_interval(
+            (pair.timed.pace_ms, pair.timed.pace_ci95_ms),
+            (cell.pace_ms, cell.pace_ci95_ms),
+        )
         beyond = baseline.fail_if_slower is not None and ratio > 1 + baseline.fail_if_slower
         slower = beyond and interval is not None and interval[0] > 1
         speed = sentences.speed_against(cell, pair.timed, interval, beyond and not slower)

@@ -48,7 +48,7 @@ def cascade_facts(cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         if cell.profile.method != CASCADE_METHOD or cell.profile.scenario != "single":
             continue
-        alike = [other for other in cells if _way(other) == _way(cell) and other.profile.method != CASCADE_METHOD]
+        alike = [other for other in cells if _alike(other, cell) and other.profile.method != CASCADE_METHOD]
         # Of a member that was measured under several runtimes, the one under the cascade's.
         alike.sort(key=lambda other: other.profile.backend != cell.profile.backend)
         members = members_of(cell, alike)
@@ -105,9 +105,15 @@ def _probabilities(cell: Cell, labels: Sequence[str]) -> np.ndarray | None:
     return np.asarray(predictions.probabilities)[np.argsort(predictions.row_ids)][:, columns]
 
 
-def _way(cell: Cell) -> tuple[str, str, int, str]:
-    profile = cell.profile
-    return machine_of(profile), profile.device, profile.threads, profile.scenario
+def _alike(member: Cell, cascade: Cell) -> bool:
+    """Say whether a row was measured as a cascade was; what numpy runs has one thread beside any number."""
+    one, other = member.profile, cascade.profile
+    threads = {one.threads, other.threads} if one.backend != "numpy" else {other.threads}
+    return len(threads) == 1 and (machine_of(one), one.device, one.scenario) == (
+        machine_of(other),
+        other.device,
+        other.scenario,
+    )
 
 
 def _sentence(cascade: Cell, members: Members) -> str:

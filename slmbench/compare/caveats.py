@@ -63,7 +63,7 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
         One sentence each, those about accuracy first.
     """
     cells = [cell for group in machines.values() for cell in group]
-    found = _differing_reviews(cells) + _differing_training(cells)
+    found = _differing_reviews(cells) + _differing_training(cells) + _differing_exports(cells)
     if len(machines) > 1:
         names = [machine_name(group[0].profile) for group in machines.values()]
         found.append(
@@ -98,6 +98,21 @@ def _differing_training(cells: Sequence[Cell]) -> list[str]:
         return []
     parts = [f"{reviews:,}: {_who(group, cells)}" for reviews, group in sorted(sizes.items())]
     return [f"the rows were trained on different numbers of reviews ({'; '.join(parts)})"]
+
+
+def _differing_exports(cells: Sequence[Cell]) -> list[str]:
+    """Name bundles whose rows are of several exports: one was made anew, and not all of it measured again."""
+    found = []
+    kept = [cell for cell in cells if cell.profile.source_key is not None and cell.profile.backend != "torch"]
+    for bundle, group in _grouped(kept, lambda cell: cell.profile.bundle).items():
+        exports = _grouped(group, lambda cell: cell.profile.source_key)
+        if len(exports) > 1:
+            parts = "; ".join(f"{key[:8]}: {_who(some, cells)}" for key, some in exports.items())
+            found.append(
+                f"the rows called {bundle} are of {len(exports)} different exports ({parts}): profile all its forms"
+                " again, if it was exported anew"
+            )
+    return found
 
 
 def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.compare.formatting import counted
+from slmbench.compare.formatting import counted, limit, milliseconds, three_digits
 from slmbench.records import ProfileRecord, Row
+from slmbench.statistics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class Cell:
             p95_ms=latency.p95_ms,
             p95_ci95_ms=latency.p95_ci95_ms,
             p95_note=latency.unsupported.get("p95_ms"),
-            reviews_per_second=throughput.reviews_per_second if throughput else None,
+            reviews_per_second=throughput.reviews_per_second if throughput else highest_rate(profile),
             reviews_per_second_ci95=throughput.reviews_per_second_ci95 if throughput else None,
             peak_bytes=profile.memory.peak_bytes,
             cold_start_ms=profile.cold_start_ms,
@@ -102,9 +103,65 @@ class Cell:
         return self.profile.latency.p50_ms
 
     @cached_property
-    def p50_interval(self) -> Interval:
-        """Interval of the median; the median itself where there are too few samples for one."""
-        return self.profile.latency.ci95_ms or (self.p50_ms, self.p50_ms)
+    def pace_ms(self) -> float:
+        """Milliseconds a review that speed is judged by.
+
+        The median latency; in the offline scenario, where that is of batches, the time a review has in the median
+        pass; where the highest rate was sought, the time between two reviews at that rate.
+        """
+        rate = self._rate
+        return self.p50_ms if rate is None else 1e3 / rate
+
+    @cached_property
+    def pace_ci95_ms(self) -> Interval | None:
+        """Its 95 % interval; ``None`` where there are too few samples, and of a rate that was sought."""
+        throughput = self.profile.throughput
+        if self._rate is None:
+            return self.profile.latency.ci95_ms
+        rates = throughput.reviews_per_second_ci95 if throughput is not None else None
+        return None if rates is None else (1e3 / rates[1], 1e3 / rates[0])
+
+    @cached_property
+    def pace_interval(self) -> Interval:
+        """Its 95 % interval; where there are too few samples for one, from the shortest to the longest of them."""
+        if self.pace_ci95_ms is not None:
+            return self.pace_ci95_ms
+        throughput = self.profile.throughput
+        if self._rate is None:
+            times = self.profile.latency.samples_ms
+        elif throughput is not None:
+            times = [1e3 * seconds / throughput.reviews for seconds in throughput.passes_s]
+        else:
+            times = [self.pace_ms]
+        return min(times), max(times)
+
+    @property
+    def pace(self) -> str:
+        """What speed is judged by, in words."""
+        return milliseconds(self.p50_ms) if self._rate is None else f"{three_digits(self._rate)} reviews/s"
+
+    @property
+    def keeps_its_bound(self) -> bool:
+        """Whether the p95 at the highest rate found is within the bound; profiles say so when it is not."""
+        load = self.profile.load
+        return (
+            load is None
+            or load.max_p95_ms is None
+            or percentile(self.profile.latency.samples_ms, 95) <= load.max_p95_ms
+        )
+
+    @property
+    def by_latency(self) -> bool:
+        """Whether speed is judged by the median latency."""
+        return self._rate is None
+
+    @property
+    def _rate(self) -> float | None:
+        """Reviews a second, where those tell the speed and not the latency."""
+        throughput = self.profile.throughput
+        if self.profile.scenario == "offline" and throughput is not None:
+            return throughput.reviews_per_second
+        return highest_rate(self.profile)
 
     @property
     def size_bytes(self) -> int:
@@ -112,13 +169,31 @@ class Cell:
         return self.profile.size_bytes
 
     def clearly_faster_than(self, other: Cell) -> bool:
-        """Tell whether the median is lower and the two intervals do not overlap."""
-        return self.p50_interval[1] < other.p50_interval[0]
+        """Tell whether a review takes less time and the two intervals do not overlap."""
+        return self.pace_interval[1] < other.pace_interval[0]
 
 
 def machine_of(profile: ProfileRecord | SweepRecord) -> str:
     """Return the identity of the machine: the fingerprint of its hardware."""
     return str(profile.hardware["fingerprint"])
+
+
+def highest_rate(profile: ProfileRecord) -> float | None:
+    """Return the highest rate that keeps a bound, where it was sought; ``None`` where a rate was given."""
+    load = profile.load
+    return None if load is None or load.max_p95_ms is None else load.qps
+
+
+def circumstances(profile: ProfileRecord) -> str:
+    """Return the scenario with what else times depend on: times of other circumstances are not compared."""
+    load, throughput = profile.load, profile.throughput
+    if profile.scenario == "server" and load is not None:
+        if load.max_p95_ms is not None:
+            return f"server, p95 ≤ {limit(load.max_p95_ms)} ms"
+        return f"server, {limit(load.qps)} reviews/s"
+    if profile.scenario == "offline" and throughput is not None:
+        return f"offline, {throughput.batch_tokens:,} tokens a batch"
+    return profile.scenario
 
 
 def cell_key(profile: ProfileRecord) -> CellKey:
@@ -184,7 +259,7 @@ def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
 
 
 def _aspects(profile: ProfileRecord) -> tuple[str, str, str, str]:
-    return (profile.backend, profile.device, counted(profile.threads, "thread"), profile.scenario)
+    return (profile.backend, profile.device, counted(profile.threads, "thread"), circumstances(profile))
 
 
 def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -43,8 +43,17 @@ class Ceiling:
     why_unknown: Callable[[Row], str | None] = lambda row: None
 
 
+def _p95_ms(row: Row) -> float | None:
+    """Return the p95 of single reviews; offline it is that of a batch."""
+    return None if row.scenario == "offline" else row.p95_ms
+
+
+def _why_no_p95(row: Row) -> str | None:
+    return "offline it is that of a batch, not of a review" if row.scenario == "offline" else row.p95_note
+
+
 CEILINGS = (
-    Ceiling("max_p95_ms", "p95", "ms", lambda row: row.p95_ms, milliseconds, lambda row: row.p95_note),
+    Ceiling("max_p95_ms", "p95", "ms", _p95_ms, milliseconds, _why_no_p95),
     Ceiling(
         "max_memory_mb",
         "peak memory",
@@ -142,6 +151,16 @@ class Constraints:
         if least is not None and row.accuracy is not None and row.accuracy < least:
             broken.append(f"accuracy {percent(row.accuracy)} is under the {percent(least)} limit")
         return broken
+
+    def doubt(self, row: Row) -> str | None:
+        """Say so when a row keeps the limit of p95 and the interval of its p95 reaches beyond it."""
+        most, p95, interval = self.max_p95_ms, _p95_ms(row), row.p95_ci95_ms
+        if most is None or p95 is None or interval is None or interval[1] <= most:
+            return None
+        return (
+            f"its p95 of {milliseconds(p95)} keeps the {limit(most)} ms limit, but may not the next time: its 95 %"
+            f" interval reaches {milliseconds(interval[1])}"
+        )
 
 
 def limits_phrase(limits: dict[str, float]) -> str:

@@ -2,13 +2,14 @@
 
 The rule, in order:
 
-1. Left out: forms the export refused; cells evaluated on other reviews or timed in another scenario than
-   most; cells that break a limit; forms that gain nothing over fp32 of their bundle.
+1. Left out: forms the export refused; cells evaluated on other reviews or timed in other circumstances
+   (scenario, rate of arrival or bound, size of batches) than most; cells that break a limit; forms that gain
+   nothing over fp32 of their bundle.
 2. The most accurate of the rest is the reference. A cell cannot be told apart from it when the exact McNemar
    test on the same reviews gives p >= 0.05 *and* the accuracies are within one point. Both are needed: the
    test alone lets a large loss pass on few reviews, the point alone a small but certain loss on many.
-3. Of those, the lowest median latency wins; among cells whose intervals of the median overlap with it, the
-   smallest.
+3. Of those, the fastest wins, by median latency, offline by reviews a second, and where the highest rate was
+   sought by that; among cells whose intervals overlap with it, the smallest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.compare import sentences
 from slmbench.compare.axes import costs
+from slmbench.compare.cells import circumstances
 from slmbench.compare.pareto import dominates, pareto_front
 from slmbench.statistics import PairedDifference, paired_difference
 
@@ -85,7 +87,8 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
     lost |= {cell: sentences.incomparable(cell, comparable[0]) for cell in accepted if cell not in comparable}
     front, axes = front_of(comparable, axes)
     for cell in comparable:
-        if violations := constraints.violations(cell.row):
+        violations = constraints.violations(cell.row) + sentences.unkept(cell)
+        if violations:
             lost[cell] = "; ".join(violations)
     within = [cell for cell in comparable if cell not in lost]
     for cell in within:
@@ -98,12 +101,12 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
         why = sentences.nothing_left(limits, [cell.row for cell in comparable])
         return Decision(None, why, front, axes, [(cell, lost[cell]) for cell in cells])
 
-    best = max(candidates, key=lambda cell: (cell.accuracy, -cell.p50_ms))
+    best = max(candidates, key=lambda cell: (cell.accuracy, -cell.pace_ms))
     to_best = {cell: compare_accuracy(best, cell) for cell in candidates}
     equal = [cell for cell in candidates if cannot_be_told_apart(to_best[cell])]
-    fastest = min(equal, key=lambda cell: cell.p50_ms)
+    fastest = min(equal, key=lambda cell: cell.pace_ms)
     as_fast = [cell for cell in equal if not fastest.clearly_faster_than(cell)]
-    winner = min(as_fast, key=lambda cell: (cell.size_bytes, cell.p50_ms))
+    winner = min(as_fast, key=lambda cell: (cell.size_bytes, cell.pace_ms))
     for cell in candidates:
         if cell in equal:
             lost[cell] = sentences.equal_but_loses(cell, winner, best, to_best)
@@ -117,10 +120,12 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
                 dominator,
                 significant=to_best[cell].p_value < SIGNIFICANCE,
             )
-    others = [(cell, to_best[cell]) for cell in sorted(equal, key=lambda cell: cell.p50_ms) if cell is not winner]
+    others = [(cell, to_best[cell]) for cell in sorted(equal, key=lambda cell: cell.pace_ms) if cell is not winner]
     why = sentences.won(
         winner, best, fastest, to_best[winner], others, candidates=len(candidates), limited=bool(limits)
     )
+    if doubt := constraints.doubt(winner.row):
+        why = f"{why}; {doubt}"
     return Decision(winner, why, front, axes, [(cell, lost[cell]) for cell in cells if cell is not winner])
 
 
@@ -129,30 +134,30 @@ def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> tuple[
 
     Args:
         cells: Cells of one machine, evaluated on the same reviews.
-        axes: Names of ``slmbench.compare.axes``. ``None`` means accuracy and latency: p95 when every cell's samples
-            support it, p50 otherwise, one statistic for all.
+        axes: Names of ``slmbench.compare.axes``. ``None`` means accuracy and speed: p95 when every cell's samples
+            support it, p50 otherwise, one statistic for all; throughput where speed is not judged by latency.
 
     Returns:
         The front and the axes. A cell of which an axis is not known takes no part.
     """
     if axes is None:
-        axes = ["accuracy", "p95" if all(cell.row.p95_ms is not None for cell in cells) else "p50"]
+        supported = all(cell.row.p95_ms is not None for cell in cells)
+        latency = "p95" if supported else "p50"
+        axes = ["accuracy", latency if all(cell.by_latency for cell in cells) else "throughput"]
     known = [(cell, cost) for cell in cells if (cost := costs(cell.row, axes)) is not None]
     on_front = pareto_front([cost for _, cost in known])
     return [cell for (cell, _), kept in zip(known, on_front, strict=True) if kept], list(axes)
 
 
 def _comparable(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the largest group of the same reviews and scenario; of equal groups, the newest."""
-    groups = Counter((cell.test_hash, cell.profile.scenario) for cell in cells)
+    """Return the largest group of the same reviews and circumstances; of equal groups, the newest."""
+    group_of = {cell: (cell.test_hash, circumstances(cell.profile)) for cell in cells}
+    groups = Counter(group_of.values())
     if not groups:
         return []
-    newest = {
-        group: max(cell.profile.created for cell in cells if (cell.test_hash, cell.profile.scenario) == group)
-        for group in groups
-    }
+    newest = {group: max(cell.profile.created for cell in cells if group_of[cell] == group) for group in groups}
     chosen = max(groups, key=lambda group: (groups[group], newest[group], group))
-    return [cell for cell in cells if (cell.test_hash, cell.profile.scenario) == chosen]
+    return [cell for cell in cells if group_of[cell] == chosen]
 
 
 def _fp32_of(cell: Cell, cells: Sequence[Cell]) -> Cell | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.compare.cells import circumstances, highest_rate
 from slmbench.compare.constraints import best_within_reach, limits_phrase
 from slmbench.compare.formatting import (
     counted,
     limit,
     listing,
     megabytes,
-    milliseconds,
     p_value,
     percent,
     percent_interval,
@@ -41,14 +41,22 @@ def incomparable(cell: Cell, standard: Cell) -> str:
             f"its accuracy was measured on other test reviews ({cell.test_hash[:8]}) than the decision"
             f" rests on ({standard.test_hash[:8]}), so the two cannot be compared"
         )
-    return f"measured in the {cell.profile.scenario} scenario, the decision rests on {standard.profile.scenario}"
+    ways = circumstances(cell.profile), circumstances(standard.profile)
+    return f"timed otherwise ({ways[0]}) than what the decision rests on ({ways[1]})"
+
+
+def unkept(cell: Cell) -> list[str]:
+    """Say that the highest rate found did not keep its bound when it was verified; nothing where it did."""
+    if cell.keeps_its_bound:
+        return []
+    return [f"its rate of {cell.pace} did not hold when it was verified ({circumstances(cell.profile)})"]
 
 
 def no_gain(cell: Cell, reference: Cell) -> str:
     """Say that a form is neither faster nor smaller than fp32."""
     return (
-        f"no gain on this machine: neither faster ({milliseconds(cell.p50_ms)} against"
-        f" {milliseconds(reference.p50_ms)}) nor smaller ({megabytes(cell.size_bytes)} against"
+        f"no gain on this machine: neither faster ({cell.pace} against"
+        f" {reference.pace}) nor smaller ({megabytes(cell.size_bytes)} against"
         f" {megabytes(reference.size_bytes)}) than {reference.label}"
     )
 
@@ -87,7 +95,7 @@ def won(
     scope = f"{counted(candidates, 'candidate')}{' within the limits' if limited else ''}"
     interval = percent_interval(winner.profile.evaluation.accuracy_ci95)
     numbers = f"{percent(winner.accuracy)}, 95 % interval {interval}"
-    speed = f"p50 {milliseconds(winner.p50_ms)}"
+    speed = f"p50 {winner.pace}" if winner.by_latency else winner.pace
     if candidates == 1:
         return f"the only candidate{' within the limits' if limited else ''} ({numbers}; {speed})"
     if winner is best:
@@ -103,8 +111,8 @@ def won(
     if winner is fastest:
         return f"fastest {tied} ({accuracy}; {speed}); {best.label} {_is(best, winner)}"
     return (
-        f"smallest {tied} and as fast as the fastest of them ({accuracy}; {milliseconds(winner.p50_ms)} and"
-        f" {megabytes(winner.size_bytes)} against {milliseconds(fastest.p50_ms)} and"
+        f"smallest {tied} and as fast as the fastest of them ({accuracy}; {winner.pace} and"
+        f" {megabytes(winner.size_bytes)} against {fastest.pace} and"
         f" {megabytes(fastest.size_bytes)} of {fastest.label})"
     )
 
@@ -158,9 +166,9 @@ def less_accurate(
 
 def _speed(cell: Cell, winner: Cell) -> str:
     if winner.clearly_faster_than(cell):
-        return times(cell.p50_ms / winner.p50_ms, "slower")
+        return times(cell.pace_ms / winner.pace_ms, "slower")
     if cell.clearly_faster_than(winner):
-        return times(winner.p50_ms / cell.p50_ms, "faster")
+        return times(winner.pace_ms / cell.pace_ms, "faster")
     return "as fast within the noise"
 
 
@@ -174,7 +182,7 @@ def _is(cell: Cell, winner: Cell) -> str:
     """Return the predicate of a cell that lost to the winner: how much slower or larger it is."""
     parts = []
     if winner.clearly_faster_than(cell):
-        parts.append(times(cell.p50_ms / winner.p50_ms, "slower"))
+        parts.append(times(cell.pace_ms / winner.pace_ms, "slower"))
     if cell.size_bytes > winner.size_bytes:
         parts.append(times(cell.size_bytes / winner.size_bytes, "larger"))
     return f"is {listing(parts)}" if parts else "is no faster"
@@ -182,16 +190,24 @@ def _is(cell: Cell, winner: Cell) -> str:
 
 def timed_otherwise(cell: Cell, other: Cell) -> str:
     """Say why the latency of a cell cannot be held against a baseline; the predicate of a sentence."""
-    return (
-        f"was timed on {_way(cell)}, the baseline on {_way(other)}, so their latencies are not compared: measure the"
-        " baseline here in the same way"
-    )
+    if _way(cell) != _way(other):
+        ways = f"was timed on {_way(cell)}, the baseline on {_way(other)}"
+    elif highest_rate(cell.profile) is not None:
+        ways = f"was timed at the highest rate found ({cell.pace}), the baseline at another ({other.pace})"
+    else:
+        ways = f"was timed on {_fed(cell)}, the baseline on {_fed(other)}"
+    return f"{ways}, so their latencies are not compared: measure the baseline here in the same way"
 
 
 def _way(cell: Cell) -> str:
     profile = cell.profile
     machine = profile.hardware.get("machine") or profile.hardware["fingerprint"]
-    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {profile.scenario})"
+    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {circumstances(profile)})"
+
+
+def _fed(cell: Cell) -> str:
+    fed = cell.profile.corpus
+    return f"{fed.inputs} of {fed.name} ({fed.test_hash[:8]})"
 
 
 def answered_otherwise(cell: Cell, other: Cell) -> str:
@@ -203,7 +219,7 @@ def answered_otherwise(cell: Cell, other: Cell) -> str:
 
 
 def speed_against(cell: Cell, other: Cell, interval: Interval | None, undecided: bool) -> str:
-    """Say how a cell's median latency stands to a baseline's; the predicate of a sentence.
+    """Say how a cell's speed stands to a baseline's; the predicate of a sentence.
 
     Args:
         cell: What is held against the baseline.
@@ -211,10 +227,10 @@ def speed_against(cell: Cell, other: Cell, interval: Interval | None, undecided:
         interval: Of the ratio of the medians.
         undecided: Whether the ratio is over the limit and the interval still includes 1.
     """
-    ratio = cell.p50_ms / other.p50_ms
-    medians = f"p50 {milliseconds(cell.p50_ms)} against {milliseconds(other.p50_ms)} of {_baseline(cell, other)}"
+    ratio = cell.pace_ms / other.pace_ms
+    medians = f"{'p50 ' if cell.by_latency else ''}{cell.pace} against {other.pace} of {_baseline(cell, other)}"
     if interval is None:
-        return f"has too few latency samples to be compared ({medians})"
+        return f"has too few samples to be compared ({medians})"
     numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {interval[0]:.3f}–{interval[1]:.3f})"
     if interval[0] > 1:
         return f"is {times(ratio, 'slower')} {numbers}"

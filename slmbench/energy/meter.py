@@ -98,11 +98,13 @@ class EnergyMeter:
             self._attempt(lambda counter: counter.poll())
 
     def _attempt(self, step: Callable) -> None:
+        if self._failure:  # a counter that was not started has nothing to go on from
+            return
         try:
             for counter in self._sources.counters:
                 step(counter)
         except CounterError as error:
-            self._failure = self._failure or str(error)
+            self._failure = str(error)
 
     def _read(self, seconds: float) -> Reading:
         sources = self._sources

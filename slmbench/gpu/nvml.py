@@ -76,7 +76,7 @@ def open_gpu() -> Gpu:
     """Open the GPU that CUDA calls device 0: the first of ``CUDA_VISIBLE_DEVICES``, else the first there is.
 
     Raises:
-        GpuError: There is none, or no NVML to ask.
+        GpuError: There is none, no NVML to ask, or no telling which it is.
     """
     try:
         nvml = importlib.import_module("pynvml")
@@ -86,9 +86,28 @@ def open_gpu() -> Gpu:
     try:
         nvml.nvmlInit()
         if first.isdecimal():
+            _check_order(nvml)
             return Gpu(nvml, nvml.nvmlDeviceGetHandleByIndex(int(first)))
         if first.startswith("GPU-"):
             return Gpu(nvml, nvml.nvmlDeviceGetHandleByUUID(first))
     except nvml.NVMLError as error:
         raise GpuError(f"NVML: {error}") from None
     raise GpuError(f"CUDA_VISIBLE_DEVICES={first} names no whole GPU")
+
+
+def _check_order(nvml: Any) -> None:
+    """Check that CUDA and NVML count GPUs alike: NVML goes by slot, CUDA has the fastest first where it may.
+
+    CUDA does so unless ``CUDA_DEVICE_ORDER`` says otherwise (CUDA C++ Programming Guide, environment variables).
+
+    Raises:
+        GpuError: There are unlike GPUs, and the order is CUDA's own.
+    """
+    if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    if len({nvml.nvmlDeviceGetName(handle) for handle in handles}) > 1:
+        raise GpuError(
+            "which of this machine's unlike GPUs is CUDA's first cannot be told from NVML: set"
+            " CUDA_DEVICE_ORDER=PCI_BUS_ID, by which both count alike"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -166,7 +167,7 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
             )
     folders = find_bundles(bundles)
     cells = []
-    for folder in folders:
+    for folder in {folder.resolve(): folder for folder in folders}.values():
         record = read_record(BundleRecord, folder / "bundle.json")
         chosen = [form for form in record.forms if options.forms is None or form in options.forms]
         if options.forms is not None and len(folders) == 1 and len(chosen) < len(options.forms):
@@ -186,6 +187,20 @@ def check_output(output: Path) -> None:
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file, not a folder")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Check, before anything is timed, that no record would take another's place.
+
+    Raises:
+        UsageError: Two records would have one name, which is made of their folders' names.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"the records of two folders would both be called {twice[0]} and would replace each other: measure one"
+            " after the other, each with an --output of its own"
+        )
 
 
 def measure_each(
@@ -219,7 +234,7 @@ def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
     """Return the hash of everything a cell's measurement depends on, machine and versions included."""
     versions = software_versions()
     return content_key(
-        stage="profile/2",
+        stage="profile/3",
         **cell.inputs,
         machine=hardware_fingerprint()["fingerprint"],
         backend=options.backend,

@@ -14,6 +14,7 @@ from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.cells import (
     AnyCell,
     ProfileOptions,
+    check_names,
     check_output,
     find_cells,
     measure_each,
@@ -82,6 +83,7 @@ def profile(
     check_output(output)
     in_torch = options.backend == "torch"
     cells: Sequence[AnyCell] = find_run_cells(bundles, options) if in_torch else find_cells(bundles, options)
+    check_names([profile_name(cell, options) for cell in cells])
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         yield record
@@ -102,8 +104,8 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
     warnings = _busy_warning() + subject.warnings
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
         measured = run_scenario(subject.task, options, find_sources(hardware, options.device), bar)
-    served = check_served(measured, subject)
-    warnings += served_warning(served, subject)
+    served = check_served(measured.labels, subject.workload, subject.predictions, subject.labels)
+    warnings += served_warning(served, subject) + _coverage_warning(measured, options, subject.workload)
     conditions = conditions_of(measured.seen)
     latency = Latency(
         processes_ms=measured.latency_ms,
@@ -115,6 +117,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         key=profile_key(cell, options),
         command=list(command),
         bundle=source.name,
+        source_key=source.key,
         form=cell.form,
         backend=subject.backend,
         device=options.device,
@@ -186,7 +189,7 @@ def _roofline(subject: Subject, latency: Latency, options: ProfileOptions, progr
     """Hold single reviews against the machine's ceiling."""
     if options.scenario != "single" or subject.operations is None:
         return None
-    tokens, seconds = subject.workload.identity.tokens_p50, latency.p50_ms / 1e3
+    tokens, seconds = subject.workload.median_tokens(latency.processes_ms), latency.p50_ms / 1e3
     try:
         return held_against_ceiling(
             subject.operations, tokens, seconds, options.device, subject.threads, progress=progress
@@ -211,6 +214,18 @@ def _busy_warning() -> list[str]:
     if busy <= BUSY_PERCENT:
         return []
     return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
+
+
+def _coverage_warning(measured: Measured, options: ProfileOptions, workload: Workload) -> list[str]:
+    """Say when time was over before every review was timed: the first ones may be longer or shorter than all."""
+    fewest = min(map(len, measured.latency_ms))
+    if options.scenario != "single" or fewest >= len(workload.texts):
+        return []
+    return [
+        f"only the first {fewest} of {len(workload.texts)} reviews were timed in the time limit: their median length"
+        f" is {np.median(workload.lengths[:fewest]):.0f} tokens, that of all {workload.identity.tokens_p50:.0f};"
+        " compare with rows of as many reviews, or raise --time-limit"
+    ]
 
 
 def _stability_warnings(measured: Measured, conditions: Conditions, hardware: dict[str, Any]) -> list[str]:

@@ -57,7 +57,9 @@ def warm_up(process: MeasuredProcess) -> bool:
     return False
 
 
-def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) -> Sampled:
+def sample(
+    process: MeasuredProcess, budget_s: float, count: int | None = None, *, least: int = LEAST_SAMPLES
+) -> Sampled:
     """Time reviews one at a time in one process, from the first row on.
 
     The first process of a cell finds out how many samples it takes; the others take as many, of the same rows,
@@ -67,6 +69,8 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) 
         process: A warm process.
         budget_s: Longest time to spend.
         count: How many samples to take; ``None`` goes on until the interval of the median closes.
+        least: Without a count, as many are taken in any case if there is time: one of each review, so that what is
+            compared is of the same reviews.
 
     Returns:
         The samples of this process.
@@ -86,7 +90,7 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None) 
         taken += answer["ms"]
         labels += answer["labels"]
         watch.look()
-        if count is None and len(taken) >= LEAST_SAMPLES and closed(taken):
+        if count is None and len(taken) >= least and closed(taken):
             break
         # A slower process may take twice the time of the first to get as far.
         if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken) >= 2:

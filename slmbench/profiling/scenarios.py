@@ -19,7 +19,7 @@ from slmbench.energy import measure_energy
 from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
+from slmbench.profiling.sampling import LEAST_SAMPLES, PRECISION, closed, sample, warm_up
 from slmbench.records.energy import Energy
 from slmbench.records.profile import ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
@@ -107,7 +107,8 @@ def _single(cell: _Cell) -> Measured:
     measured, options = Measured(), cell.options
     for process in cell.processes(measured):
         count = len(measured.latency_ms[0]) if measured.latency_ms else None
-        sampled = sample(process, options.time_limit_s / options.processes, count)
+        least = max(LEAST_SAMPLES, len(cell.task["texts"]))
+        sampled = sample(process, options.time_limit_s / options.processes, count, least=least)
         measured.latency_ms.append(sampled.ms)
         measured.labels.append(sampled.labels)
         measured.stable.append(sampled.stable)
@@ -203,7 +204,10 @@ def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
     for number, process in enumerate(cell.processes(measured)):
         measured.stable.append(warm_up(process))
         watch = Watch(process.pid)
-        answer = process.ask({"do": "serve", "arrivals_s": arrivals(requests, qps, SEED + number)})
+        due = arrivals(requests, qps, SEED + number)
+        # Where the queue grows, the last of many reviews would be served long after the time limit.
+        limit_s = due[-1] + options.time_limit_s / options.processes
+        answer = process.ask({"do": "serve", "arrivals_s": due, "limit_s": limit_s})
         measured.latency_ms.append(answer["ms"])
         waits.append(answer["wait_ms"])
         seconds.append(answer["s"])

@@ -13,8 +13,8 @@ from slmbench.records import Served
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.profiling.scenarios import Measured
     from slmbench.profiling.subjects import Subject
+    from slmbench.profiling.workload import Workload
     from slmbench.records import Predictions
 
 #: Share of other labels that a setting may give and still count as the form that was exported: the loss of accuracy
@@ -22,45 +22,35 @@ if TYPE_CHECKING:
 MOST_DIFFERING = 0.01
 
 
-def check_served(measured: Measured, subject: Subject) -> Served | None:
-    """Count the reviews that got another label, while a form was profiled, than its accuracy was computed from.
-
-    Args:
-        measured: What the processes answered.
-        subject: The form.
-
-    Returns:
-        ``None`` where labels were not kept (other scenarios), and where words were timed instead of reviews.
-    """
-    row_ids = subject.workload.row_ids
-    if row_ids is None or not measured.labels:
-        return None
-    return count_differing(measured.labels, subject.labels, row_ids, subject.predictions)
-
-
-def count_differing(
-    given_labels: Sequence[Sequence[int]], labels: Sequence[str], row_ids: Sequence[str], predictions: Predictions
-) -> Served:
+def check_served(
+    given: Sequence[Sequence[int]], workload: Workload, predictions: Predictions, labels: Sequence[str]
+) -> Served | None:
     """Count the reviews that got another label than the predictions have for them.
 
     A label whose probability is as large as the largest is the same answer: probabilities are kept with six decimals.
 
     Args:
-        given_labels: The number of the label given to review ``i % reviews``, one list a process.
-        labels: Label names, in the order of those numbers.
-        row_ids: Of the reviews.
-        predictions: What they are held against; reviews that are not in it are not counted.
+        given: The numbers of the labels given, of the first reviews, round and round; one list a process.
+        workload: The reviews.
+        predictions: Of the form, as its record has them.
+        labels: Label names, in the order of the numbers.
+
+    Returns:
+        ``None`` where labels were not kept (other scenarios), and where words were timed instead of reviews.
     """
+    row_ids = workload.row_ids
+    if row_ids is None or not given:
+        return None
     columns = [predictions.labels.index(label) for label in labels]
     known = dict(zip(predictions.row_ids, predictions.probabilities, strict=True))
-    given = {
+    answers = {
         (row_ids[number % len(row_ids)], columns[label])
-        for process in given_labels
+        for process in given
         for number, label in enumerate(process)
         if row_ids[number % len(row_ids)] in known
     }
-    differing = {row_id for row_id, column in given if known[row_id][column] < max(known[row_id])}
-    return Served(reviews=len({row_id for row_id, _ in given}), differing=len(differing))
+    differing = {row_id for row_id, column in answers if known[row_id][column] < max(known[row_id])}
+    return Served(reviews=len({row_id for row_id, _ in answers}), differing=len(differing))
 
 
 def answers_otherwise(served: Served) -> bool:

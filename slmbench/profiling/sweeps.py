@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, ProfileOptions, check_output, find_cells, measure_each, profile_name
+from slmbench.profiling.cells import (
+    Cell,
+    ProfileOptions,
+    check_names,
+    check_output,
+    find_cells,
+    measure_each,
+    profile_name,
+)
 from slmbench.profiling.conditions import Seen, Watch, conditions_of
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample, warm_up
@@ -68,6 +76,7 @@ def sweep(
         raise UsageError(f"--sweep goes without --scenario {options.scenario}")
     check_output(output)
     cells = find_cells(bundles, options)
+    check_names([profile_name(cell, options) for cell in cells])
     for record in measure_each(cells, lambda cell: measure_curve(cell, known, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         if importlib.util.find_spec("matplotlib") is not None:
@@ -90,16 +99,19 @@ def measure_curve(
     failures: list[SweepFailure] = []
     task = cell.task(options)
     with progress.task(f"{cell.name} by {axis}", total=options.processes, unit="processes") as bar:
-        taken = []
+        taken: list[dict[int, list[float]]] = []
+        reviews = None
         for number in range(options.processes):
             if axis == "length":
                 taken.append(_lengths(cell, task, options, seen))
             elif axis == "batch":
-                taken.append(token_budgets({**task, "texts": workload.texts}, workload, options, seen))
+                texts = {**task, "texts": workload.texts}
+                times, reviews = token_budgets(texts, workload, options, seen, reviews)
+                taken.append(times)
             else:
                 taken.append(_threads({**task, "texts": workload.texts}, options, number, seen, failures))
             bar.advance()
-    points = points_of(taken)
+    points = points_of(of_the_same_reviews(taken) if axis == "threads" else taken)
     if not points:
         raise SlmbenchError(f"no setting could be measured: {failures[0].reason}")
     return SweepRecord(
@@ -133,6 +145,16 @@ def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
     ]
 
 
+def of_the_same_reviews(processes: Sequence[dict[int, list[float]]]) -> list[dict[int, list[float]]]:
+    """Cut samples that begin with the same review to as many each: a fast setting gets to reviews that others do not.
+
+    Args:
+        processes: As :func:`points_of` takes them.
+    """
+    fewest = min((len(samples) for taken in processes for samples in taken.values()), default=0)
+    return [{value: samples[:fewest] for value, samples in taken.items()} for taken in processes]
+
+
 def _lengths(cell: Cell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]) -> dict[int, list[float]]:
     """Time texts of every length in turns, in one fresh process."""
     longest = cell.bundle.max_length or max(cell.bundle.lengths.tokens)
@@ -154,19 +176,35 @@ def _lengths(cell: Cell, task: dict[str, Any], options: ProfileOptions, seen: li
 
 
 def token_budgets(
-    task: dict[str, Any], workload: Workload, options: ProfileOptions, seen: list[Seen]
-) -> dict[int, list[float]]:
-    """Time passes with every token budget in turns, in one fresh process; returns milliseconds a review.
+    task: dict[str, Any],
+    workload: Workload,
+    options: ProfileOptions,
+    seen: list[Seen],
+    reviews: int | None = None,
+) -> tuple[dict[int, list[float]], int]:
+    """Time passes with every token budget in turns, in one fresh process.
 
     Budgets end with the first that holds all reviews: the next ones would be the same single batch.
+
+    Args:
+        task: What the worker is told.
+        workload: The reviews.
+        options: How to measure.
+        seen: What the machine did meanwhile is added here.
+        reviews: How many of them a pass has; ``None`` lets this process find out for how many there is time, and the
+            next ones are told: other reviews are longer or shorter.
+
+    Returns:
+        Milliseconds a review by budget, and how many reviews a pass had.
     """
     with MeasuredProcess(task) as process:
         warm_up(process)
         budget_ms = 1e3 * options.time_limit_s / options.processes
-        each_ms = process.ask({"do": "batches", "batch_tokens": None, "reviews": FEWEST_REVIEWS})["s"] * 1e3
-        each_ms /= min(FEWEST_REVIEWS, len(workload.texts))
-        fitting = int(budget_ms / (each_ms * LEAST_TURNS * (len(TOKEN_BUDGETS) + 1)))
-        reviews = min(len(workload.texts), max(FEWEST_REVIEWS, fitting))
+        if reviews is None:
+            each_ms = process.ask({"do": "batches", "batch_tokens": None, "reviews": FEWEST_REVIEWS})["s"] * 1e3
+            each_ms /= min(FEWEST_REVIEWS, len(workload.texts))
+            fitting = int(budget_ms / (each_ms * LEAST_TURNS * (len(TOKEN_BUDGETS) + 1)))
+            reviews = min(len(workload.texts), max(FEWEST_REVIEWS, fitting))
         tokens = workload.tokens * reviews / len(workload.texts)
         values = [ONE_AT_A_TIME, *(value for value in TOKEN_BUDGETS if value < 2 * tokens)]
         taken: dict[int, list[float]] = {value: [] for value in values}
@@ -179,7 +217,7 @@ def token_budgets(
                 taken[value].append(process.ask(request)["s"] * 1e3 / reviews)
             turns += 1
         seen.append(watch.end())
-    return taken
+    return taken, reviews
 
 
 def _threads(

@@ -90,7 +90,7 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
         UsageError: A folder is not a run and holds none, or the device has no such form.
         SlmbenchError: A record is damaged, or torch or the device is not there.
     """
-    folders = [folder for path in runs or [PLACE] for folder in _runs_in(path)]
+    folders = list({folder.resolve(): folder for path in runs or [PLACE] for folder in _runs_in(path)}.values())
     require_extra("torch", "train", "profiling a run in torch")
     from slmbench.gpu.forward import native_precisions, parse_form
     from slmbench.models.devices import choose_device

@@ -23,7 +23,7 @@ from slmbench.profiling.cells import ProfileOptions, find_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample
-from slmbench.profiling.served import answers_otherwise, count_differing
+from slmbench.profiling.served import answers_otherwise, check_served
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.versus import PAIRS, measure_pair
 from slmbench.profiling.workload import choose_workload
@@ -92,10 +92,12 @@ def tune(
         raise SlmbenchError(f"no setting can be chosen: {reasons}") from None
     chosen = task | _asked(best)
     limits = replace(options, time_limit_s=time_limit_s * BUDGET_SHARE)
-    passes = []
+    passes: list[dict[int, list[float]]] = []
+    reviews = None
     with progress.task(f"token budgets of {record.name}", total=ROUNDS, unit="processes") as bar:
         for _ in range(ROUNDS):
-            passes.append(token_budgets(chosen, workload, limits, seen))
+            times, reviews = token_budgets(chosen, workload, limits, seen, reviews)
+            passes.append(times)
             bar.advance()
     batches = points_of(passes)
     untuned_form = BundleFiles.open(accepted[0].folder).choose_form(None)
@@ -188,24 +190,33 @@ def _single(
                     if wrong := _wrong_labels(record, setting.form, workload, sampled.labels):
                         failures[setting] = wrong
                 bar.advance()
-            medians = {
-                setting: float(np.median(np.concatenate(times[setting])))
-                for setting in running
-                if setting not in failures
-            }
-            fastest = min(medians.values(), default=0.0)
-            running = [setting for setting, median in medians.items() if median <= HOPELESS * fastest]
+            running = [setting for setting in running if setting not in failures]
+            ahead = [one for one in running if not any(_far_behind(times[one], times[two]) for two in running)]
+            running = ahead or running
+    # What is left is compared by its medians: of the same reviews, of which the fastest got to more.
+    finalists = [rounds for rounds in times.values() if len(rounds) == ROUNDS]
+    for number in range(ROUNDS):
+        fewest = min((len(rounds[number]) for rounds in finalists), default=0)
+        for rounds in finalists:
+            del rounds[number][fewest:]
     return [
         Candidate(setting=setting, processes_ms=times[setting], failure=failures.get(setting)) for setting in settings
     ]
 
 
+def _far_behind(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> bool:
+    """Say whether a setting is far slower than another on the reviews that both got to; each round begins anew."""
+    both = list(zip(rounds, others, strict=True))
+    own, other = (
+        float(np.median([ms for pair in both for ms in pair[which][: min(map(len, pair))]])) for which in (0, 1)
+    )
+    return own > HOPELESS * other
+
+
 def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: Sequence[int]) -> str | None:
     """Return why a setting cannot be trusted; ``None`` too where words were timed, to which nobody knows answers."""
-    if workload.row_ids is None:
-        return None
-    served = count_differing([labels], record.labels, workload.row_ids, record.forms[form].predictions)
-    if not answers_otherwise(served):
+    served = check_served([labels], workload, record.forms[form].predictions, record.labels)
+    if served is None or not answers_otherwise(served):
         return None
     return f"{served.differing} of {served.reviews} reviews got another label than where the form was exported"
 
@@ -227,8 +238,9 @@ def _budget_labels(
                 break
             request = {"do": "answers", "rows": list(range(len(workload.texts))), "batch_tokens": point.value}
             labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
-            served = count_differing([labels], record.labels, workload.row_ids, predictions)
-            found.append(BudgetLabels(value=point.value, served=served, refused=answers_otherwise(served)))
+            served = check_served([labels], workload, predictions, record.labels)
+            if served is not None:
+                found.append(BudgetLabels(value=point.value, served=served, refused=answers_otherwise(served)))
     return found
 
 

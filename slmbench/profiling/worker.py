@@ -53,8 +53,9 @@ class Worker:
 
         self._marks = Marks(high_water_mark)
         self._texts: list[str] = task["texts"]
-        # Compiled models and CUDA graphs pay once for each new shape.
-        self._pays_by_shape = task.get("mode", "eager") != "eager"
+        # Compiled models pay once for each new shape. CUDA graphs pay twice: torch runs a shape as it is when it
+        # first comes, captures its graph when it comes again, and replays it from the third time on.
+        self._payments = {"compile": 1, "graphs": 2}.get(task.get("mode", "eager"), 0)
         self._paid: set[int | None] = set()
         opened = time.perf_counter()
         self._gpu = _gpu_memory(task)
@@ -119,9 +120,13 @@ class Worker:
         return {"s": time.perf_counter() - began, "ms": taken}
 
     def serve(
-        self, arrivals_s: list[float], late_ms: float | None = None, most_late: int | None = None
+        self,
+        arrivals_s: list[float],
+        late_ms: float | None = None,
+        most_late: int | None = None,
+        limit_s: float | None = None,
     ) -> dict[str, Any]:
-        """Serve reviews as they arrive, first come, first served; give up once too many were late.
+        """Serve reviews as they arrive, first come, first served; give up once too many were late, or time is over.
 
         A review's time runs from when it was due to arrive, not from when the server turned to it: a server that
         stalls does not stop the clock of those that wait (coordinated omission, as G. Tene calls the mistake).
@@ -140,6 +145,8 @@ class Worker:
             taken.append((time.perf_counter() - began - due) * 1e3)
             late += late_ms is not None and taken[-1] > late_ms
             if most_late is not None and late > most_late:
+                break
+            if limit_s is not None and time.perf_counter() - began > limit_s:
                 break
         return {"ms": taken, "wait_ms": waited, "s": time.perf_counter() - began, "late": late}
 
@@ -161,9 +168,11 @@ class Worker:
         return taken / 1e6, said[0].label
 
     def _pay_for_shapes(self, batch_tokens: int | None) -> None:
-        """Run every review once before the first is timed, where a new shape costs more than the shapes after it."""
-        if self._pays_by_shape and batch_tokens not in self._paid:
-            self._paid.add(batch_tokens)
+        """Run every review before the first is timed, where a new shape costs more than when it comes again."""
+        if batch_tokens in self._paid:
+            return
+        self._paid.add(batch_tokens)
+        for _ in range(self._payments):
             self._classifier.predict_proba(self._texts, batch_tokens=batch_tokens)
 
 

@@ -24,12 +24,29 @@ REVIEWS = 200
 
 @dataclass(frozen=True)
 class Workload:
-    """Texts to time, in the order they are timed, and what they are; ``row_ids`` are those of real reviews."""
+    """Texts to time, in the order they are timed, and what they are.
+
+    Attributes:
+        texts: The texts.
+        identity: What a record says of them.
+        lengths: How many tokens each has.
+        row_ids: Of real reviews, their ids.
+    """
 
     texts: list[str]
     identity: WorkloadIdentity
-    tokens: int
+    lengths: list[int]
     row_ids: list[str] | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        return sum(self.lengths)
+
+    def median_tokens(self, processes: Sequence[Sequence[float]]) -> float:
+        """Return the median length of what was timed: of each process the first texts, round and round."""
+        timed = [self.lengths[row % len(self.lengths)] for samples in processes for row in range(len(samples))]
+        return float(np.median(timed))
 
 
 def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> Workload:
@@ -75,7 +92,7 @@ def workload_of(
         tokens_p50=float(np.median(lengths)),
         tokens_max=max(lengths),
     )
-    return Workload(texts, identity, int(sum(lengths)), row_ids)
+    return Workload(texts, identity, [int(length) for length in lengths], row_ids)
 
 
 def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:

@@ -262,6 +262,9 @@ class ProfileRecord(Evaluated, Record):
     kind = "profile"
 
     bundle: str
+    #: Key of the bundle's record (of the run's, in torch): one that was made anew of other weights has another.
+    #: ``None`` in records from before it was kept.
+    source_key: str | None = None
     form: str
     backend: str
     device: str

@@ -122,7 +122,7 @@ class TuningRecord(Record):
         equal = [
             candidate.setting.title
             for candidate in sorted(self.candidates, key=lambda one: one.p50_ms or float("inf"))
-            if candidate is not best and candidate.failure is None and _overlap(candidate.ci95_ms, best.ci95_ms)
+            if candidate is not best and _is_finalist(candidate, self.rounds) and _overlap(candidate, best)
         ]
         many = next((point for point in self.batches if point.value == (self.batch_tokens or ONE_AT_A_TIME)), None)
         sentence = f"{self.chosen.title} is fastest here: {best.p50_ms:.3g} ms a review"
@@ -154,10 +154,15 @@ def fastest_of(candidates: Sequence[Candidate], rounds: int) -> Candidate:
     Raises:
         ValueError: There is none.
     """
-    finalists = [one for one in candidates if one.failure is None and len(one.processes_ms) == rounds]
+    finalists = [one for one in candidates if _is_finalist(one, rounds)]
     return min(finalists, key=lambda candidate: candidate.p50_ms or float("inf"))
 
 
-def _overlap(one: Interval | None, other: Interval | None) -> bool:
-    """Say whether two intervals overlap; a candidate that was dropped early has none and was told apart."""
-    return one is not None and other is not None and one[0] <= other[1] and other[0] <= one[1]
+def _is_finalist(candidate: Candidate, rounds: int) -> bool:
+    return candidate.failure is None and len(candidate.processes_ms) == rounds
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    """Say whether the intervals of two candidates overlap."""
+    first, second = one.ci95_ms, other.ci95_ms
+    return first is not None and second is not None and first[0] <= second[1] and second[0] <= first[1]

@@ -151,6 +151,20 @@ def roc_auc(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
     return float(np.mean(areas))
 
 
+def _share_interval(hits: np.ndarray) -> Interval:
+    """Return the bootstrap 95 % interval of a share; where all or none hit, the exact one (Clopper & Pearson, 1934).
+
+    Resamples of reviews that are all right are all right: the bootstrap would be sure of every review there is.
+    """
+    right = int(hits.sum())
+    if 0 < right < len(hits):
+        return bootstrap_interval(lambda sample: hits[sample].mean(1), len(hits))
+    from scipy.stats import binomtest
+
+    exact = binomtest(right, len(hits)).proportion_ci()
+    return float(exact.low), float(exact.high)
+
+
 def evaluate(
     truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[str], abstained: Sequence[int] = ()
 ) -> Evaluation:
@@ -195,7 +209,7 @@ def evaluate(
         abstained=len(silent),
         labels=list(labels),
         accuracy=float(hits.mean()),
-        accuracy_ci95=bootstrap_interval(lambda sample: hits[sample].mean(1), rows),
+        accuracy_ci95=_share_interval(hits),
         macro_f1=float(f1.mean()),
         macro_f1_ci95=bootstrap_interval(macro_f1_of, rows),
         micro_f1=float(2 * hits.sum() / (rows + len(answered))),

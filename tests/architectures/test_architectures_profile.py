@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -143,6 +144,19 @@ def test_what_just_fits_is_not_refused(free_bytes):
     assert needs(BERT).fits is False
 
 
+@pytest.mark.parametrize("cached", ["inactive_file", "total_inactive_file"])
+def test_files_that_a_container_has_read_do_not_take_its_memory(tmp_path, monkeypatch, cached):
+    told = {"memory.max": "8_000_000_000", "memory.current": "6_000_000_000"}
+    for name, value in told.items():
+        (tmp_path / name).write_text(f"{int(value)}\n")
+    monkeypatch.setattr(arithmetic, "_CONTROL_GROUPS", [tuple(str(tmp_path / name) for name in told)])
+    monkeypatch.setattr(arithmetic.psutil, "virtual_memory", lambda: SimpleNamespace(available=64_000_000_000))
+
+    assert needs(BERT).available_bytes == 2_000_000_000
+    (tmp_path / "memory.stat").write_text(f"anon 1000000000\nfile 5000000000\n{cached} 4500000000\n")
+    assert needs(BERT).available_bytes == 6_500_000_000
+
+
 @pytest.fixture(scope="module")
 def bert_record(tmp_path_factory):
     """A profile in a process of its own."""
@@ -204,6 +218,17 @@ def test_language_models_generate_or_classify(model, task, dtype, in_this_proces
     # The ceiling of bf16 is not known.
     assert all((timing.roofline.achieved is None) == (dtype == "bf16") for timing in record.timings)
     assert read_record(ArchitectureRecord, tmp_path / f"{record.name}.json").timings == record.timings
+
+
+def test_what_is_measured_otherwise_has_a_place_of_its_own(in_this_process, tmp_path, monkeypatch):
+    quick = {"lengths": (8,), "time_limit_s": 0.001}
+    for changes in ({}, {"batch_size": 2}, {"threads": 2}, {"batch_size": 2}):
+        profile_architecture(BERT, options(**quick, **changes), output=tmp_path)
+    elsewhere = {**profiling.hardware_fingerprint(), "fingerprint": "0123456789abcdef"}
+    monkeypatch.setattr(profiling, "hardware_fingerprint", lambda: elsewhere)
+    profile_architecture(BERT, options(**quick), output=tmp_path)
+
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize(

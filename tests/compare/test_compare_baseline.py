@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factories import RASPBERRY, ladder, predictions, profile_record
+from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
 from scipy.stats import binom
 
 from slmbench.compare import Baseline, compare
-from slmbench.compare.ratio import median_ratio_interval
+from slmbench.compare.ratio import ratio_interval
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records import Latency, Row, write_record
 
@@ -17,6 +17,10 @@ def times_slower(profile, factor):
     """The same measurement with every sample longer by a factor."""
     longer = [[sample * factor for sample in process] for process in profile.latency.processes_ms]
     return profile.model_copy(update={"latency": Latency(processes_ms=longer)})
+
+
+def median_of(latency):
+    return latency.p50_ms, latency.ci95_ms
 
 
 @pytest.fixture
@@ -77,10 +81,10 @@ def test_the_interval_of_a_ratio_covers_at_least_as_often_as_it_says(processes):
         levels = 20 * np.exp(0.04 * generator.normal(size=processes))
         return Latency(processes_ms=[(level * np.exp(0.2 * generator.normal(size=60))).tolist() for level in levels])
 
-    intervals = [median_ratio_interval(measured(), measured()) for _ in range(40)]
+    intervals = [ratio_interval(median_of(measured()), median_of(measured())) for _ in range(40)]
     # Of intervals that cover in 95 % of cases, one set of 40 in a hundred has fewer hits than this.
     assert sum(low <= 1 <= high for low, high in intervals) >= binom.ppf(0.01, 40, 0.95)
-    assert median_ratio_interval(Latency(processes_ms=[[1.0, 2.0]]), measured()) is None
+    assert ratio_interval(median_of(Latency(processes_ms=[[1.0, 2.0]])), median_of(measured())) is None
 
 
 def test_a_lost_point_is_found_on_the_same_reviews_with_its_test(held):
@@ -97,11 +101,10 @@ def test_a_lost_point_is_found_on_the_same_reviews_with_its_test(held):
 
 def test_accuracies_on_other_reviews_are_refused_in_a_sentence(held):
     now, before = profile_record(corpus="rotten-tomatoes"), profile_record()
-    (failure,) = held([now], [before]).failures
+    (failure,) = held([now], [before], slower=None).failures
     assert "was tested on other reviews" in failure and "the limit cannot be checked" in failure
-    report = held([now], [before], worse=None)
+    report = held([now], [before], slower=None, worse=None)
     assert report.failures == [] and report.checks[0].accuracy is None
-    assert report.checks[0].p50_ratio == 1
 
 
 def test_latencies_of_another_machine_or_setting_are_refused_in_a_sentence(held):
@@ -110,6 +113,39 @@ def test_latencies_of_another_machine_or_setting_are_refused_in_a_sentence(held)
         (failure,) = report.failures
         assert "their latencies are not compared" in failure
         assert report.checks[0].p50_ratio is None and report.checks[0].accuracy.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        (served(40), served(10)),
+        (served(52.5, bound=50), served(105, bound=50)),
+        (batched(256), batched(16_384)),
+        (profile_record(corpus="imdb"), profile_record(corpus="rotten-tomatoes")),
+    ],
+    ids=["arrivals", "highest rates", "size of batches", "reviews"],
+)
+def test_latencies_in_other_circumstances_are_refused_in_a_sentence(held, now, before):
+    report = held([now], [before], worse=None)
+    (failure,) = report.failures
+    assert "their latencies are not compared" in failure and "the limit cannot be checked" in failure
+    assert report.checks[0].p50_ratio is None
+    # The two ways that the sentence names differ.
+    one, other = failure.partition("was timed ")[2].split(", the baseline ")
+    assert one.partition(" ")[2] != other.partition(" ")[2]
+
+
+def test_in_the_offline_scenario_passes_are_held_against_passes(held):
+    # As many milliseconds a batch, and half as many batches.
+    report = held([batched(2048, seconds=2.0)], [batched(2048, seconds=1.0)], worse=None)
+    (failure,) = report.failures
+    assert "is 2.0× slower (100 reviews/s against 200 reviews/s of the baseline; ratio 2.000" in failure
+
+
+def test_highest_rates_are_not_told_apart_by_the_latency_at_them(held):
+    report = held([served(20, bound=50), served(80, "quick", bound=50)], "quick fp32", worse=None)
+    (failure,) = report.failures
+    assert "at the highest rate found (20.0 reviews/s), the baseline at another (80.0 reviews/s)" in failure
 
 
 def test_new_and_missing_rows_are_told_and_do_not_fail(held):

@@ -72,6 +72,14 @@ def test_without_both_members_or_measured_otherwise_nothing_is_said(facts, tmp_p
     assert facts(small, large.model_copy(update={"threads": 1}), cascade) == []
 
 
+def test_a_floor_as_the_small_member_has_one_thread_whatever_the_cascade_has(facts):
+    _, large = pair()
+    # As `slmbench profile` writes it: numpy runs TF-IDF in one thread.
+    floor = profile_record("floor", accuracy=0.82, p50_ms=0.5, method="tfidf", backend="numpy", threads=1)
+    (fact,) = facts(floor, large, cascade_profile(floor, large))
+    assert "made of floor fp32" in fact
+
+
 def test_each_machine_has_its_own_figures(facts):
     here, there = pair(), pair(small_ms=9.0, machine=RASPBERRY)
     found = facts(*here, cascade_profile(*here), *there, cascade_profile(*there))

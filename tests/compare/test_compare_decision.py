@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from factories import RASPBERRY, ladder, predictions, profile_record
+from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
 
 from slmbench.compare import Constraints, compare
 from slmbench.compare.pareto import pareto_front
 from slmbench.errors import UsageError
-from slmbench.records import Row, write_record
+from slmbench.records import Latency, Row, write_record
 
 
 @pytest.fixture
@@ -216,6 +216,90 @@ def test_other_test_reviews_are_not_compared(decide):
     assert "measured on other test reviews" in why(record, "other fp32")
     assert record.pareto == ["a fp32"]
     assert any("different test reviews" in caveat and "other fp32" in caveat for caveat in record.caveats)
+
+
+def test_rates_of_arrival_are_circumstances_of_their_own(decide):
+    same = predictions(0.86)
+    record = decide(
+        served(10, p50_ms=9.0, size_mb=80, predictions=same),
+        served(40, p50_ms=30.0, size_mb=80, predictions=same),
+        served(40, "quick", p50_ms=12.0, size_mb=80, predictions=same),
+    )
+    # minilm-l6 is no faster than quick: fewer reviews arrived.
+    assert record.recommended.label == "quick fp32"
+    assert why(record, "minilm-l6 fp32 (server, 10 reviews/s)") == (
+        "timed otherwise (server, 10 reviews/s) than what the decision rests on (server, 40 reviews/s)"
+    )
+
+
+def test_of_highest_rates_the_highest_wins_not_the_latency_at_it(decide):
+    same = predictions(0.86)
+    record = decide(
+        served(20, "idle", bound=50, p50_ms=9.0, size_mb=80, predictions=same),
+        served(80, "busy", bound=50, p50_ms=30.0, size_mb=80, predictions=same),
+    )
+    assert record.recommended.label == "busy fp32"
+    assert "80.0 reviews/s" in record.recommended.why and "4.0× slower" in record.recommended.why
+    assert record.decisions[0].front_axes == ["accuracy", "throughput"]
+    assert record.pareto == ["busy fp32"]
+
+
+def test_a_highest_rate_that_did_not_hold_is_none(decide):
+    record = decide(
+        served(80, "hoped", bound=20, p50_ms=30.0),
+        served(40, "kept", bound=20, p50_ms=9.0),
+    )
+    assert record.recommended.label == "kept fp32"
+    assert why(record, "hoped fp32").startswith("its rate of 80.0 reviews/s did not hold when it was verified")
+
+
+def test_offline_the_reviews_a_second_decide_not_the_time_of_a_batch(decide):
+    same = predictions(0.86)
+    record = decide(
+        batched(2048, "many-small-batches", seconds=4.0, p50_ms=9.0, size_mb=80, predictions=same),
+        batched(2048, "few-large-batches", seconds=1.0, p50_ms=30.0, size_mb=80, predictions=same),
+    )
+    assert record.recommended.label == "few-large-batches fp32"
+    assert record.decisions[0].front_axes == ["accuracy", "throughput"]
+
+
+def test_offline_a_limit_of_single_reviews_cannot_be_checked(decide):
+    record = decide(batched(2048, p50_ms=3.0), max_p95_ms=20)
+    assert record.recommended is None
+    assert "offline it is that of a batch" in why(record, "minilm-l6 fp32")
+
+
+def test_a_p95_whose_interval_reaches_over_the_limit_is_said(decide):
+    profile = profile_record(samples=300)
+    _, high = profile.latency.p95_ci95_ms
+    over = decide(profile, max_p95_ms=round((profile.latency.p95_ms + high) / 2, 3)).recommended.why
+    assert "may not the next time: its 95 % interval reaches " in over
+    assert "next time" not in decide(profile, max_p95_ms=high * 1.01).recommended.why
+
+
+def test_a_few_samples_are_no_exact_median(decide):
+    same = predictions(0.86)
+    few = Latency(processes_ms=[[19.0, 60.0, 20.0, 90.0]])
+    record = decide(
+        profile_record("few", latency=few, size_mb=20, predictions=same),
+        profile_record("many", p50_ms=30.0, size_mb=90, predictions=same),
+    )
+    assert record.recommended.name == "few"
+    assert why(record, "many fp32").endswith("as fast within the noise and larger (90.0 MB against 20.0 MB)")
+
+
+def test_forms_of_different_exports_are_said(decide):
+    old, new = "a" * 64, "b" * 64
+    record = decide(profile_record(form="fp32", source_key=new), profile_record(form="int8", source_key=old))
+    (caveat,) = (one for one in record.caveats if "different exports" in one)
+    assert "bbbbbbbb: minilm-l6 fp32" in caveat and "aaaaaaaa: minilm-l6 int8" in caveat
+    # A run in torch has a key of its own, and records from before have none.
+    record = decide(
+        profile_record(form="fp32", source_key=new),
+        profile_record(form="int8"),
+        profile_record(form="torch-fp32", backend="torch", source_key=old),
+    )
+    assert not any("different exports" in one for one in record.caveats)
 
 
 def test_two_machines_have_a_front_and_a_recommendation_each(decide):

@@ -39,7 +39,7 @@ class NVMLError(Exception):
 
 
 class FakeNvml:
-    """The module ``pynvml`` of a machine with one GPU; ``None`` is what the board does not tell."""
+    """The module ``pynvml`` of a machine with GPUs that read alike; ``None`` is what the board does not tell."""
 
     NVMLError = NVMLError
 
@@ -49,9 +49,13 @@ class FakeNvml:
         self.used = used
         self.processes = list(processes)
         self.asked_for = []
+        self.names = ["NVIDIA Test GPU"]
 
     def nvmlInit(self):
         pass
+
+    def nvmlDeviceGetCount(self):
+        return len(self.names)
 
     def nvmlDeviceGetHandleByIndex(self, index):
         self.asked_for.append(index)
@@ -64,7 +68,7 @@ class FakeNvml:
         return uuid
 
     def nvmlDeviceGetName(self, handle):
-        return "NVIDIA Test GPU"
+        return self.names[handle] if handle in range(len(self.names)) else "NVIDIA Test GPU"
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle):
         return self._told(self.millijoules)

@@ -7,7 +7,7 @@ import pytest
 from energy_fakes import Time, Zone, machine
 
 from slmbench.energy import EnergyMeter, EnergySources, find_sources
-from slmbench.energy.counters import CumulativeCounter, PowerIntegral
+from slmbench.energy.counters import CounterError, CumulativeCounter, PowerIntegral
 
 TREE = [
     ("intel-rapl:0", "package-0"),
@@ -83,6 +83,22 @@ def test_a_counter_that_vanishes_is_a_reason(sysfs, package):
 
     assert reading.joules is None
     assert "RAPL counter package-0 could not be read any more" in reading.reason
+
+
+def test_a_counter_that_cannot_be_started_is_a_reason_though_it_can_be_read_later():
+    readings = iter([CounterError("the counter was busy"), 5.0, 6.0])
+
+    def read():
+        now = next(readings)
+        if isinstance(now, CounterError):
+            raise now
+        return now
+
+    counter = CumulativeCounter("busy", read, 0.001)
+    with EnergyMeter(EnergySources((counter,), source="counters")) as meter:
+        pass
+
+    assert (meter.reading.joules, meter.reading.reason) == (None, "the counter was busy")
 
 
 def test_a_region_that_fails_leaves_its_own_error(sysfs, package):

@@ -31,7 +31,7 @@ def test_the_gpu_that_cuda_sees_first_is_opened(nvml, monkeypatch, visible, aske
 
     gpu = open_gpu()
 
-    assert nvml.asked_for == [asked]
+    assert nvml.asked_for[-1] == asked
     assert (gpu.name, gpu.energy_joules(), gpu.power_watts()) == ("NVIDIA Test GPU", 5000.0, 60.0)
 
 
@@ -41,6 +41,23 @@ def test_a_gpu_that_is_hidden_or_a_slice_is_not_opened(nvml, monkeypatch, visibl
 
     with pytest.raises(GpuError):
         open_gpu()
+
+
+def test_of_unlike_gpus_the_one_that_cuda_means_is_opened_or_none(nvml, monkeypatch):
+    # In the order of their slots, which is NVML's; CUDA's own order has the fastest first, the second of these.
+    nvml.names = ["NVIDIA T400", "NVIDIA A100"]
+    with pytest.raises(GpuError, match="set CUDA_DEVICE_ORDER=PCI_BUS_ID"):
+        open_gpu()
+
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    assert open_gpu().name == "NVIDIA T400"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert open_gpu().name == "NVIDIA A100"
+
+
+def test_gpus_of_one_kind_may_be_counted_in_any_order(nvml):
+    nvml.names = ["NVIDIA A100"] * 2
+    assert open_gpu().name == "NVIDIA A100"
 
 
 def test_without_nvml_the_extra_is_named(monkeypatch):

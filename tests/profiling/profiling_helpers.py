@@ -52,7 +52,7 @@ class FakeProcess:
     def _batches(self, batch_tokens, each=False):
         return {"s": next(self._passes), "ms": [4.0, 6.0, 8.0]} if each else {"s": next(self._passes)}
 
-    def _serve(self, arrivals_s, late_ms=None, most_late=None):
+    def _serve(self, arrivals_s, late_ms=None, most_late=None, limit_s=None):
         """A real queue, in time that is made up: each review is taken up when the one before it is done."""
         free, taken, waited, late = 0.0, [], [], 0
         for due in arrivals_s:
@@ -61,7 +61,7 @@ class FakeProcess:
             waited.append((began - due) * 1e3)
             taken.append((free - due) * 1e3)
             late += late_ms is not None and taken[-1] > late_ms
-            if most_late is not None and late > most_late:
+            if (most_late is not None and late > most_late) or (limit_s is not None and free > limit_s):
                 break
         return {"ms": taken, "wait_ms": waited, "s": free, "late": late}
 
@@ -79,6 +79,20 @@ class FakeProcess:
     def rows(self):
         """Rows timed, in the order they were asked for."""
         return [row for request in self.asked if request["do"] == "single" for row in request["rows"]]
+
+
+class FirstOnesShort(FakeProcess):
+    """Takes so long for each of the first twenty rows, and three times as long for the others."""
+
+    def __init__(self, ms, clock):
+        super().__init__(steady(), clock)
+        self._each = ms
+
+    def _single(self, rows, lead=False):
+        return {"ms": [self._each * (1 if row < 20 else 3) for row in rows], "labels": [0] * len(rows)}
+
+    def _batches(self, batch_tokens, each=False, reviews=None):
+        return {"s": self._each * reviews / 1e3}
 
 
 def steady(ms=2.0):

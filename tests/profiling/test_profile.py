@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import psutil
 import pytest
 from ceilings import ceiling_of
@@ -85,6 +86,33 @@ def test_single_reviews_are_held_against_the_machines_ceiling(bundle, tmp_path, 
     assert record.roofline.achieved == pytest.approx(2 * operations.full.at(tokens) / 1e9 / 2e-3, rel=0.01)
     (offline,) = profile([bundle], ProfileOptions(forms=("fp32",), scenario="offline"), output=tmp_path)
     assert offline.roofline is None
+
+
+def test_reviews_that_there_was_no_time_for_are_not_counted(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady(2.0)})
+    monkeypatch.setattr(reached, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
+    lengths = read_record(BundleRecord, bundle / "bundle.json").lengths.tokens
+
+    (record,) = profile([bundle], ProfileOptions(forms=("fp32",), time_limit_s=1e-9), output=tmp_path)
+
+    assert {len(ms) for ms in record.latency.processes_ms} == {10}
+    assert record.roofline.tokens == np.median(lengths[:10]) != record.corpus.tokens_p50
+    (warning,) = (one for one in record.warnings if "were timed in the time limit" in one)
+    assert f"only the first 10 of {len(lengths)} reviews" in warning
+    (whole,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
+    assert not any("in the time limit: their" in one for one in whole.warnings)
+    assert len(whole.latency.processes_ms[0]) >= len(lengths)
+
+
+def test_bundles_whose_profiles_would_replace_each_other_are_refused(bundle, tmp_path, pretend):
+    made = pretend({"ms": steady(2.0)})
+    other = shutil.copytree(bundle, tmp_path / "elsewhere" / bundle.name)
+
+    with pytest.raises(UsageError, match=r"tiny.* would replace each other"):
+        list(profile([bundle, other], output=tmp_path / "profiles"))
+    assert made == []
+    # One bundle that is named twice is measured once.
+    assert len(list(profile([bundle, bundle], ProfileOptions(forms=("fp32",)), output=tmp_path / "profiles"))) == 1
 
 
 def test_a_ceiling_that_a_form_exceeds_is_measured_anew(bundle, tmp_path, pretend, monkeypatch):

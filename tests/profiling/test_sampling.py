@@ -53,6 +53,10 @@ def test_sampling_stops_when_the_interval_closes(clock):
     assert clock.now - 1000 < 5
 
 
+def test_every_review_is_timed_once_before_an_interval_may_close(clock):
+    assert len(sample(FakeProcess(steady(), clock), 60.0, least=200).ms) >= 200
+
+
 def test_sampling_stops_when_time_is_over(clock):
     process = FakeProcess(wild(), clock)
 

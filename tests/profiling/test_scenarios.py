@@ -92,6 +92,16 @@ def test_a_server_that_cannot_keep_up_says_so(bundle, tmp_path, pretend):
     assert any("900 reviews a second arrive and 500 can be served: the queue grows" in w for w in record.warnings)
 
 
+def test_a_server_that_cannot_keep_up_takes_no_longer_than_the_time_allows(bundle, tmp_path, pretend):
+    pretend({"ms": steady(2.0)})
+
+    # 5,000 reviews arrive in each process within a second; serving them all would take ten.
+    record = measure(bundle, tmp_path, scenario="server", qps=5000.0, time_limit_s=3.0)
+
+    assert all(1.5 < seconds < 2.5 for seconds in record.load.processes_s)
+    assert any("5000 reviews a second arrive and 500 can be served: the queue grows" in w for w in record.warnings)
+
+
 def test_the_highest_rate_is_found_where_waiting_begins_to_cost():
     trials = highest_rate(FakeProcess(steady(2.0)), bound_ms=6.0)
 

@@ -1,11 +1,11 @@
 """Curves over lengths, token budgets and threads."""
 
 import pytest
-from profiling_helpers import FakeProcess, steady
+from profiling_helpers import Clock, FakeProcess, FirstOnesShort, steady
 
 from slmbench.edge import Classifier
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.profiling import ProfileOptions, sweeps
+from slmbench.profiling import ProfileOptions, sampling, sweeps
 from slmbench.profiling.sweeps import sweep, thread_counts
 from slmbench.records import read_record
 from slmbench.records.sweep import SweepRecord
@@ -85,6 +85,28 @@ def test_the_token_budget_with_most_reviews_a_second_is_named(bundle, tmp_path, 
     assert "told apart" not in record.sentence
 
 
+def test_passes_of_all_processes_have_the_same_reviews(bundle, tmp_path, imagined, monkeypatch):
+    monkeypatch.setattr(sweeps, "FEWEST_REVIEWS", 4)
+    monkeypatch.setattr(sweeps, "time", clock := Clock())
+    speeds = iter([20.0, 10.0, 15.0])
+
+    class Passes(FakeProcess):
+        def __init__(self):
+            super().__init__(steady(), clock)
+            self._each = next(speeds)
+
+        def _batches(self, batch_tokens, each=False, reviews=None):
+            return {"s": self._each * reviews / 1e3}
+
+    made = imagined(lambda task: Passes())
+    curve(bundle, "batch", tmp_path, ProfileOptions(forms=("fp32",), processes=3, time_limit_s=9.0))
+
+    passes = [[one["reviews"] for one in process.asked if one["do"] == "batches"] for process in made]
+    assert passes[0][0] == 4  # how long a review takes
+    assert {*passes[0][1:], *passes[1], *passes[2]} == {passes[0][1]}
+    assert passes[0][1] > 4
+
+
 def test_every_number_of_threads_gets_a_process_of_its_own(bundle, tmp_path, imagined, monkeypatch):
     monkeypatch.setattr(sweeps, "usable_cores", lambda: 6)
     made = imagined(lambda task: FakeProcess(steady({1: 8.0, 2: 5.0, 4: 3.0, 6: 3.5}[task["threads"]])))
@@ -96,6 +118,19 @@ def test_every_number_of_threads_gets_a_process_of_its_own(bundle, tmp_path, ima
     assert record.best == 4
     assert record.threads is None
     assert record.sentence.startswith("4 threads are best: 3 ms a review")
+
+
+def test_numbers_of_threads_are_compared_on_the_same_reviews(bundle, tmp_path, imagined, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 2)
+    monkeypatch.setattr(sampling, "time", clock)
+    imagined(lambda task: FirstOnesShort({1: 12.0, 2: 10.0}[task["threads"]], clock))
+
+    record = curve(bundle, "threads", tmp_path, ProfileOptions(forms=("fp32",), processes=3, time_limit_s=4.5))
+
+    # Two threads get to 40 reviews in that time, of which half are long, one to 35.
+    assert record.best == 2
+    assert {len(ms) for point in record.points for ms in point.processes_ms} == {35}
 
 
 def test_settings_that_cannot_be_told_apart_are_named(bundle, tmp_path, imagined, monkeypatch):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from profiling_helpers import FakeProcess, steady
+from profiling_helpers import Clock, FakeProcess, FirstOnesShort, steady
 from sealing import reseal
 
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import Tuned, tuned_settings, tuning_path
 from slmbench.errors import SlmbenchError, UsageError
-from slmbench.profiling import sweeps, tuning, versus
+from slmbench.profiling import sampling, sweeps, tuning, versus
 from slmbench.profiling.tuning import tune
 from slmbench.records import BundleRecord, read_record
 from slmbench.records.tuning import TuningRecord
@@ -53,6 +53,7 @@ def imagined(monkeypatch, tmp_path):
     monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sweeps, "usable_cores", lambda: 4)
     monkeypatch.setattr(tuning, "providers_here", lambda record, progress: ["cpu"])
+    monkeypatch.setattr(versus, "wait_until_idle", lambda pid: None)
 
     def install(ms, wrong=lambda task: {}):
         tasks = []
@@ -72,6 +73,11 @@ def imagined(monkeypatch, tmp_path):
 
 def times(task):
     return {"fp32": 3.0, "int8": 2.0}[task["form"]] * {1: 1.0, 2: 0.9, 4: 2.0, None: 1.2}[task["threads"]]
+
+
+def without_reviews(bundle):
+    """Let a bundle's corpus be away: words are timed, to which nobody knows answers."""
+    reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path="gone.csv"))
 
 
 def kept(bundle):
@@ -180,7 +186,7 @@ def test_a_token_budget_that_labels_otherwise_is_not_chosen_however_fast(bundle,
 
 
 def test_words_have_no_labels_to_keep_to(bundle, imagined):
-    reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path="gone.csv"))
+    without_reviews(bundle)
     imagined(times, wrong=lambda task: {None: 30, 512: 30})
 
     record = tune(bundle, time_limit_s=0.01)
@@ -250,6 +256,26 @@ def test_what_cannot_be_tuned(bundle, imagined):
     reseal(bundle, lambda document: [form.update(accepted=False) for form in document["forms"].values()] and None)
     with pytest.raises(SlmbenchError, match="has no accepted form to tune"):
         tune(bundle)
+
+
+def test_a_setting_that_gets_to_more_reviews_is_not_judged_by_their_lengths(bundle, imagined, monkeypatch):
+    without_reviews(bundle)
+    imagined(times)
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 1)
+    clock = Clock()
+    for module in (sweeps, tuning, versus):
+        monkeypatch.setattr(
+            module, "MeasuredProcess", lambda task: FirstOnesShort({"fp32": 12.0, "int8": 10.0}[task["form"]], clock)
+        )
+    for module in (sampling, sweeps):
+        monkeypatch.setattr(module, "time", clock)
+
+    record = tune(bundle, time_limit_s=15)
+
+    # In the time that fp32 has for 35 reviews int8 gets to 40, of which half are long.
+    assert record.chosen.form == "int8"
+    fp32, int8 = record.candidates
+    assert [len(ms) for ms in fp32.processes_ms] == [len(ms) for ms in int8.processes_ms]
 
 
 def test_the_floor_runs_in_one_way_only(floor_bundle, imagined):

@@ -124,6 +124,15 @@ def test_top_k_and_mean_average_precision_are_those_of_scikit_learn(classes, dec
     assert mean_average_precision(np.zeros(3, int), probabilities[:3]) is None
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_reviews_that_are_all_right_do_not_make_it_certain(right):
+    truth = [0, 1] * 10
+    low, high = evaluate(truth, np.eye(2)[truth if right else truth[::-1]], ["a", "b"]).accuracy_ci95
+    # Clopper & Pearson: at the limit 20 of 20 happens in one of 40 cases.
+    assert (low if right else 1 - high) == pytest.approx(0.025 ** (1 / 20))
+    assert (high if right else low) == (1.0 if right else 0.0)
+
+
 def test_top_k_of_equal_scores_names_the_first_labels():
     probabilities = np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
     assert top_k_accuracy([1, 2], probabilities, 1) == 0.0
