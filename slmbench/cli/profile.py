@@ -11,6 +11,14 @@ from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
 from slmbench.errors import SlmbenchError, UsageError
 
+#: Options of all profiles, and those that each kind has use for besides.
+_OF_ALL = {"device", "threads", "output", "as_json", "quiet", "debug"}
+_OF_ARCHITECTURES = {*_OF_ALL, "architecture", "random_weights", "dtype", "lengths", "batch_size", "bundles"}
+_OF_BUNDLES = {*_OF_ALL, "bundles", "form", "backend", "processes", "time_limit"}
+_OF_VERSUS = {*_OF_BUNDLES, "against", "fail_if_slower", "scenario"}
+_OF_SWEEPS = {*_OF_BUNDLES, "sweep", "scenario"}
+_OF_CELLS = {*_OF_BUNDLES, "scenario", "batch_tokens", "qps", "max_p95_ms", "grid"}
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -117,6 +125,7 @@ def profile(
       slmbench profile --architecture google/flan-t5-xxl --random-weights --dtype bf16
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.choices import refuse_others
         from slmbench.cli.command_line import command_line
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.versus import PAIRS
@@ -126,6 +135,7 @@ def profile(
         if architecture is not None:
             if bundles:
                 raise UsageError("give bundles or --architecture, not both")
+            refuse_others(ctx, _OF_ARCHITECTURES, "--architecture")
             _architecture(
                 out,
                 architecture,
@@ -155,10 +165,14 @@ def profile(
         if against is not None and sweep is not None:
             raise UsageError("give --against or --sweep, not both")
         if against is not None:
+            refuse_others(ctx, _OF_VERSUS, "--against")
             _against(out, names, against, options, fail_if_slower, output, command_line(ctx))
         elif sweep is not None:
+            of_sweeps = _OF_SWEEPS - {"threads"} if sweep == "threads" else _OF_SWEEPS
+            refuse_others(ctx, of_sweeps, f"--sweep {sweep}")
             _sweep(out, names, sweep, options, output, command_line(ctx))
         else:
+            refuse_others(ctx, _OF_CELLS, "a profile without --architecture")
             _cells(out, names, options, output, command_line(ctx))
 
 

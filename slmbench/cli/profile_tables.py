@@ -178,10 +178,11 @@ def _notes(record: ProfileRecord) -> list[str]:
     notes = []
     if record.latency.note:
         notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
-    if record.load is not None and record.load.max_p95_ms is not None:
+    load = record.load
+    # Of a rate that was found and then did not hold, the warnings speak.
+    if load is not None and load.max_p95_ms is not None and record.keeps_its_bound:
         notes.append(
-            f"{record.bundle} {record.form}: {record.load.qps:.3g} reviews a second keep a p95 of"
-            f" {record.load.max_p95_ms:g} ms"
+            f"{record.bundle} {record.form}: {load.qps:.3g} reviews a second keep a p95 of {load.max_p95_ms:g} ms"
         )
     return notes
 

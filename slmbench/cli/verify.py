@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.records import VerificationRecord
 
 
 def verify(
@@ -51,9 +56,24 @@ def verify(
             "verifications": [record.model_dump(mode="json", by_alias=True) for record in records],
         }
         out.result(to_json(document), *(part for record in records for part in verification_summary(record)))
-        if failed := [record.name for record in records if not record.agrees]:
-            raise SlmbenchError(
-                f"{', '.join(failed)} {'does' if len(failed) == 1 else 'do'} not answer here as where"
-                f" {'it was' if len(failed) == 1 else 'they were'} exported: copy the bundle again, or export on a"
-                " machine like this one"
-            )
+        if sentences := _sentences([record for record in records if not record.agrees]):
+            raise SlmbenchError("; ".join(sentences))
+
+
+def _sentences(failed: Sequence[VerificationRecord]) -> list[str]:
+    """Say which bundles do not agree: those that answer alike and have other files, and those that do not."""
+    touched = [one.name for one in failed if all(form.agrees for form in one.forms.values())]
+    others = [one.name for one in failed if one.name not in touched]
+    sentences = []
+    if touched:
+        sentences.append(
+            f"{', '.join(touched)}: the answers are those of where it was exported, the files are not: copy the"
+            " bundle again, or take out what was put into its folder"
+        )
+    if others:
+        sentences.append(
+            f"{', '.join(others)} {'does' if len(others) == 1 else 'do'} not answer here as where"
+            f" {'it was' if len(others) == 1 else 'they were'} exported: copy the bundle again, or export on a"
+            " machine like this one"
+        )
+    return sentences

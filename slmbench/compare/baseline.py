@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.compare import sentences
-from slmbench.compare.cells import circumstances, highest_rate, machine_of, name_cells, newest_of_each_cell
+from slmbench.compare.cells import highest_rate, machine_of, name_cells, newest_of_each_cell, timed_as
 from slmbench.compare.decision import compare_accuracy
 from slmbench.compare.formatting import listing
 from slmbench.compare.ratio import ratio_interval
@@ -132,7 +132,7 @@ def _counterparts(cells: Sequence[Cell], others: Sequence[Cell]) -> tuple[list[_
 def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[str]]:
     """Pair every cell with the named one of its machine and scenario."""
     named = [cell for cell in cells if cell.label == label] or [cell for cell in cells if cell.row.name == label]
-    place = {(machine_of(cell.profile), circumstances(cell.profile)): cell for cell in named}
+    place = {(machine_of(cell.profile), timed_as(cell.profile)): cell for cell in named}
     labels = list(dict.fromkeys(cell.label for cell in cells))
     if not named:
         raise UsageError(
@@ -145,7 +145,7 @@ def _against_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[s
     for cell in cells:
         if cell in named:
             continue
-        timed = place.get((machine_of(cell.profile), circumstances(cell.profile)))
+        timed = place.get((machine_of(cell.profile), timed_as(cell.profile)))
         if timed is None:
             notes.append(f"{cell.label} was measured where or as {label} was not, and is not held against it")
             continue
@@ -166,9 +166,9 @@ def _form_of(cell: Cell) -> tuple[str, str]:
 def _way_of(cell: Cell) -> tuple[object, ...]:
     profile, fed = cell.profile, cell.profile.corpus
     # At a rate that was sought a slower form has a lower rate, and perhaps the same latency.
-    circumstance = circumstances(profile), highest_rate(profile)
+    timed = timed_as(profile), highest_rate(profile)
     texts = fed.test_hash, fed.inputs
-    return profile.backend, profile.device, profile.threads, circumstance, texts, machine_of(profile)
+    return profile.backend, profile.device, profile.threads, timed, texts, machine_of(profile)
 
 
 def _check(pair: _Pair, baseline: Baseline) -> tuple[BaselineCheck, list[str]]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.compare.formatting import counted, limit, milliseconds, three_digits
+from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
-from slmbench.statistics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,16 +141,6 @@ class Cell:
         return milliseconds(self.p50_ms) if self._rate is None else f"{three_digits(self._rate)} reviews/s"
 
     @property
-    def keeps_its_bound(self) -> bool:
-        """Whether the p95 at the highest rate found is within the bound; profiles say so when it is not."""
-        load = self.profile.load
-        return (
-            load is None
-            or load.max_p95_ms is None
-            or percentile(self.profile.latency.samples_ms, 95) <= load.max_p95_ms
-        )
-
-    @property
     def by_latency(self) -> bool:
         """Whether speed is judged by the median latency."""
         return self._rate is None
@@ -184,14 +174,14 @@ def highest_rate(profile: ProfileRecord) -> float | None:
     return None if load is None or load.max_p95_ms is None else load.qps
 
 
-def circumstances(profile: ProfileRecord) -> str:
-    """Return the scenario with what else times depend on: times of other circumstances are not compared."""
+def timed_as(profile: ProfileRecord) -> str:
+    """Return the scenario, with the arrivals or batches that its latencies depend on: only equals are compared."""
     load, throughput = profile.load, profile.throughput
-    if profile.scenario == "server" and load is not None:
-        if load.max_p95_ms is not None:
-            return f"server, p95 ≤ {limit(load.max_p95_ms)} ms"
-        return f"server, {limit(load.qps)} reviews/s"
-    if profile.scenario == "offline" and throughput is not None:
+    if load is not None and load.max_p95_ms is not None:
+        return f"server, p95 up to {limit(load.max_p95_ms)} ms"
+    if load is not None:
+        return f"server at {limit(load.qps)}/s"
+    if profile.scenario == "offline" and throughput is not None and throughput.batch_tokens != BATCH_TOKENS:
         return f"offline, {throughput.batch_tokens:,} tokens a batch"
     return profile.scenario
 
@@ -258,8 +248,13 @@ def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
     return [", ".join(words) or None for words in telling]
 
 
-def _aspects(profile: ProfileRecord) -> tuple[str, str, str, str]:
-    return (profile.backend, profile.device, counted(profile.threads, "thread"), circumstances(profile))
+def _aspects(profile: ProfileRecord) -> tuple[str, ...]:
+    # Two bundles may be called the same: a record's name begins with its bundle's folder.
+    folder, found, _ = profile.name.partition(f".{profile.form}.")
+    return (
+        *(profile.backend, profile.device, counted(profile.threads, "thread"), timed_as(profile)),
+        folder if found else profile.bundle,
+    )
 
 
 def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -276,6 +271,6 @@ def machine_name(profile: ProfileRecord | SweepRecord) -> str:
     return str(profile.hardware.get("machine") or profile.hardware.get("cpu_model") or machine_of(profile))
 
 
-def marked(row: Row, *, pareto: bool, recommended: bool) -> Row:
+def marked(row: Row, *, pareto: bool, recommended: bool, compared: bool) -> Row:
     """Return the row with what was decided about it."""
-    return row.model_copy(update={"pareto": pareto, "recommended": recommended})
+    return row.model_copy(update={"pareto": pareto, "recommended": recommended, "compared": compared})

@@ -111,6 +111,7 @@ def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
         "pareto": row.pareto,
         "recommended": row.recommended,
         "refused": row.refusal is not None,
+        "apart": not row.compared,
         "values": values,
         "intervals": intervals,
         "quantiles": [round(float(value), 4) for value in np.percentile(latency.samples_ms, _PERCENTILES)]

@@ -88,7 +88,12 @@ def compare(
         constraints=constraints.as_dict(),
         rows=[
             *(
-                marked(cell.row, pareto=cell in decision.front, recommended=cell is decision.recommended)
+                marked(
+                    cell.row,
+                    pareto=cell in decision.front,
+                    recommended=cell is decision.recommended,
+                    compared=cell not in decision.apart,
+                )
                 for machine, decision in decisions.items()
                 for cell in machines[machine]
             ),

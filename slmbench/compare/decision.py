@@ -2,9 +2,9 @@
 
 The rule, in order:
 
-1. Left out: forms the export refused; cells evaluated on other reviews or timed in other circumstances
-   (scenario, rate of arrival or bound, size of batches) than most; cells that break a limit; forms that gain
-   nothing over fp32 of their bundle.
+1. Left out: forms the export refused; cells evaluated on other reviews or timed otherwise (scenario, rate of
+   arrival or bound, size of batches) than most, and where there are as many, than one review at a time; cells
+   that break a limit; forms that gain nothing over fp32 of their bundle.
 2. The most accurate of the rest is the reference. A cell cannot be told apart from it when the exact McNemar
    test on the same reviews gives p >= 0.05 *and* the accuracies are within one point. Both are needed: the
    test alone lets a large loss pass on few reviews, the point alone a small but certain loss on many.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.compare import sentences
 from slmbench.compare.axes import costs
-from slmbench.compare.cells import circumstances
+from slmbench.compare.cells import timed_as
 from slmbench.compare.pareto import dominates, pareto_front
 from slmbench.statistics import PairedDifference, paired_difference
 
@@ -47,6 +47,8 @@ class Decision:
     front: list[Cell]
     #: Names of the axes that the front is over.
     front_axes: list[str]
+    #: Cells that cannot be compared with those decided between: other reviews, or timed otherwise.
+    apart: list[Cell]
     #: Why each cell that is not recommended lost.
     rejected: list[tuple[Cell, str]] = field(default_factory=list)
 
@@ -84,7 +86,8 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
     }
     accepted = [cell for cell in cells if cell not in lost]
     comparable = _comparable(accepted)
-    lost |= {cell: sentences.incomparable(cell, comparable[0]) for cell in accepted if cell not in comparable}
+    apart = [cell for cell in accepted if cell not in comparable]
+    lost |= {cell: sentences.incomparable(cell, comparable[0]) for cell in apart}
     front, axes = front_of(comparable, axes)
     for cell in comparable:
         violations = constraints.violations(cell.row) + sentences.unkept(cell)
@@ -97,9 +100,10 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
             lost[cell] = sentences.no_gain(cell, reference)
     candidates = [cell for cell in within if cell not in lost]
     limits = constraints.as_dict()
+    left_out = sentences.left_out(apart, comparable)
     if not candidates:
-        why = sentences.nothing_left(limits, [cell.row for cell in comparable])
-        return Decision(None, why, front, axes, [(cell, lost[cell]) for cell in cells])
+        why = sentences.nothing_left(limits, [cell.row for cell in comparable]) + left_out
+        return Decision(None, why, front, axes, apart, [(cell, lost[cell]) for cell in cells])
 
     best = max(candidates, key=lambda cell: (cell.accuracy, -cell.pace_ms))
     to_best = {cell: compare_accuracy(best, cell) for cell in candidates}
@@ -126,7 +130,8 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
     )
     if doubt := constraints.doubt(winner.row):
         why = f"{why}; {doubt}"
-    return Decision(winner, why, front, axes, [(cell, lost[cell]) for cell in cells if cell is not winner])
+    rejected = [(cell, lost[cell]) for cell in cells if cell is not winner]
+    return Decision(winner, why + left_out, front, axes, apart, rejected)
 
 
 def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> tuple[list[Cell], list[str]]:
@@ -150,13 +155,13 @@ def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> tuple[
 
 
 def _comparable(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the largest group of the same reviews and circumstances; of equal groups, the newest."""
-    group_of = {cell: (cell.test_hash, circumstances(cell.profile)) for cell in cells}
+    """Return the largest group of the same reviews timed alike; of equal ones single reviews, then the newest."""
+    group_of = {cell: (cell.test_hash, timed_as(cell.profile)) for cell in cells}
     groups = Counter(group_of.values())
     if not groups:
         return []
     newest = {group: max(cell.profile.created for cell in cells if group_of[cell] == group) for group in groups}
-    chosen = max(groups, key=lambda group: (groups[group], newest[group], group))
+    chosen = max(groups, key=lambda group: (groups[group], group[1] == "single", newest[group], group))
     return [cell for cell in cells if group_of[cell] == chosen]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.compare.cells import circumstances, highest_rate
+from slmbench.compare.cells import highest_rate, timed_as
 from slmbench.compare.constraints import best_within_reach, limits_phrase
 from slmbench.compare.formatting import (
     counted,
@@ -41,15 +41,31 @@ def incomparable(cell: Cell, standard: Cell) -> str:
             f"its accuracy was measured on other test reviews ({cell.test_hash[:8]}) than the decision"
             f" rests on ({standard.test_hash[:8]}), so the two cannot be compared"
         )
-    ways = circumstances(cell.profile), circumstances(standard.profile)
+    ways = timed_as(cell.profile), timed_as(standard.profile)
     return f"timed otherwise ({ways[0]}) than what the decision rests on ({ways[1]})"
 
 
 def unkept(cell: Cell) -> list[str]:
     """Say that the highest rate found did not keep its bound when it was verified; nothing where it did."""
-    if cell.keeps_its_bound:
+    if cell.profile.keeps_its_bound:
         return []
-    return [f"its rate of {cell.pace} did not hold when it was verified ({circumstances(cell.profile)})"]
+    return [f"its rate of {cell.pace} did not hold when it was verified ({timed_as(cell.profile)})"]
+
+
+def left_out(apart: Sequence[Cell], compared: Sequence[Cell]) -> str:
+    """Say how many cells take no part in a decision, as the end of its reason; nothing when all do.
+
+    Args:
+        apart: The cells that cannot be compared.
+        compared: Those that were decided between.
+    """
+    reviews = sum(cell.test_hash != compared[0].test_hash for cell in apart)
+    parts = []
+    if reviews:
+        parts.append(f"{counted(reviews, 'row')} tested on other reviews")
+    if len(apart) > reviews:
+        parts.append(f"{counted(len(apart) - reviews, 'row')} timed otherwise than {timed_as(compared[0].profile)}")
+    return f"; left out: {listing(parts)}" if parts else ""
 
 
 def no_gain(cell: Cell, reference: Cell) -> str:
@@ -202,7 +218,7 @@ def timed_otherwise(cell: Cell, other: Cell) -> str:
 def _way(cell: Cell) -> str:
     profile = cell.profile
     machine = profile.hardware.get("machine") or profile.hardware["fingerprint"]
-    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {circumstances(profile)})"
+    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {timed_as(profile)})"
 
 
 def _fed(cell: Cell) -> str:

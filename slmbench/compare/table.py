@@ -211,6 +211,9 @@ def _caption(record: ComparisonRecord, tags: dict[str, str], marks: Marks, colum
     if any(row.pareto for row in record.rows):
         phrases = dict.fromkeys(front_phrase(decision.front_axes) for decision in record.decisions)
         lines.append(f"{marks.front} Pareto front: {'; or '.join(phrases)}")
+    elif any(row.profile is not None and row.refusal is None for row in record.rows):
+        lacking = dict.fromkeys(listing(decision.front_axes) for decision in record.decisions)
+        lines.append(f"no Pareto front: no row has each of {'; or '.join(lacking)}")
     measured = [row for row in record.rows if row.failure is None]
     if measured:
         lines.append(measured_on(measured))

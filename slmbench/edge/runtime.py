@@ -136,8 +136,15 @@ class Classifier:
         return softmax(self.predict_logits(texts, batch_tokens=batch_tokens))
 
     def predict_logits(self, texts: Sequence[str], *, batch_tokens: int | None = None) -> np.ndarray:
-        """Return logits, shape (texts, labels), rows in input order; see :meth:`predict`."""
+        """Return logits, shape (texts, labels), rows in input order; see :meth:`predict`.
+
+        Raises:
+            UsageError: One of the texts is not a string.
+        """
         texts = [texts] if isinstance(texts, str) else texts
+        for text in texts:
+            if not isinstance(text, str):
+                raise UsageError(f"a text is a string, not {text!r}: leave out what is missing, or make it a string")
         out = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         budget = self._budget(batch_tokens)
         if not budget:
@@ -297,9 +304,11 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
         provider: One of :data:`PROVIDERS`; TF-IDF has only ``cpu``.
 
     Raises:
-        UsageError: There is no such provider, or not for TF-IDF.
+        UsageError: There is no such provider, or not for TF-IDF; or there is no thread.
         SlmbenchError: A file is missing or another, or the provider is not installed.
     """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}")
     if provider not in PROVIDERS:
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
     path = files.form_path(form)

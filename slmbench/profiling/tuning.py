@@ -17,7 +17,7 @@ import numpy as np
 
 from slmbench.edge.runtime import BundleFiles, openvino_device
 from slmbench.edge.tuned import tuning_path
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.cells import ProfileOptions, find_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
@@ -69,16 +69,17 @@ def tune(
         The record, written.
 
     Raises:
-        UsageError: There is no such bundle, or the time limit is not above 0.
+        UsageError: There is no such bundle, or there are several, or the time limit is not above 0.
         SlmbenchError: The bundle has no accepted form, or none of the candidates runs.
     """
     options = ProfileOptions(time_limit_s=time_limit_s, processes=ROUNDS)
     options.check()
     cells = find_cells([bundle], options)
     accepted = [cell for cell in cells if cell.bundle.forms[cell.form].accepted]
-    if len({cell.folder for cell in cells}) > 1 or not accepted:
-        what = "holds several bundles: name one" if accepted else "has no accepted form to tune"
-        raise SlmbenchError(f"{bundle} {what}")
+    if len({cell.folder for cell in cells}) > 1:
+        raise UsageError(f"{bundle} holds several bundles: name one")
+    if not accepted:
+        raise SlmbenchError(f"{bundle} has no accepted form to tune")
     record = accepted[0].bundle
     workload = choose_workload(record, accepted[0].folder, progress)
     task = {"bundle": str(accepted[0].folder), "texts": workload.texts}

@@ -57,6 +57,8 @@ class Row(Part):
     #: Hash of the rows that the accuracy was computed on.
     test_hash: str | None = None
     test_reviews: int | None = None
+    #: Whether it was tested on the reviews, and timed in the way, of those decided between on its machine.
+    compared: bool = True
     #: On the Pareto front of its machine.
     pareto: bool = False
     #: What to ship on its machine.

@@ -306,3 +306,9 @@ class ProfileRecord(Evaluated, Record):
     def cold_start_ms(self) -> float:
         """Median cold start."""
         return percentile(self.cold.processes_ms, 50)
+
+    @property
+    def keeps_its_bound(self) -> bool:
+        """Whether the highest rate found kept its bound when it was verified; true where none was sought."""
+        bound = self.load.max_p95_ms if self.load is not None else None
+        return bound is None or percentile(self.latency.samples_ms, 95) <= bound

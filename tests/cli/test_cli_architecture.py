@@ -12,6 +12,7 @@ from cli_helpers import json_of, run
         (["exported/x", "--architecture", "bert-tiny", "--random-weights"], "give bundles or --architecture"),
         (["--architecture", "bert-tiny", "--random-weights", "--lengths", "a,b"], "--lengths a,b: give numbers"),
         (["--architecture", "bert-tinny", "--random-weights"], "bert-tinny"),
+        (["--architecture", "bert-tiny", "--random-weights", "--form", "int8"], "--form is no option of --architec"),
     ],
 )
 def test_wrong_use(here, words, said):

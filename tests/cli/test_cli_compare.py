@@ -72,6 +72,11 @@ def test_a_front_over_chosen_axes(measured):
     assert "no row is better in one of p50 and size and as good in the others" in words
 
 
+def test_a_front_over_what_nobody_knows_is_said(measured):
+    words = " ".join(run("compare", "--pareto", "accuracy,energy").stdout.split())
+    assert "no Pareto front: no row has each of accuracy and energy" in words
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,6 +6,10 @@ import shutil
 
 import pytest
 from cli_helpers import json_of, run
+from factories import profile_record
+
+from slmbench.cli.profile_tables import profile_table
+from slmbench.records.profile import ServerLoad
 
 BRIEF = ("--processes", 1, "--time-limit", 0.2, "--threads", 1)
 
@@ -90,6 +94,13 @@ def test_batches_and_arrivals(two):
     assert " at 80 " in shown.stdout
 
 
+@pytest.mark.parametrize(("bound", "keeps"), [(1000, True), (1, False)])
+def test_a_rate_is_said_to_keep_its_bound_only_where_it_did(bound, keeps):
+    load = ServerLoad(qps=42, seed=0, processes_wait_ms=[[0.0]], processes_s=[1.0], max_p95_ms=bound)
+    table = profile_table([profile_record(scenario="server", load=load, p50_ms=20.0)])
+    assert (f"42 reviews a second keep a p95 of {bound} ms" in str(table.caption)) is keeps
+
+
 def test_a_curve(two, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     document = json_of(run("profile", "new", "--form", "int8", "--sweep", "batch", *BRIEF, "--json"))
@@ -133,6 +144,10 @@ def test_a_run_in_torch(here, tiny_run, monkeypatch):
         (("new", "--against", "nowhere"), 2, "there is no bundle folder nowhere"),
         (("new", "--against", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
         (("new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
+        (("new", "--sweep", "threads", "--threads", 1), 2, "--threads is no option of --sweep threads"),
+        (("new", "--sweep", "length", "--grid", "380"), 2, "--grid is no option of --sweep length"),
+        (("new", "--against", "old", "--batch-tokens", 512), 2, "--batch-tokens is no option of --against"),
+        (("new", "--dtype", "bf16"), 2, "--dtype is no option of a profile without --architecture"),
         (("new", "--sweep", "shoes"), 2, "--sweep shoes: choose among length, batch, threads"),
         (
             ("new", "--scenario", "server", "--max-p95-ms", "0.0001", "--form", "int8", *BRIEF),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import pytest
 import typer
@@ -87,3 +88,13 @@ def test_a_bundle_that_is_not_there_is_one_sentence(tmp_path):
     assert result.exit_code == 2
     (sentence,) = result.stderr.splitlines()
     assert sentence.startswith("error: there is no bundle folder")
+
+
+def test_several_bundles_are_a_wrong_call(tmp_path, tiny_bundle, floor_bundle):
+    for bundle in (tiny_bundle, floor_bundle):
+        shutil.copytree(bundle, tmp_path / "several" / bundle.name)
+
+    result = invoke(tmp_path / "several")
+
+    assert result.exit_code == 2
+    assert "holds several bundles: name one" in result.stderr

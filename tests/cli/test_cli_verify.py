@@ -25,3 +25,13 @@ def test_a_damaged_bundle_is_status_one(here, tiny_bundle):
     assert result.exit_code == 1
     assert "tiny-bert-full does not answer here as where it was exported" in result.stderr
     assert "tokenizer.json is not the file that was exported" in result.stdout
+
+
+def test_a_file_that_was_put_beside_does_not_change_the_answers_and_the_sentence_says_so(here, tiny_bundle):
+    bundle = shutil.copytree(tiny_bundle, here / "tiny")
+    (bundle / ".DS_Store").write_bytes(b"left by a file browser")
+    result = run("verify", "tiny")
+    assert result.exit_code == 1
+    assert ".DS_Store is not in the manifest" in result.stdout
+    assert "the answers are those of where it was exported, the files are not" in result.stderr
+    assert "does not answer here" not in result.stderr

@@ -227,8 +227,8 @@ def test_rates_of_arrival_are_circumstances_of_their_own(decide):
     )
     # minilm-l6 is no faster than quick: fewer reviews arrived.
     assert record.recommended.label == "quick fp32"
-    assert why(record, "minilm-l6 fp32 (server, 10 reviews/s)") == (
-        "timed otherwise (server, 10 reviews/s) than what the decision rests on (server, 40 reviews/s)"
+    assert why(record, "minilm-l6 fp32 (server at 10/s)") == (
+        "timed otherwise (server at 10/s) than what the decision rests on (server at 40/s)"
     )
 
 

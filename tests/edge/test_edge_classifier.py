@@ -11,6 +11,7 @@ from sealing import reseal
 from tokenizers import Tokenizer
 
 from slmbench.edge import Classifier, batches_by_tokens
+from slmbench.errors import UsageError
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 60, seed=9)]
 ODD_TEXTS = [
@@ -238,3 +239,16 @@ def test_half_a_surrogate_pair_is_read_as_the_replacement_character(tiny_bundle)
     classifier = Classifier(tiny_bundle)
     broken = classifier.predict_logits(["good \ud800 film"])
     assert np.array_equal(broken, classifier.predict_logits(["good \ufffd film"]))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), 5, b"bytes"])
+def test_what_is_no_text_is_one_sentence(fp32, floor, missing):
+    for classifier in (fp32, floor):
+        with pytest.raises(UsageError, match="a text is a string, not"):
+            classifier.predict(["A superb film.", missing])
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_fewer_than_one_thread_is_refused(tiny_bundle, threads):
+    with pytest.raises(UsageError, match="threads must be at least 1"):
+        Classifier(tiny_bundle, threads=threads)

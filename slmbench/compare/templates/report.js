@@ -119,11 +119,13 @@
   // ---- accuracy against cost -----------------------------------------------------------------------------------
 
   const better = (axis, a, b) => (axis.better === "more" ? a >= b : a <= b);
-  const onFront = (rows, x, y) => rows.filter((row) => !row.refused && !rows.some((other) => {
+  const counts = (row) => !row.refused && !row.apart;
+  const onFront = (rows, x, y) => rows.filter((row) => counts(row) && !rows.some((other) => {
     const [a, b, c, d] = [other.values[x.name], row.values[x.name], other.values[y.name], row.values[y.name]];
-    return !other.refused && better(x, a, b) && better(y, c, d) && (a !== b || c !== d);
+    return counts(other) && better(x, a, b) && better(y, c, d) && (a !== b || c !== d);
   }));
-  const describe = (row) => [row.label + (row.recommended ? " (recommended)" : row.refused ? " (refused)" : ""),
+  const standing = (row) => (row.recommended ? " (recommended)" : row.refused ? " (refused)" : row.apart ? " (measured otherwise, not compared)" : "");
+  const describe = (row) => [row.label + standing(row),
     ...data.axes.filter((axis) => axis.name in row.values).map((axis) => {
       const interval = row.intervals[axis.name];
       const [name, unit] = axis.title.split(", ");
@@ -167,7 +169,7 @@
       if (iy) mark.append(svg("line", { ...thin, x1: spot.x, x2: spot.x, y1: py(iy[0]), y2: py(iy[1]) }));
       if (ix) mark.append(svg("line", { ...thin, x1: px(ix[0]), x2: px(ix[1]), y1: spot.y, y2: spot.y }));
       const ring = front.includes(row) && row.recommended ? 9.5 : 7;
-      mark.append(svg("circle", { cx: spot.x, cy: spot.y, r: ring, fill: row.refused ? "var(--card)" : "currentColor",
+      mark.append(svg("circle", { cx: spot.x, cy: spot.y, r: ring, fill: counts(row) ? "currentColor" : "var(--card)",
         stroke: front.includes(row) ? "var(--ink)" : "currentColor", "stroke-width": front.includes(row) ? 2 : 1 }));
       if (row.recommended) mark.append(svg("text", { x: spot.x, y: spot.y + 4.5, "text-anchor": "middle", style: "fill: var(--card)" }, "★"));
       area.append(telling(mark, describe(row)));
