@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slmbench.errors import SlmbenchError
 from slmbench.hardware import runs_natively
+from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.records import Predictions
 
 if TYPE_CHECKING:
     from slmbench.profiling.cells import Cell, ProfileOptions
     from slmbench.progress import Progress
-    from slmbench.records import FormRecord, Predictions
+    from slmbench.records import FormRecord
     from slmbench.records.roofline import Operations
 
 
@@ -53,12 +56,15 @@ class Subject:
 
 
 def describe_bundle(cell: Cell, options: ProfileOptions, progress: Progress) -> Subject:
-    """Describe a form of a bundle."""
+    """Describe a form of a bundle; with another provider than the CPU's once it has answered every test review.
+
+    Raises:
+        SlmbenchError: The model does not load with that provider.
+    """
     bundle, form = cell.bundle, cell.bundle.forms[cell.form]
     workload = choose_workload(bundle, cell.folder, progress)
     task = cell.task(options)
-    provider = options.provider
-    then = ": run `slmbench verify`" if provider == "cpu" else f": its accuracy on {provider} may be another"
+    answered = _answered_anew(cell, options, progress)
     return Subject(
         task={**task, "texts": workload.texts},
         workload=workload,
@@ -67,14 +73,41 @@ def describe_bundle(cell: Cell, options: ProfileOptions, progress: Progress) -> 
         labels=bundle.labels,
         accepted=form.accepted,
         reason=form.reason,
-        predictions=form.predictions,
+        predictions=answered.predictions,
         regime=form.regime,
-        elsewhere=f"where the form was exported{then}",
+        elsewhere=answered.elsewhere,
         model_bytes=form.bytes,
         size_bytes=form.bytes + bundle.shared_bytes,
-        warnings=_isa_warning(form) + _routing_warning(cell, workload),
+        warnings=_isa_warning(form) + _routing_warning(cell, workload) + answered.warnings,
         operations=form.graph.operations if form.graph else None,
     )
+
+
+class _Answered(NamedTuple):
+    """Answers to the test reviews, where they were given, and what has to be said of them."""
+
+    predictions: Predictions
+    elsewhere: str
+    warnings: list[str]
+
+
+def _answered_anew(cell: Cell, options: ProfileOptions, progress: Progress) -> _Answered:
+    """Return the answers that a form's accuracy is computed from: the export's, or with another provider new ones."""
+    exported, provider = cell.bundle.forms[cell.form].predictions, options.provider
+    if provider == "cpu" or not cell.bundle.needs_onnxruntime:
+        return _Answered(exported, "where the form was exported: run `slmbench verify`", [])
+    try:
+        reviews = all_test_reviews(cell.bundle.corpus)
+    except SlmbenchError as error:
+        lacking = f"its accuracy is that of the CPU where it was exported, on {provider} it may be another: {error}"
+        where = f"where the form was exported: its accuracy on {provider} may be another"
+        return _Answered(exported, where, [lacking])
+    probabilities, _ = ask_all(cell.task(options), reviews.texts, f"{cell.name} on {provider}", progress)
+    columns = [cell.bundle.labels.index(label) for label in exported.labels]
+    own = Predictions.of(exported.labels, reviews.row_ids, reviews.labels, probabilities[:, columns])
+    differing = other_labels(own, exported)
+    found = f"{differing} of {len(reviews)} test reviews get another label on {provider} than where it was exported"
+    return _Answered(own, JUST_ANSWERED, [found] if differing else [])
 
 
 def _isa_warning(form: FormRecord) -> list[str]:

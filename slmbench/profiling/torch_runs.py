@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from slmbench.corpora import corpus_available, load_again
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.files import folder_bytes
 from slmbench.hardware import usable_cores
-from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of
 from slmbench.records import Predictions, RunRecord, read_record
@@ -24,7 +21,6 @@ from slmbench.records import Predictions, RunRecord, read_record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.corpora import Split
     from slmbench.profiling.cells import ProfileOptions
     from slmbench.progress import Progress
 
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
 PLACE = Path("runs")
 #: What files with a model's weights end in.
 WEIGHTS = (".safetensors", ".bin")
-#: Reviews asked about at once: the bar moves, and no answer takes as long as the limit of one.
-CHUNK = 20
 
 
 @dataclass(frozen=True)
@@ -134,13 +128,17 @@ def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> 
 
     padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
     run, task = cell.run, cell.task(options)
-    reviews = _test_reviews(run)
-    probabilities, tokens = _answers(task, reviews.texts, cell.name, progress)
+    try:
+        reviews = all_test_reviews(run.corpus)
+    except SlmbenchError as error:
+        raise SlmbenchError(
+            f"the accuracy of {run.name} in torch cannot be measured: {error}: bring them here (`slmbench fetch` for"
+            " starter corpora), or profile its bundle"
+        ) from None
+    probabilities, tokens = ask_all(task, reviews.texts, cell.name, progress)
     predictions = Predictions.of(run.predictions.labels, reviews.row_ids, reviews.labels, probabilities)
     workload = workload_of(run.corpus, reviews.texts[:REVIEWS], tokens[:REVIEWS], reviews.row_ids[:REVIEWS])
-    tested = dict(zip(run.predictions.row_ids, run.predictions.predicted().tolist(), strict=True))
-    said = zip(reviews.row_ids, predictions.predicted().tolist(), strict=True)
-    differing = sum(tested.get(row_id) != label for row_id, label in said)
+    differing = other_labels(predictions, run.predictions)
     model = cell.folder / "model"
     return Subject(
         task={**task, "texts": workload.texts},
@@ -152,35 +150,8 @@ def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> 
         reason=f"{differing} of {len(reviews)} test reviews get another label than the run gave them",
         predictions=predictions,
         regime=padded if cell.mode == "graphs" else REGIME,
-        elsewhere="when all test reviews were answered just before: its answers are not the same each time",
+        elsewhere=JUST_ANSWERED,
         model_bytes=sum(file.stat().st_size for file in model.iterdir() if file.suffix in WEIGHTS),
         size_bytes=folder_bytes(model),
         warnings=[],
     )
-
-
-def _test_reviews(run: RunRecord) -> Split:
-    corpus = run.corpus
-    if not corpus_available(corpus.options):
-        raise SlmbenchError(
-            f"the reviews of {run.name} ({corpus.name}) are not on this machine, and without them its accuracy in"
-            " torch cannot be measured: bring them here (`slmbench fetch` for starter corpora), or profile its bundle"
-        )
-    return load_again(corpus.options, corpus.test_hash).test
-
-
-def _answers(task: dict[str, Any], texts: list[str], name: str, progress: Progress) -> tuple[np.ndarray, list[int]]:
-    """Ask a process that is not timed; returns probabilities, shape (texts, labels), and token counts."""
-    probabilities: list[list[float]] = []
-    tokens: list[int] = []
-    with (
-        progress.task(f"testing {name}", total=len(texts), unit="reviews") as bar,
-        MeasuredProcess({**task, "texts": texts}) as process,
-    ):
-        while len(tokens) < len(texts):
-            rows = list(range(len(tokens), min(len(tokens) + CHUNK, len(texts))))
-            answer = process.ask({"do": "answers", "rows": rows})
-            probabilities += answer["probabilities"]
-            tokens += answer["tokens"]
-            bar.advance(len(rows))
-    return np.array(probabilities), tokens

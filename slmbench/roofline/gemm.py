@@ -127,9 +127,15 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     # Bound to one array: a fresh result at every call would be timed with the kernel's handing out of pages.
     binding = session.io_binding()
-    binding.bind_cpu_input("left", left)
-    binding.bind_ortvalue_output("result", onnxruntime.OrtValue.ortvalue_from_numpy(result))
-    return lambda: session.run_with_iobinding(binding)
+    held = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (left, result)]
+    binding.bind_ortvalue_input("left", held[0])
+    binding.bind_ortvalue_output("result", held[1])
+
+    def call() -> list[Any]:
+        session.run_with_iobinding(binding)
+        return held  # a binding holds addresses, not what lies there
+
+    return call
 
 
 def _torch(size: int, device: str, precision: Precision) -> Callable[[], object]:

@@ -7,7 +7,7 @@ import pytest
 from profiling_helpers import FakeProcess
 
 from slmbench.energy import EnergySources
-from slmbench.profiling import measuring, scenarios
+from slmbench.profiling import answering, measuring, scenarios
 from slmbench.records import BundleRecord, read_record
 
 
@@ -34,7 +34,8 @@ def pretend(monkeypatch):
             made[-1].task = task
             return made[-1]
 
-        monkeypatch.setattr(scenarios, "MeasuredProcess", start)
+        for module in (scenarios, answering):
+            monkeypatch.setattr(module, "MeasuredProcess", start)
         monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
         # A fake process takes no energy: the idle power of the real machine would be waited for.
         monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(reason="no counters readable"))
