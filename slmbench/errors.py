@@ -17,6 +17,11 @@ class UsageError(SlmbenchError):
     exit_code = 2
 
 
+def first_line(error: BaseException) -> str:
+    """Return what a library's error says, as the end of a sentence: its first line, or its kind where it is mute."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
 def require_extra(module: str, extra: str, purpose: str) -> None:
     """Check that an optional dependency is there before it is needed.
 

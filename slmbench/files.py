@@ -15,7 +15,7 @@ from slmbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["build_aside", "check_place", "folder_bytes", "sha256_of", "write_atomically"]
+__all__ = ["build_aside", "check_place", "find_artefacts", "folder_bytes", "sha256_of", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -86,6 +86,18 @@ def build_aside(place: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     else:
         building.replace(place)
+
+
+def find_artefacts(path: Path, marker: str) -> list[Path]:
+    """Return a folder where it is an artefact itself, else the artefacts in it; those still being built are hidden.
+
+    Args:
+        path: The folder.
+        marker: File that every artefact of the kind has, such as ``run.json``.
+    """
+    if (path / marker).is_file():
+        return [path]
+    return sorted(found.parent for found in path.glob(f"*/{marker}") if not found.parent.name.startswith("."))
 
 
 def folder_bytes(folder: Path) -> int:

@@ -1,8 +1,10 @@
-"""Colours and the look that all plots share."""
+"""Whether plots can be drawn, and the colours and the look that all of them share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from slmbench.errors import SlmbenchError, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,15 @@ HIGHLIGHT = "#1b1b1b"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A8C", "#000000")
 #: Forms of one bundle share its colour and differ by line.
 LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+
+
+def reason_for_no_plots() -> str | None:
+    """Return why nothing can be drawn here: matplotlib is not installed; ``None`` where it is."""
+    try:
+        require_extra("matplotlib", "report", "drawing plots")
+    except SlmbenchError as missing:
+        return str(missing)
+    return None
 
 
 def new_figure(width: float, height: float) -> Any:

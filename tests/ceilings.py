@@ -1,5 +1,7 @@
 """A machine's ceiling that nobody measured, so that no test multiplies large matrices for half a minute."""
 
+from itertools import product
+
 import pytest
 
 from slmbench.hardware import usable_cores
@@ -34,5 +36,5 @@ def keep_made_up_ceilings():
     found = [timing.model_dump(mode="json") for timing in timings(1e15)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ceiling, "ask_child", lambda *args, **more: found)
-        for threads in {1, 2, usable_cores()}:
-            machine_ceiling(threads=threads)
+        for device, threads in product(("cpu", "cuda"), {1, 2, usable_cores()}):
+            machine_ceiling(device, threads)

@@ -5,8 +5,10 @@ The runs and bundles are made once a session; a test that changes files of one c
 
 from __future__ import annotations
 
+import gc
 import os
 
+import numpy as np
 import pytest
 from ceilings import keep_made_up_ceilings
 from learnable import write_reviews
@@ -16,6 +18,7 @@ from tiny import model_folder
 from slmbench.corpora import load_corpus
 from slmbench.export import export
 from slmbench.hardware import usable_cores
+from slmbench.records import predictions, profile, timed
 from slmbench.training import TrainingOptions, finetune
 
 # Before any library reads it: a test that asks the model hub has forgotten to say what the hub answers.
@@ -50,6 +53,33 @@ def _home_of_slow_tests(request, monkeypatch, _session_home):
         monkeypatch.setenv("SLMBENCH_HOME", _session_home)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_samples_are_resampled_once():
+    """Remember the intervals of profiles: the same made-up ones are written and read hundreds of times.
+
+    The functions are pure, and tested by themselves where nothing is remembered.
+    """
+    known = {}
+
+    def remembering(compute):
+        def once(*given):
+            key = (compute, repr([one.tolist() if isinstance(one, np.ndarray) else one for one in given]))
+            if key not in known:
+                known[key] = compute(*given)
+            return known[key]
+
+        return once
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (timed, "clustered_median_interval"),
+            (profile, "clustered_percentile_interval"),
+            (predictions, "evaluate"),
+        ):
+            patch.setattr(module, name, remembering(getattr(module, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +130,10 @@ def floor_bundle(tmp_path_factory, floor_run):
     folder = tmp_path_factory.mktemp("exported") / "tfidf"
     export(floor_run, output=folder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_loaded_stays():
+    """Take what is loaded out of garbage collection: accelerate collects after each training, and torch is large."""
+    gc.collect()
+    gc.freeze()

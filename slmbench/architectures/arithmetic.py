@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from slmbench.architectures.families import answer_tokens, blueprint
+from slmbench.hardware import ask_driver
 from slmbench.records.architecture import BYTES_OF, Arithmetic
 
 if TYPE_CHECKING:
@@ -103,14 +102,7 @@ def _cached(statistics: Path) -> int:
 
 
 def _free_on_gpu() -> int | None:
-    """Return the free memory of the first GPU this process may see, asked of the driver's own tool."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return None
+    """Return the free memory of the first GPU this process may see."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or "0"
-    query = [tool, "-i", first, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
-        return int(answer.stdout.split()[0]) * 2**20
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+    mebibytes = ask_driver("memory.free", first)
+    return int(mebibytes[0]) * 2**20 if mebibytes and mebibytes[0].isdecimal() else None

@@ -9,6 +9,7 @@ from slmbench.architectures.arithmetic import arithmetic_of, refusal
 from slmbench.architectures.views import arithmetic_lines
 from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.models.architectures import UNUSED_POSITIONS
 from slmbench.progress import SILENT
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
@@ -30,8 +31,6 @@ _MODULE = "slmbench.architectures.worker"
 _DTYPES = ("fp32", "bf16", "fp16")
 #: Building billions of parameters takes minutes, and slow models are given six times their time.
 _PATIENCE_S = 3600.0
-#: Families whose table of positions has two rows that tokens never use.
-_UNUSED_POSITIONS = {"roberta": 2, "mpnet": 2}
 _RANDOM = "random weights: runtime and memory only, the model was never trained and has no accuracy"
 
 
@@ -158,7 +157,7 @@ def _checked(model: PublishedModel, options: ArchitectureOptions) -> Task:
         raise UsageError("lengths, batch size and threads must be 1 or more")
     positions = model.config.get("max_position_embeddings", model.config.get("n_positions"))
     if positions is not None:
-        limit = positions - _UNUSED_POSITIONS.get(model.model_type, 0)
+        limit = positions - UNUSED_POSITIONS.get(model.model_type, 0)
         if max(options.lengths) > limit:
             raise UsageError(f"{model.name} has positions for {limit} tokens, not for {max(options.lengths)}")
     return task

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.evaluation.views import plain_table
+from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,9 +38,8 @@ def architecture_view(record: ArchitectureRecord) -> list[RenderableType]:
         f"{record.model}, {record.task}, {record.device} {record.dtype}, batch {record.batch_size},"
         f" threads: {record.threads} (random weights)"
     )
-    table = plain_table("tokens", "p50 ms", "95 % interval", "samples", "G MACs", "% of ceiling", "peak MB")
-    for column in table.columns:
-        column.justify = "right"
+    headers = ("tokens", "p50 ms", "95 % interval", "samples", "G MACs", "% of ceiling", "peak MB")
+    table = plain_table(*headers, numbers=slice(None))
     for timing in record.timings:
         interval, reached = timing.ci95_ms, timing.roofline.achieved
         peak = timing.device_peak_bytes or timing.peak_bytes

@@ -38,7 +38,7 @@ def _profile(request: dict[str, Any]) -> dict[str, Any]:
     import torch
     import transformers
 
-    from slmbench.models.devices import choose_device
+    from slmbench.models.devices import choose_device, torch_type
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(request["threads"])
@@ -48,7 +48,7 @@ def _profile(request: dict[str, Any]) -> dict[str, Any]:
     model = _without_memory(request)
     # Making the model has imported all that it needs, and given it nothing.
     runtime = high_water_mark()[0]
-    _fill(model, device, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[request["dtype"]])
+    _fill(model, device, torch_type(request["dtype"]))
     build_s = time.perf_counter() - began
     loaded, source = high_water_mark()
     timings = []

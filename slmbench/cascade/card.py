@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.choosing import notable_rows
-from slmbench.compare.formatting import percent, percent_interval, three_digits
 from slmbench.files import write_atomically
+from slmbench.formatting import percent, percent_interval, three_digits
 from slmbench.markdown import render_markdown
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
 from slmbench.files import build_aside, check_place, sha256_of
 from slmbench.hardware import hardware_fingerprint, usable_cores
+from slmbench.places import BUNDLES
 from slmbench.progress import SILENT
 from slmbench.records.base import content_key
-from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
-from slmbench.errors import SlmbenchError, require_extra
-from slmbench.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, save
+from slmbench.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, reason_for_no_plots, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +32,8 @@ def write_plot(facts: CascadeFacts, folder: Path, progress: Progress) -> str | N
     Returns:
         The file's name, or ``None`` without matplotlib.
     """
-    try:
-        require_extra("matplotlib", "report", "drawing the sweep")
-    except SlmbenchError as missing:
-        progress.say(str(missing))
+    if missing := reason_for_no_plots():
+        progress.say(missing)
         return None
     draw_sweep(facts, folder / PLOT)
     return PLOT

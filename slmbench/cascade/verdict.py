@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.rows import ENOUGH_REVIEWS
-from slmbench.compare.formatting import p_value, percent
-from slmbench.statistics import paired_difference
+from slmbench.formatting import p_value, percent
+from slmbench.statistics import SIGNIFICANCE, paired_difference
 
 if TYPE_CHECKING:
     from slmbench.cascade.options import CascadeOptions
     from slmbench.records import Parity
     from slmbench.records.cascade import CascadeFacts, ThresholdRows
     from slmbench.statistics import PairedDifference
-
-#: Level of the paired test.
-_SIGNIFICANCE = 0.05
 
 
 def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:
@@ -74,8 +71,8 @@ def notes_on(facts: CascadeFacts) -> list[str]:
                 " some of which picked the epoch of a member, so it may trust that member a little too much"
             )
     gain = paired_difference(small.predictions.right(), large.predictions.right())
-    if gain.difference <= 0 or gain.p_value >= _SIGNIFICANCE:
-        worse = "less" if gain.difference < 0 and gain.p_value < _SIGNIFICANCE else "not clearly more"
+    if gain.difference <= 0 or gain.p_value >= SIGNIFICANCE:
+        worse = "less" if gain.difference < 0 and gain.p_value < SIGNIFICANCE else "not clearly more"
         notes.append(
             f"{large.name} alone is {worse} accurate than {small.name} alone on the test reviews: {_difference(gain)}"
         )

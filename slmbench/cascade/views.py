@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
 from slmbench.cascade.plot import PLOT
-from slmbench.compare.formatting import milliseconds, percent, percent_interval, three_digits
+from slmbench.formatting import milliseconds, percent, percent_interval, three_digits
+from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from slmbench.records import BundleRecord
     from slmbench.records.cascade import CascadeFacts
@@ -45,7 +45,8 @@ def cascade_summary(record: BundleRecord) -> list[RenderableType]:
 
 
 def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
-    table = _table("", "accuracy [95 %]", "macro-F1", "routed", "ms/review", title=f"cascade {record.path}")
+    headers = ("", "accuracy [95 %]", "macro-F1", "routed", "ms/review")
+    table = plain_table(*headers, title=f"cascade {record.path}", numbers=slice(1, None))
     form = next(iter(record.forms.values()))
     means = facts.timing.mean_ms
     rows: list[tuple[str, Evaluation, str, float]] = [
@@ -65,7 +66,8 @@ def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
 
 
 def _sweep(facts: CascadeFacts) -> Table:
-    table = _table("threshold", "routed", "accuracy", "ms/review", "routed (chosen on)", "accuracy (chosen on)")
+    headers = ("threshold", "routed", "accuracy", "ms/review", "routed (chosen on)", "accuracy (chosen on)")
+    table = plain_table(*headers, numbers=slice(1, None))
     for row in notable_rows(facts):
         chosen = row.threshold == facts.threshold
         table.add_row(
@@ -96,10 +98,3 @@ def _runtime(facts: CascadeFacts) -> str:
         f" {milliseconds(cascade_time(means['small'], means['large'], share))};"
         f" as slow as {facts.large.name} alone at {percent(facts.break_even)} routed"
     )
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

@@ -9,6 +9,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
+from slmbench.places import COMPARISONS
 
 
 def compare(
@@ -108,7 +109,7 @@ def compare(
         if baseline is None and (slower is not None or worse is not None):
             raise UsageError("--fail-if-slower and --fail-if-worse need --baseline: a profile, a folder or a row")
         standard = Baseline(baseline, slower, worse) if baseline is not None else None
-        report = report or Path("comparisons") / (
+        report = report or COMPARISONS / (
             (Path(recipe).stem + ("-offline" if offline else "")) if recipe else "latest"
         )
         if recipe is not None:

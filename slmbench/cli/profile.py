@@ -10,6 +10,7 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
 from slmbench.errors import SlmbenchError, UsageError
+from slmbench.places import PROFILES
 
 #: Options of all profiles, and those that each kind has use for besides.
 _OF_ALL = {"device", "threads", "output", "as_json", "quiet", "debug"}
@@ -105,7 +106,7 @@ def profile(
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds to sample a form for at the most.")
     ] = 20.0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the records.")] = Path("profiles"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the records.")] = PROFILES,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from slmbench.energy import energy_sentence
-from slmbench.evaluation.views import plain_table
 from slmbench.records.sweep import ONE_AT_A_TIME
+from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,9 +29,8 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
     table = plain_table(
         *("bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms [95 %]", "reviews/s", "peak MB", "cold ms", "MB"),
         *(title for title, _ in extra),
+        numbers=slice(2, None),
     )
-    for column in table.columns[2:]:
-        column.justify = "right"
     for record in records:
         latency = record.latency
         table.add_row(
@@ -58,9 +57,7 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
 
 def versus_summary(record: VersusRecord) -> list[RenderableType]:
     """Show two forms measured in turns, their ratio, and the verdict."""
-    table = plain_table("bundle", "form", "p50 ms", "MB")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    table = plain_table("bundle", "form", "p50 ms", "MB", numbers=slice(2, None))
     for side, p50 in ((record.first, record.first_p50_ms), (record.second, record.second_p50_ms)):
         table.add_row(side.bundle, side.form, f"{p50:.3g}", f"{side.size_bytes / 1e6:.1f}")
     samples = sum(len(pair.first_ms) for pair in record.pairs)
@@ -75,9 +72,8 @@ def versus_summary(record: VersusRecord) -> list[RenderableType]:
 
 def sweep_summary(record: SweepRecord) -> list[RenderableType]:
     """Show a curve as a table and what it says."""
-    table = plain_table(record.axis, "ms a review [95 %]", "reviews/s", title=f"{record.bundle} {record.form}")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    title = f"{record.bundle} {record.form}"
+    table = plain_table(record.axis, "ms a review [95 %]", "reviews/s", title=title, numbers=slice(1, None))
     for point in record.points:
         mark = " ★" if point.value == record.best else ""
         table.add_row(
@@ -91,9 +87,8 @@ def sweep_summary(record: SweepRecord) -> list[RenderableType]:
 
 def tuning_summary(record: TuningRecord) -> list[RenderableType]:
     """Show what was tried, the fastest marked, the token budgets, and what is best here."""
-    table = plain_table("form", "provider", "threads", "ms a review [95 %]", title=f"bundle {record.bundle}")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    title = f"bundle {record.bundle}"
+    table = plain_table("form", "provider", "threads", "ms a review [95 %]", title=title, numbers=slice(2, None))
     measured = [candidate for candidate in record.candidates if candidate.processes_ms]
     for candidate in sorted(measured, key=lambda one: one.p50_ms or float("inf")):
         setting = candidate.setting
@@ -103,9 +98,7 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
             str(setting.threads),
             f"{candidate.p50_ms:.3g}{_bounds(candidate.ci95_ms)}",
         )
-    budgets = plain_table("batches", "reviews/s", "other labels")
-    for column in budgets.columns[1:]:
-        column.justify = "right"
+    budgets = plain_table("batches", "reviews/s", "other labels", numbers=slice(1, None))
     labels = {one.value: one for one in record.budget_labels}
     for point in record.batches:
         name = f"{point.value:,} tokens" if point.value else "one at a time"

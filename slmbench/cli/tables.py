@@ -13,9 +13,9 @@ from slmbench.evaluation.views import (
     add_metrics,
     class_table,
     confusion_table,
-    plain_table,
     with_interval,
 )
+from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
     """Show what can be fetched."""
-    table = plain_table("name", "kind", "MB", "here", "what it is", "licence")
+    table = plain_table("name", "kind", "MB", "here", "what it is", "licence", numbers=slice(2, 3))
     for item in items:
         table.add_row(
             item["name"],
@@ -45,7 +45,6 @@ def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
             item["title"],
             item["licence"],
         )
-    table.columns[2].justify = "right"
     return table
 
 
@@ -101,9 +100,8 @@ def bundle_summary(record: BundleRecord) -> list[RenderableType]:
         "speed",
         "verdict",
         title=f"bundle {record.path}",
+        numbers=slice(1, -1),
     )
-    for column in table.columns[1:-1]:
-        column.justify = "right"
     for name, form in record.forms.items():
         test, loss, gain = form.evaluation, form.difference_to_fp32, form.gain
         table.add_row(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from slmbench.compare.formatting import MEGABYTE, listing, scaled
 from slmbench.errors import UsageError
+from slmbench.formatting import MEGABYTE, listing, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ import numpy as np
 from slmbench.cascade.arithmetic import break_even, cascade_time
 from slmbench.compare.caveats import CASCADE_METHOD
 from slmbench.compare.cells import machine_name, machine_of
-from slmbench.compare.formatting import milliseconds, percent
+from slmbench.formatting import milliseconds, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

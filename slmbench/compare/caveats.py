@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.compare.axes import AXES
 from slmbench.compare.cells import machine_name
-from slmbench.compare.decision import SIGNIFICANCE, compare_accuracy
-from slmbench.compare.formatting import counted, listing, milliseconds, p_value, percent, points
+from slmbench.compare.decision import compare_accuracy
+from slmbench.formatting import counted, listing, milliseconds, p_value, percent, points
+from slmbench.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

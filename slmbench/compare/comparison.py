@@ -11,9 +11,9 @@ from slmbench.compare.cells import cells_by_machine, machine_name, marked, name_
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
-from slmbench.compare.formatting import counted, limit
 from slmbench.compare.reading import find_sweeps, load_profiles
 from slmbench.compare.report import check_report_dir, write_report
+from slmbench.formatting import counted, limit
 from slmbench.progress import SILENT, Progress
 from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
 from slmbench.records.comparison import MachineDecision

@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from slmbench.compare.formatting import (
-    MEGABYTE,
-    limit,
-    megabytes,
-    milliseconds,
-    percent,
-    scaled,
-    three_digits,
-)
 from slmbench.errors import UsageError
+from slmbench.formatting import MEGABYTE, limit, megabytes, milliseconds, percent, scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

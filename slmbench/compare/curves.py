@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from slmbench.compare.cells import machine_name, machine_of, variants
-from slmbench.compare.formatting import counted
+from slmbench.formatting import counted
 from slmbench.records.comparison import Curve, CurvePoint
 from slmbench.records.sweep import Axis
 

@@ -22,7 +22,7 @@ from slmbench.compare import sentences
 from slmbench.compare.axes import costs
 from slmbench.compare.cells import timed_as
 from slmbench.compare.pareto import dominates, pareto_front
-from slmbench.statistics import PairedDifference, paired_difference
+from slmbench.statistics import SIGNIFICANCE, PairedDifference, paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from slmbench.compare.cells import Cell
     from slmbench.compare.constraints import Constraints
 
-#: Level of the paired test.
-SIGNIFICANCE = 0.05
 #: Largest loss of accuracy, as a fraction, that counts as none when the test finds no difference.
 EQUAL_WITHIN = 0.01
 

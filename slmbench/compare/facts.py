@@ -9,7 +9,8 @@ from slmbench.compare.axes import front_phrase
 from slmbench.compare.columns import known_columns
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
-from slmbench.compare.formatting import (
+from slmbench.compare.table import machine_tags, measured_on
+from slmbench.formatting import (
     bare_megabytes,
     counted,
     half_width,
@@ -18,7 +19,6 @@ from slmbench.compare.formatting import (
     percent,
     three_digits,
 )
-from slmbench.compare.table import machine_tags, measured_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from slmbench.compare.charts import chart_data
 from slmbench.compare.facts import number_filters, one_of_each_form, report_facts
 from slmbench.compare.flips import label_flips
 from slmbench.compare.nearby import nearby_bundles
+from slmbench.statistics import row_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,14 +61,12 @@ def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
 
 def _confusion(profile: ProfileRecord) -> dict[str, Any]:
     evaluation = profile.evaluation
-    counts = np.asarray(evaluation.confusion)
-    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
     return {
         "name": f"{profile.bundle} {profile.form}",
         "accuracy": evaluation.accuracy,
         "labels": evaluation.labels,
         "cells": [
-            [(int(count), round(float(share), 3)) for count, share in zip(*line, strict=True)]
-            for line in zip(counts, shares, strict=True)
+            [(count, round(float(share), 3)) for count, share in zip(*line, strict=True)]
+            for line in zip(evaluation.confusion, row_shares(evaluation.confusion), strict=True)
         ],
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.errors import SlmbenchError
+from slmbench.places import BUNDLES
 from slmbench.records import BundleRecord, read_record
-from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.compare.formatting import listing
 from slmbench.errors import SlmbenchError, UsageError
+from slmbench.formatting import listing
+from slmbench.places import PROFILES
 from slmbench.progress import SILENT, Progress
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.sweep import SweepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-DEFAULT_FOLDER = Path("profiles")
 _SWEEP = f"slmbench.{SweepRecord.kind}/"
 
 
@@ -34,7 +34,7 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
         UsageError: A path is not there.
         SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
     """
-    wanted = [DEFAULT_FOLDER] if paths is None else list(paths)
+    wanted = [PROFILES] if paths is None else list(paths)
     files: list[Path] = []
     for path in wanted:
         if path.is_dir():
@@ -71,8 +71,7 @@ def _read_profile(file: Path) -> ProfileRecord:
         profile = read_record(ProfileRecord, file)
     except OSError as error:
         raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
-    if not profile.hardware.get("fingerprint"):
-        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
+    _check_machine(profile, file)
     predictions = profile.predictions
     columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
     if len(columns) > 1 or not predictions.row_ids:
@@ -94,7 +93,7 @@ def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[s
         The sweeps, and a sentence for each file that was to be one and is damaged.
     """
     files: dict[Path, Path] = {}
-    for path in [DEFAULT_FOLDER] if paths is None else paths:
+    for path in [PROFILES] if paths is None else paths:
         for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
             files.setdefault(file.resolve(), file)
     sweeps, complaints = [], []
@@ -127,8 +126,12 @@ def _may_be_sweep(file: Path) -> bool:
 
 def _read_sweep(file: Path) -> SweepRecord:
     sweep = read_record(SweepRecord, file)
-    if not sweep.hardware.get("fingerprint"):
-        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
+    _check_machine(sweep, file)
     if not sweep.points or not all(any(point.processes_ms) for point in sweep.points):
         raise SlmbenchError(f"{file} is damaged: it has settings without samples")
     return sweep
+
+
+def _check_machine(record: ProfileRecord | SweepRecord, file: Path) -> None:
+    if not record.hardware.get("fingerprint"):
+        raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")

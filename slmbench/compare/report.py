@@ -9,8 +9,9 @@ from slmbench.compare.facts import one_of_each_form
 from slmbench.compare.html_report import render_html
 from slmbench.compare.markdown_report import render_report
 from slmbench.compare.rows_csv import render_csv
-from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.errors import SlmbenchError, UsageError
 from slmbench.files import build_aside, write_atomically
+from slmbench.plotting import reason_for_no_plots
 from slmbench.progress import SILENT, Progress
 from slmbench.records import write_record
 
@@ -75,7 +76,7 @@ def write_report(
     check_report_dir(folder)
     by_cell = {cell_key(profile): profile for profile in profiles}
     pairs = [(row, by_cell[row_key(row)]) for row in record.rows if row_key(row) in by_cell]
-    no_plots = _reason_for_no_plots() if pairs else "nothing was measured"
+    no_plots = reason_for_no_plots() if pairs else "nothing was measured"
     if no_plots:
         progress.say(f"{REPORT} has no plots ({PAGE} has its own): {no_plots}")
     try:
@@ -88,14 +89,6 @@ def write_report(
             write_atomically(building / PAGE, render_html(record, pairs))
     except OSError as error:
         raise SlmbenchError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
-
-
-def _reason_for_no_plots() -> str | None:
-    try:
-        require_extra("matplotlib", "report", "drawing plots")
-    except SlmbenchError as missing:
-        return str(missing)
-    return None
 
 
 def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progress: Progress) -> None:

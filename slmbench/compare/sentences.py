@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.compare.cells import highest_rate, timed_as
+from slmbench.compare.cells import highest_rate, machine_name, timed_as
 from slmbench.compare.constraints import best_within_reach, limits_phrase
-from slmbench.compare.formatting import (
+from slmbench.formatting import (
     counted,
     limit,
     listing,
@@ -217,8 +217,8 @@ def timed_otherwise(cell: Cell, other: Cell) -> str:
 
 def _way(cell: Cell) -> str:
     profile = cell.profile
-    machine = profile.hardware.get("machine") or profile.hardware["fingerprint"]
-    return f"{machine} ({profile.backend}, {counted(profile.threads, 'thread')}, {timed_as(profile)})"
+    way = f"{profile.backend}, {counted(profile.threads, 'thread')}, {timed_as(profile)}"
+    return f"{machine_name(profile)} ({way})"
 
 
 def _fed(cell: Cell) -> str:

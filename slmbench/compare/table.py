@@ -13,15 +13,7 @@ from rich.text import Text
 
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
-from slmbench.compare.formatting import (
-    bare_megabytes,
-    half_width,
-    listing,
-    parameters,
-    percent,
-    scaled,
-    three_digits,
-)
+from slmbench.formatting import bare_megabytes, half_width, listing, parameters, percent, scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -38,7 +38,36 @@ class Counter(Protocol):
         """Take a further reading; raises :class:`CounterError`."""
 
 
-class CumulativeCounter:
+class _Polled:
+    """A counter by what it counted between two readings; see :class:`Counter`."""
+
+    def __init__(
+        self, name: str, read: Callable[[], float], update_s: float, poll_s: float, clock: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.update_s = update_s
+        self.poll_s = poll_s
+        self.joules = 0.0
+        self._read = read
+        self._clock = clock
+
+    def start(self) -> None:
+        """Take the first reading."""
+        self.joules = 0.0
+        self._last, self._at = self._read(), self._clock()
+
+    def poll(self) -> None:
+        """Take a further reading."""
+        now, at = self._read(), self._clock()
+        self.joules += self._between(self._last, now, at - self._at)
+        self._last, self._at = now, at
+
+    def _between(self, last: float, now: float, seconds: float) -> float:
+        """Return the joules of so many seconds between two readings."""
+        raise NotImplementedError
+
+
+class CumulativeCounter(_Polled):
     """A counter of joules since some time past, which only grows until it wraps around.
 
     Args:
@@ -57,34 +86,22 @@ class CumulativeCounter:
         wraps_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
-        self.update_s = update_s
         # Twice before it could wrap at the highest power there is: otherwise a second round would go unseen.
-        self.poll_s = wraps_at / PLAUSIBLE_WATTS / 2 if wraps_at else 60.0
-        self.joules = 0.0
-        self._read = read
+        poll_s = wraps_at / PLAUSIBLE_WATTS / 2 if wraps_at else 60.0
+        super().__init__(name, read, update_s, poll_s, clock)
         self._wraps_at = wraps_at
-        self._clock = clock
 
-    def start(self) -> None:
-        """Take the first reading."""
-        self.joules = 0.0
-        self._last, self._at = self._read(), self._clock()
-
-    def poll(self) -> None:
-        """Take a further reading."""
-        now, at = self._read(), self._clock()
-        step = now - self._last
+    def _between(self, last: float, now: float, seconds: float) -> float:
+        step = now - last
         if step < 0 and self._wraps_at is not None:
             step += self._wraps_at
         # A tenth of a second more: the counter may have been about to be updated when it was read first.
-        if not 0 <= step <= PLAUSIBLE_WATTS * (at - self._at + 0.1):
+        if not 0 <= step <= PLAUSIBLE_WATTS * (seconds + 0.1):
             raise CounterError(f"the counter {self.name} was set back during the measurement")
-        self.joules += step
-        self._last, self._at = now, at
+        return step
 
 
-class PowerIntegral:
+class PowerIntegral(_Polled):
     """Energy from readings of power, by the trapezoid rule: what remains where a device has no energy counter.
 
     Args:
@@ -101,19 +118,7 @@ class PowerIntegral:
         update_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
-        self.update_s = self.poll_s = update_s
-        self.joules = 0.0
-        self._read = read
-        self._clock = clock
+        super().__init__(name, read, update_s, update_s, clock)
 
-    def start(self) -> None:
-        """Take the first reading."""
-        self.joules = 0.0
-        self._last, self._at = self._read(), self._clock()
-
-    def poll(self) -> None:
-        """Take a further reading."""
-        now, at = self._read(), self._clock()
-        self.joules += (self._last + now) / 2 * (at - self._at)
-        self._last, self._at = now, at
+    def _between(self, last: float, now: float, seconds: float) -> float:
+        return (last + now) / 2 * seconds

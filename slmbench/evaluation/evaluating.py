@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
-from slmbench.errors import SlmbenchError, require_extra
+from slmbench.errors import SlmbenchError
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.places import EVALUATIONS
+from slmbench.plotting import reason_for_no_plots
 from slmbench.progress import SILENT
 from slmbench.records import EvaluationRecord, Predictions, write_record
 from slmbench.records.base import content_key, finished_record
@@ -114,7 +116,7 @@ def _evaluated(
         label_map=reviews.label_map,
         left_out=reviews.left_out,
     )
-    no_plot = _reason_for_no_plot()
+    no_plot = reason_for_no_plots()
     done = finished_record(EvaluationRecord, folder / RECORD, key)
     if done and (no_plot or (folder / CONFUSION).is_file()):
         progress.say(f"{folder} is already there, of the same weights and reviews")
@@ -212,12 +214,4 @@ def _default_folder(subject: Subject, corpus: str | None) -> Path:
     parts = [subject.folder.resolve().name, *([subject.form] if subject.form else [])]
     if corpus is not None:
         parts += ["on", Path(corpus).name.split(".")[0]]
-    return Path("evaluations") / "-".join(parts).lower()
-
-
-def _reason_for_no_plot() -> str | None:
-    try:
-        require_extra("matplotlib", "report", "drawing it")
-    except SlmbenchError as missing:
-        return str(missing)
-    return None
+    return EVALUATIONS / "-".join(parts).lower()

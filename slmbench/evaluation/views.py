@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.compare.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
+from slmbench.formatting import percent, three_digits
+from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
 _HEADER_WIDTH = 72
 #: Of what only one method has to say, so much is shown of a value.
 _LONGEST_DETAIL = 60
-
-
-def plain_table(*columns: str, title: str | None = None) -> Table:
-    """Return an empty table in the look that all have; square brackets in its headers are no markup."""
-    table = Table(title=title and Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column))
-    return table
+_ALL_BUT_THE_FIRST = slice(1, None)
 
 
 def with_interval(value: float, interval: Interval, *, percent: bool) -> str:
@@ -104,24 +97,25 @@ def add_details(facts: Table, run: RunRecord) -> None:
 
 def class_table(test: Evaluation) -> Table:
     """Show precision, recall and F1 of each label."""
-    table = plain_table("label", "reviews", "precision", "recall", "F1")
+    table = plain_table("label", "reviews", "precision", "recall", "F1", numbers=_ALL_BUT_THE_FIRST)
     for label, scores in test.per_class.items():
         numbers = (scores["precision"], scores["recall"], scores["f1"])
         table.add_row(Text(label), f"{scores['reviews']:,.0f}", *(f"{number:.3f}" for number in numbers))
-    return _right(table)
+    return table
 
 
 def confusion_table(test: Evaluation) -> Table:
     """Show counts, true labels as rows; where labels are too many for a header, columns bear their numbers."""
     numbered = sum(len(label) + 3 for label in test.labels) > _HEADER_WIDTH
     heads = [str(number) for number in range(1, len(test.labels) + 1)] if numbered else list(test.labels)
-    table = plain_table("true \\ predicted", *heads, *(["no label"] if test.abstained else []), "recall")
+    silence = ["no label"] if test.abstained else []
+    table = plain_table("true \\ predicted", *heads, *silence, "recall", numbers=_ALL_BUT_THE_FIRST)
     for number, (label, row) in enumerate(zip(test.labels, test.confusion, strict=True), 1):
         scores = test.per_class[label]
         silent = [f"{scores['reviews'] - sum(row):,.0f}"] if test.abstained else []
         name = Text(f"{number} {label}" if numbered else label)
         table.add_row(name, *(f"{count:,}" for count in row), *silent, f"{scores['recall']:.3f}")
-    return _right(table)
+    return table
 
 
 def evaluation_view(record: EvaluationRecord, run: RunRecord | None = None) -> list[RenderableType]:
@@ -211,9 +205,3 @@ def _tested_on(record: EvaluationRecord) -> str:
 def _brief(value: str | float) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
-
-
-def _right(table: Table) -> Table:
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

@@ -16,10 +16,10 @@ from slmbench.export.manifest import write_bundle
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.files import build_aside, check_place, folder_bytes
 from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.places import BUNDLES
 from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
 from slmbench.records.base import content_key, finished_record
-from slmbench.records.bundles import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, first_line
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.loading import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
@@ -48,12 +48,11 @@ def export_onnx(model_folder: Path, target: Path) -> None:
                 _export_folder(model_folder, config, written)
         except (OSError, SafetensorError) as error:
             raise SlmbenchError(
-                f"the weights in {model_folder} cannot be read ({str(error).splitlines()[0]}): train the run again"
+                f"the weights in {model_folder} cannot be read ({first_line(error)}): train the run again"
             ) from None
         except (ValueError, KeyError, RuntimeError, NotImplementedError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
             raise SlmbenchError(
-                f"Optimum cannot export architecture '{config.model_type}' to ONNX: {reason}"
+                f"Optimum cannot export architecture '{config.model_type}' to ONNX: {first_line(error)}"
             ) from None
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(written, target)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError
+from slmbench.errors import SlmbenchError, first_line
 from slmbench.export.catalogue import FORM_PLANS
 from slmbench.export.exporter import calibrate, quantize_dynamic, quantize_embeddings, quantize_static
 from slmbench.export.graph import unweighted_nodes
@@ -89,8 +89,7 @@ class Workshop:
                     bits = 4 if form == "int4-weights" else 8
                     return _to_blocks(source, target, bits, left)
         except (ValueError, KeyError, RuntimeError, IndexError, NotImplementedError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-            raise SlmbenchError(f"onnxruntime cannot make {form} of this graph: {reason}") from None
+            raise SlmbenchError(f"onnxruntime cannot make {form} of this graph: {first_line(error)}") from None
 
 
 def fuse(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.errors import require_extra
+from slmbench.errors import first_line, require_extra
 from slmbench.export.with_tokenizer_text import UnsupportedTokenizer
 from slmbench.files import sha256_of
 from slmbench.progress import SILENT
@@ -165,7 +165,7 @@ def _run(session: Any, output: str, texts: Sequence[str]) -> np.ndarray | str:
         return session.run([output], {"text": np.array(texts, dtype=object)})[0]
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
-        return f"it cannot be run: {str(error).splitlines()[0][:200]}"
+        return f"it cannot be run: {first_line(error)}"
 
 
 def _session(model: onnx.ModelProto) -> Any:
@@ -179,7 +179,7 @@ def _session(model: onnx.ModelProto) -> Any:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
-        raise UnsupportedTokenizer(f"onnxruntime cannot load it ({str(error).splitlines()[0][:200]})") from None
+        raise UnsupportedTokenizer(f"onnxruntime cannot load it ({first_line(error)})") from None
 
 
 def _operators() -> str:

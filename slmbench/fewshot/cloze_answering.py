@@ -17,7 +17,7 @@ from slmbench.fewshot.cloze_rules import by_likeliest_word, by_study_000
 from slmbench.fewshot.words import words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.devices import choose_device
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost, RunRecord, read_record
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from slmbench.fewshot.cloze_prompts import Prompt
     from slmbench.fewshot.cloze_rules import Decision
     from slmbench.progress import Progress
-
-#: Longest prompt in tokens when nothing is said, where the model has positions for it.
-_DEFAULT_LENGTH = 512
 
 
 class ClozeAnswering:
@@ -57,7 +54,7 @@ class ClozeAnswering:
         config = read_config(self._files)
         self._architecture: str = config.model_type
         self._options = options
-        self._max_length = min(options.max_length or _DEFAULT_LENGTH, position_limit(config) or 10**9)
+        self._max_length = input_limit(config, options.max_length)
         self._device = choose_device(options.device)
         self._top_n = study_000.TOP_N if options.protocol else options.top_n
         self._words = words_of(corpus.label_names, options.words)

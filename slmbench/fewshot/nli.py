@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import SlmbenchError, UsageError, first_line
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.words import Words, words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_device
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost
 from slmbench.records.base import content_key
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from slmbench.models import ModelFiles
     from slmbench.progress import Progress
 
-#: Longest input where nothing is chosen; a model with fewer positions takes what it has.
-MAX_LENGTH = 512
 _SLOT = "{label}"
 
 
@@ -83,7 +81,7 @@ class EntailmentAnswering:
         self._entailment = _entailment_id(self._config, name)
         words = words_of(corpus.label_names, options.words)
         self._hypotheses = {label: options.template.replace(_SLOT, own[0]) for label, own in words.items()}
-        self._max_length = min(options.max_length or MAX_LENGTH, position_limit(self._config) or 10**9)
+        self._max_length = input_limit(self._config, options.max_length)
         self._device = choose_device(options.device)
         self._hyperparameters: dict[str, Any] = {
             **options.hyperparameters(),
@@ -213,8 +211,7 @@ def _load(files: ModelFiles) -> PreTrainedModel:
             files.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as an entailment model: {reason}") from None
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as an entailment model: {first_line(error)}") from None
     if missing := sorted(report["missing_keys"]):
         raise SlmbenchError(
             f"'{files.name}' cannot judge entailment: it lacks weights ({missing[0]} and {len(missing) - 1} more)"

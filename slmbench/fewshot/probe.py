@@ -14,7 +14,7 @@ from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.devices import choose_device
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.progress import SILENT
 from slmbench.records import AnswerCost, EpochLog, TrainCost
@@ -100,7 +100,7 @@ class Probing:
         self._files = find_model(name, progress=progress)
         config = read_config(self._files)
         self._pooling = pooling_of(self._files)
-        self._max_length = min(options.max_length or MAX_LENGTH, position_limit(config) or 10**9)
+        self._max_length = input_limit(config, options.max_length, MAX_LENGTH)
         self._device = choose_device(options.device)
         self._shots = options.shots
         self._seed = options.seed

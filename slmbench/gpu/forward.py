@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import UsageError
-from slmbench.models.devices import choose_device, has_bf16
+from slmbench.models.devices import choose_device, has_bf16, torch_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,8 +103,7 @@ def prepare_forward(
     import torch
 
     check_forward(device, precision, mode)
-    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    model = model.eval().to(device=device, dtype=types[precision])
+    model = model.eval().to(device=device, dtype=torch_type(precision))
     runs: Any = model
     if mode != "eager":
         # "reduce-overhead" is torch's name for CUDA graphs: it compiles once for all shapes and captures each shape.

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slmbench.gpu.nvml import GpuError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from slmbench.gpu.nvml import Gpu
-
-#: Seconds between two looks. The allocator keeps what it reserved, so that a peak it served is still seen later.
-POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -22,7 +16,8 @@ class GpuPeak:
     """Peaks of one region, in bytes; ``None`` where unknown.
 
     Attributes:
-        nvml_bytes: What the driver saw: CUDA context, libraries and fragments included. Polled, so a low bound.
+        nvml_bytes: What the driver saw: CUDA context, libraries and fragments included. Looked at now and then,
+            so a low bound.
         nvml_source: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed;
             else why it is not known.
         allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact; ``None`` where torch is not used.
@@ -36,33 +31,25 @@ class GpuPeak:
 
 
 class GpuMemory:
-    """Watches a GPU's memory inside its ``with`` statement; ask for :meth:`peak` at any time in it.
+    """A GPU's memory from :meth:`begin` on, looked at when asked: nothing runs beside what is timed.
 
-    Put the loading of the model inside: growth of the whole device is counted from the beginning.
+    What allocators have reserved, torch's and onnxruntime's, they keep, so that little is missed in between.
 
     Args:
         gpu: The GPU torch calls ``cuda:0``; ``None`` leaves NVML out.
         reason: Why there is none.
         allocator: Ask torch's allocator, too; without it torch is not imported.
-        poll: Look all the time, in a thread; without it only when asked, and nothing runs beside what is timed. What
-            allocators have reserved, torch's and onnxruntime's, they keep, so that little is missed.
     """
 
-    def __init__(
-        self, gpu: Gpu | None, reason: str = "NVML is not there", *, allocator: bool = True, poll: bool = True
-    ) -> None:
+    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there", *, allocator: bool = True) -> None:
         self._gpu = gpu
         self._reason = reason
         self._allocator = allocator
-        self._poll = poll
-        self._own = self._grown = 0
+        self._before = self._own = self._grown = 0
         self._listed = False
-        self._looking = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep_looking, daemon=True)
 
-    def __enter__(self) -> GpuMemory:
-        """Take the first look."""
+    def begin(self) -> None:
+        """Take the first look, before the model is loaded: growth of the whole device is counted from here."""
         if self._gpu:
             try:
                 # Before torch may make a CUDA context: that is memory, too.
@@ -73,17 +60,6 @@ class GpuMemory:
             import torch
 
             torch.cuda.reset_peak_memory_stats()
-        if self._gpu and self._poll:
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop looking."""
-        self._ended.set()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def peak(self) -> GpuPeak:
         """Look once more and return the peaks so far."""
@@ -98,20 +74,15 @@ class GpuMemory:
 
         return GpuPeak(nvml_bytes, source, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
 
-    def _keep_looking(self) -> None:
-        while not self._ended.wait(POLL_S):
-            self._look()
-
     def _look(self) -> None:
-        with self._looking:  # the thread and who asks for the peak may look at once
-            if self._gpu is None:
-                return
-            try:
-                self._grown = max(self._grown, self._gpu.used_bytes() - self._before)
-                own = self._gpu.process_bytes()
-            except GpuError as error:
-                self._gpu, self._reason = None, str(error)
-                return
-            if own is not None:
-                self._listed = True
-                self._own = max(self._own, own)
+        if self._gpu is None:
+            return
+        try:
+            self._grown = max(self._grown, self._gpu.used_bytes() - self._before)
+            own = self._gpu.process_bytes()
+        except GpuError as error:
+            self._gpu, self._reason = None, str(error)
+            return
+        if own is not None:
+            self._listed = True
+            self._own = max(self._own, own)

@@ -2,5 +2,14 @@
 
 from slmbench.hardware.cpu import cpu_features, cpu_model, runs_natively, usable_cores
 from slmbench.hardware.fingerprint import hardware_fingerprint, software_versions
+from slmbench.hardware.nvidia import ask_driver
 
-__all__ = ["cpu_features", "cpu_model", "hardware_fingerprint", "runs_natively", "software_versions", "usable_cores"]
+__all__ = [
+    "ask_driver",
+    "cpu_features",
+    "cpu_model",
+    "hardware_fingerprint",
+    "runs_natively",
+    "software_versions",
+    "usable_cores",
+]

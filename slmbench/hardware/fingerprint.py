@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ import psutil
 
 from slmbench.cache import content_key
 from slmbench.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
+from slmbench.hardware.nvidia import ask_driver
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (
@@ -58,7 +57,7 @@ def hardware_fingerprint() -> dict[str, Any]:
         "hypervisor": hypervisor,
         "os": platform.system(),
         "machine_arch": platform.machine(),
-        "gpu": _gpus(),
+        "gpu": ask_driver("name"),
     }
     notable = [feature_title(name) for name in isa if name in ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm")]
     ability = notable[-1] if notable else next((feature_title(name) for name in reversed(isa)), "")
@@ -105,21 +104,3 @@ def _virtualisation() -> tuple[bool | None, str | None]:
     except OSError:
         vendor = None
     return hypervised, vendor if hypervised else None
-
-
-def _gpus() -> list[str]:
-    """Return the names of NVIDIA GPUs, asked of the driver's own tool so that no library is needed."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        answer = subprocess.run(
-            [tool, "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

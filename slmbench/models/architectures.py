@@ -10,6 +10,10 @@ from slmbench.errors import UsageError
 _QUERY_VALUE = ("query", "value")
 
 
+#: Families that number positions from padding_idx + 1: so many rows of their table no token ever uses.
+UNUSED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Facts about one Hugging Face ``model_type``.

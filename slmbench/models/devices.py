@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from slmbench.errors import SlmbenchError
 from slmbench.hardware import cpu_features
 
+if TYPE_CHECKING:
+    import torch
+
 
 def choose_device(wanted: str) -> str:
-    """Return the device to train on.
+    """Return the device to run on: the one asked for, or the fastest there is for ``auto``.
 
     Raises:
         SlmbenchError: The device asked for is not there.
@@ -35,6 +40,13 @@ def choose_precision(wanted: str, device: str) -> str:
         return wanted
     fast = has_bf16() if device == "cpu" else device == "cuda" and torch.cuda.is_bf16_supported()
     return "bf16" if fast else "fp32"
+
+
+def torch_type(precision: str) -> torch.dtype:
+    """Return torch's type of ``fp32``, ``bf16`` or ``fp16``."""
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def has_bf16() -> bool:

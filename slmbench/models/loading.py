@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import SlmbenchError, UsageError, first_line
+from slmbench.models.architectures import UNUSED_POSITIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 HEAD_KEY = "slmbench_head"
 #: Shortest input one may ask for, in tokens: fewer leave hardly a word between the special tokens.
 LEAST_TOKENS = 4
+#: Longest input, in tokens, where nobody said.
+USUAL_LENGTH = 512
 #: Configuration keys that mean dropout in one family or another.
 _DROPOUT_KEYS = (
     "hidden_dropout_prob",
@@ -130,7 +133,7 @@ def _load(loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: 
             ignore_mismatched_sizes=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as {what}: {_first_line(error)}") from None
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as {what}: {first_line(error)}") from None
     return model.float()
 
 
@@ -145,7 +148,7 @@ def read_config(files: ModelFiles) -> Any:
     try:
         return AutoConfig.from_pretrained(files.folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {_first_line(error)}") from None
+        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {first_line(error)}") from None
 
 
 def keep_layers(config: Any, layers: int, name: str) -> None:
@@ -186,7 +189,7 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
-        raise SlmbenchError(f"the tokenizer in {folder} cannot be read: {_first_line(error)}") from None
+        raise SlmbenchError(f"the tokenizer in {folder} cannot be read: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise SlmbenchError(f"the tokenizer in {folder} has no fast form, which a bundle needs")
     if tokenizer.pad_token is None:
@@ -201,10 +204,18 @@ def position_limit(config: Any) -> int | None:
     limit = getattr(config, "max_position_embeddings", None)
     if not isinstance(limit, int) or limit <= 0 or getattr(config, "model_type", "") == "xlnet":
         return None
-    # RoBERTa and its kin number positions from padding_idx + 1, so two table rows are never used by tokens.
-    offset = {"roberta", "xlm-roberta", "camembert", "mpnet"}
-    return limit - 2 if config.model_type in offset else limit
+    return limit - UNUSED_POSITIONS.get(config.model_type, 0)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300]
+def input_limit(config: Any, wanted: int | None, usual: int = USUAL_LENGTH) -> int:
+    """Return the longest input in tokens.
+
+    Args:
+        config: The model's configuration.
+        wanted: What was asked for.
+        usual: What is taken when nothing was.
+
+    Returns:
+        It, or less where the model has no positions for so many.
+    """
+    return min(wanted or usual, position_limit(config) or 10**9)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.errors import SlmbenchError, UsageError, first_line
 from slmbench.models.loading import HEAD_KEY, read_config, set_dropout
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def load_masked_lm(files: ModelFiles, *, dropout: float | None = None, allow_pic
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as a masked language model: {reason}") from None
+        raise SlmbenchError(
+            f"'{files.name}' cannot be loaded as a masked language model: {first_line(error)}"
+        ) from None
     missing = sorted(report["missing_keys"])
     strange = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
     if strange:

@@ -7,10 +7,10 @@ only its parent needs.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slmbench.profiling.cells import BACKENDS, DEVICES, ProfileOptions
+    from slmbench.profiling.cells import ProfileOptions
     from slmbench.profiling.measuring import profile
 
-__all__ = ["BACKENDS", "DEVICES", "ProfileOptions", "profile"]
+__all__ = ["ProfileOptions", "profile"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,12 +11,16 @@ from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.energy import grid_factor
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.profiling.subjects import describe_bundle
 from slmbench.profiling.torch_runs import RunCell
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from slmbench.profiling.subjects import Subject
+    from slmbench.progress import Progress
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -144,6 +148,10 @@ class Cell:
             "provider": options.provider,
             "threads": options.threads or usable_cores(),
         }
+
+    def describe(self, options: ProfileOptions, progress: Progress) -> Subject:
+        """Make it ready to be timed; see :func:`slmbench.profiling.subjects.describe_bundle`."""
+        return describe_bundle(self, options, progress)
 
 
 #: Either kind of measurement.

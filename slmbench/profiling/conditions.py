@@ -55,7 +55,7 @@ class Watch:
         """Return wall time, CPU time of all processes, time stolen, CPU time of ours; ``None`` where unreadable."""
         try:
             system = psutil.cpu_times()
-            ours = sum(times.user + times.system for times in (process.cpu_times() for process in self._ours))
+            ours = sum(map(cpu_seconds, self._ours))
         except (psutil.Error, OSError):
             return None
         busy = sum(getattr(system, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
@@ -67,6 +67,16 @@ class Seen:
 
     def __init__(self, others: float | None, steal: float | None, clocks: tuple[float, float] | None) -> None:
         self.others, self.steal, self.clocks = others, steal, clocks
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time that a process has taken so far.
+
+    Raises:
+        psutil.Error: It has gone, or may not be asked.
+    """
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def wait_until_idle(pid: int) -> None:
@@ -83,8 +93,7 @@ def wait_until_idle(pid: int) -> None:
     before = None
     while time.monotonic() < deadline:
         with suppress(psutil.Error, OSError):
-            times = process.cpu_times()
-            now = times.user + times.system
+            now = cpu_seconds(process)
             if now == before:
                 return
             before = now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import psutil
 from slmbench.energy import find_sources, grid_factor
 from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.places import PROFILES
 from slmbench.profiling.cells import (
     AnyCell,
     ProfileOptions,
@@ -22,10 +22,10 @@ from slmbench.profiling.cells import (
     profile_name,
 )
 from slmbench.profiling.conditions import conditions_of, why_unsteady
+from slmbench.profiling.sampling import DRIFTING
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.served import check_served, served_warning
-from slmbench.profiling.subjects import Subject, describe_bundle
-from slmbench.profiling.torch_runs import RunCell, describe_run, find_run_cells
+from slmbench.profiling.torch_runs import find_run_cells
 from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
@@ -42,7 +42,9 @@ from slmbench.roofline import held_against_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    from slmbench.profiling.subjects import Subject
     from slmbench.profiling.workload import Workload
     from slmbench.progress import Progress
     from slmbench.records.roofline import Roofline
@@ -55,7 +57,7 @@ def profile(
     bundles: Sequence[Path] = (),
     options: ProfileOptions | None = None,
     *,
-    output: Path = Path("profiles"),
+    output: Path = PROFILES,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
     failed: Callable[[AnyCell, SlmbenchError], None] | None = None,
@@ -95,11 +97,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
     Raises:
         SlmbenchError: The model does not load, the measured process died, or the accuracy cannot be known.
     """
-    if isinstance(cell, RunCell):
-        subject = describe_run(cell, options, progress)
-    else:
-        subject = describe_bundle(cell, options, progress)
-    source = cell.source
+    subject, source = cell.describe(options, progress), cell.source
     hardware = hardware_fingerprint()
     warnings = _busy_warning() + subject.warnings
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
@@ -232,7 +230,7 @@ def _stability_warnings(measured: Measured, conditions: Conditions, hardware: di
     """Say what was unsteady, and why as far as it can be seen; also when others used the CPU and nothing shows."""
     warnings = []
     if not all(measured.stable):
-        warnings.append("latency was still drifting when warm-up ended")
+        warnings.append(DRIFTING)
     medians = [float(np.median(process)) for process in measured.latency_ms]
     if len(medians) > 1 and max(medians) > 1.1 * min(medians):
         warnings.append(f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %")

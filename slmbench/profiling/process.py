@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError
-from slmbench.roofline.child import THREAD_VARIABLES
+from slmbench.roofline.child import THREAD_VARIABLES, how_it_ended
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -107,15 +106,7 @@ class MeasuredProcess:
     def _last_words(self) -> str:
         status = self._child.wait()
         self._errors.seek(0)
-        lines = [line for line in self._errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        if status < 0:
-            reason = f"it was killed by signal {-status}"
-            if status == -9:
-                reason += " (out of memory?)"
-            return f"the measured process ended early: {reason}"
-        last = lines[-1] if lines else f"exit status {status}"
-        own = re.match(r"slmbench\.errors\.\w+: ", last)
-        return f"the measured process failed: {last[own.end() :] if own else last}"
+        return f"the measured process {how_it_ended(status, self._errors.read().decode('utf-8', 'replace'))}"
 
     def __enter__(self) -> MeasuredProcess:
         """Return itself."""

@@ -25,6 +25,8 @@ WARM_UP_WINDOW = 10
 WARM_UP_LIMIT_S = 5.0
 #: Fewer samples could not support a p95 (130 in all) even over three processes.
 LEAST_SAMPLES = 50
+#: What has to be said when :func:`warm_up` gives up.
+DRIFTING = "latency was still drifting when warm-up ended"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def sample(
     """
     stable = warm_up(process)
     watch = Watch(process.pid)
-    deadline = time.monotonic() + budget_s
+    deadline = deadline_of(budget_s, count)
     taken: list[float] = []
     labels: list[int] = []
     while count is None or len(taken) < count:
@@ -92,10 +94,19 @@ def sample(
         watch.look()
         if count is None and len(taken) >= least and closed(taken):
             break
-        # A slower process may take twice the time of the first to get as far.
-        if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken) >= 2:
+        if time.monotonic() >= deadline and len(taken) >= 2:
             break
     return Sampled(taken, labels, stable, watch.end())
+
+
+def deadline_of(budget_s: float, count: int | None) -> float:
+    """Return when sampling has to end: a slower process may take twice the time of the first to get as far.
+
+    Args:
+        budget_s: Longest time for the first process to spend.
+        count: How many samples the first process took; ``None`` of the first.
+    """
+    return time.monotonic() + (budget_s if count is None else 2 * budget_s)
 
 
 def closed(samples: Sequence[float], precision: float = PRECISION) -> bool:

@@ -17,7 +17,7 @@ import psutil
 
 from slmbench.energy import measure_energy
 from slmbench.errors import SlmbenchError
-from slmbench.profiling.conditions import Seen, Watch
+from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import LEAST_SAMPLES, PRECISION, closed, sample, warm_up
 from slmbench.records.energy import Energy
@@ -242,12 +242,7 @@ def energy_of(
         return ENERGY_ROWS
 
     child = psutil.Process(process.pid)
-
-    def cpu_time() -> float:
-        times = child.cpu_times()
-        return times.user + times.system
-
-    return measure_energy(work, sources, cpu_time)
+    return measure_energy(work, sources, lambda: cpu_seconds(child))
 
 
 def arrivals(requests: int, qps: float, seed: int) -> list[float]:

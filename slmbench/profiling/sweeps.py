@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.places import PROFILES
 from slmbench.profiling.cells import (
     Cell,
     ProfileOptions,
@@ -28,6 +28,7 @@ from slmbench.records.sweep import ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from slmbench.progress import Progress
 
@@ -45,7 +46,7 @@ def sweep(
     axis: str,
     options: ProfileOptions,
     *,
-    output: Path = Path("profiles"),
+    output: Path = PROFILES,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
     failed: Callable[[Cell, SlmbenchError], None] | None = None,

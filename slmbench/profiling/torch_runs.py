@@ -7,12 +7,12 @@ a process of the kind that is timed afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.errors import SlmbenchError, UsageError, require_extra
-from slmbench.files import folder_bytes
+from slmbench.files import find_artefacts, folder_bytes
 from slmbench.hardware import usable_cores
+from slmbench.places import RUNS
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of
@@ -20,12 +20,11 @@ from slmbench.records import Predictions, RunRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from slmbench.profiling.cells import ProfileOptions
     from slmbench.progress import Progress
 
-#: Where ``slmbench finetune`` puts runs.
-PLACE = Path("runs")
 #: What files with a model's weights end in.
 WEIGHTS = (".safetensors", ".bin")
 
@@ -72,6 +71,10 @@ class RunCell:
             "threads": options.threads or usable_cores(),
         }
 
+    def describe(self, options: ProfileOptions, progress: Progress) -> Subject:
+        """Make it ready to be timed; see :func:`describe_run`."""
+        return describe_run(self, options, progress)
+
 
 def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCell]:
     """Return what is to be measured, reading every run's record before anything is timed.
@@ -84,7 +87,7 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
         UsageError: A folder is not a run and holds none, or the device has no such form.
         SlmbenchError: A record is damaged, or torch or the device is not there.
     """
-    folders = list({folder.resolve(): folder for path in runs or [PLACE] for folder in _runs_in(path)}.values())
+    folders = list({folder.resolve(): folder for path in runs or [RUNS] for folder in _runs_in(path)}.values())
     require_extra("torch", "train", "profiling a run in torch")
     from slmbench.gpu.forward import native_precisions, parse_form
     from slmbench.models.devices import choose_device
@@ -100,8 +103,6 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
 
 
 def _runs_in(path: Path) -> list[Path]:
-    if (path / "run.json").is_file():
-        return [path]
     if (path / "bundle.json").is_file():
         raise UsageError(
             f"{path} is a bundle, and --backend torch measures runs (folders with run.json): name the run it was"
@@ -109,12 +110,12 @@ def _runs_in(path: Path) -> list[Path]:
         )
     if not path.is_dir():
         raise UsageError(f"there is no run folder {path}: train one with `slmbench finetune`")
-    inside = sorted(found.parent for found in path.glob("*/run.json") if not found.parent.name.startswith("."))
-    if not inside:
+    found = find_artefacts(path, "run.json")
+    if not found:
         raise UsageError(
             f"{path} holds no run, and --backend torch measures runs: train one with `slmbench finetune`"
         )
-    return inside
+    return found
 
 
 def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> Subject:

@@ -17,10 +17,11 @@ import numpy as np
 from slmbench.edge.runtime import BundleFiles
 from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.places import PROFILES
 from slmbench.profiling.cells import Cell, check_output, find_cells, setting_name
 from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import LEAST_SAMPLES, closed, warm_up
+from slmbench.profiling.sampling import DRIFTING, LEAST_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import write_record
@@ -46,7 +47,7 @@ def versus(
     second: str,
     options: ProfileOptions,
     *,
-    output: Path = Path("profiles"),
+    output: Path = PROFILES,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> VersusRecord:
@@ -90,7 +91,7 @@ def versus(
             stable = stable and warm
             bar.advance()
     hardware, conditions = hardware_fingerprint(), conditions_of(seen)
-    warnings = [] if stable else ["latency was still drifting when warm-up ended"]
+    warnings = [] if stable else [DRIFTING]
     note = None
     if not closed(_ratios(pairs[0].first_ms, pairs[0].second_ms), PRECISION):
         note = f"the interval of the ratio did not close to ±{PRECISION:.0%} in the first pair within the time limit"
@@ -161,7 +162,7 @@ def measure_pair(
         stable = {which: warm_up(started[which]) for which in order}
         watch = Watch(*(process.pid for process in started.values()))
         taken: tuple[list[float], list[float]] = ([], [])
-        deadline = time.monotonic() + budget_s
+        deadline = deadline_of(budget_s, count)
         turn = 0
         while count is None or len(taken[0]) < count:
             reviews = _reviews_of_a_turn(taken)
@@ -175,7 +176,7 @@ def measure_pair(
             watch.look()
             if count is None and len(taken[0]) >= LEAST_SAMPLES and closed(_ratios(*taken), PRECISION):
                 break
-            if time.monotonic() >= deadline + (budget_s if count is not None else 0) and len(taken[0]) >= 2:
+            if time.monotonic() >= deadline and len(taken[0]) >= 2:
                 break
         seen = watch.end()
     return ProcessPair(first_ms=taken[0], second_ms=taken[1]), all(stable.values()), seen

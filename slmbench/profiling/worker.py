@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ class Worker:
         # Importing the runtime is part of what an app pays for loading.
         began = time.perf_counter()
         if self._gpu is not None:
-            ExitStack().enter_context(self._gpu)  # until the process ends
+            self._gpu.begin()
         self._classifier: Classifier = _load(task)
         loaded = time.perf_counter()
         after = self._marks.end("load")
@@ -202,7 +201,7 @@ def _gpu_memory(task: dict[str, Any]) -> GpuMemory | None:
         gpu = open_gpu()
     except GpuError as error:
         reason = str(error)
-    return GpuMemory(gpu, reason, allocator="run" in task, poll=False)
+    return GpuMemory(gpu, reason, allocator="run" in task)
 
 
 class Marks:

@@ -11,10 +11,10 @@ from slmbench.errors import SlmbenchError
 from slmbench.evaluation import evaluate_elsewhere
 from slmbench.export import export
 from slmbench.fewshot import fewshot
+from slmbench.places import BUNDLES, RUNS
 from slmbench.recipes.recipe import fewshot_options
 from slmbench.recipes.rungs import CascadeRung, FewshotRung
 from slmbench.records import Row
-from slmbench.records.bundles import BUNDLES
 from slmbench.training import finetune
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Ladder:
             rung.model,
             corpus,
             rung.options(**changes),
-            output=Path("runs") / self._folder(rung),
+            output=RUNS / self._folder(rung),
             name=rung.name,
             command=self._command,
             progress=self._progress,
@@ -107,7 +107,7 @@ class Ladder:
             rung.model,
             self._corpus,
             fewshot_options(rung, **changes),
-            output=Path("runs") / self._folder(rung),
+            output=RUNS / self._folder(rung),
             name=rung.name,
             command=self._command,
             progress=self._progress,

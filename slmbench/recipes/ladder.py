@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.compare import Constraints, compare
 from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
 from slmbench.errors import SlmbenchError, UsageError
+from slmbench.places import COMPARISONS, PROFILES
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
 from slmbench.profiling.torch_runs import RunCell, find_run_cells
@@ -20,6 +20,7 @@ from slmbench.records import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from slmbench.compare import Baseline
     from slmbench.progress import Progress
@@ -94,7 +95,7 @@ def run_recipe(
         failures=ladder.failures,
         unprofiled=ladder.unprofiled,
         notes=notes,
-        report_dir=report_dir or Path("comparisons") / recipe.name,
+        report_dir=report_dir or COMPARISONS / recipe.name,
         name=recipe.name,
         command=command,
         progress=progress,
@@ -160,22 +161,21 @@ def _profile_cells(
             )
         )
 
-    output = Path("profiles")
     done = []
     for cell in cells:
-        path = finished_profile(cell, options, output)
+        path = finished_profile(cell, options, PROFILES)
         if path is None:
             records = list(
                 profile(
                     [cell.folder],
                     options.with_forms(cell.form),
-                    output=output,
+                    output=PROFILES,
                     command=command,
                     progress=progress,
                     failed=note_failure,
                 )
             )
-            path = output / f"{records[0].name}.json" if records else None
+            path = PROFILES / f"{records[0].name}.json" if records else None
         if path is not None:
             done.append(path)
     return done

@@ -1,4 +1,4 @@
-"""The versioned records that stages hand to one another: run, checkpoint, bundle, profile, comparison, evaluation.
+"""The versioned records that stages hand to one another or leave behind, one module a kind.
 
 A record keeps raw observations (each latency sample, each review's probabilities). What can be computed from
 them is computed when the record is read, so it can be recomputed, merged across machines and never goes stale.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,9 @@ from slmbench.cache import content_key
 from slmbench.errors import SlmbenchError
 from slmbench.files import write_atomically
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["Part", "Record", "content_key", "finished_record", "read_record", "write_record"]
 
 
@@ -21,6 +24,13 @@ class Part(BaseModel):
     """A part of a record: immutable, and tolerant of keys that a later version added."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", protected_namespaces=())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy with changes; statistics that were computed of what is changed are not copied with it."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 class Record(Part):

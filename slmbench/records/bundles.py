@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.errors import UsageError
+from slmbench.files import find_artefacts
+from slmbench.places import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: The folder that ``slmbench export`` puts them into.
-BUNDLES = Path("exported")
+    from pathlib import Path
 
 
 def find_bundles(paths: Sequence[Path]) -> list[Path]:
@@ -25,13 +24,10 @@ def find_bundles(paths: Sequence[Path]) -> list[Path]:
     """
     folders: list[Path] = []
     for path in paths or [BUNDLES]:
-        if (path / "bundle.json").is_file():
-            folders.append(path)
-            continue
         if not path.is_dir():
             raise UsageError(f"there is no bundle folder {path}: make one with `slmbench export`")
-        inside = sorted(found.parent for found in path.glob("*/bundle.json") if not found.parent.name.startswith("."))
-        if not inside:
+        found = find_artefacts(path, "bundle.json")
+        if not found:
             raise UsageError(f"{path} holds no bundle: make one with `slmbench export`")
-        folders += inside
+        folders += found
     return folders

@@ -72,8 +72,7 @@ class Row(Part):
     @property
     def label(self) -> str:
         """Name, form and variant in one phrase, as tables and plots show it."""
-        label = f"{self.name} {self.form}" if self.form else self.name
-        return f"{label} ({self.variant})" if self.variant else label
+        return _label(self.name, self.form, self.variant)
 
 
 class Recommendation(Part):
@@ -88,7 +87,7 @@ class Recommendation(Part):
     @property
     def label(self) -> str:
         """Name, form and variant in one phrase."""
-        return f"{self.name} {self.form} ({self.variant})" if self.variant else f"{self.name} {self.form}"
+        return _label(self.name, self.form, self.variant)
 
 
 class Rejection(Part):
@@ -103,8 +102,7 @@ class Rejection(Part):
     @property
     def label(self) -> str:
         """Name, form and variant in one phrase."""
-        label = f"{self.name} {self.form}" if self.form else self.name
-        return f"{label} ({self.variant})" if self.variant else label
+        return _label(self.name, self.form, self.variant)
 
 
 class MachineDecision(Part):
@@ -190,7 +188,7 @@ class Curve(Part):
     @property
     def label(self) -> str:
         """Name, form and variant in one phrase."""
-        return f"{self.name} {self.form} ({self.variant})" if self.variant else f"{self.name} {self.form}"
+        return _label(self.name, self.form, self.variant)
 
 
 class ComparisonRecord(Record):
@@ -220,3 +218,8 @@ class ComparisonRecord(Record):
     baseline: BaselineReport | None = None
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]
+
+
+def _label(name: str, form: str | None, variant: str | None) -> str:
+    label = f"{name} {form}" if form else name
+    return f"{label} ({variant})" if variant else label

@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
+from slmbench.formatting import p_value, percent
 from slmbench.records.base import Record
 from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity
-
-#: A p-value below this tells an accuracy from the majority baseline.
-SIGNIFICANT = 0.05
+from slmbench.statistics import SIGNIFICANCE
 
 
 class EvaluationRecord(Record, Evaluated):
@@ -69,11 +68,11 @@ class EvaluationRecord(Record, Evaluated):
         label, scores = max(test.per_class.items(), key=lambda entry: entry[1]["reviews"])
         # The F1 of that label has full recall and the baseline's precision; every other label's is 0.
         f1 = 2 * scores["reviews"] / (scores["reviews"] + test.reviews) / len(test.labels)
-        p = "p < 0.001" if self.majority_p_value < 0.001 else f"p = {self.majority_p_value:.2g}"
-        baseline = f"always answering '{label}' ({100 * test.majority_baseline:.1f} %; exact binomial test, {p})"
+        tested = f"{percent(test.majority_baseline)}; exact binomial test, {p_value(self.majority_p_value)}"
+        baseline = f"always answering '{label}' ({tested})"
         informs = f"macro-F1 is what informs ({test.macro_f1:.3f}; of that answer {f1:.3f})"
         points = 100 * (test.accuracy - test.majority_baseline)
-        if self.majority_p_value >= SIGNIFICANT:
+        if self.majority_p_value >= SIGNIFICANCE:
             return f"The accuracy cannot be told apart from {baseline}: {informs}."
         if points > 0:
             return f"The accuracy is {points:.1f} points above {baseline}."
@@ -85,5 +84,5 @@ class EvaluationRecord(Record, Evaluated):
         form = f" {self.form}" if self.form else ""
         return (
             f"{self.subject_name}{form} on {self.corpus.name} ({test.reviews:,} reviews): accuracy"
-            f" {100 * test.accuracy:.1f} %, macro-F1 {test.macro_f1:.3f}. {self.majority_sentence()}"
+            f" {percent(test.accuracy)}, macro-F1 {test.macro_f1:.3f}. {self.majority_sentence()}"
         )

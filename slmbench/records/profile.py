@@ -13,6 +13,7 @@ from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
 from slmbench.records.run import CorpusIdentity
+from slmbench.records.timed import Timed
 from slmbench.statistics import (
     Interval,
     Outliers,
@@ -24,14 +25,13 @@ from slmbench.statistics import (
 )
 
 
-class Latency(Part):
-    """Text in, label out; one list of samples a process, in the order taken.
+class Latency(Timed):
+    """Text in, label out.
 
     What a sample is depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from
     its arrival, waiting included.
     """
 
-    processes_ms: list[list[float]]
     #: Sample ``i`` of a process is of review ``i % reviews``; ``None`` outside the ``single`` scenario.
     reviews: int | None = None
     #: Set when the interval of the median did not close within the time allowed.
@@ -41,7 +41,7 @@ class Latency(Part):
     @cached_property
     def samples_ms(self) -> list[float]:
         """All samples of all processes."""
-        return [sample for process in self.processes_ms for sample in process]
+        return self.all_ms
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -85,12 +85,6 @@ class Latency(Part):
     def mean_ms(self) -> float:
         """Mean latency."""
         return float(np.mean(self.samples_ms))
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def ci95_ms(self) -> Interval | None:
-        """95 % interval of the median, as wide as the processes differ."""
-        return clustered_median_interval(self.processes_ms)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +9,8 @@ from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, WorkloadIdentity
-from slmbench.statistics import Interval, clustered_median_interval, percentile
+from slmbench.records.timed import Timed
+from slmbench.statistics import percentile
 
 Axis = Literal["length", "batch", "threads"]
 ONE_AT_A_TIME = 0
@@ -27,26 +27,19 @@ def tick(axis: Axis, value: int) -> str:
     return "alone" if axis == "batch" and value == ONE_AT_A_TIME else f"{value:,}"
 
 
-class SweepPoint(Part):
+class SweepPoint(Timed):
     """One setting: tokens of a review, token budget of a batch (0: one review at a time), or threads.
 
     Samples are milliseconds a review; of batches, those of a whole pass shared among its reviews.
     """
 
     value: int
-    processes_ms: list[list[float]]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def p50_ms(self) -> float:
         """Median time of a review."""
-        return percentile([ms for process in self.processes_ms for ms in process], 50)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def ci95_ms(self) -> Interval | None:
-        """95 % interval of it, as wide as the processes differ."""
-        return clustered_median_interval(self.processes_ms)
+        return percentile(self.all_ms, 50)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -10,8 +10,9 @@ from pydantic import Field, computed_field
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, Served, WorkloadIdentity
 from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
+from slmbench.records.timed import Timed
 from slmbench.records.versus import ProcessPair
-from slmbench.statistics import Interval, Ratio, clustered_median_interval, paired_ratio, percentile
+from slmbench.statistics import Ratio, paired_ratio, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,25 +35,17 @@ class Setting(Part):
         return f"{self.form} on {self.provider} with {self.threads} thread{'' if self.threads == 1 else 's'}"
 
 
-class Candidate(Part):
+class Candidate(Timed):
     """A setting and its single-review times, one list a fresh process; ``failure`` says why it cannot be chosen."""
 
     setting: Setting
-    processes_ms: list[list[float]]
     failure: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def p50_ms(self) -> float | None:
         """Median time of a review."""
-        samples = [ms for process in self.processes_ms for ms in process]
-        return percentile(samples, 50) if samples else None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def ci95_ms(self) -> Interval | None:
-        """95 % interval of it, as wide as the processes differ."""
-        return clustered_median_interval(self.processes_ms) if self.processes_ms else None
+        return percentile(self.all_ms, 50) if self.all_ms else None
 
 
 class BudgetLabels(Part):
@@ -117,8 +110,7 @@ class TuningRecord(Record):
     @property
     def sentence(self) -> str:
         """What was found."""
-        by_setting = {candidate.setting: candidate for candidate in self.candidates}
-        best = by_setting[self.chosen]
+        best = fastest_of(self.candidates, self.rounds)
         equal = [
             candidate.setting.title
             for candidate in sorted(self.candidates, key=lambda one: one.p50_ms or float("inf"))

@@ -1,4 +1,4 @@
-"""One question to a fresh process, which has the threads it is told, and whose end frees everything."""
+"""One question to a fresh process, which has the threads it is told, and whose end frees everything; how it ended."""
 
 from __future__ import annotations
 
@@ -50,11 +50,20 @@ def ask_child(module: str, request: dict[str, Any], *, what: str, threads: int, 
         )
     except subprocess.TimeoutExpired:
         raise SlmbenchError(f"{what} did not end within {limit_s:.0f} s and was stopped") from None
-    if done.returncode < 0:
-        killed = " (out of memory?)" if done.returncode == -9 else ""
-        raise SlmbenchError(f"{what} was killed by signal {-done.returncode}{killed}")
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        last = lines[-1] if lines else f"exit status {done.returncode}"
-        raise SlmbenchError(f"{what} failed: {re.sub(r'^slmbench[.]errors[.][A-Za-z]+: ', '', last)}")
+        raise SlmbenchError(f"{what} {how_it_ended(done.returncode, done.stderr)}")
     return json.loads(done.stdout)
+
+
+def how_it_ended(status: int, stderr: str) -> str:
+    """Say what became of a process that failed, as the predicate of a sentence.
+
+    Args:
+        status: Its exit status; below 0 the number of the signal that killed it.
+        stderr: What it wrote there; of a traceback the last line says what went wrong.
+    """
+    if status < 0:
+        return f"was killed by signal {-status}{' (out of memory?)' if status == -9 else ''}"
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    last = lines[-1] if lines else f"exit status {status}"
+    return f"failed: {re.sub(r'^slmbench[.]errors[.][A-Za-z]+: ', '', last)}"

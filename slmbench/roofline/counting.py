@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.errors import first_line
 from slmbench.records.roofline import Operations, Polynomial, Precision
 from slmbench.roofline.products import NotCountableError, Products, Shape
 
@@ -86,7 +87,7 @@ def _observe(document: ModelProto, folder: Path, values: list[str]) -> dict[int,
         try:
             shapes = session.run(names, feed)
         except Exception as error:  # noqa: BLE001 - onnxruntime has no base of its own for what a run can raise
-            raise NotCountableError(f"it does not run at {length} tokens ({str(error).splitlines()[0]})") from None
+            raise NotCountableError(f"it does not run at {length} tokens ({first_line(error)})") from None
         seen[length] = {name: tuple(shape.tolist()) for name, shape in zip(values, shapes, strict=True)}
     return seen
 

@@ -141,7 +141,9 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
 def _torch(size: int, device: str, precision: Precision) -> Callable[[], object]:
     import torch
 
-    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    from slmbench.models.devices import torch_type
+
+    kind = torch_type(precision)
     left, right = (torch.rand((size, size), device=device, dtype=torch.float32).to(kind) for _ in range(2))
     result = torch.empty_like(left)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.files import write_atomically
+from slmbench.formatting import percent
 from slmbench.markdown import render_markdown
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def write_card(run: RunRecord, path: Path) -> None:
     text = render_markdown(
         "slmbench.runs",
         "card.md",
-        {"percent": lambda fraction: f"{100 * fraction:.1f} %"},
+        {"percent": percent},
         run=run,
         made=how_made(run),
         learned=learned_from(run),

@@ -12,6 +12,7 @@ from slmbench.edge.runtime import softmax
 from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries
+from slmbench.places import RUNS
 from slmbench.progress import SILENT
 from slmbench.records import Predictions, RunRecord, write_record
 from slmbench.records.base import finished_record
@@ -110,7 +111,7 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     parts = [Path(model).name, *words, Path(corpus).name.split(".")[0]]
     if seed != USUAL_SEED:
         parts.append(f"seed{seed}")
-    return Path("runs") / "-".join(parts).lower()
+    return RUNS / "-".join(parts).lower()
 
 
 def _finished_run(folder: Path, key: str) -> RunRecord | None:

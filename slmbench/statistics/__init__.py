@@ -21,16 +21,19 @@ from slmbench.statistics.metrics import (
     Evaluation,
     confusion_matrix,
     evaluate,
+    f1_per_class,
     mean_average_precision,
     roc_auc,
     roc_curve,
+    row_shares,
     top_k_accuracy,
 )
 from slmbench.statistics.outliers import Outliers, count_outliers
-from slmbench.statistics.paired import PairedDifference, paired_difference
+from slmbench.statistics.paired import SIGNIFICANCE, PairedDifference, paired_difference
 
 __all__ = [
     "PERCENTILE_SAMPLES",
+    "SIGNIFICANCE",
     "Evaluation",
     "Interval",
     "Outliers",
@@ -42,6 +45,7 @@ __all__ = [
     "confusion_matrix",
     "count_outliers",
     "evaluate",
+    "f1_per_class",
     "mean_average_precision",
     "median_interval",
     "paired_difference",
@@ -51,6 +55,7 @@ __all__ = [
     "ratio_of_medians",
     "roc_auc",
     "roc_curve",
+    "row_shares",
     "supported_percentile",
     "t_interval",
     "top_k_accuracy",

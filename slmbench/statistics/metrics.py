@@ -60,8 +60,29 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def _f1_per_class(confusion: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """F1 of each class over the last two axes; a class never seen and never predicted counts 0, as in sklearn."""
+def row_shares(confusion: ArrayLike) -> np.ndarray:
+    """Return the counts of a confusion matrix as shares of the reviews that truly have the row's label.
+
+    Args:
+        confusion: Counts, shape (classes, classes).
+
+    Returns:
+        Shares of the same shape; 0 throughout for a label without reviews.
+    """
+    counts = np.asarray(confusion)
+    return counts / np.maximum(1, counts.sum(1, keepdims=True))
+
+
+def f1_per_class(confusion: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Return F1 of each class; one that is never seen and never predicted counts 0, as in scikit-learn.
+
+    Args:
+        confusion: Counts, shape (..., classes, classes).
+        support: Rows of each class, those without a label given among them, shape (..., classes).
+
+    Returns:
+        Shape (..., classes).
+    """
     hit = np.diagonal(confusion, axis1=-2, axis2=-1)
     total = support + confusion.sum(-2)
     return np.divide(2 * hit, total, out=np.zeros(hit.shape), where=total > 0)
@@ -192,12 +213,12 @@ def evaluate(
 
     full = counts_of(np.arange(rows))
     confusion, support = full[:, :classes], full.sum(1)
-    f1 = _f1_per_class(confusion, support)
+    f1 = f1_per_class(confusion, support)
     hits = (true == predicted).astype(float)
 
     def macro_f1_of(samples: np.ndarray) -> np.ndarray:
         counts = np.stack([counts_of(sample) for sample in samples])
-        return _f1_per_class(counts[..., :classes], counts.sum(-1)).mean(-1)
+        return f1_per_class(counts[..., :classes], counts.sum(-1)).mean(-1)
 
     columns = confusion.sum(0)
     hit = np.diagonal(confusion)

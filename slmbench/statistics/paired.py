@@ -12,6 +12,9 @@ from slmbench.statistics.intervals import Interval, bootstrap_interval
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+#: Level of every test on accuracies: with a p-value below it they are told apart.
+SIGNIFICANCE = 0.05
+
 
 class PairedDifference(BaseModel):
     """Accuracy of the second classifier minus that of the first, on the same reviews."""

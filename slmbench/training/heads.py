@@ -12,6 +12,7 @@ import numpy as np
 
 from slmbench.errors import SlmbenchError
 from slmbench.records import EpochLog
+from slmbench.training.keeping import memory_may_run_out
 from slmbench.training.selection import EpochSelector
 from slmbench.training.space import inter_loss, intra_loss, review_means
 
@@ -151,13 +152,9 @@ def train_head(
         SlmbenchError: The loss is no number any more, or memory ran out.
     """
     try:
-        return _train(trainee, labels, training, options, progress)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            raise SlmbenchError(
-                f"memory ran out while training: lower --batch-size ({options.batch_size}) or"
-                f" --max-length ({options.max_length})"
-            ) from None
+        with memory_may_run_out(options):
+            return _train(trainee, labels, training, options, progress)
+    except RuntimeError as error:
         if "overflow" in str(error):
             raise _astray(options) from None
         raise

@@ -9,6 +9,7 @@ from slmbench.errors import SlmbenchError
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_precision
+from slmbench.models.loading import USUAL_LENGTH
 from slmbench.training.cpu import bf16_autocast
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from slmbench.progress import Progress
     from slmbench.records import RunRecord
-
-#: Longest input in tokens of runs whose record names none.
-USUAL_LENGTH = 512
 
 
 def classifier_logits(

@@ -1,7 +1,8 @@
-"""Keeping a trained classifier: saved, read back, and refused when what was saved is not what was trained."""
+"""What can go wrong with every training, and keeping what it made: saved, read back, refused when it is another."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +14,41 @@ from slmbench.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.training.inference import classifier_logits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.corpora import Corpus
+    from slmbench.training.options import TrainingOptions
 
 
 class DivergedError(SlmbenchError):
     """Training ended in weights that give no numbers; going on from them would not mend them."""
+
+
+@contextmanager
+def memory_may_run_out(options: TrainingOptions) -> Iterator[None]:
+    """Within the block, say what to lower when memory runs out; torch says so with a RuntimeError.
+
+    Args:
+        options: Of the training, resolved.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SlmbenchError: Memory ran out.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            raise SlmbenchError(
+                f"memory ran out while training: lower --batch-size ({options.batch_size}) or"
+                f" --max-length ({options.max_length})"
+            ) from None
+        raise
 
 
 def save_and_read_back(

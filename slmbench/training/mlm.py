@@ -18,7 +18,7 @@ from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
@@ -185,7 +185,7 @@ class _Adaptation:
         if options.learning_rate is None:
             settled = replace(settled, learning_rate=_RATE_FACTOR * (settled.learning_rate or 0.0))
         self._options = settled
-        self._max_length = min(settled.max_length or 512, position_limit(config) or 10**9)
+        self._max_length = input_limit(config, settled.max_length)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._base_sha256 = weights_sha256(self._files.folder)

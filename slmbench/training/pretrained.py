@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.errors import UsageError
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_device
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records.base import content_key
 from slmbench.runs import NO_TRAINING, Outcome
@@ -43,7 +43,7 @@ class PretrainedClassifier:
         config = read_config(self._files)
         self._notes = check_labels(name, [config.id2label[index] for index in sorted(config.id2label)], corpus)
         self._architecture: str = config.model_type
-        self._max_length = min(options.max_length or 512, position_limit(config) or 10**9)
+        self._max_length = input_limit(config, options.max_length)
         self._device = choose_device(options.device)
         self._side = options.truncation_side or "right"
         self._base_sha256 = weights_sha256(self._files.folder)

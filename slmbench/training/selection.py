@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.statistics import confusion_matrix
+from slmbench.statistics import confusion_matrix, f1_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +35,8 @@ class EpochSelector:
         logits = prediction.predictions
         logits = logits[0] if isinstance(logits, tuple) else logits
         confusion = confusion_matrix(prediction.label_ids, logits.argmax(-1), logits.shape[-1])
-        hits, total = np.diagonal(confusion), confusion.sum(0) + confusion.sum(1)
-        f1 = np.divide(2 * hits, total, out=np.zeros(len(hits)), where=total > 0)
-        metrics = {"accuracy": float(hits.sum() / confusion.sum()), "macro_f1": float(f1.mean())}
+        f1 = f1_per_class(confusion, confusion.sum(1))
+        metrics = {"accuracy": float(np.trace(confusion) / confusion.sum()), "macro_f1": float(f1.mean())}
         value = metrics[self._metric]
         self._values.append(value)
         return {**metrics, "selection": self._score(value, int(confusion.sum()))}

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, require_extra
+from slmbench.errors import require_extra
 from slmbench.records import EpochLog
 from slmbench.training.cpu import keep_freed_memory, plain_bf16_attention
 from slmbench.training.distillation import distillation_loss
+from slmbench.training.keeping import memory_may_run_out
 from slmbench.training.selection import EpochSelector
 
 if TYPE_CHECKING:
@@ -188,16 +189,9 @@ def run_trainer(
     trainer.remove_callback(PrinterCallback)
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
-        try:
-            with plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext():
-                result = trainer.train(resume_from_checkpoint=resume)
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "memory" in str(error).lower():
-                raise SlmbenchError(
-                    f"memory ran out while training: lower --batch-size ({options.batch_size}) or"
-                    f" --max-length ({options.max_length})"
-                ) from None
-            raise
+        attention = plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext()
+        with memory_may_run_out(options), attention:
+            result = trainer.train(resume_from_checkpoint=resume)
     # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return float(result.metrics["train_runtime"])

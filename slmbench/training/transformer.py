@@ -9,7 +9,7 @@ from slmbench.corpora import Split
 from slmbench.edge.memory import high_water_mark
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
@@ -46,8 +46,7 @@ class TransformerTraining:
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
         self._options = resolve(options, config.model_type, int(getattr(config, "hidden_size", 768)))
-        limit = position_limit(config)
-        self._max_length = min(self._options.max_length or 512, limit or 10**9)
+        self._max_length = input_limit(config, self._options.max_length)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._architecture: str = config.model_type

@@ -2,8 +2,6 @@
 
 import os
 import sys
-import threading
-import time
 
 import pytest
 
@@ -20,6 +18,13 @@ def allocator(monkeypatch):
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 2 * GIB)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
+
+
+def watched(*args, **more):
+    """A GPU's memory, watched from now on."""
+    memory = GpuMemory(*args, **more)
+    memory.begin()
+    return memory
 
 
 @pytest.mark.parametrize(
@@ -70,11 +75,11 @@ def test_without_nvml_the_extra_is_named(monkeypatch):
 def test_memory_of_this_process_where_it_is_listed(nvml, allocator):
     nvml.used = 10 * GIB
     nvml.processes = [(os.getpid() + 1, 9 * GIB), (os.getpid(), 1 * GIB)]
-    with GpuMemory(open_gpu()) as memory:
-        nvml.processes[1] = (os.getpid(), 4 * GIB)
-        high = memory.peak()
-        nvml.processes[1] = (os.getpid(), 1 * GIB)
-        later = memory.peak()
+    memory = watched(open_gpu())
+    nvml.processes[1] = (os.getpid(), 4 * GIB)
+    high = memory.peak()
+    nvml.processes[1] = (os.getpid(), 1 * GIB)
+    later = memory.peak()
 
     assert high == later == GpuPeak(4 * GIB, "NVML, this process", 2 * GIB, 3 * GIB)
 
@@ -82,46 +87,21 @@ def test_memory_of_this_process_where_it_is_listed(nvml, allocator):
 @pytest.mark.parametrize("processes", [[], [(os.getpid(), None)]], ids=["not listed", "without sizes"])
 def test_memory_of_the_device_where_processes_are_not_told(nvml, allocator, processes):
     nvml.used, nvml.processes = 10 * GIB, processes
-    with GpuMemory(open_gpu()) as memory:
-        nvml.used = 13 * GIB
-        high = memory.peak()
-        nvml.used = 11 * GIB
+    memory = watched(open_gpu())
+    nvml.used = 13 * GIB
+    high = memory.peak()
+    nvml.used = 11 * GIB
 
-        assert memory.peak() == high == GpuPeak(3 * GIB, "NVML, growth of the whole device", 2 * GIB, 3 * GIB)
-
-
-def test_a_peak_between_two_questions_is_seen(nvml, allocator):
-    nvml.used = 1 * GIB
-    with GpuMemory(open_gpu()) as memory:
-        looks = []
-        told = nvml._told
-        nvml._told = lambda value: looks.append(value) or told(value)
-        nvml.used = 8 * GIB
-        for _ in range(1000):
-            if 8 * GIB in looks:
-                break
-            time.sleep(0.01)
-        nvml.used = 1 * GIB
-
-        assert memory.peak().nvml_bytes == 7 * GIB
+    assert memory.peak() == high == GpuPeak(3 * GIB, "NVML, growth of the whole device", 2 * GIB, 3 * GIB)
 
 
 def test_memory_where_torch_is_not_used_does_not_import_it(nvml, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     nvml.used, nvml.processes = 1 * GIB, []
-    with GpuMemory(open_gpu(), allocator=False) as memory:
-        nvml.used = 3 * GIB
+    memory = watched(open_gpu(), allocator=False)
+    nvml.used = 3 * GIB
 
-        assert memory.peak() == GpuPeak(2 * GIB, "NVML, growth of the whole device", None, None)
-
-
-def test_nothing_runs_beside_what_is_timed_unless_asked(nvml, allocator):
-    nvml.used = 1 * GIB
-    threads = threading.active_count()
-    with GpuMemory(open_gpu(), poll=False) as memory:
-        assert threading.active_count() == threads
-        nvml.used = 2 * GIB
-        assert memory.peak().nvml_bytes == 1 * GIB
+    assert memory.peak() == GpuPeak(2 * GIB, "NVML, growth of the whole device", None, None)
 
 
 def test_a_context_that_torch_makes_is_memory_too(nvml, allocator, monkeypatch):
@@ -131,13 +111,13 @@ def test_a_context_that_torch_makes_is_memory_too(nvml, allocator, monkeypatch):
         nvml.used = 2 * GIB
 
     monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", first_touch)
-    with GpuMemory(open_gpu()) as memory:
-        assert memory.peak().nvml_bytes == 1 * GIB
+    memory = watched(open_gpu())
+    assert memory.peak().nvml_bytes == 1 * GIB
 
 
 def test_memory_without_nvml_is_the_allocators_alone(nvml, allocator):
-    with GpuMemory(None, "no NVML here") as memory:
-        assert memory.peak() == GpuPeak(None, "no NVML here", 2 * GIB, 3 * GIB)
+    memory = watched(None, "no NVML here")
+    assert memory.peak() == GpuPeak(None, "no NVML here", 2 * GIB, 3 * GIB)
     nvml.used = None
-    with GpuMemory(open_gpu()) as memory:
-        assert memory.peak() == GpuPeak(None, "NVML: Not Supported", 2 * GIB, 3 * GIB)
+    memory = watched(open_gpu())
+    assert memory.peak() == GpuPeak(None, "NVML: Not Supported", 2 * GIB, 3 * GIB)

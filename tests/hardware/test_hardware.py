@@ -2,12 +2,21 @@
 
 import getpass
 import json
+import os
 import platform
 import sys
 
 import pytest
 
-from slmbench.hardware import cpu, cpu_features, cpu_model, hardware_fingerprint, software_versions, usable_cores
+from slmbench.hardware import (
+    ask_driver,
+    cpu,
+    cpu_features,
+    cpu_model,
+    hardware_fingerprint,
+    software_versions,
+    usable_cores,
+)
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -101,8 +110,25 @@ def test_the_fingerprint_tells_unlike_machines_apart_and_like_ones_not(monkeypat
     assert seen(_governor="powersave") == own
     assert seen(cpu_model="another processor") != own
     assert seen(usable_cores=999) != own
-    assert seen(_gpus=["NVIDIA H200"]) != own
+    monkeypatch.setattr(module, "ask_driver", lambda quantity: ["NVIDIA H200"])
+    assert seen() != own
     hardware_fingerprint.cache_clear()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the tool is played by a shell script")
+def test_gpus_are_asked_of_the_drivers_own_tool(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    tool.write_text('#!/bin/sh\necho "NVIDIA H200"\necho " $* "\n', encoding="utf-8")
+    tool.chmod(0o755)
+
+    asked = "--query-gpu=memory.free --format=csv,noheader,nounits"
+    assert ask_driver("memory.free") == ["NVIDIA H200", asked]
+    assert ask_driver("memory.free", "1") == ["NVIDIA H200", f"{asked} -i 1"]
+    tool.write_text("#!/bin/sh\necho no driver\nexit 9\n", encoding="utf-8")
+    assert ask_driver("name") == []
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert ask_driver("name") == []
 
 
 def test_records_do_not_give_away_whose_machine_it_is():

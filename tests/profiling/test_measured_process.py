@@ -49,7 +49,7 @@ def test_a_process_that_is_killed_is_explained(tiny_bundle):
     with MeasuredProcess(task_of(tiny_bundle)) as process:
         (child,) = children()
         child.send_signal(signal.SIGKILL)
-        with pytest.raises(SlmbenchError, match=r"ended early: it was killed by signal 9 \(out of memory\?\)"):
+        with pytest.raises(SlmbenchError, match=r"the measured process was killed by signal 9 \(out of memory\?\)"):
             process.ask({"do": "memory", "phase": "samples"})
 
     assert children() == []

@@ -160,3 +160,11 @@ def test_the_hash_of_test_rows_does_not_depend_on_their_order():
     assert turned.rows_hash() == predictions.rows_hash()
     fewer = predictions.model_copy(update={"row_ids": predictions.row_ids[1:]})
     assert fewer.rows_hash() != predictions.rows_hash()
+
+
+def test_a_copy_with_other_predictions_has_metrics_of_its_own():
+    record = factories.profile_record(accuracy=0.86)
+    assert record.accuracy == pytest.approx(0.86)
+    changed = record.model_copy(update={"predictions": factories.predictions(0.5, who="another")})
+    assert changed.accuracy == pytest.approx(0.5)
+    assert record.accuracy == pytest.approx(0.86)

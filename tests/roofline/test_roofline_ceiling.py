@@ -1,5 +1,7 @@
 """The machine's GEMM ceiling: measured in a process of its own, kept, and what of it a cell reached."""
 
+import shutil
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,10 +18,20 @@ from slmbench.roofline.one_node import product_model
 SMALL = (16, 32)
 
 
+@pytest.fixture(scope="module")
+def measured_once(tmp_path_factory):
+    """A cache with a ceiling that was measured in a process of its own, and the ceiling."""
+    folder = tmp_path_factory.mktemp("measured") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLMBENCH_HOME", str(folder))
+        return folder, machine_ceiling(threads=1, sizes=SMALL)
+
+
 @pytest.fixture
-def measured(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
-    return machine_ceiling(threads=1, sizes=SMALL)
+def measured(measured_once, tmp_path, monkeypatch):
+    """The ceiling, in a cache that may be changed."""
+    monkeypatch.setenv("SLMBENCH_HOME", str(shutil.copytree(measured_once[0], tmp_path / "home")))
+    return measured_once[1]
 
 
 def test_every_library_precision_and_size_is_timed(measured):

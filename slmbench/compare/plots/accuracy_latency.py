@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from slmbench.compare.formatting import MEGABYTE, limit, three_digits
 from slmbench.compare.plots.labels import place_labels
 from slmbench.compare.plots.plane import area, front_line, point
+from slmbench.formatting import MEGABYTE, limit, three_digits
 from slmbench.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.compare.formatting import percent
 from slmbench.compare.roc import form_curve, rate_titles
+from slmbench.formatting import percent
 from slmbench.plotting import GREY, INK, LINES, colours, new_figure, plain_axes, save
+from slmbench.statistics import row_shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,8 +91,7 @@ def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> 
     for number, ((bundle, form), predictions) in enumerate(forms.items()):
         axes = panels.flat[number]
         evaluation = predictions.evaluate()
-        counts = np.asarray(evaluation.confusion)
-        shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+        counts, shares = np.asarray(evaluation.confusion), row_shares(evaluation.confusion)
         axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
         for true, predicted in np.ndindex(*counts.shape):
             axes.text(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import load_tokenizer
 from slmbench.models.loading import position_limit, read_config
 
@@ -65,7 +65,7 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
     try:
         model = loader.from_pretrained(files.folder, config=config, local_files_only=True).float()
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as a language model: {_first_line(error)}") from None
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as a language model: {first_line(error)}") from None
     return LanguageModel(model.to(device).eval(), tokenizer, config.is_encoder_decoder, position_limit(config))
 
 
@@ -88,7 +88,7 @@ def _load_gguf(files: ModelFiles) -> tuple[Any, Any, tuple[str, ...]]:
         loaded = AutoTokenizer.from_pretrained(files.folder, **from_file)
         model = AutoModelForCausalLM.from_pretrained(files.folder, **from_file)
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise SlmbenchError(f"the GGUF file {files.gguf} cannot be read: {_first_line(error)}") from None
+        raise SlmbenchError(f"the GGUF file {files.gguf} cannot be read: {first_line(error)}") from None
     bits = facts["bits"]
     notes = (f"weights dequantised from {bits} bit ({files.gguf}) and run in fp32",) if bits < 16 else ()
     return model.float(), _gguf_tokenizer(loaded, facts), notes
@@ -149,7 +149,3 @@ def _without_bars() -> Iterator[None]:
         yield
     finally:
         reading.tqdm = bar
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

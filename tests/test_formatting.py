@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slmbench.compare import formatting
+from slmbench import formatting
 
 
 @pytest.mark.parametrize(

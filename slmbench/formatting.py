@@ -1,4 +1,4 @@
-"""How numbers are written for people, the same way in tables, sentences and plots."""
+"""How numbers are written for people, the same way in tables, sentences, plots and model cards."""
 
 from __future__ import annotations
 
