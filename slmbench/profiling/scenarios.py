@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Throughput passes in each process of the single scenario, and the fewest of the offline scenario.
 PASSES = 2
+#: Reviews of the batches before them that are not timed: enough to fill a few.
+WARM_UP_REVIEWS = 32
 #: Seed of the gaps between arrivals; each process has the next.
 SEED = 0
 #: How long a trial in the search for a rate takes, and its fewest requests: a queue needs time to grow.
@@ -115,6 +117,7 @@ def _single(cell: _Cell) -> Measured:
         measured.seen.append(sampled.seen)
         # The peak of serving one review at a time: larger batches would hide it.
         memory = process.ask({"do": "memory", "phase": "samples"})
+        _warm_up_batches(process, options)
         measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
         measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
     measured.note = _not_closed(measured.latency_ms[0], "median", "samples", options)
@@ -125,6 +128,7 @@ def _offline(cell: _Cell) -> Measured:
     measured, options = Measured(), cell.options
     for process in cell.processes(measured):
         measured.stable.append(warm_up(process))
+        _warm_up_batches(process, options)
         watch = Watch(process.pid)
         count = len(measured.passes_s[0]) if measured.passes_s else None
         measured.passes_s.append(_passes(process, options, count, watch))
@@ -158,6 +162,11 @@ def _passes(process: MeasuredProcess, options: ProfileOptions, count: int | None
         taken.append(_pass(process, options))
         watch.look()
     return taken
+
+
+def _warm_up_batches(process: MeasuredProcess, options: ProfileOptions) -> None:
+    """Run a few batches that are not timed: the first of a size lays out memory that the next ones find."""
+    process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "reviews": WARM_UP_REVIEWS})
 
 
 def _pass(process: MeasuredProcess, options: ProfileOptions) -> float:

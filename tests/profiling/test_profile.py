@@ -182,9 +182,10 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
     timed = [process.rows[20:] for process in made]  # after two windows of warm-up
     assert timed[0] == timed[1] == timed[2] == list(range(len(record.latency.processes_ms[0])))
     assert all(process.asked[-1] == {"do": "end"} for process in made)
-    # Memory is read before the batches of the throughput passes can raise it.
+    # Memory is read before the batches of the throughput passes can raise it; a few batches go before those timed.
     kinds = [request["do"] for request in made[0].asked]
-    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "memory", "end"]
+    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "batches", "memory", "end"]
+    assert [request["reviews"] for request in made[0].asked if "reviews" in request] == [32]
 
 
 def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
