@@ -3,8 +3,8 @@
 Run from the repository's root, the starter reviews fetched: ``python benchmarks/closing_token.py [BUNDLE]``
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,9 @@ from tokenizers import Tokenizer
 
 from slmbench.corpora import load_again
 
-bundle = Path(sys.argv[1] if len(sys.argv) > 1 else "exported/bert-tiny-imdb")
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("bundle", type=Path, nargs="?", default=Path("exported/bert-tiny-imdb"))
+bundle = parser.parse_args().bundle
 record = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
 reviews = load_again(record["corpus"]["options"], record["corpus"]["test_hash"]).test
 trained = Tokenizer.from_file(str(bundle / "tokenizer.json"))

@@ -7,7 +7,7 @@ The file is the study's own output (10,000 titles, labels, four prediction colum
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from slmbench.fewshot.study_000 import LABELLED_ROWS, RUNS, cloze_table, findings, read_predictions
@@ -15,7 +15,9 @@ from slmbench.fewshot.study_000 import LABELLED_ROWS, RUNS, cloze_table, finding
 
 def main() -> None:
     """Print everything."""
-    columns = read_predictions(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("predictions", type=Path)
+    columns = read_predictions(parser.parse_args().predictions)
     truth = columns["label"]
     print("As published: positive first, unknown answers left out of the 2x2, macro over 3 classes,", end=" ")
     print("cut after 3 decimals.")

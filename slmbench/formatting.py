@@ -90,7 +90,7 @@ def times(ratio: float, direction: str) -> str:
     """
     if ratio < 1.01:
         return f"under 1 % {direction}"
-    if ratio < 1.1:
+    if ratio < 1.195:  # from there on it rounds to 1.2×
         return f"{(ratio - 1) * 100:.0f} % {direction}"
     return f"{ratio:.1f}× {direction}" if ratio < 9.95 else f"{ratio:,.0f}× {direction}"
 

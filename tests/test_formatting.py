@@ -40,7 +40,15 @@ def test_parameters_are_abbreviated(count, written):
 
 @pytest.mark.parametrize(
     ("ratio", "written"),
-    [(1.002, "under 1 % slower"), (1.06, "6 % slower"), (2.13, "2.1× slower"), (12.4, "12× slower")],
+    [
+        (1.002, "under 1 % slower"),
+        (1.06, "6 % slower"),
+        (1.1, "10 % slower"),
+        (1.19, "19 % slower"),
+        (1.2, "1.2× slower"),
+        (2.13, "2.1× slower"),
+        (12.4, "12× slower"),
+    ],
 )
 def test_ratios_say_how_much_without_false_precision(ratio, written):
     assert formatting.times(ratio, "slower") == written

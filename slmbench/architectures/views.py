@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from slmbench.formatting import three_digits
 from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def arithmetic_lines(model: PublishedModel, arithmetic: Arithmetic) -> list[str]
         f"weights: {kept}",
         f"activations: about {_size(arithmetic.activation_bytes)} in {arithmetic.dtype}"
         f" (batch {arithmetic.batch_size} of {arithmetic.tokens} tokens)",
-        f"operations: {full:,.2f} G MACs a review of {arithmetic.tokens} tokens, {linear:,.2f} G with weights",
+        f"operations: {three_digits(full)} G MACs a review of {arithmetic.tokens} tokens,"
+        f" {three_digits(linear)} G with weights",
         f"memory: {_size(arithmetic.needed_bytes)} needed in {arithmetic.dtype} with the runtime,"
         f" {'unknown' if free is None else _size(free)} free",
     ]

@@ -14,11 +14,12 @@ from slmbench.cascade.timing import time_in_turns
 from slmbench.cascade.verdict import how_chosen, judge, notes_on
 from slmbench.edge.cascade import FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
-from slmbench.export.parity import REGIME, compare_logits
+from slmbench.export.parity import compare_logits
 from slmbench.files import sha256_of
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.records import BundleRecord, FormRecord, Predictions
 from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows
+from slmbench.records.predictions import REGIME
 from slmbench.statistics import paired_difference
 
 if TYPE_CHECKING:

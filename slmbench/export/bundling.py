@@ -80,6 +80,8 @@ def export(
         raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
     is_floor = record.method == "tfidf"
     if is_floor:
+        if passed_over := [form for form in wanted if form not in DEFAULT_FORMS]:
+            progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(passed_over)} not made")
         wanted = ["fp32"]
     if with_tokenizer and is_floor:
         raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")

@@ -17,13 +17,14 @@ from slmbench.export.isa import quantization_preset
 from slmbench.export.judging import Judge, Judged
 from slmbench.export.making import Workshop, fuse
 from slmbench.export.manifest import manifest_of
-from slmbench.export.parity import REGIME, compare_logits, form_logits
+from slmbench.export.parity import compare_logits, form_logits
 from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchMaterial, keep_more, rank
 from slmbench.export.tokenizer import write_tokenizer
 from slmbench.export.verdict import judge_reference
 from slmbench.files import sha256_of
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import SensitivitySearch
+from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

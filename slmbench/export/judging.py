@@ -9,12 +9,13 @@ import numpy as np
 
 from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
 from slmbench.export.graph import graph_facts
-from slmbench.export.parity import REGIME, compare_logits, form_logits
+from slmbench.export.parity import compare_logits, form_logits
 from slmbench.export.timing import measure_gain
 from slmbench.export.verdict import judge_form
 from slmbench.files import sha256_of
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
+from slmbench.records.predictions import REGIME
 from slmbench.statistics import paired_difference
 
 if TYPE_CHECKING:

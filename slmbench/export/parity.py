@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from slmbench.edge.runtime import Backend
     from slmbench.progress import Progress
 
-#: How a form is run when it is judged; the single scenario of ``profile`` times the same.
-REGIME = "one review at a time, no padding"
-
 
 def form_logits(backend: Backend, items: Sequence[object], progress: Progress, what: str) -> np.ndarray:
     """Run a form over encoded reviews one at a time; returns logits, shape (items, labels)."""

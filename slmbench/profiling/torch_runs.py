@@ -17,6 +17,7 @@ from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_al
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of
 from slmbench.records import Predictions, RunRecord, read_record
+from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,6 @@ def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> 
     Raises:
         SlmbenchError: The reviews are not at hand or have changed, or the model does not load.
     """
-    from slmbench.export.parity import REGIME
     from slmbench.gpu.forward import GRAPH_TOKENS
 
     padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"

@@ -180,7 +180,8 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
-        raise UsageError(f"the recipe {path} is wrong at '{where}': {first['msg'].lower()}") from None
+        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        raise UsageError(f"the recipe {path} is wrong at '{where}': {what}") from None
     recipe = _one_rung_a_seed(recipe, path)
     _check_rungs(recipe, path)
     try:

@@ -93,19 +93,21 @@ def read_record(record_type: type[R], path: Path) -> R:
     except IsADirectoryError:
         raise SlmbenchError(f"{path} is a folder, not a {record_type.kind} record") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SlmbenchError(f"{path} is not a {record_type.kind} record: it is not JSON ({error})") from None
+        raise SlmbenchError(
+            f"{path} is not a {record_type.kind} record: it is not JSON ({error}): make it again, or move it away"
+        ) from None
     found = document.get("schema") if isinstance(document, dict) else None
     if found != record_type.schema_name():
         raise SlmbenchError(
             f"{path} is not a {record_type.kind} record this version reads: its schema is {found!r},"
-            f" {record_type.schema_name()!r} is wanted"
+            f" {record_type.schema_name()!r} is wanted: make it again with this version, or move it away"
         )
     try:
         return record_type.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SlmbenchError(f"{path} is damaged: {where}: {first['msg']}") from None
+        raise SlmbenchError(f"{path} is damaged: {where}: {first['msg']}: make it again, or move it away") from None
 
 
 def finished_record(record_type: type[R], path: Path, key: str) -> R | None:

@@ -15,6 +15,9 @@ from slmbench.statistics import Evaluation, evaluate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: How a form is run when it is judged; the single scenario of ``profile`` times the same.
+REGIME = "one review at a time, no padding"
+
 
 class Predictions(Part):
     """Columns of equal length, one entry a review.
