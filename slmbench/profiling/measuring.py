@@ -187,7 +187,8 @@ def _roofline(subject: Subject, latency: Latency, options: ProfileOptions, progr
     """Hold single reviews against the machine's ceiling."""
     if options.scenario != "single" or subject.operations is None:
         return None
-    tokens, seconds = subject.workload.median_tokens(latency.processes_ms), latency.p50_ms / 1e3
+    fewest = min(map(len, latency.processes_ms))
+    tokens, seconds = float(np.median(subject.workload.lengths[:fewest])), latency.p50_ms / 1e3
     try:
         return held_against_ceiling(
             subject.operations, tokens, seconds, options.device, subject.threads, progress=progress

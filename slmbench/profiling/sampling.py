@@ -60,7 +60,7 @@ def warm_up(process: MeasuredProcess) -> bool:
 
 
 def sample(
-    process: MeasuredProcess, budget_s: float, count: int | None = None, *, least: int = LEAST_SAMPLES
+    process: MeasuredProcess, budget_s: float, count: int | None = None, *, reviews: int | None = None
 ) -> Sampled:
     """Time reviews one at a time in one process, from the first row on.
 
@@ -71,15 +71,15 @@ def sample(
         process: A warm process.
         budget_s: Longest time to spend.
         count: How many samples to take; ``None`` goes on until the interval of the median closes.
-        least: Without a count, as many are taken in any case if there is time: one of each review, so that what is
-            compared is of the same reviews.
+        reviews: How many different ones there are. Without a count sampling then ends with a whole pass over them,
+            and the first is cut short by time alone: what is compared is of the same reviews, each as often.
 
     Returns:
         The samples of this process.
     """
     stable = warm_up(process)
     watch = Watch(process.pid)
-    deadline = deadline_of(budget_s, count)
+    began, deadline = time.monotonic(), deadline_of(budget_s, count)
     taken: list[float] = []
     labels: list[int] = []
     while count is None or len(taken) < count:
@@ -87,14 +87,21 @@ def sample(
         chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
         if count is not None:
             chunk = min(chunk, count - len(taken))
+        elif reviews is not None:
+            chunk = min(chunk, reviews - len(taken) % reviews)
         rows = list(range(len(taken), len(taken) + chunk))
         answer = process.ask({"do": "single", "rows": rows})
         taken += answer["ms"]
         labels += answer["labels"]
         watch.look()
-        if count is None and len(taken) >= least and closed(taken):
-            break
-        if time.monotonic() >= deadline and len(taken) >= 2:
+        now = time.monotonic()
+        if count is None and (reviews is None or len(taken) % reviews == 0):
+            if len(taken) >= LEAST_SAMPLES and closed(taken):
+                break
+            a_pass_s = 0.0 if reviews is None else (now - began) * reviews / len(taken)
+            if now + a_pass_s > deadline:
+                break
+        if now >= deadline and len(taken) >= 2:
             break
     return Sampled(taken, labels, stable, watch.end())
 

@@ -19,7 +19,7 @@ from slmbench.energy import measure_energy
 from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import LEAST_SAMPLES, PRECISION, closed, sample, warm_up
+from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
 from slmbench.records.energy import Energy
 from slmbench.records.profile import ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
@@ -109,8 +109,8 @@ def _single(cell: _Cell) -> Measured:
     measured, options = Measured(), cell.options
     for process in cell.processes(measured):
         count = len(measured.latency_ms[0]) if measured.latency_ms else None
-        least = max(LEAST_SAMPLES, len(cell.task["texts"]))
-        sampled = sample(process, options.time_limit_s / options.processes, count, least=least)
+        reviews = len(cell.task["texts"])
+        sampled = sample(process, options.time_limit_s / options.processes, count, reviews=reviews)
         measured.latency_ms.append(sampled.ms)
         measured.labels.append(sampled.labels)
         measured.stable.append(sampled.stable)

@@ -43,11 +43,6 @@ class Workload:
         """Tokens of all texts."""
         return sum(self.lengths)
 
-    def median_tokens(self, processes: Sequence[Sequence[float]]) -> float:
-        """Return the median length of what was timed: of each process the first texts, round and round."""
-        timed = [self.lengths[row % len(self.lengths)] for samples in processes for row in range(len(samples))]
-        return float(np.median(timed))
-
 
 def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> Workload:
     """Choose the reviews to time.

@@ -53,8 +53,26 @@ def test_sampling_stops_when_the_interval_closes(clock):
     assert clock.now - 1000 < 5
 
 
-def test_every_review_is_timed_once_before_an_interval_may_close(clock):
-    assert len(sample(FakeProcess(steady(), clock), 60.0, least=200).ms) >= 200
+@pytest.mark.parametrize(("reviews", "samples"), [(200, 200), (41, 82), (20, 60)])
+def test_every_review_is_timed_as_often_as_the_others(clock, reviews, samples):
+    process = FakeProcess(steady(), clock)
+
+    assert len(sample(process, 60.0, reviews=reviews).ms) == samples
+    # Never a chunk beyond the end of a pass.
+    timed = [request["rows"] for request in process.asked][-(samples // 10) :]
+    assert all(rows[0] // reviews == rows[-1] // reviews for rows in timed)
+
+
+def test_a_pass_that_would_not_end_in_time_is_not_begun(clock):
+    # 0.4 s a pass on average, which do not close the interval: two fit into a second after the warm-up.
+    taken = sample(FakeProcess(wild(), clock), 1.0, reviews=100)
+
+    assert len(taken.ms) == 200
+    assert clock.now - 1000 < 1.0 + 0.5
+
+
+def test_the_first_pass_ends_with_the_time(clock):
+    assert len(sample(FakeProcess(steady(50.0), clock), 1.0, reviews=200).ms) == 30
 
 
 def test_sampling_stops_when_time_is_over(clock):
