@@ -597,7 +597,7 @@ def _(here):
     return ("compare", "--recipe", "mine.toml")
 
 
-@mistake("recipe of an unknown word", r"the recipe mine\.toml is wrong at 'rungs\.0\.epoch': extra inputs", 2)
+@mistake("recipe of an unknown word", r"the recipe mine\.toml is wrong at 'rungs\.0\.epoch': there is no such key", 2)
 def _(here):
     (here / "mine.toml").write_text('name = "mine"\n[[rungs]]\nname = "a"\nepoch = 3\n', encoding="utf-8")
     return ("compare", "--recipe", "mine.toml")
