@@ -57,6 +57,11 @@ def limit(value: float) -> str:
     return f"{value:.6g}"
 
 
+def in_megabytes(value: int | None) -> float | None:
+    """Return bytes in MB (10^6); what is not known stays so."""
+    return None if value is None else value / MEGABYTE
+
+
 def bare_megabytes(value: int) -> str:
     """Write bytes as MB (10^6) without the unit: one decimal below 100."""
     in_megabytes = value / MEGABYTE

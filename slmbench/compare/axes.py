@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from slmbench.errors import UsageError
-from slmbench.formatting import MEGABYTE, listing, scaled
+from slmbench.formatting import in_megabytes, listing, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,10 +41,6 @@ class Axis:
         return -value if value is not None and self.better == "more" else value
 
 
-def _megabytes(value: int | None) -> float | None:
-    return None if value is None else value / MEGABYTE
-
-
 def _accuracy_interval(row: Row) -> Interval | None:
     return (row.accuracy_ci95[0] * 100, row.accuracy_ci95[1] * 100) if row.accuracy_ci95 else None
 
@@ -61,8 +57,8 @@ _AXES = (
         lambda row: row.reviews_per_second,
         lambda row: row.reviews_per_second_ci95,
     ),
-    Axis("memory", "peak memory, MB", "less", lambda row: _megabytes(row.peak_bytes)),
-    Axis("size", "size on disk, MB", "less", lambda row: _megabytes(row.size_bytes)),
+    Axis("memory", "peak memory, MB", "less", lambda row: in_megabytes(row.peak_bytes)),
+    Axis("size", "size on disk, MB", "less", lambda row: in_megabytes(row.size_bytes)),
     Axis("cold-start", "cold start, ms", "less", lambda row: row.cold_start_ms),
     Axis("energy", "energy, J per 1,000 reviews", "less", lambda row: scaled(row.joules_per_review, 1000)),
 )

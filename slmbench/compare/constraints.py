@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from slmbench.errors import UsageError
-from slmbench.formatting import MEGABYTE, limit, megabytes, milliseconds, percent, scaled, three_digits
+from slmbench.formatting import MEGABYTE, in_megabytes, limit, megabytes, milliseconds, percent, scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,22 +44,14 @@ def _why_no_p95(row: Row) -> str | None:
     return "offline it is that of a batch, not of a review" if row.scenario == "offline" else row.p95_note
 
 
+def _written_megabytes(value: float) -> str:
+    return megabytes(round(value * MEGABYTE))
+
+
 CEILINGS = (
     Ceiling("max_p95_ms", "p95", "ms", _p95_ms, milliseconds, _why_no_p95),
-    Ceiling(
-        "max_memory_mb",
-        "peak memory",
-        "MB",
-        lambda row: scaled(row.peak_bytes, 1 / MEGABYTE),
-        lambda value: megabytes(round(value * MEGABYTE)),
-    ),
-    Ceiling(
-        "max_size_mb",
-        "size",
-        "MB",
-        lambda row: scaled(row.size_bytes, 1 / MEGABYTE),
-        lambda value: megabytes(round(value * MEGABYTE)),
-    ),
+    Ceiling("max_memory_mb", "peak memory", "MB", lambda row: in_megabytes(row.peak_bytes), _written_megabytes),
+    Ceiling("max_size_mb", "size", "MB", lambda row: in_megabytes(row.size_bytes), _written_megabytes),
     Ceiling(
         "max_joules",
         "energy of 1,000 reviews",

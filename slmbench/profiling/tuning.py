@@ -25,7 +25,7 @@ from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample
 from slmbench.profiling.served import answers_otherwise, check_served
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
-from slmbench.profiling.versus import PAIRS, measure_pair
+from slmbench.profiling.versus import PAIRS, measure_pairs
 from slmbench.profiling.workload import choose_workload
 from slmbench.progress import SILENT
 from slmbench.records import write_record
@@ -249,19 +249,12 @@ def _against_untuned(
     chosen: dict[str, Any], untuned: dict[str, Any], budget_s: float, seen: list[Seen], progress: Progress
 ) -> list[ProcessPair]:
     """Time the chosen setting and the untuned bundle in turns; none where they cannot be loaded side by side."""
-    pairs: list[ProcessPair] = []
     with progress.task("chosen against untuned", total=PAIRS, unit="pairs") as bar:
-        for number in range(PAIRS):
-            count = len(pairs[0].first_ms) if pairs else None
-            try:
-                pair, _, what = measure_pair(chosen, untuned, number, budget_s / PAIRS, count)
-            except SlmbenchError as error:
-                progress.say(f"not held against the untuned bundle: {error}")
-                return []
-            pairs.append(pair)
-            seen.append(what)
-            bar.advance()
-    return pairs
+        try:
+            return measure_pairs(chosen, untuned, PAIRS, budget_s, seen, bar.advance)[0]
+        except SlmbenchError as error:
+            progress.say(f"not held against the untuned bundle: {error}")
+            return []
 
 
 def _asked(setting: Setting) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from slmbench.records import write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from slmbench.profiling.cells import ProfileOptions
     from slmbench.profiling.conditions import Seen
@@ -78,18 +78,11 @@ def versus(
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
     threads = options.threads or usable_cores()
     first_task, second_task = ({**cell.task(options), "texts": workload.texts} for cell in cells)
-    pairs: list[ProcessPair] = []
     seen: list[Seen] = []
-    stable = True
     with progress.task(f"{cells[0].name} against {cells[1].name}", total=options.processes, unit="pairs") as bar:
-        for number in range(options.processes):
-            count = len(pairs[0].first_ms) if pairs else None
-            budget_s = options.time_limit_s / options.processes
-            pair, warm, what = measure_pair(first_task, second_task, number, budget_s, count)
-            pairs.append(pair)
-            seen.append(what)
-            stable = stable and warm
-            bar.advance()
+        pairs, stable = measure_pairs(
+            first_task, second_task, options.processes, options.time_limit_s, seen, bar.advance
+        )
     hardware, conditions = hardware_fingerprint(), conditions_of(seen)
     warnings = [] if stable else [DRIFTING]
     note = None
@@ -139,22 +132,46 @@ def find_contestant(text: str, options: ProfileOptions) -> Cell:
     return cells[0]
 
 
-def measure_pair(
-    first: dict[str, Any], second: dict[str, Any], number: int, budget_s: float, count: int | None = None
-) -> tuple[ProcessPair, bool, Seen]:
-    """Time single reviews with two fresh processes in turns.
+def measure_pairs(
+    first: dict[str, Any],
+    second: dict[str, Any],
+    number: int,
+    time_limit_s: float,
+    seen: list[Seen],
+    done: Callable[[], None],
+) -> tuple[list[ProcessPair], bool]:
+    """Time single reviews with pairs of fresh processes in turns; the first finds out how many samples it takes.
 
     Args:
-        first: What the first process is told.
+        first: What the first process of a pair is told.
         second: What the second is told; its texts are the same.
-        number: Which pair this is: the order turns around from pair to pair.
-        budget_s: Longest time to spend.
-        count: How many samples to take of each; ``None`` goes on until the interval of the ratio closes, which is
-            how the first pair of several finds out how many it takes.
+        number: How many pairs.
+        time_limit_s: Longest time to spend on all of them.
+        seen: What the machine did meanwhile is added here.
+        done: Called after each pair.
 
     Returns:
-        The samples, whether warm-up became stable in both, and what else the machine did meanwhile.
+        The samples, and whether warm-up became stable in every process.
+
+    Raises:
+        SlmbenchError: A bundle does not load, or a process died.
     """
+    pairs: list[ProcessPair] = []
+    stable = True
+    for turn in range(number):
+        count = len(pairs[0].first_ms) if pairs else None
+        pair, warm, what = _measure_pair(first, second, turn, time_limit_s / number, count)
+        pairs.append(pair)
+        seen.append(what)
+        stable = stable and warm
+        done()
+    return pairs, stable
+
+
+def _measure_pair(
+    first: dict[str, Any], second: dict[str, Any], number: int, budget_s: float, count: int | None
+) -> tuple[ProcessPair, bool, Seen]:
+    """Measure with two fresh processes; the order turns around from pair to pair."""
     tasks = (first, second)
     order = (0, 1) if number % 2 == 0 else (1, 0)
     with ExitStack() as stack:
