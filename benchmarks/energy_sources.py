@@ -11,11 +11,11 @@ import argparse
 from itertools import cycle
 from pathlib import Path
 
+from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.energy import energy_sentence, find_sources, grid_factor, measure_energy, measure_idle
 from slmbench.hardware import hardware_fingerprint
 from slmbench.profiling.workload import choose_workload
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, read_record
 
 

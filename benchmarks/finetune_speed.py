@@ -32,8 +32,8 @@ def plain(reviews: int, epochs: float, seed: int) -> dict[str, float]:
     )
 
     from slmbench import starter
+    from slmbench.common.progress import SILENT
     from slmbench.corpora import load_corpus
-    from slmbench.progress import SILENT
     from slmbench.training.inference import classifier_logits
 
     corpus = load_corpus("imdb", train_size=reviews, test_size=TEST, validation_fraction=0)

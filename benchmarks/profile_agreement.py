@@ -23,10 +23,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from slmbench.common.progress import SILENT
 from slmbench.hardware import usable_cores
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.workload import choose_workload
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, ProfileRecord, read_record
 
 INDEPENDENT = """

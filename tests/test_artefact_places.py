@@ -2,8 +2,8 @@
 
 import pytest
 
-from slmbench.errors import UsageError
-from slmbench.files import build_aside, check_place
+from slmbench.common.errors import UsageError
+from slmbench.common.files import build_aside, check_place
 
 
 def test_nothing_but_an_artefact_of_its_kind_is_replaced(tmp_path):

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from slmbench import starter
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError
 from slmbench.export import export
-from slmbench.files import sha256_of
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.training import TrainingOptions, finetune
 

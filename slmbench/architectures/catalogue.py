@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from slmbench.architectures.arithmetic import arithmetic_of, refusal
 from slmbench.architectures.views import arithmetic_lines
-from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.progress import SILENT
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.models.architectures import UNUSED_POSITIONS
-from slmbench.progress import SILENT
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from slmbench.architectures.catalogue import PublishedModel, Task
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records.architecture import Arithmetic
     from slmbench.records.roofline import CeilingRecord
 

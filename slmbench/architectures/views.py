@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.formatting import three_digits
+from slmbench.common.formatting import three_digits
 from slmbench.tables import plain_table
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from slmbench.cascade.plot import write_plot
 from slmbench.cascade.routing import Answers
 from slmbench.cascade.timing import time_in_turns
 from slmbench.cascade.verdict import how_chosen, judge, notes_on
+from slmbench.common.files import sha256_of
 from slmbench.edge.cascade import FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
-from slmbench.files import sha256_of
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.records import BundleRecord, FormRecord, Predictions
 from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows
@@ -25,7 +25,7 @@ from slmbench.statistics import paired_difference
 if TYPE_CHECKING:
     from slmbench.cascade.options import CascadeOptions
     from slmbench.cascade.rows import CascadeRows
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import Parity
     from slmbench.records.bundle import Manifest
     from slmbench.records.cascade import CascadeTiming, ProfiledTimes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.choosing import notable_rows
-from slmbench.files import write_atomically
-from slmbench.formatting import percent, percent_interval, three_digits
-from slmbench.markdown import render_markdown
+from slmbench.common.files import write_atomically
+from slmbench.common.formatting import percent, percent_interval, three_digits
+from slmbench.common.templates import render_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path

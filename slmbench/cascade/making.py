@@ -10,14 +10,14 @@ from slmbench.cascade.options import CascadeOptions
 from slmbench.cascade.pair import FOLDERS, Pair
 from slmbench.cascade.rows import load_rows
 from slmbench.cascade.timing import profiled_times
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import build_aside, check_place, sha256_of
+from slmbench.common.places import BUNDLES
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
-from slmbench.files import build_aside, check_place, sha256_of
 from slmbench.hardware import hardware_fingerprint, usable_cores
-from slmbench.places import BUNDLES
-from slmbench.progress import SILENT
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.cascade.members import Member
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import BundleRecord
 
 

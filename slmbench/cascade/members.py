@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.errors import UsageError
 from slmbench.edge.cascade import label_columns
 from slmbench.edge.runtime import BundleFiles
-from slmbench.errors import UsageError
 from slmbench.export import export
 from slmbench.export.bundling import read_run
 from slmbench.export.manifest import write_bundle
 from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, read_record
 
 if TYPE_CHECKING:
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 #: The form of a run that is exported on the way.
 RUN_FORM = "fp32"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.routing import MemberBackend
+from slmbench.common.files import write_atomically
 from slmbench.edge.cascade import FILE, label_columns
 from slmbench.edge.runtime import BundleFiles, load_backend
-from slmbench.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

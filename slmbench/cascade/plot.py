@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
-from slmbench.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, reason_for_no_plots, save
+from slmbench.common.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, reason_for_no_plots, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records.cascade import CascadeFacts, SweepRow
 
 #: The plot's file inside the bundle.

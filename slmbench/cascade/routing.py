@@ -14,9 +14,9 @@ from slmbench.records import Predictions
 from slmbench.records.cascade import Routing
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Split
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split, load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from slmbench.cascade.members import Member
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 #: Fewer reviews choose a threshold by chance: with 200, a share of 90 % is known to ±4 points.
 ENOUGH_REVIEWS = 200

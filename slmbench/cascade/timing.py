@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.cascade import CascadeTiming, ProfiledTimes
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.cascade.members import Member
+    from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
 
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.
 REVIEWS = 200

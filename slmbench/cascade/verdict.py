@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.rows import ENOUGH_REVIEWS
-from slmbench.formatting import p_value, percent
+from slmbench.common.formatting import p_value, percent
 from slmbench.statistics import SIGNIFICANCE, paired_difference
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.text import Text
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
 from slmbench.cascade.plot import PLOT
-from slmbench.formatting import milliseconds, percent, percent_interval, three_digits
+from slmbench.common.formatting import milliseconds, percent, percent_interval, three_digits
 from slmbench.tables import plain_table
 
 if TYPE_CHECKING:

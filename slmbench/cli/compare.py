@@ -9,7 +9,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
-from slmbench.places import COMPARISONS
+from slmbench.common.places import COMPARISONS
 
 
 def compare(
@@ -91,10 +91,10 @@ def compare(
         from slmbench.cli.choices import percentage
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import decision_view
+        from slmbench.common.errors import SlmbenchError, UsageError
         from slmbench.compare import Baseline, Constraints, parse_axes
         from slmbench.compare import compare as decide
         from slmbench.compare.table import baseline_lines
-        from slmbench.errors import SlmbenchError, UsageError
 
         constraints = Constraints(
             max_p95_ms=max_p95_ms,

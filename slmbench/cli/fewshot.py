@@ -78,8 +78,8 @@ def fewshot(
         from slmbench.cli.choices import choose, size
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import run_summary
+        from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
-        from slmbench.errors import UsageError
         from slmbench.evaluation import group_runs
         from slmbench.evaluation.views import seeds_table
         from slmbench.fewshot import fewshot as ask

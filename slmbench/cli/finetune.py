@@ -125,8 +125,8 @@ def finetune(
         from slmbench.cli.choices import choose, refuse_others, size
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import checkpoint_summary, run_summary
+        from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
-        from slmbench.errors import UsageError
         from slmbench.training import METHODS, MlmOptions, TrainingOptions, adapt
         from slmbench.training import finetune as train
         from slmbench.training.options import Precision

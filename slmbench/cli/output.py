@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as RichProgress
 
-    from slmbench.progress import Task
+    from slmbench.common.progress import Task
 
 
 class Output:

@@ -49,8 +49,8 @@ def predict(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.texts import classify_to, texts_from
+        from slmbench.common.errors import UsageError
         from slmbench.edge import Classifier
-        from slmbench.errors import UsageError
 
         if texts and source:
             raise UsageError("give texts or --input, not both")

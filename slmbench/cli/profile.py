@@ -9,8 +9,8 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.places import PROFILES
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import PROFILES
 
 #: Options of all profiles, and those that each kind has use for besides.
 _OF_ALL = {"device", "threads", "output", "as_json", "quiet", "debug"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from slmbench.errors import UsageError
-from slmbench.formatting import in_megabytes, listing, scaled
+from slmbench.common.errors import UsageError
+from slmbench.common.formatting import in_megabytes, listing, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

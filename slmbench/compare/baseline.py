@@ -15,13 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import listing
 from slmbench.compare import sentences
 from slmbench.compare.cells import highest_rate, machine_of, name_cells, newest_of_each_cell, timed_as
 from slmbench.compare.decision import compare_accuracy
 from slmbench.compare.ratio import ratio_interval
 from slmbench.compare.reading import load_profiles
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.formatting import listing
 from slmbench.records.comparison import BaselineCheck, BaselineReport
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.formatting import counted, listing, milliseconds, p_value, percent, points
 from slmbench.compare.axes import AXES
 from slmbench.compare.cells import machine_name
 from slmbench.compare.decision import compare_accuracy
-from slmbench.formatting import counted, listing, milliseconds, p_value, percent, points
 from slmbench.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.formatting import counted, limit, milliseconds, three_digits
 from slmbench.edge.runtime import BATCH_TOKENS
-from slmbench.formatting import counted, limit, milliseconds, three_digits
 from slmbench.records import ProfileRecord, Row
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slmbench.formatting import scaled, three_digits
+from slmbench.common.formatting import scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

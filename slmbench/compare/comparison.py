@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.formatting import counted, limit
+from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.baseline import Baseline, hold_against
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats, floor_facts
@@ -13,8 +15,6 @@ from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
 from slmbench.compare.reading import find_sweeps, load_profiles
 from slmbench.compare.report import check_report_dir, write_report
-from slmbench.formatting import counted, limit
-from slmbench.progress import SILENT, Progress
 from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
 from slmbench.records.comparison import MachineDecision
 

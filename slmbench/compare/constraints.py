@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from slmbench.errors import UsageError
-from slmbench.formatting import MEGABYTE, in_megabytes, limit, megabytes, milliseconds, percent, scaled, three_digits
+from slmbench.common.errors import UsageError
+from slmbench.common.formatting import (
+    MEGABYTE,
+    in_megabytes,
+    limit,
+    megabytes,
+    milliseconds,
+    percent,
+    scaled,
+    three_digits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from slmbench.common.formatting import counted
 from slmbench.compare.cells import machine_name, machine_of, variants
-from slmbench.formatting import counted
 from slmbench.records.comparison import Curve, CurvePoint
 from slmbench.records.sweep import Axis
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench.compare.axes import front_phrase
-from slmbench.compare.columns import known_columns
-from slmbench.compare.constraints import limits_phrase
-from slmbench.compare.curves import charts_of
-from slmbench.compare.table import machine_tags, measured_on
-from slmbench.formatting import (
+from slmbench.common.formatting import (
     bare_megabytes,
     counted,
     half_width,
@@ -19,6 +14,11 @@ from slmbench.formatting import (
     percent,
     three_digits,
 )
+from slmbench.compare.axes import front_phrase
+from slmbench.compare.columns import known_columns
+from slmbench.compare.constraints import limits_phrase
+from slmbench.compare.curves import charts_of
+from slmbench.compare.table import machine_tags, measured_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.common.templates import render_markdown
 from slmbench.compare.facts import number_filters, report_facts
-from slmbench.markdown import render_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

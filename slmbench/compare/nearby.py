@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError
-from slmbench.places import BUNDLES
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import BUNDLES
 from slmbench.records import BundleRecord, read_record
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.formatting import listing
-from slmbench.places import PROFILES
-from slmbench.progress import SILENT, Progress
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import listing
+from slmbench.common.places import PROFILES
+from slmbench.common.progress import SILENT, Progress
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.sweep import SweepRecord
 

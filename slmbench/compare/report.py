@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import build_aside, write_atomically
+from slmbench.common.plotting import reason_for_no_plots
+from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cells import cell_key, row_key
 from slmbench.compare.facts import one_of_each_form
 from slmbench.compare.html_report import render_html
 from slmbench.compare.markdown_report import render_report
 from slmbench.compare.rows_csv import render_csv
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.files import build_aside, write_atomically
-from slmbench.plotting import reason_for_no_plots
-from slmbench.progress import SILENT, Progress
 from slmbench.records import write_record
 
 if TYPE_CHECKING:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.compare.cells import highest_rate, machine_name, timed_as
-from slmbench.compare.constraints import best_within_reach, limits_phrase
-from slmbench.formatting import (
+from slmbench.common.formatting import (
     counted,
     limit,
     listing,
@@ -17,6 +15,8 @@ from slmbench.formatting import (
     points,
     times,
 )
+from slmbench.compare.cells import highest_rate, machine_name, timed_as
+from slmbench.compare.constraints import best_within_reach, limits_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

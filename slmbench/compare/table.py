@@ -11,9 +11,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.common.formatting import bare_megabytes, half_width, listing, parameters, percent, scaled, three_digits
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
-from slmbench.formatting import bare_megabytes, half_width, listing, parameters, percent, scaled, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

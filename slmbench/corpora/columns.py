@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from slmbench.common.errors import UsageError
 from slmbench.corpora.rows import MAX_ROW_BYTES, Row, text_digest
-from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from slmbench.common.errors import UsageError
 from slmbench.corpora.tables import format_of
-from slmbench.errors import UsageError
 
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 

@@ -9,12 +9,12 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 _BATCH = 1000
 

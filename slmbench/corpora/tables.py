@@ -12,12 +12,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.corpora.rows import MAX_ROW_BYTES
-from slmbench.errors import SlmbenchError, UsageError, require_extra
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Task
     from slmbench.corpora.rows import BadRows
-    from slmbench.progress import Task
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")

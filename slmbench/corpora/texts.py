@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from slmbench import starter
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import hub, sources
 from slmbench.corpora.columns import choose_text, read_texts
 from slmbench.corpora.file_sets import corpus_files, corpus_name, is_local
 from slmbench.corpora.rows import BadRows
 from slmbench.corpora.splitting import draw_key, is_test_side
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.corpora.loading import Size
     from slmbench.corpora.tables import Table
-    from slmbench.progress import Progress
 
 #: Reviews learned from when nothing is said.
 DEFAULT_TEXTS = 5000

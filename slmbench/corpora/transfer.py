@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import sources, splitting
 from slmbench.corpora.columns import Stars, Wanted, order_labels
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.loading import Size, settle_size, split_of
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import BundleFiles, load_backend, softmax
-from slmbench.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 try:
-    from slmbench.errors import SlmbenchError, UsageError
+    from slmbench.common.errors import SlmbenchError, UsageError
 except ImportError:  # copied into an app that does not have slmbench
 
     class SlmbenchError(Exception):  # type: ignore[no-redef]

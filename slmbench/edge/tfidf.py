@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

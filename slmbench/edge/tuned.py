@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from slmbench.cache import home
+from slmbench.common.cache import home
 from slmbench.hardware import hardware_fingerprint
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.energy.codecarbon_data import grid_mixes, installed_version
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.energy import GridFactor
 
 

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import build_aside, check_place
+from slmbench.common.places import EVALUATIONS
+from slmbench.common.plotting import reason_for_no_plots
+from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
-from slmbench.errors import SlmbenchError
 from slmbench.evaluation.subject import Subject, open_subject
-from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.places import EVALUATIONS
-from slmbench.plotting import reason_for_no_plots
-from slmbench.progress import SILENT
 from slmbench.records import EvaluationRecord, Predictions, write_record
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Split
-    from slmbench.progress import Progress
     from slmbench.records import CorpusIdentity
 
 RECORD = "evaluation.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.formatting import (
+from slmbench.common.formatting import (
     bare_megabytes,
     half_width,
     listing,

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles, softmax
 from slmbench.edge.tfidf import TfidfBackend
-from slmbench.errors import UsageError, require_extra
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import CorpusIdentity, Predictions
 
 ONE_BY_ONE = "one review at a time, no padding"

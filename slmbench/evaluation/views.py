@@ -8,8 +8,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
-from slmbench.formatting import percent, three_digits
 from slmbench.tables import plain_table
 
 if TYPE_CHECKING:

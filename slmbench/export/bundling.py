@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.files import build_aside, check_place, folder_bytes
+from slmbench.common.places import BUNDLES
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_again
-from slmbench.errors import SlmbenchError, UsageError, require_extra
 from slmbench.export.card import write_card
 from slmbench.export.catalogue import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT_FORMS, FORM_PLANS, Calibration
 from slmbench.export.isa import quantization_preset
 from slmbench.export.manifest import write_bundle
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
-from slmbench.files import build_aside, check_place, folder_bytes
 from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.places import BUNDLES
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
 from slmbench.records.base import content_key, finished_record
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Split
     from slmbench.export.forms import MadeForms
-    from slmbench.progress import Progress
     from slmbench.records.bundle import TokenizerInside
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.files import write_atomically
-from slmbench.markdown import render_markdown
+from slmbench.common.files import write_atomically
+from slmbench.common.templates import render_markdown
 from slmbench.runs.card import how_made, hub_licence, learned_from
 
 if TYPE_CHECKING:

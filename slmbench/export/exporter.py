@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, first_line
+from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.loading import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries

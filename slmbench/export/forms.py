@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import softmax
 from slmbench.edge.tfidf import TfidfBackend
-from slmbench.errors import SlmbenchError
 from slmbench.export.catalogue import FORM_PLANS, REFERENCE
 from slmbench.export.exporter import export_onnx
 from slmbench.export.graph import weighted_nodes
@@ -21,7 +22,6 @@ from slmbench.export.parity import compare_logits, form_logits
 from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchMaterial, keep_more, rank
 from slmbench.export.tokenizer import write_tokenizer
 from slmbench.export.verdict import judge_reference
-from slmbench.files import sha256_of
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import SensitivitySearch
 from slmbench.records.predictions import REGIME
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.edge.runtime import OnnxBackend
     from slmbench.export.catalogue import Calibration
-    from slmbench.progress import Progress
     from slmbench.records import RunRecord
     from slmbench.records.bundle import Manifest
 

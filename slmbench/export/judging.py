@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
 from slmbench.export.graph import graph_facts
 from slmbench.export.parity import compare_logits, form_logits
 from slmbench.export.timing import measure_gain
 from slmbench.export.verdict import judge_form
-from slmbench.files import sha256_of
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
 from slmbench.records.predictions import REGIME
@@ -21,9 +21,9 @@ from slmbench.statistics import paired_difference
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Split
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
     from slmbench.records import Parity
     from slmbench.statistics import PairedDifference
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, first_line
+from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.export.catalogue import FORM_PLANS
 from slmbench.export.exporter import calibrate, quantize_dynamic, quantize_embeddings, quantize_static
 from slmbench.export.graph import unweighted_nodes

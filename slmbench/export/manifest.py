@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from slmbench.common.files import sha256_of, write_atomically
 from slmbench.edge.runtime import sealed
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
-from slmbench.files import sha256_of, write_atomically
 from slmbench.records.bundle import Manifest, ManifestFile, ManifestText
 
 if TYPE_CHECKING:

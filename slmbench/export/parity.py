@@ -11,8 +11,8 @@ from slmbench.records import Parity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
 
 
 def form_logits(backend: Backend, items: Sequence[object], progress: Progress, what: str) -> np.ndarray:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
 
 #: Training reviews that rank the products, and that decide how many are kept: the second includes the first.
 RANKING_REVIEWS, DECIDING_REVIEWS = 32, 256

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import first_line, require_extra
+from slmbench.common.files import sha256_of
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.errors import first_line, require_extra
 from slmbench.export.with_tokenizer_text import UnsupportedTokenizer
-from slmbench.files import sha256_of
-from slmbench.progress import SILENT
 from slmbench.records.bundle import DifferingText, TokenizerInside
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import onnx
     from tokenizers import Tokenizer
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 FILE = "onnx/model_with_tokenizer.onnx"
 #: Share of the fixed texts that may differ: they are meant to be extreme; what fails on more is another tokenizer.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from slmbench.errors import UsageError, require_extra
+from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.progress import SILENT
 from slmbench.models.loading import LEAST_TOKENS
-from slmbench.progress import SILENT
 from slmbench.runs import default_folder, make_run
 from slmbench.runs.making import USUAL_SEED
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.records import RunRecord
     from slmbench.runs import Making
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.fewshot import study_000
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.fewshot.cloze_prompts import Template
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.fewshot.cloze_answering import ClozeAnswering
     from slmbench.fewshot.words import Words
-    from slmbench.progress import Progress
 
 
 @dataclass(frozen=True)

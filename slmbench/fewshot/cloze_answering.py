@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from slmbench.common.errors import UsageError
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import UsageError
 from slmbench.fewshot import study_000
 from slmbench.fewshot.cloze_model import load_with_head, word_scores
 from slmbench.fewshot.cloze_prompts import ClozePrompts, Template, word_token
@@ -27,12 +27,12 @@ from slmbench.runs import NO_TRAINING, Outcome, draw_shots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.fewshot.cloze import ClozeOptions
     from slmbench.fewshot.cloze_model import WordScores
     from slmbench.fewshot.cloze_prompts import Prompt
     from slmbench.fewshot.cloze_rules import Decision
-    from slmbench.progress import Progress
 
 
 class ClozeAnswering:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.masked import head_sees_only, load_masked_lm
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.fewshot.cloze_prompts import Prompt
     from slmbench.models import ModelFiles
-    from slmbench.progress import Progress
 
 #: Column of a batch that says where each prompt's mask is.
 _PLACE = "mask_place"

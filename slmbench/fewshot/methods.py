@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 if TYPE_CHECKING:
     from slmbench.fewshot.answering import FewshotOptions

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import SlmbenchError, UsageError, first_line
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.words import Words, words_of
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.models import ModelFiles
-    from slmbench.progress import Progress
 
 _SLOT = "{label}"
 

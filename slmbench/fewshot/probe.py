@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.edge.memory import high_water_mark
 from slmbench.edge.runtime import softmax
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.progress import SILENT
 from slmbench.records import AnswerCost, EpochLog, TrainCost
 from slmbench.records.base import content_key
 from slmbench.runs import Outcome, draw_shots
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus, Split
     from slmbench.fewshot.embedding import SentenceEncoder
     from slmbench.models import ParameterCounts
-    from slmbench.progress import Progress
 
 #: Longest input where nothing is chosen: as in fine-tuning, and in all-MiniLM-L6-v2's own settings.
 MAX_LENGTH = 256

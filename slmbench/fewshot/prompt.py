@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.fewshot.answering import FewshotOptions
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.fewshot.words import Words
-    from slmbench.progress import Progress
     from slmbench.runs import Making
 
 #: How a label comes out of a language model.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from slmbench.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.fewshot.pairs import draw_pairs
 from slmbench.fewshot.probe import Adaptation, ProbeOptions, Probing
 from slmbench.models import count_parameters
@@ -24,10 +24,10 @@ from slmbench.records import EpochLog
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from slmbench.common.progress import Progress, Task
     from slmbench.corpora import Corpus, Split
     from slmbench.fewshot.embedding import SentenceEncoder
     from slmbench.fewshot.pairs import Pair
-    from slmbench.progress import Progress, Task
 
 #: Loggers that speak up while setfit trains.
 _LOGGERS = ("setfit", "sentence_transformers")

@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split
 from slmbench.corpora.rows import Row, text_digest
-from slmbench.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.models.devices import choose_device, has_bf16, torch_type
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
-from slmbench.errors import UsageError, require_extra
 from slmbench.records import RunRecord, read_record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from slmbench.cache import content_key
+from slmbench.common.cache import content_key
 from slmbench.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
 from slmbench.hardware.nvidia import ask_driver
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 #: Weighted layers of attention that LoRA adapts by default: query and value (Hu et al. 2021, §7.1).
 _QUERY_VALUE = ("query", "value")

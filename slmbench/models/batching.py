@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import BatchEncoding, PreTrainedTokenizerFast
 
-    from slmbench.progress import Task
+    from slmbench.common.progress import Task
 
 #: Tokens of a padded batch: large enough to keep the cores busy, small enough for the caches.
 BATCH_TOKENS = 4096

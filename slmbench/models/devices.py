@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.hardware import cpu_features
 
 if TYPE_CHECKING:

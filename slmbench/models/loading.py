@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.models.architectures import UNUSED_POSITIONS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.models.loading import HEAD_KEY, read_config, set_dropout
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench import starter
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.files import sha256_of
-from slmbench.progress import SILENT
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import sha256_of
+from slmbench.common.progress import SILENT
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 #: Files a classifier is made of, and the card; everything else in a hub repository is left there.
 _PATTERNS = ["README.md", "*.json", "*.jinja", "*.txt", "*.model"]

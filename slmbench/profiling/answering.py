@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import corpus_available, load_again
-from slmbench.errors import SlmbenchError
 from slmbench.profiling.process import MeasuredProcess
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Split
-    from slmbench.progress import Progress
     from slmbench.records import CorpusIdentity, Predictions
 
 #: Where labels come from that differ from those given while a form is timed, and why; the end of a sentence.

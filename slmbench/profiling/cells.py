@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.energy import grid_factor
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.subjects import describe_bundle
 from slmbench.profiling.torch_runs import RunCell
@@ -19,8 +19,8 @@ from slmbench.records.base import content_key, finished_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.profiling.subjects import Subject
-    from slmbench.progress import Progress
 
 C = TypeVar("C")
 R = TypeVar("R")

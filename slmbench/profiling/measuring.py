@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import PROFILES
+from slmbench.common.progress import SILENT
 from slmbench.energy import find_sources, grid_factor
-from slmbench.errors import SlmbenchError
 from slmbench.hardware import hardware_fingerprint, software_versions
-from slmbench.places import PROFILES
 from slmbench.profiling.cells import (
     AnyCell,
     ProfileOptions,
@@ -26,7 +27,6 @@ from slmbench.profiling.sampling import DRIFTING
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.served import check_served, served_warning
 from slmbench.profiling.torch_runs import find_run_cells
-from slmbench.progress import SILENT
 from slmbench.records import (
     ColdStart,
     Conditions,
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.profiling.subjects import Subject
     from slmbench.profiling.workload import Workload
-    from slmbench.progress import Progress
     from slmbench.records.roofline import Roofline
 
 #: A processor busier than this before a measurement is worth a warning.

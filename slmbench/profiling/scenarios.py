@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.energy import measure_energy
-from slmbench.errors import SlmbenchError
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
@@ -27,9 +27,9 @@ from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from slmbench.common.progress import Task
     from slmbench.energy import EnergySources
     from slmbench.profiling.cells import ProfileOptions
-    from slmbench.progress import Task
 
 #: Throughput passes in each process of the single scenario, and the fewest of the offline scenario.
 PASSES = 2

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.hardware import runs_natively
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import Predictions
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.profiling.cells import Cell, ProfileOptions
-    from slmbench.progress import Progress
     from slmbench.records import FormRecord
     from slmbench.records.roofline import Operations
 

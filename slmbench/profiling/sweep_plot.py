@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.plotting import HIGHLIGHT, INK, PALETTE, new_figure, plain_axes, save
+from slmbench.common.plotting import HIGHLIGHT, INK, PALETTE, new_figure, plain_axes, save
 from slmbench.records.sweep import AXIS_TITLES, tick
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import importlib.util
 import time
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import PROFILES
+from slmbench.common.progress import SILENT
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.places import PROFILES
 from slmbench.profiling.cells import (
     Cell,
     ProfileOptions,
@@ -22,7 +23,6 @@ from slmbench.profiling.conditions import Seen, Watch, conditions_of
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import sample, warm_up
 from slmbench.profiling.workload import Workload, choose_workload, words_of_length
-from slmbench.progress import SILENT
 from slmbench.records import write_record
 from slmbench.records.sweep import ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 AXES: tuple[Axis, ...] = ("length", "batch", "threads")
 SHORTEST = 8

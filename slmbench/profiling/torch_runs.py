@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError, require_extra
-from slmbench.files import find_artefacts, folder_bytes
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.files import find_artefacts, folder_bytes
+from slmbench.common.places import RUNS
 from slmbench.hardware import usable_cores
-from slmbench.places import RUNS
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.profiling.cells import ProfileOptions
-    from slmbench.progress import Progress
 
 #: What files with a model's weights end in.
 WEIGHTS = (".safetensors", ".bin")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles, openvino_device
 from slmbench.edge.tuned import tuning_path
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.cells import ProfileOptions, find_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
@@ -27,7 +28,6 @@ from slmbench.profiling.served import answers_otherwise, check_served
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.versus import PAIRS, measure_pairs
 from slmbench.profiling.workload import choose_workload
-from slmbench.progress import SILENT
 from slmbench.records import write_record
 from slmbench.records.sweep import ONE_AT_A_TIME
 from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningRecord, fastest_of
@@ -35,9 +35,9 @@ from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningReco
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.profiling.cells import Cell
     from slmbench.profiling.workload import Workload
-    from slmbench.progress import Progress
     from slmbench.records import BundleRecord
     from slmbench.records.sweep import SweepPoint
     from slmbench.records.versus import ProcessPair

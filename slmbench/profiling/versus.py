@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import UsageError
+from slmbench.common.places import PROFILES
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
-from slmbench.errors import UsageError
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.places import PROFILES
 from slmbench.profiling.cells import Cell, check_output, find_cells, setting_name
 from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import DRIFTING, LEAST_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
-from slmbench.progress import SILENT
 from slmbench.records import write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.profiling.cells import ProfileOptions
     from slmbench.profiling.conditions import Seen
-    from slmbench.progress import Progress
 
 #: Pairs of processes: as few as three leave Student's t a factor of 4.3, six one of 2.6.
 PAIRS = 6

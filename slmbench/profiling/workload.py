@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import corpus_available, load_again
-from slmbench.errors import SlmbenchError
 from slmbench.records import WorkloadIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import BundleRecord, CorpusIdentity
 
 #: Reviews in a workload: enough for a p95 in one pass, and spread over the corpus's whole length distribution.

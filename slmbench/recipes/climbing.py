@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.cascade import CascadeOptions, cascade
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import BUNDLES, RUNS
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError
 from slmbench.evaluation import evaluate_elsewhere
 from slmbench.export import export
 from slmbench.fewshot import fewshot
-from slmbench.places import BUNDLES, RUNS
 from slmbench.recipes.recipe import fewshot_options
 from slmbench.recipes.rungs import CascadeRung, FewshotRung
 from slmbench.records import Row
@@ -20,8 +20,8 @@ from slmbench.training import finetune
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.recipes.recipe import Recipe, TransferTable
     from slmbench.recipes.rungs import Rung, TrainingRung
     from slmbench.records import RunRecord

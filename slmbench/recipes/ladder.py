@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import COMPARISONS, PROFILES
+from slmbench.common.progress import SILENT
 from slmbench.compare import Constraints, compare
 from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.places import COMPARISONS, PROFILES
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
 from slmbench.profiling.torch_runs import RunCell, find_run_cells
-from slmbench.progress import SILENT
 from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.compare import Baseline
-    from slmbench.progress import Progress
     from slmbench.recipes.recipe import Recipe
     from slmbench.records import ComparisonRecord
 

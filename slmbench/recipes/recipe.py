@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.export.catalogue import DEFAULT_FORMS, FORM_PLANS
 from slmbench.fewshot.methods import METHODS, method_options
 from slmbench.gpu.forward import parse_form

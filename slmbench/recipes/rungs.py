@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.training.options import TrainingOptions
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slmbench import __version__
-from slmbench.cache import content_key
-from slmbench.errors import SlmbenchError
-from slmbench.files import write_atomically
+from slmbench.common.cache import content_key
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.errors import UsageError
-from slmbench.files import find_artefacts
-from slmbench.places import BUNDLES
+from slmbench.common.errors import UsageError
+from slmbench.common.files import find_artefacts
+from slmbench.common.places import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
-from slmbench.formatting import p_value, percent
+from slmbench.common.formatting import p_value, percent
 from slmbench.records.base import Record
 from slmbench.records.predictions import Evaluated
 from slmbench.records.run import CorpusIdentity

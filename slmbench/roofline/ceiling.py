@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.cache import home
-from slmbench.errors import UsageError
+from slmbench.common.cache import home
+from slmbench.common.errors import UsageError
+from slmbench.common.progress import SILENT
 from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.progress import SILENT
 from slmbench.records.base import content_key, finished_record, write_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming
 from slmbench.roofline.child import ask_child
@@ -15,7 +15,7 @@ from slmbench.roofline.child import ask_child
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 _MODULE = "slmbench.roofline.gemm"
 #: Counted up when the way of measuring changes, so that what is in the cache is measured anew.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 #: What the numeric libraries read when they are loaded; a variable left in the user's shell must not decide.
 THREAD_VARIABLES = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.errors import first_line
+from slmbench.common.errors import first_line
 from slmbench.records.roofline import Operations, Polynomial, Precision
 from slmbench.roofline.products import NotCountableError, Products, Shape
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.progress import SILENT
+from slmbench.common.progress import SILENT
 from slmbench.records.roofline import FLOPS_PER_MAC, Precision, Roofline
 from slmbench.roofline.ceiling import machine_ceiling
 
 if TYPE_CHECKING:
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records.roofline import CeilingRecord, Operations
 
 #: onnxruntime's CPU provider has no products in half precision: it computes them in single.

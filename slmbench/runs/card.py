@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.files import write_atomically
-from slmbench.formatting import percent
-from slmbench.markdown import render_markdown
+from slmbench.common.files import write_atomically
+from slmbench.common.formatting import percent
+from slmbench.common.templates import render_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path

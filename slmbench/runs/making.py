@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.files import build_aside, check_place
+from slmbench.common.places import RUNS
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
-from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries
-from slmbench.places import RUNS
-from slmbench.progress import SILENT
 from slmbench.records import Predictions, RunRecord, write_record
 from slmbench.records.base import finished_record
 from slmbench.runs.card import write_card
@@ -21,8 +21,8 @@ from slmbench.runs.card import write_card
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.runs.outcome import Making
 
 #: Fields of an outcome that become the run's predictions.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import AnswerCost
 
 #: A saved model that is read back must repeat the scores it was kept for to this; fp32 sums differ by less.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.errors import UsageError
 from slmbench.corpora import Split
-from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from slmbench.corpora import Corpus

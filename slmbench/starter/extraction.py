@@ -7,12 +7,12 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from slmbench.progress import Task
+    from slmbench.common.progress import Task
     from slmbench.starter.items import Item
 
 _CHUNK = 1 << 20

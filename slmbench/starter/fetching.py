@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.cache import home
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.files import build_aside
-from slmbench.progress import SILENT, Progress, Task
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import build_aside
+from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.items import Item, Part, expand, find_item
 from slmbench.starter.locking import exclusive

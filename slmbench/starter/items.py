@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 
 @dataclass(frozen=True)

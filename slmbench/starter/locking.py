@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 if sys.platform == "win32":
     import msvcrt

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 
 if TYPE_CHECKING:
-    from slmbench.progress import Task
+    from slmbench.common.progress import Task
     from slmbench.starter.items import Part
 
 _POLL_SECONDS = 0.2

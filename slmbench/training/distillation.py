@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.cache import home
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.records import RunRecord, read_record
 from slmbench.records.base import content_key
 from slmbench.training.inference import classifier_logits, load_run
@@ -22,8 +22,8 @@ from slmbench.training.inference import classifier_logits, load_run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
 
 #: Label of rows whose label is not known; cross-entropy passes over it (torch's ``ignore_index``).
 UNKNOWN_LABEL = -100

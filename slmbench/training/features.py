@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slmbench.cache import home
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import build_aside, folder_bytes, write_atomically
 from slmbench.edge import batches_by_tokens
-from slmbench.errors import SlmbenchError
-from slmbench.files import build_aside, folder_bytes, write_atomically
 from slmbench.models.batching import BATCH_TOKENS
 from slmbench.records.base import content_key
 from slmbench.training.cpu import bf16_autocast
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 #: Which outputs: every token's, every token's and the padding's up to the longest review, or one vector a review.
 Kept = Literal["tokens", "padded", "first", "last", "mean"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.errors import UsageError, require_extra
-from slmbench.progress import SILENT
+from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.progress import SILENT
 from slmbench.runs import default_folder, make_run
 from slmbench.training.options import FROZEN, TrainingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.records import RunRecord
     from slmbench.runs import Making
 

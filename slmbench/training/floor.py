@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from slmbench.common.files import sha256_of
 from slmbench.corpora import Split
 from slmbench.edge.memory import high_water_mark
-from slmbench.files import sha256_of
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
 from slmbench.runs import Outcome
@@ -16,8 +16,8 @@ from slmbench.training.tfidf import SETTINGS, TfidfClassifier
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.training.options import TrainingOptions
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import UsageError, require_extra
 from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.training.features import EncoderOutputs, Kept
     from slmbench.training.heads import Fit, Trainee
     from slmbench.training.options import TrainingOptions

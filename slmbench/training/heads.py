@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.records import EpochLog
 from slmbench.training.keeping import memory_may_run_out
 from slmbench.training.selection import EpochSelector
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from slmbench.common.progress import Progress
     from slmbench.models.headed import SpaceHead
     from slmbench.models.native_heads import NativeHead
-    from slmbench.progress import Progress
     from slmbench.training.features import EncoderOutputs
     from slmbench.training.options import TrainingOptions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_precision
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import RunRecord
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import SILENT
 from slmbench.models import ModelFiles, load_classifier
-from slmbench.progress import SILENT
 from slmbench.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.training.inference import classifier_logits
 

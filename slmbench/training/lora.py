@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.errors import UsageError, require_extra
+from slmbench.common.errors import UsageError, require_extra
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.files import build_aside, check_place
+from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import SlmbenchError, UsageError, require_extra
-from slmbench.files import build_aside, check_place
 from slmbench.hardware import hardware_fingerprint, software_versions
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
@@ -22,7 +23,6 @@ from slmbench.models.loading import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
-from slmbench.progress import SILENT
 from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, TrainCost, write_record
 from slmbench.records.base import content_key, finished_record
 from slmbench.runs import default_folder
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
     from slmbench.corpora.loading import Size
-    from slmbench.progress import Progress
     from slmbench.training.mlm_trainer import MlmOutcome
 
 METHOD = "mlm"

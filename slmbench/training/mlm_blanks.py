@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
 
 #: Share of a review's tokens that is hidden, whatever share the training hides.
 HIDDEN_SHARE = 0.15

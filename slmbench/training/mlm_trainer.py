@@ -13,7 +13,7 @@ from slmbench.training.trainer import history_of, run_trainer, trainer_arguments
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.progress import Progress
+    from slmbench.common.progress import Progress
     from slmbench.records import EpochLog
     from slmbench.training.mlm_reading import StreamedReviews
     from slmbench.training.options import TrainingOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.models.architectures import architecture_of, lora_targets
 from slmbench.models.loading import LEAST_TOKENS
 from slmbench.training.space import Inter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.plotting import GREY, PALETTE, new_figure, plain_axes, save
+from slmbench.common.plotting import GREY, PALETTE, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
     from slmbench.training.options import TrainingOptions
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.errors import require_extra
+from slmbench.common.errors import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

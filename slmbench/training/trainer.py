@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import require_extra
+from slmbench.common.errors import require_extra
 from slmbench.records import EpochLog
 from slmbench.training.cpu import keep_freed_memory, plain_bf16_attention
 from slmbench.training.distillation import distillation_loss
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+    from slmbench.common.progress import Progress, Task
     from slmbench.corpora import Split
-    from slmbench.progress import Progress, Task
     from slmbench.training.options import TrainingOptions
 
 

@@ -24,8 +24,8 @@ from slmbench.training.trainer import train
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.progress import Progress
 
 
 class TransformerTraining:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles, load_backend
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, FormVerification, VerificationRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
-    from slmbench.progress import Progress
     from slmbench.records import FormRecord
     from slmbench.records.bundle import Manifest
 

@@ -4,7 +4,7 @@ import pytest
 
 from slmbench.architectures import architecture_names, find_architecture
 from slmbench.architectures.families import answer_tokens, blueprint
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 #: Parameters with a head of two labels: as the studies counted them (DistilBERT, ALBERT, ELECTRA) and as transformers
 #: counts what the hub holds.

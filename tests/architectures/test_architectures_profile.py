@@ -21,8 +21,8 @@ from slmbench.architectures import (
     profile_architecture,
     profiling,
 )
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.records import read_record
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.roofline import CeilingRecord, GemmTiming

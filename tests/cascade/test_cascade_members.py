@@ -8,8 +8,8 @@ from learnable import write_reviews
 from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export import export
 from slmbench.records import RunRecord, read_record, write_record
 from slmbench.training import TrainingOptions, finetune

@@ -3,7 +3,7 @@
 import pytest
 
 from slmbench.cli.choices import percentage
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 
 
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("5 %", 0.05), ("0.5", 0.005), ("0", 0)])

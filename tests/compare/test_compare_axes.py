@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from factories import ladder, profile_record
 
+from slmbench.common.errors import UsageError
 from slmbench.compare import compare, parse_axes
 from slmbench.compare.axes import AXES, front_phrase
-from slmbench.errors import UsageError
 from slmbench.records import write_record
 
 

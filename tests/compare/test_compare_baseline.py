@@ -7,9 +7,9 @@ import pytest
 from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
 from scipy.stats import binom
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare import Baseline, compare
 from slmbench.compare.ratio import ratio_interval
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records import Latency, Row, write_record
 
 

@@ -8,8 +8,8 @@ import re
 import pytest
 from factories import MACHINE, RASPBERRY, ladder, profile_record, sweep_record
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.compare import compare
-from slmbench.errors import SlmbenchError
 from slmbench.records import ComparisonRecord, write_record
 from slmbench.records.sweep import SweepFailure
 

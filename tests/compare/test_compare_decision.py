@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
 
+from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints, compare
 from slmbench.compare.pareto import pareto_front
-from slmbench.errors import UsageError
 from slmbench.records import Latency, Row, write_record
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from factories import profile_record, run_record
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare import compare
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records import ComparisonRecord, write_record
 
 

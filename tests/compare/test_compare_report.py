@@ -10,8 +10,8 @@ import pytest
 from factories import RASPBERRY, ladder, profile_record
 from rich.console import Console
 
+from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints, compare, decision_table
-from slmbench.errors import UsageError
 from slmbench.records import Row, write_record
 
 PLOTS = ("accuracy_latency.png", "confusion.png", "roc.png")

@@ -5,8 +5,8 @@ import gzip
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import corpus_available, load_again, load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 
 
 def all_texts(corpus):

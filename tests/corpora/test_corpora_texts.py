@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from corpora_helpers import reviews, write_csv, write_jsonl
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus, sample_texts, stream_texts
-from slmbench.errors import SlmbenchError, UsageError
 
 
 def texts_of(stream):

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from corpora_helpers import reviews, write_jsonl
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_for_testing, sources
-from slmbench.errors import SlmbenchError, UsageError
 
 LABELS = ["negative", "positive"]
 KINDS = ("hatespeech", "normal", "offensive")

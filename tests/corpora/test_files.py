@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 
 
 def all_texts(corpus):

@@ -10,8 +10,8 @@ import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
 
 from slmbench import starter
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import corpus_available, load_again, load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.starter import items
 from slmbench.starter.store import MARKER, marker
 

@@ -4,8 +4,8 @@ import random
 import pytest
 from corpora_helpers import reviews, texts_of, write_jsonl
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import corpus_available, load_again, load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.records.predictions import hash_rows
 
 

@@ -10,8 +10,8 @@ from learnable import reviews
 from sealing import reseal
 from tokenizers import Tokenizer
 
+from slmbench.common.errors import UsageError
 from slmbench.edge import Classifier, batches_by_tokens
-from slmbench.errors import UsageError
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 60, seed=9)]
 ODD_TEXTS = [
@@ -180,8 +180,8 @@ def test_token_lengths_are_those_of_the_truncated_texts(fp32, floor):
 
 
 def test_the_answers_of_the_edge_are_those_of_torch(fp32, tiny_run):
+    from slmbench.common.progress import SILENT
     from slmbench.models import find_model, load_classifier, load_tokenizer
-    from slmbench.progress import SILENT
     from slmbench.training.inference import classifier_logits
 
     model = load_classifier(find_model(str(tiny_run)), fp32.labels)

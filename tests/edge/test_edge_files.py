@@ -6,8 +6,8 @@ import shutil
 import pytest
 from sealing import edit_record, reseal, spoil
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 
 
 @pytest.fixture

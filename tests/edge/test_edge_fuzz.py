@@ -10,9 +10,9 @@ import tiny
 from learnable import reviews
 
 from slmbench import starter
+from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.errors import SlmbenchError
 from slmbench.export.tokenizer import write_tokenizer
 
 SHIPPED = Path(__file__).parents[2] / "exported/bert-tiny-imdb"

@@ -11,9 +11,9 @@ import tokenizers
 from sealing import edit_record, reseal, seal_again
 
 from slmbench.cascade import CascadeOptions, cascade
+from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
-from slmbench.errors import SlmbenchError
 
 
 def flip(path):

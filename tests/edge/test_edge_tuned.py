@@ -6,11 +6,11 @@ import pytest
 from learnable import reviews
 from test_edge_imports import HEAVY, modules_after
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import write_atomically
 from slmbench.edge import Classifier, runtime
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import tuning_path
-from slmbench.errors import SlmbenchError
-from slmbench.files import write_atomically
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 60, seed=9)]
 FOUND = {"form": "fp32", "provider": "cpu", "threads": 1}

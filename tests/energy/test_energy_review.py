@@ -3,6 +3,7 @@
 import pytest
 from energy_fakes import Time, machine
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.energy import (
     EnergySources,
     Idle,
@@ -14,7 +15,6 @@ from slmbench.energy import (
     measure_energy,
     measure_idle,
 )
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.hardware import hardware_fingerprint
 from slmbench.records.energy import Energy, GridFactor
 

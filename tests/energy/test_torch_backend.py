@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.gpu.forward import forward_ms, prepare_forward
 from slmbench.gpu.torch_backend import TorchBackend, TorchClassifier
 from slmbench.records import RunRecord, read_record

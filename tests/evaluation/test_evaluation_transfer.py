@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from learnable import reviews
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
-from slmbench.progress import Silent
 from slmbench.records import EvaluationRecord, RunRecord, read_record
 
 STAND_FOR = {"hatespeech": "negative", "offensive": "negative", "normal": "positive"}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from learnable import write_reviews
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export import export
-from slmbench.files import sha256_of
 from slmbench.records import BundleRecord, RunRecord, read_record
 from slmbench.training import TrainingOptions, finetune
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from slmbench.common.errors import UsageError
 from slmbench.edge import Classifier
-from slmbench.errors import UsageError
 from slmbench.export import FORM_PLANS, Calibration, export
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
 from slmbench.records import BundleRecord, RunRecord, read_record

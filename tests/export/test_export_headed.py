@@ -7,10 +7,10 @@ import pytest
 import tiny
 from learnable import write_reviews
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.errors import SlmbenchError
 from slmbench.export import export
 from slmbench.export.exporter import export_onnx
 from slmbench.export.tokenizer import write_tokenizer

@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError
 from slmbench.export import export, making
 from slmbench.records import BundleRecord, read_record
 

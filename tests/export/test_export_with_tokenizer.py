@@ -13,11 +13,11 @@ import tiny
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import AddedToken, Tokenizer, normalizers
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.errors import SlmbenchError
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.export.with_tokenizer import FILE, add_tokenizer
-from slmbench.files import sha256_of
 
 extensions = pytest.importorskip("onnxruntime_extensions", reason="onnxruntime-extensions is not installed")
 

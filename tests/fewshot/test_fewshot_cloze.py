@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 
 from slmbench import starter
 from slmbench.cli.app import app
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.cloze import ClozeOptions
 from slmbench.fewshot.cloze_model import load_with_head, word_scores
 from slmbench.fewshot.cloze_prompts import LEAST_REVIEW, ClozePrompts, Template, share_room, word_token
 from slmbench.fewshot.study_000 import TEMPLATE, study_corpus
 from slmbench.models import find_model, load_tokenizer
-from slmbench.progress import SILENT
 from slmbench.records import RunRecord, read_record
 from slmbench.runs import draw_shots
 

@@ -11,8 +11,8 @@ from tiny import configuration, wordpiece
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.nli import NliOptions

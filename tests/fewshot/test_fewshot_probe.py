@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from slmbench import starter
 from slmbench.cli.app import app
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export import export
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.embedding import pooling_of

@@ -3,7 +3,7 @@
 import pytest
 from tiny import plain_bpe
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.fewshot.prompting.encoding import answer_tokens, check_answers, encode_prompts, frame_tokens, shorten
 from slmbench.fewshot.prompting.fitting import fit_frame
 from slmbench.fewshot.prompting.frames import TEMPLATE, Frame, build_frame

@@ -6,8 +6,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from slmbench import starter
+from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.prompt import PromptOptions
 from slmbench.fewshot.prompting.loading import load_language_model

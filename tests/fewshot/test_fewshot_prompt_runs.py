@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.prompt import PromptOptions
 from slmbench.models import find_model

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.fewshot import fewshot
 from slmbench.fewshot.embedding import SentenceEncoder
 from slmbench.fewshot.pairs import draw_pairs
 from slmbench.fewshot.setfit import SetfitOptions
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
-from slmbench.progress import SILENT
 from slmbench.runs import draw_shots
 
 SHOTS = 10

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.fewshot.study_000 import cloze_table, findings, read_predictions
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "amazon_movies_tv_cloze_predictions.csv"

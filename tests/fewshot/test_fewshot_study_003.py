@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.fewshot.prompting.frames import build_frame
 from slmbench.fewshot.study_003 import (
     PROTOCOLS,

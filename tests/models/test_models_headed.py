@@ -5,7 +5,7 @@ import json
 import pytest
 import tiny
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
 
 LABELS = ["negative", "neutral", "positive"]

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import tiny
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.models import ModelFiles, find_model, load_classifier, load_tokenizer
 from slmbench.models.loading import position_limit
 

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.profiling import worker
 from slmbench.profiling.process import MeasuredProcess
 

@@ -10,14 +10,14 @@ from ceilings import ceiling_of
 from profiling_helpers import steady, wild
 from sealing import reseal
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.energy import EnergySources
 from slmbench.energy.estimate import CorePower
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
 from slmbench.profiling.cells import find_cells, finished_profile
 from slmbench.profiling.workload import choose_workload
-from slmbench.progress import SILENT
 from slmbench.records import BundleRecord, Energy, ProfileRecord, read_record
 from slmbench.roofline import reached
 

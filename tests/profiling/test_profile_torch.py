@@ -7,9 +7,9 @@ import numpy as np
 import psutil
 import pytest
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare.cells import name_cells
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models.devices import has_bf16
 from slmbench.profiling import ProfileOptions, answering, profile, worker
 from slmbench.profiling.cells import find_cells, finished_profile, profile_key

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from profiling_helpers import FakeProcess, steady
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.scenarios import VERIFICATIONS, arrivals, highest_rate
 from slmbench.records import ProfileRecord, read_record

@@ -3,8 +3,8 @@
 import pytest
 from profiling_helpers import Clock, FakeProcess, FirstOnesShort, steady
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions, sampling, sweeps
 from slmbench.profiling.sweeps import sweep, thread_counts
 from slmbench.records import read_record

@@ -9,10 +9,10 @@ import pytest
 from profiling_helpers import Clock, FakeProcess, FirstOnesShort, steady
 from sealing import reseal
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import Tuned, tuned_settings, tuning_path
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.profiling import sampling, sweeps, tuning, versus
 from slmbench.profiling.tuning import tune
 from slmbench.records import BundleRecord, read_record

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from profiling_helpers import FakeProcess, steady
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling import versus as module
 from slmbench.profiling.versus import PAIRS, find_contestant, versus

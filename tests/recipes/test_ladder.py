@@ -7,8 +7,8 @@ from factories import profile_record
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare import Baseline, Constraints
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.recipes import run_recipe
 from slmbench.records import write_record
 
@@ -53,7 +53,7 @@ class Ears:
     """Progress that remembers what was said."""
 
     def __init__(self):
-        from slmbench.progress import SILENT
+        from slmbench.common.progress import SILENT
 
         self.said = []
         self.task = SILENT.task

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.recipes import find_recipe, read_recipe
 
 LEAST = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n'

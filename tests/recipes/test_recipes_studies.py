@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny import masked_lm_folder
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.recipes import find_recipe, read_recipe, run_recipe
 from slmbench.recipes.offline import offline
 

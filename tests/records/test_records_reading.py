@@ -5,7 +5,7 @@ import json
 import factories
 import pytest
 
-from slmbench.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, read_record, write_record
 from slmbench.records.base import content_key
 

@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from slmbench.cache import home
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.records import read_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming, Operations, Polynomial, achieved
 from slmbench.roofline import ceiling, machine_ceiling, roofline_of

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from slmbench.common.errors import UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import UsageError
 from slmbench.runs import default_folder, draw_shots
 
 

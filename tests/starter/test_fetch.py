@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from starter_helpers import left_in, make_wheel
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.starter import (
     GROUPS,
     catalogue,

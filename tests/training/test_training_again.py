@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
-from slmbench.progress import Silent
 from slmbench.training import TrainingOptions, finetune
 
 # 57 training rows in batches of 8: 8 steps an epoch.

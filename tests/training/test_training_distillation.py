@@ -8,9 +8,9 @@ import pytest
 import torch
 from learnable import write_reviews
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
-from slmbench.progress import SILENT
 from slmbench.training import TrainingOptions, finetune
 from slmbench.training.distillation import UNKNOWN_LABEL, Teacher, distillation_loss
 

@@ -10,12 +10,12 @@ import tiny
 from learnable import write_reviews
 from typer.testing import CliRunner
 
-from slmbench.cache import home
 from slmbench.cli.app import app
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
-from slmbench.progress import SILENT
 from slmbench.records import RunRecord, read_record
 from slmbench.training import TrainingOptions, features, finetune, heads
 from slmbench.training.inference import classifier_logits

@@ -3,7 +3,7 @@
 import pytest
 import tiny
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.models import count_parameters
 from slmbench.training import TrainingOptions
 from slmbench.training.lora import add_adapters, merge_adapters

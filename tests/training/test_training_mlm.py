@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from slmbench import starter
 from slmbench.cli.app import app
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT, Silent
 from slmbench.corpora import load_corpus, sample_texts
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_tokenizer
 from slmbench.models.masked import head_sees_only, load_masked_lm
-from slmbench.progress import SILENT, Silent
 from slmbench.records import BlankLosses, CheckpointRecord, RunRecord, read_record
 from slmbench.training import MlmOptions, TrainingOptions, adapt, finetune
 from slmbench.training.mlm_blanks import blank_losses, hide_tokens

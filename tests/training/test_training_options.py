@@ -2,7 +2,7 @@
 
 import pytest
 
-from slmbench.errors import UsageError
+from slmbench.common.errors import UsageError
 from slmbench.training import TrainingOptions, finetune
 from slmbench.training.options import resolve
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from learnable import write_reviews
 
+from slmbench.common.errors import UsageError
 from slmbench.corpora import load_corpus
-from slmbench.errors import UsageError
 from slmbench.export import export
 from slmbench.training import TrainingOptions, finetune
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from learnable import write_reviews
 
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.models import find_model, load_classifier, load_tokenizer
-from slmbench.progress import SILENT
 from slmbench.records import RunRecord, read_record
 from slmbench.training import TrainingOptions, finetune
 from slmbench.training.inference import classifier_logits

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from sealing import reseal, spoil
 
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import sealed
-from slmbench.errors import SlmbenchError, UsageError
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.hardware import cpu
 from slmbench.records import BundleRecord, read_record

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.plotting import DPI, GREY, INK, halo
 from slmbench.compare.plots.plane import area, front_line, point
-from slmbench.plotting import DPI, GREY, INK, halo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,10 +25,10 @@ from slmbench.fewshot.study_003 import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.fewshot.prompting.fitting import Fitted
     from slmbench.fewshot.prompting.loading import LanguageModel
     from slmbench.fewshot.words import Words
-    from slmbench.progress import Progress
 
 #: Inputs without content by which contextual calibration measures a prompt's bias (Zhao et al. 2021, § 5).
 CONTENT_FREE = ("N/A", "", "[MASK]")

@@ -6,8 +6,9 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.errors import UsageError
+from slmbench.common.files import sha256_of
 from slmbench.edge.memory import high_water_mark
-from slmbench.errors import UsageError
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.prompting.answers import Answered, by_generation, by_likelihood
 from slmbench.fewshot.prompting.classifier import check_classifier, write_classifier
@@ -17,7 +18,6 @@ from slmbench.fewshot.prompting.frames import TEMPLATE
 from slmbench.fewshot.prompting.loading import load_language_model
 from slmbench.fewshot.study_003 import protocol_named
 from slmbench.fewshot.words import words_of
-from slmbench.files import sha256_of
 from slmbench.models import count_parameters
 from slmbench.models.devices import choose_device
 from slmbench.models.sources import find_language_model, weights_sha256
@@ -28,11 +28,11 @@ from slmbench.runs import NO_TRAINING, Outcome, draw_shots
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.fewshot.prompt import PromptOptions
     from slmbench.fewshot.prompting.encoding import Prompts
     from slmbench.fewshot.prompting.loading import LanguageModel
-    from slmbench.progress import Progress
 
 #: Longest review in tokens when nothing is said: as long as fine-tuned classifiers read.
 MAX_REVIEW = 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.fewshot.prompting.encoding import frame_tokens, shorten
 from slmbench.fewshot.prompting.frames import Frame, build_frame
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.progress import SILENT
 from slmbench.edge import batches_by_tokens
 from slmbench.fewshot.prompting.scoring import BATCH_TOKENS
-from slmbench.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.fewshot.prompting.loading import LanguageModel
-    from slmbench.progress import Progress
 
 
 def generate_answers(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, UsageError, first_line, require_extra
+from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import load_tokenizer
 from slmbench.models.loading import position_limit, read_config
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import SILENT
 from slmbench.edge import batches_by_tokens
-from slmbench.errors import SlmbenchError
-from slmbench.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slmbench.common.progress import Progress
     from slmbench.fewshot.prompting.loading import LanguageModel
-    from slmbench.progress import Progress
 
 #: Tokens of a padded batch, all prompts whole: what bounds the memory for keys and values.
 BATCH_TOKENS = 4096

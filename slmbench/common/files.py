@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.common.errors import UsageError
 from slmbench.edge.runtime import sha256_of_file as sha256_of
-from slmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

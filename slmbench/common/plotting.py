@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

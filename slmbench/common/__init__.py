@@ -1,0 +1,1 @@
+"""What every room uses: errors, files, formatting, progress, places. It knows nothing of classifiers."""
