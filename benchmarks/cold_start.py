@@ -34,7 +34,7 @@ label = classify(sys.argv[3], truncation=True)[0]["label"]
 """
 REPORT = """
 import json
-from slmbench.edge.memory import high_water_mark
+from slmbench.instruments.memory import high_water_mark
 print(json.dumps({"label": label, "peak": high_water_mark()[0], "torch": "torch" in sys.modules}))
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
-    from slmbench.hardware import hardware_fingerprint
+    from slmbench.instruments.hardware import hardware_fingerprint
 
     print(hardware_fingerprint()["machine"])
     seconds = [timed([sys.executable, "-m", "slmbench.cli.app", "--help"])[0] for _ in range(arguments.rounds)]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
-from slmbench.energy import energy_sentence, find_sources, grid_factor, measure_energy, measure_idle
-from slmbench.hardware import hardware_fingerprint
+from slmbench.instruments.energy import energy_sentence, find_sources, grid_factor, measure_energy, measure_idle
+from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, read_record
 

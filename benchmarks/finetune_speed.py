@@ -94,7 +94,7 @@ def main() -> None:
         print(json.dumps(train(arguments.reviews, arguments.epochs, arguments.seed)))
         return
 
-    from slmbench.hardware import hardware_fingerprint
+    from slmbench.instruments.hardware import hardware_fingerprint
 
     print(f"{hardware_fingerprint()['machine']}; {arguments.reviews} reviews x {arguments.epochs:g} epochs")
     print(f"{'seed':>4} {'plain s':>9} {'ours s':>8} {'ratio':>6} {'plain acc':>10} {'ours acc':>9}", flush=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slmbench.hardware import hardware_fingerprint
+from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records import BundleRecord, ProfileRecord, read_record
 
 

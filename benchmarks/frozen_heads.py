@@ -30,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from slmbench.corpora import load_corpus
-    from slmbench.hardware import hardware_fingerprint
+    from slmbench.instruments.hardware import hardware_fingerprint
     from slmbench.training import TrainingOptions, finetune
 
     corpus = load_corpus("imdb", train_size=arguments.reviews, test_size=TEST)

@@ -7,7 +7,7 @@ A star marks the ceiling of a precision, which `slmbench profile` holds its cell
 
 import argparse
 
-from slmbench.roofline import machine_ceiling
+from slmbench.instruments.roofline import machine_ceiling
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])

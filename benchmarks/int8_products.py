@@ -20,7 +20,7 @@ from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import quantize_dynamic
 from slmbench.export.graph import unweighted_nodes
 from slmbench.export.isa import quantization_preset
-from slmbench.hardware import hardware_fingerprint
+from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records import BundleRecord, read_record
 
 

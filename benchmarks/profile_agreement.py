@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 
 from slmbench.common.progress import SILENT
-from slmbench.hardware import usable_cores
+from slmbench.instruments.hardware import usable_cores
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, ProfileRecord, read_record

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from slmbench.common.progress import SILENT
-from slmbench.hardware import usable_cores
+from slmbench.instruments.hardware import usable_cores
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, read_record

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from slmbench.hardware import usable_cores
+from slmbench.instruments.hardware import usable_cores
+from slmbench.instruments.roofline import ceiling, machine_ceiling
 from slmbench.records.roofline import CeilingRecord, GemmTiming
-from slmbench.roofline import ceiling, machine_ceiling
 
 
 def timings(flops_per_second):

@@ -17,7 +17,7 @@ from tiny import model_folder
 
 from slmbench.corpora import load_corpus
 from slmbench.export import export
-from slmbench.hardware import usable_cores
+from slmbench.instruments.hardware import usable_cores
 from slmbench.records import predictions, profile, timed
 from slmbench.training import TrainingOptions, finetune
 

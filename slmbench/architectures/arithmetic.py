@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from slmbench.architectures.families import answer_tokens, blueprint
-from slmbench.hardware import ask_driver
+from slmbench.instruments.hardware import ask_driver
 from slmbench.records.architecture import BYTES_OF, Arithmetic
 
 if TYPE_CHECKING:

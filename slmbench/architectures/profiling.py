@@ -9,13 +9,13 @@ from slmbench.architectures.arithmetic import arithmetic_of, refusal
 from slmbench.architectures.views import arithmetic_lines
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.progress import SILENT
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
+from slmbench.instruments.roofline.child import ask_child
 from slmbench.models.architectures import UNUSED_POSITIONS
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
-from slmbench.roofline.ceiling import DEVICES, machine_ceiling
-from slmbench.roofline.child import ask_child
 from slmbench.statistics import median_interval, percentile
 
 if TYPE_CHECKING:

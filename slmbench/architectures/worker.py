@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from slmbench.edge.memory import high_water_mark
+from slmbench.instruments.memory import high_water_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from slmbench.common.files import sha256_of
 from slmbench.edge.cascade import FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.records import BundleRecord, FormRecord, Predictions
 from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows
 from slmbench.records.predictions import REGIME

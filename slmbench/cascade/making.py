@@ -17,7 +17,7 @@ from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
 from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
-from slmbench.hardware import hardware_fingerprint, usable_cores
+from slmbench.instruments.hardware import hardware_fingerprint, usable_cores
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:

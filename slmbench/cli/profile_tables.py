@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.energy import energy_sentence
+from slmbench.instruments.energy import energy_sentence
 from slmbench.records.sweep import ONE_AT_A_TIME
 from slmbench.tables import plain_table
 

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.common.cache import home
-from slmbench.hardware import hardware_fingerprint
+from slmbench.instruments.hardware import hardware_fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path

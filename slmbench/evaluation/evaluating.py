@@ -16,7 +16,7 @@ from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.records import EvaluationRecord, Predictions, write_record
 from slmbench.records.base import content_key, finished_record
 

@@ -17,7 +17,7 @@ from slmbench.export.catalogue import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT
 from slmbench.export.isa import quantization_preset
 from slmbench.export.manifest import write_bundle
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
 from slmbench.records.base import content_key, finished_record
 

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.instruments.roofline import NotCountableError, count_operations
 from slmbench.records.bundle import GraphFacts
-from slmbench.roofline import NotCountableError, count_operations
 
 if TYPE_CHECKING:
     from onnx import GraphProto

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from slmbench.hardware import cpu_features
+from slmbench.instruments.hardware import cpu_features
 
 
 def quantization_preset() -> str:

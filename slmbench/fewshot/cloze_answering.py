@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from slmbench.common.errors import UsageError
-from slmbench.edge.memory import high_water_mark
 from slmbench.fewshot import study_000
 from slmbench.fewshot.cloze_model import load_with_head, word_scores
 from slmbench.fewshot.cloze_prompts import ClozePrompts, Template, word_token
 from slmbench.fewshot.cloze_rules import by_likeliest_word, by_study_000
 from slmbench.fewshot.words import words_of
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
-from slmbench.edge.memory import high_water_mark
 from slmbench.fewshot.answering import FewshotOptions
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.words import Words, words_of
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.devices import choose_device

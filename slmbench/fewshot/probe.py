@@ -10,9 +10,9 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
-from slmbench.edge.memory import high_water_mark
 from slmbench.edge.runtime import softmax
 from slmbench.fewshot.answering import FewshotOptions
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.hardware import cpu_features
+from slmbench.instruments.hardware import cpu_features
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import BATCH_TOKENS
-from slmbench.energy import grid_factor
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.energy import grid_factor
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.subjects import describe_bundle
 from slmbench.profiling.torch_runs import RunCell
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
@@ -52,7 +52,7 @@ class ProfileOptions:
         batch_tokens: Token budget of a batch where batches are timed.
         qps: Reviews that arrive a second in the ``server`` scenario.
         max_p95_ms: In the ``server`` scenario without a rate: the highest rate is sought whose p95 keeps to this.
-        grid: Carbon of electricity, in gCO2e/kWh or as a country's code (:func:`slmbench.energy.grid_factor`).
+        grid: Carbon of electricity, in gCO2e/kWh or as a country's code (:func:`slmbench.instruments.energy.grid_factor`).
     """
 
     forms: tuple[str, ...] | None = None

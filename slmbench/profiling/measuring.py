@@ -10,8 +10,9 @@ import psutil
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
-from slmbench.energy import find_sources, grid_factor
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.energy import find_sources, grid_factor
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.roofline import held_against_ceiling
 from slmbench.profiling.cells import (
     AnyCell,
     ProfileOptions,
@@ -38,7 +39,6 @@ from slmbench.records import (
     Throughput,
     write_record,
 )
-from slmbench.roofline import held_against_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.roofline.child import THREAD_VARIABLES, how_it_ended
+from slmbench.instruments.roofline.child import THREAD_VARIABLES, how_it_ended
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.energy import measure_energy
+from slmbench.instruments.energy import measure_energy
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from slmbench.common.progress import Task
-    from slmbench.energy import EnergySources
+    from slmbench.instruments.energy import EnergySources
     from slmbench.profiling.cells import ProfileOptions
 
 #: Throughput passes in each process of the single scenario, and the fewest of the offline scenario.

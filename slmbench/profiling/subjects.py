@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.hardware import runs_natively
+from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import Predictions

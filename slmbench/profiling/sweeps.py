@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.cells import (
     Cell,
     ProfileOptions,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import find_artefacts, folder_bytes
 from slmbench.common.places import RUNS
-from slmbench.hardware import usable_cores
+from slmbench.instruments.hardware import usable_cores
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of

@@ -18,7 +18,7 @@ from slmbench.common.errors import UsageError
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.cells import Cell, check_output, find_cells, setting_name
 from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.process import MeasuredProcess

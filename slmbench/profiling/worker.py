@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from slmbench.edge.runtime import Classifier
-    from slmbench.gpu.memory import GpuMemory
+    from slmbench.instruments.gpu.memory import GpuMemory
 
 #: Where Linux lets a process set its own high-water mark back to its present size, and what has to be written.
 CLEAR_REFS, CLEAR_HIGH_WATER_MARK = Path("/proc/self/clear_refs"), "5"
@@ -48,7 +48,7 @@ class Worker:
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
-        from slmbench.edge.memory import high_water_mark
+        from slmbench.instruments.memory import high_water_mark
 
         self._marks = Marks(high_water_mark)
         self._texts: list[str] = task["texts"]
@@ -193,8 +193,8 @@ def _gpu_memory(task: dict[str, Any]) -> GpuMemory | None:
     """Return what watches the GPU's memory, NVML opened; ``None`` on the CPU."""
     if "cuda" not in (task.get("provider"), task.get("device")):
         return None
-    from slmbench.gpu.memory import GpuMemory
-    from slmbench.gpu.nvml import GpuError, open_gpu
+    from slmbench.instruments.gpu.memory import GpuMemory
+    from slmbench.instruments.gpu.nvml import GpuError, open_gpu
 
     gpu, reason = None, ""
     try:

@@ -12,7 +12,7 @@ from slmbench.common.files import build_aside, check_place
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.models.quiet import quiet_libraries
 from slmbench.records import Predictions, RunRecord, write_record
 from slmbench.records.base import finished_record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.files import sha256_of
 from slmbench.corpora import Split
-from slmbench.edge.memory import high_water_mark
+from slmbench.instruments.memory import high_water_mark
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key
 from slmbench.runs import Outcome

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
-from slmbench.edge.memory import high_water_mark
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost

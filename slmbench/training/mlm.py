@@ -15,8 +15,8 @@ from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import build_aside, check_place
 from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
-from slmbench.edge.memory import high_water_mark
-from slmbench.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import input_limit, read_config

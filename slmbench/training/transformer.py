@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from slmbench.corpora import Split
-from slmbench.edge.memory import high_water_mark
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import input_limit, read_config

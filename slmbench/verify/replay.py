@@ -9,7 +9,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles, load_backend
-from slmbench.hardware import hardware_fingerprint, runs_natively, software_versions
+from slmbench.instruments.hardware import hardware_fingerprint, runs_natively, software_versions
 from slmbench.records import BundleRecord, FormVerification, VerificationRecord, read_record
 
 if TYPE_CHECKING:

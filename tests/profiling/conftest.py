@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from profiling_helpers import FakeProcess
 
-from slmbench.energy import EnergySources
+from slmbench.instruments.energy import EnergySources
 from slmbench.profiling import answering, measuring, scenarios
 from slmbench.records import BundleRecord, read_record
 

@@ -13,13 +13,13 @@ from sealing import reseal
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
-from slmbench.energy import EnergySources
-from slmbench.energy.estimate import CorePower
+from slmbench.instruments.energy import EnergySources
+from slmbench.instruments.energy.estimate import CorePower
+from slmbench.instruments.roofline import reached
 from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
 from slmbench.profiling.cells import find_cells, finished_profile
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, Energy, ProfileRecord, read_record
-from slmbench.roofline import reached
 
 QUICK = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.2)
 
@@ -463,7 +463,7 @@ def test_a_damaged_record_is_measured_anew(measured):
 def test_a_form_made_for_instructions_this_cpu_lacks_is_warned_of(bundle, tmp_path, pretend, monkeypatch):
     pretend({"ms": steady()})
     made_for = json.loads((bundle / "bundle.json").read_text())["forms"]["int8"]["isa"]
-    monkeypatch.setattr("slmbench.hardware.cpu.cpu_features", lambda: ("sve",))
+    monkeypatch.setattr("slmbench.instruments.hardware.cpu.cpu_features", lambda: ("sve",))
 
     records = {record.form: record for record in profile([bundle], output=tmp_path)}
 

@@ -12,7 +12,7 @@ from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.cli.profile_tables import profile_table
-from slmbench.hardware import hardware_fingerprint, software_versions, usable_cores
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling import ProfileOptions, process, profile
 from slmbench.profiling.cells import find_cells, profile_key
 from slmbench.profiling.process import MeasuredProcess

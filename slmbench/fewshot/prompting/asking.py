@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import sha256_of
-from slmbench.edge.memory import high_water_mark
 from slmbench.fewshot.model_card import training_data
 from slmbench.fewshot.prompting.answers import Answered, by_generation, by_likelihood
 from slmbench.fewshot.prompting.classifier import check_classifier, write_classifier
@@ -18,6 +17,7 @@ from slmbench.fewshot.prompting.frames import TEMPLATE
 from slmbench.fewshot.prompting.loading import load_language_model
 from slmbench.fewshot.study_003 import protocol_named
 from slmbench.fewshot.words import words_of
+from slmbench.instruments.memory import high_water_mark
 from slmbench.models import count_parameters
 from slmbench.models.devices import choose_device
 from slmbench.models.sources import find_language_model, weights_sha256

@@ -1,0 +1,1 @@
+"""What reads a machine: hardware, memory, energy, GPU counters, its GEMM ceiling, child processes."""

@@ -1,0 +1,79 @@
+"""The power of one core at work, where no counter can be read: the processor's design power over its cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slmbench.instruments.energy.codecarbon_data import installed_version, model_name, thermal_design_power
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CorePower:
+    """What a busy core draws.
+
+    Attributes:
+        watts: Of one core that is busy.
+        cores: How many there are.
+        source: A sentence on where this is from.
+    """
+
+    watts: float
+    cores: int
+    source: str
+
+    def joules(self, cpu_seconds: float, seconds: float) -> float:
+        """Return the energy of so much CPU time; more threads than cores do not draw more than all cores."""
+        return self.watts * min(cpu_seconds, seconds * self.cores)
+
+
+def core_power(hardware: dict[str, Any], sysfs: Path) -> tuple[CorePower | None, str | None]:
+    """Look up the power of this machine's cores.
+
+    Power is taken to be proportional to CPU time: TDP / cores for every second that a core works for the process.
+    Cores that wait cost nothing in this model, so that only the dynamic part is counted and there is no idle power
+    to subtract.
+
+    Args:
+        hardware: ``cpu_model``, ``physical_cores`` and ``virtualised`` of ``slmbench.instruments.hardware``.
+        sysfs: ``/sys``; it tells how many processors there are.
+
+    Returns:
+        The power, or ``None`` and why it is not known. Of a family's name without a number ("AMD EPYC") it is not;
+        nor in a virtual machine: how many cores the processor has is hidden there, and dividing by those that are
+        shown would charge the whole processor to a few.
+    """
+    model, cores = hardware["cpu_model"], hardware["physical_cores"]
+    if not any(character.isdigit() for character in model_name(model)):
+        return None, f"no power known for '{model}'"
+    if hardware["virtualised"]:
+        return None, f"no power known for this virtual machine's share of '{model}'"
+    if not cores:
+        return None, f"no power known for one core of '{model}': how many it has cannot be told"
+    version = installed_version()
+    if version is None:
+        return None, f"the power of '{model}' is looked up in codecarbon's table: pip install 'slmbench[energy]'"
+    watts = thermal_design_power(model)
+    if watts is None:
+        return None, f"no power known for '{model}'"
+    packages = _packages(sysfs)
+    many = f"{packages} × " if packages > 1 else ""
+    source = (
+        f"CPU time × {many}{watts:g} W design power of '{model}' (codecarbon {version}) / {cores} cores;"
+        " cores that wait cost nothing"
+    )
+    return CorePower(packages * watts / cores, cores, source), None
+
+
+def _packages(sysfs: Path) -> int:
+    """Return how many processors there are; one where the system does not tell."""
+    ids = set()
+    for path in (sysfs / "devices/system/cpu").glob("cpu[0-9]*/topology/physical_package_id"):
+        try:
+            ids.add(path.read_text(encoding="ascii").strip())
+        except OSError:
+            continue
+    return max(1, len(ids))

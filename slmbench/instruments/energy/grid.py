@@ -1,0 +1,50 @@
+"""Carbon of a kilowatt-hour: the user's own figure, or a country's from codecarbon's table; never a guessed one."""
+
+from __future__ import annotations
+
+import difflib
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.instruments.energy.codecarbon_data import grid_mixes, installed_version
+from slmbench.records.energy import GridFactor
+
+
+def grid_factor(said: str) -> GridFactor:
+    """Return the grid that an option names.
+
+    Args:
+        said: Grams of CO2 equivalent per kilowatt-hour, or a country's three-letter code such as ``DEU``.
+
+    Raises:
+        UsageError: It is a negative number, or no country's code.
+        SlmbenchError: It is a code, and codecarbon, whose table has them, is not installed.
+    """
+    try:
+        grams = float(said)
+    except ValueError:
+        return _country(said.strip().upper())
+    if not 0 <= grams < float("inf"):
+        raise UsageError(f"--grid {said}: grams of CO2 equivalent per kWh cannot be below 0, or endless")
+    return GridFactor(gco2e_per_kwh=grams, source=f"{grams:g} gCO2e/kWh, as given")
+
+
+def _country(code: str) -> GridFactor:
+    version = installed_version()
+    if version is None:
+        raise SlmbenchError(
+            f"--grid {code}: countries are looked up in codecarbon's table, give gCO2e/kWh as a number or"
+            " pip install 'slmbench[energy]'"
+        )
+    mixes = grid_mixes()
+    # Countries without a figure have a 0 in the table: no grid is free of carbon.
+    mix = mixes.get(code)
+    if mix is None or not mix["carbon_intensity"]:
+        near = difflib.get_close_matches(code, mixes, 3)
+        hint = f" (near it: {', '.join(near)})" if near else ""
+        raise UsageError(
+            f"--grid {code}: give gCO2e/kWh as a number, or the three-letter code of a country that has a figure,"
+            f" such as DEU{hint}"
+        )
+    grams = float(mix["carbon_intensity"])
+    source = f"{grams:g} gCO2e/kWh, {mix['country_name']} {mix['year']} (codecarbon {version})"
+    return GridFactor(gco2e_per_kwh=grams, source=source)

@@ -1,0 +1,15 @@
+"""What machine this is: the fingerprint every record carries, and the CPU features that decide what is fast."""
+
+from slmbench.instruments.hardware.cpu import cpu_features, cpu_model, runs_natively, usable_cores
+from slmbench.instruments.hardware.fingerprint import hardware_fingerprint, software_versions
+from slmbench.instruments.hardware.nvidia import ask_driver
+
+__all__ = [
+    "ask_driver",
+    "cpu_features",
+    "cpu_model",
+    "hardware_fingerprint",
+    "runs_natively",
+    "software_versions",
+    "usable_cores",
+]

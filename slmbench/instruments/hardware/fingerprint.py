@@ -1,0 +1,106 @@
+"""The fingerprint that decides whether two measurements come from like hardware, and the library versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from slmbench.common.cache import content_key
+from slmbench.instruments.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
+from slmbench.instruments.hardware.nvidia import ask_driver
+
+#: Libraries whose version can change a result.
+_LIBRARIES = (
+    "slmbench",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-extensions",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-ep-openvino",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "optimum-onnx",
+    "onnx",
+    "peft",
+    "scikit-learn",
+)
+
+
+@cache
+def hardware_fingerprint() -> dict[str, Any]:
+    """Describe this machine.
+
+    Returns:
+        ``cpu_model``, ``isa`` (kernel names), ``physical_cores``, ``cores_available``, ``memory_bytes``,
+        ``governor``, ``virtualised``, ``hypervisor``, ``os``, ``machine_arch``, ``gpu``; ``machine`` is a short
+        name for people and ``fingerprint`` the hash of what must be equal for results to be pooled. What the
+        platform cannot tell is ``None``. The host's name is left out on purpose: records are shared.
+    """
+    isa = list(cpu_features())
+    virtualised, hypervisor = _virtualisation()
+    facts: dict[str, Any] = {
+        "cpu_model": cpu_model(),
+        "isa": isa,
+        "physical_cores": psutil.cpu_count(logical=False),
+        "cores_available": usable_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "governor": _governor(),
+        "virtualised": virtualised,
+        "hypervisor": hypervisor,
+        "os": platform.system(),
+        "machine_arch": platform.machine(),
+        "gpu": ask_driver("name"),
+    }
+    notable = [feature_title(name) for name in isa if name in ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm")]
+    ability = notable[-1] if notable else next((feature_title(name) for name in reversed(isa)), "")
+    cores = facts["cores_available"]
+    extras = [f"{cores} core{'s' if cores != 1 else ''}", *([ability] if ability else [])]
+    facts["machine"] = f"{facts['cpu_model']} ({', '.join(extras)})"
+    alike = ("cpu_model", "isa", "cores_available", "os", "machine_arch", "gpu")
+    # Memory is compared in whole GiB: the kernel's own share of it changes between versions.
+    facts["fingerprint"] = content_key(
+        gib=round(facts["memory_bytes"] / 2**30), **{name: facts[name] for name in alike}
+    )[:16]
+    return facts
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of Python, the system and every library that can change a result."""
+    # A kernel's release carries the vendor's build name after the version proper.
+    release = platform.release().split("-")[0]
+    versions = {"python": platform.python_version(), "system": f"{platform.system()} {release}"}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _governor() -> str | None:
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _virtualisation() -> tuple[bool | None, str | None]:
+    if not sys.platform.startswith("linux"):
+        return None, None
+    try:
+        hypervised = " hypervisor" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None, None
+    try:
+        vendor = Path("/sys/class/dmi/id/sys_vendor").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        vendor = None
+    return hypervised, vendor if hypervised else None

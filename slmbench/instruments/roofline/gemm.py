@@ -1,0 +1,163 @@
+"""The child that multiplies square matrices with every library at hand and notes the shortest time of each.
+
+A ceiling is what the machine can do at its best, so the shortest of many calls counts, not the median: whatever
+else runs on the machine only ever makes a call longer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.records.roofline import GemmTiming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from slmbench.records.roofline import Precision
+
+    #: Makes the call that is timed for matrices of a size.
+    Prepare = Callable[[int], Callable[[], object]]
+
+#: Rows and columns: from what fits into a core's cache to what keeps all of them busy.
+_SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
+_LEAST_CALLS = 3
+_SECONDS_A_SIZE = 0.3
+#: When a call takes longer than this, no larger matrices are tried: the precision is emulated, or the machine small.
+_SLOW_S = 1.0
+
+
+def main() -> None:
+    """Answer one request: ``device`` and ``threads``, and ``sizes`` in place of the usual ones."""
+    request = json.load(sys.stdin)
+    answers = sys.stdout
+    sys.stdout = sys.stderr
+    device = request["device"]
+    timings = measure(device, request["threads"], tuple(request.get("sizes") or _SIZES[device]))
+    json.dump([timing.model_dump(mode="json") for timing in timings], answers)
+
+
+def measure(device: str, threads: int, sizes: tuple[int, ...]) -> list[GemmTiming]:
+    """Time products of every library, precision and size.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: Threads of each library; numpy's were set by the environment of this process.
+        sizes: Rows and columns, ascending.
+    """
+    timings = []
+    for library, version, precision, prepare in _ways(device, threads):
+        for size in sizes:
+            calls, best = _time(prepare(size))
+            timings.append(
+                GemmTiming(library=library, version=version, precision=precision, size=size, best_s=best, calls=calls)
+            )
+            if best > _SLOW_S:
+                break
+    return timings
+
+
+def _ways(device: str, threads: int) -> Iterator[tuple[str, str, Precision, Prepare]]:
+    if device == "cpu":
+        import onnxruntime
+
+        yield f"numpy ({_blas()})", np.__version__, "fp32", _numpy
+        yield "onnxruntime", onnxruntime.__version__, "fp32", lambda size: _onnxruntime(size, threads, integer=False)
+        yield "onnxruntime", onnxruntime.__version__, "int8", lambda size: _onnxruntime(size, threads, integer=True)
+    if importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    from slmbench.models.devices import choose_device
+
+    torch.set_num_threads(threads)
+    choose_device(device)
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16")
+    for precision in precisions:
+        yield "torch", torch.__version__, precision, lambda size, p=precision: _torch(size, device, p)  # type: ignore[misc]
+
+
+def _time(call: Callable[[], object]) -> tuple[int, float]:
+    """Return how many calls were timed, and the shortest, in seconds."""
+    call()
+    calls, best, began = 0, float("inf"), time.perf_counter()
+    while calls < _LEAST_CALLS or time.perf_counter() - began < _SECONDS_A_SIZE:
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+        calls += 1
+    return calls, best
+
+
+def _blas() -> str:
+    """Return the name of the library that numpy multiplies with."""
+    configuration: Any = np.show_config(mode="dicts")
+    blas = configuration.get("Build Dependencies", {}).get("blas", {})
+    return f"{blas.get('name', 'unknown BLAS')} {blas.get('version', '')}".strip()
+
+
+def _numpy(size: int) -> Callable[[], object]:
+    left, right = _floats(size), _floats(size)
+    result = np.empty_like(left)
+    return lambda: np.matmul(left, right, out=result)
+
+
+def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], object]:
+    """MatMul, or MatMulInteger of unsigned activations with signed weights as dynamic int8 uses it."""
+    import onnxruntime
+
+    from slmbench.instruments.roofline.one_node import product_model
+
+    generator = np.random.default_rng(0)
+    if integer:
+        left = generator.integers(0, 255, (size, size), dtype=np.uint8)
+        weights = generator.integers(-127, 127, (size, size), dtype=np.int8)
+        model = product_model("MatMulInteger", weights, left="uint8", result="int32")
+        result = np.empty((size, size), dtype=np.int32)
+    else:
+        left, result = _floats(size), _floats(size)
+        model = product_model("MatMul", _floats(size), left="float32", result="float32")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # Bound to one array: a fresh result at every call would be timed with the kernel's handing out of pages.
+    binding = session.io_binding()
+    held = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (left, result)]
+    binding.bind_ortvalue_input("left", held[0])
+    binding.bind_ortvalue_output("result", held[1])
+
+    def call() -> list[Any]:
+        session.run_with_iobinding(binding)
+        return held  # a binding holds addresses, not what lies there
+
+    return call
+
+
+def _torch(size: int, device: str, precision: Precision) -> Callable[[], object]:
+    import torch
+
+    from slmbench.models.devices import torch_type
+
+    kind = torch_type(precision)
+    left, right = (torch.rand((size, size), device=device, dtype=torch.float32).to(kind) for _ in range(2))
+    result = torch.empty_like(left)
+
+    def call() -> None:
+        torch.mm(left, right, out=result)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return call
+
+
+def _floats(size: int) -> np.ndarray:
+    return np.random.default_rng(0).random((size, size), dtype=np.float32)
+
+
+if __name__ == "__main__":
+    main()
