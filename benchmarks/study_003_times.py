@@ -19,11 +19,11 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from slmbench.architectures import ArchitectureOptions, find_architecture, profile_architecture
 from slmbench.cascade.study_003 import LARGE_REVIEWS, SMALL_S, T5_S, UL2_S
 from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
 from slmbench.instruments.hardware import hardware_fingerprint
+from slmbench.profiling.architectures import ArchitectureOptions, find_architecture, profile_architecture
 
 #: The models in the study's order, and its seconds on an A100 (``slmbench.cascade.study_003``; ELECTRA: its poster).
 STUDY_S = {

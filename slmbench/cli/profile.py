@@ -180,7 +180,7 @@ def profile(
 def _architecture(
     out: Output, name: str, choices: dict[str, Any], lengths: str | None, output: Path, command: Sequence[str]
 ) -> None:
-    from slmbench.architectures import (
+    from slmbench.profiling.architectures import (
         ArchitectureOptions,
         architecture_view,
         find_architecture,

@@ -12,7 +12,7 @@ from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.subjects import describe_bundle
-from slmbench.profiling.torch_runs import RunCell
+from slmbench.profiling.torch.runs import RunCell
 from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
 from slmbench.records.base import content_key, finished_record
 

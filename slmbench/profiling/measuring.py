@@ -27,7 +27,7 @@ from slmbench.profiling.conditions import conditions_of, why_unsteady
 from slmbench.profiling.sampling import DRIFTING
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.served import check_served, served_warning
-from slmbench.profiling.torch_runs import find_run_cells
+from slmbench.profiling.torch.runs import find_run_cells
 from slmbench.records import (
     ColdStart,
     Conditions,

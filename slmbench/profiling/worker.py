@@ -178,7 +178,7 @@ class Worker:
 def _load(task: dict[str, Any]) -> Classifier:
     """Import what runs the form, and load it."""
     if "run" in task:
-        from slmbench.gpu.torch_backend import TorchBackend, TorchClassifier
+        from slmbench.profiling.torch.backend import TorchBackend, TorchClassifier
 
         chosen = {name: task[name] for name in ("device", "precision", "mode", "threads")}
         return TorchClassifier(TorchBackend(Path(task["run"]), **chosen), task["form"])

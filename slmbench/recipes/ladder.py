@@ -12,7 +12,7 @@ from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
-from slmbench.profiling.torch_runs import RunCell, find_run_cells
+from slmbench.profiling.torch.runs import RunCell, find_run_cells
 from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe

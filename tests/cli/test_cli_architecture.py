@@ -5,7 +5,7 @@ import json
 import pytest
 from cli_helpers import json_of, run
 
-from slmbench.architectures import profiling
+from slmbench.profiling.architectures import profiling
 
 
 @pytest.mark.parametrize(

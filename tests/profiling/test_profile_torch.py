@@ -14,7 +14,7 @@ from slmbench.models.devices import has_bf16
 from slmbench.profiling import ProfileOptions, answering, profile, worker
 from slmbench.profiling.cells import find_cells, finished_profile, profile_key
 from slmbench.profiling.sweeps import sweep
-from slmbench.profiling.torch_runs import find_run_cells
+from slmbench.profiling.torch.runs import find_run_cells
 from slmbench.profiling.versus import versus
 from slmbench.records import RunRecord, Served, read_record
 
@@ -129,7 +129,7 @@ def test_forms_are_named_once_however_they_are_written(tiny_run):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_bf16_is_measured_by_itself_only_where_the_cpu_has_it(tiny_run, monkeypatch, has):
-    monkeypatch.setattr("slmbench.gpu.forward.has_bf16", lambda: has)
+    monkeypatch.setattr("slmbench.profiling.torch.forward.has_bf16", lambda: has)
 
     forms = [cell.form for cell in find_run_cells([tiny_run], ProfileOptions(backend="torch"))]
 
@@ -235,7 +235,7 @@ def test_precision_and_mode_reach_torch(tiny_run, monkeypatch):
         prepared.append((device, precision, mode))
         return lambda batch: model(**batch).logits.detach()
 
-    monkeypatch.setattr("slmbench.gpu.forward.prepare_forward", prepare)
+    monkeypatch.setattr("slmbench.profiling.torch.forward.prepare_forward", prepare)
 
     made = worker.Worker(task_of(tiny_run, precision="bf16", mode="compile", form="torch-bf16-compile"))
 

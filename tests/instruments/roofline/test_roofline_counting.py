@@ -5,11 +5,11 @@ import pytest
 from onnx import TensorProto, helper
 from tiny import configuration, model_folder
 
-from slmbench.architectures.catalogue import PublishedModel
-from slmbench.architectures.families import answer_tokens, blueprint
 from slmbench.export import FORM_PLANS, Calibration, export
 from slmbench.export.exporter import export_onnx
 from slmbench.instruments.roofline import NotCountableError, count_operations
+from slmbench.profiling.architectures.catalogue import PublishedModel
+from slmbench.profiling.architectures.families import answer_tokens, blueprint
 from slmbench.records.roofline import Polynomial
 
 #: Of the tiny BERT: two layers of width 32 and inner width 64, pooler and two labels.

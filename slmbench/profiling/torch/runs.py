@@ -42,7 +42,7 @@ class RunCell:
     @property
     def form(self) -> str:
         """What records call the form, such as ``torch-bf16``."""
-        from slmbench.gpu.forward import form_name
+        from slmbench.profiling.torch.forward import form_name
 
         return form_name(self.precision, self.mode)
 
@@ -90,8 +90,8 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
     """
     folders = list({folder.resolve(): folder for path in runs or [RUNS] for folder in _runs_in(path)}.values())
     require_extra("torch", "train", "profiling a run in torch")
-    from slmbench.gpu.forward import native_precisions, parse_form
     from slmbench.models.devices import choose_device
+    from slmbench.profiling.torch.forward import native_precisions, parse_form
 
     if options.forms is None:
         forms = [(precision, "eager") for precision in native_precisions(options.device)]
@@ -125,7 +125,7 @@ def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> 
     Raises:
         SlmbenchError: The reviews are not at hand or have changed, or the model does not load.
     """
-    from slmbench.gpu.forward import GRAPH_TOKENS
+    from slmbench.profiling.torch.forward import GRAPH_TOKENS
 
     padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
     run, task = cell.run, cell.task(options)

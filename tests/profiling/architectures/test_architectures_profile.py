@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from slmbench.architectures import (
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
+from slmbench.profiling.architectures import (
     ArchitectureOptions,
     PublishedModel,
     architecture_view,
@@ -21,8 +23,6 @@ from slmbench.architectures import (
     profile_architecture,
     profiling,
 )
-from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import SILENT
 from slmbench.records import read_record
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.roofline import CeilingRecord, GemmTiming

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from slmbench.architectures.families import answer_tokens, blueprint
 from slmbench.instruments.hardware import ask_driver
+from slmbench.profiling.architectures.families import answer_tokens, blueprint
 from slmbench.records.architecture import BYTES_OF, Arithmetic
 
 if TYPE_CHECKING:
-    from slmbench.architectures.catalogue import PublishedModel, Task
+    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
     from slmbench.records.architecture import Dtype
 
 #: What a process with torch and transformers takes before it has a model (measured: 0.51 GB with torch's CPU build),
@@ -34,7 +34,7 @@ def arithmetic_of(
     """Compute what a model needs, without torch.
 
     Args:
-        model: From :func:`slmbench.architectures.find_architecture`.
+        model: From :func:`slmbench.profiling.architectures.find_architecture`.
         task: One of its tasks; it decides the head.
         tokens: Longest review, in tokens.
         batch_size: Reviews at once.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slmbench.architectures.arithmetic import arithmetic_of, refusal
-from slmbench.architectures.views import arithmetic_lines
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
 from slmbench.instruments.roofline.child import ask_child
 from slmbench.models.architectures import UNUSED_POSITIONS
+from slmbench.profiling.architectures.arithmetic import arithmetic_of, refusal
+from slmbench.profiling.architectures.views import arithmetic_lines
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from slmbench.architectures.catalogue import PublishedModel, Task
     from slmbench.common.progress import Progress
+    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
     from slmbench.records.architecture import Arithmetic
     from slmbench.records.roofline import CeilingRecord
 
-_MODULE = "slmbench.architectures.worker"
+_MODULE = "slmbench.profiling.architectures.worker"
 _DTYPES = ("fp32", "bf16", "fp16")
 #: Building billions of parameters takes minutes, and slow models are given six times their time.
 _PATIENCE_S = 3600.0
@@ -69,7 +69,7 @@ def profile_architecture(
     """Time a model of which only the configuration is there.
 
     Args:
-        model: From :func:`slmbench.architectures.find_architecture`.
+        model: From :func:`slmbench.profiling.architectures.find_architecture`.
         options: How.
         ceiling: Of the same device and threads; this machine's own, measured once, when not given.
         output: Folder to write the record to.

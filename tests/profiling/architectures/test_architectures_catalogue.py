@@ -2,9 +2,9 @@
 
 import pytest
 
-from slmbench.architectures import architecture_names, find_architecture
-from slmbench.architectures.families import answer_tokens, blueprint
 from slmbench.common.errors import UsageError
+from slmbench.profiling.architectures import architecture_names, find_architecture
+from slmbench.profiling.architectures.families import answer_tokens, blueprint
 
 #: Parameters with a head of two labels: as the studies counted them (DistilBERT, ALBERT, ELECTRA) and as transformers
 #: counts what the hub holds.

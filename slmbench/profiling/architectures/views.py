@@ -12,7 +12,7 @@ from slmbench.tables import plain_table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from slmbench.architectures.catalogue import PublishedModel
+    from slmbench.profiling.architectures.catalogue import PublishedModel
     from slmbench.records.architecture import ArchitectureRecord, Arithmetic
 
 

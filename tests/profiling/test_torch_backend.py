@@ -7,8 +7,8 @@ import pytest
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
-from slmbench.gpu.forward import forward_ms, prepare_forward
-from slmbench.gpu.torch_backend import TorchBackend, TorchClassifier
+from slmbench.profiling.torch.backend import TorchBackend, TorchClassifier
+from slmbench.profiling.torch.forward import forward_ms, prepare_forward
 from slmbench.records import RunRecord, read_record
 
 TEXTS = [

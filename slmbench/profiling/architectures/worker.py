@@ -27,7 +27,7 @@ _DRAWN = 1 << 20
 
 
 def main() -> None:
-    """Answer one request; its keys are those of :func:`slmbench.architectures.profiling.profile_architecture`."""
+    """Answer one request; its keys are those of :func:`slmbench.profiling.architectures.profiling.profile_architecture`."""
     request = json.load(sys.stdin)
     answers = sys.stdout
     sys.stdout = sys.stderr
@@ -140,7 +140,7 @@ def _time(call: Callable[[], torch.Tensor], device: torch.device, limit_s: float
     """
     import torch
 
-    from slmbench.gpu.forward import forward_ms
+    from slmbench.profiling.torch.forward import forward_ms
 
     def once() -> float:
         return forward_ms(lambda _: call(), [{}], device.type)[0]

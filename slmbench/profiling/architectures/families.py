@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from slmbench.architectures.blueprint import Attention, Blueprint, Product
+from slmbench.profiling.architectures.blueprint import Attention, Blueprint, Product
 from slmbench.records.roofline import Polynomial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from slmbench.architectures.catalogue import PublishedModel, Task
+    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
 
     Config = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ def blueprint(model: PublishedModel, task: Task, labels: int = 2) -> Blueprint:
     """Return what a model consists of.
 
     Args:
-        model: From :func:`slmbench.architectures.find_architecture`.
+        model: From :func:`slmbench.profiling.architectures.find_architecture`.
         task: One of its tasks; it decides the head.
         labels: Labels of a classification head.
     """

@@ -1,0 +1,1 @@
+"""Runs measured in torch: precisions, torch.compile and CUDA graphs, beside exported forms."""
