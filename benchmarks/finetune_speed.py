@@ -34,7 +34,7 @@ def plain(reviews: int, epochs: float, seed: int) -> dict[str, float]:
     from slmbench import starter
     from slmbench.common.progress import SILENT
     from slmbench.corpora import load_corpus
-    from slmbench.training.inference import classifier_logits
+    from slmbench.methods.training.inference import classifier_logits
 
     corpus = load_corpus("imdb", train_size=reviews, test_size=TEST, validation_fraction=0)
     folder = starter.ensure(MODEL, SILENT)
@@ -72,7 +72,7 @@ def plain(reviews: int, epochs: float, seed: int) -> dict[str, float]:
 def ours(reviews: int, epochs: float, seed: int) -> dict[str, float]:
     """Train with slmbench's defaults, on the same rows: no validation part is held out here."""
     from slmbench.corpora import load_corpus
-    from slmbench.training import TrainingOptions, finetune
+    from slmbench.methods.training import TrainingOptions, finetune
 
     corpus = load_corpus("imdb", train_size=reviews, test_size=TEST, validation_fraction=0)
     with tempfile.TemporaryDirectory() as output:

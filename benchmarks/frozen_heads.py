@@ -18,7 +18,7 @@ from unittest import mock
 #: The most that all epochs may cost, in units of one.
 CLAIM = 1.15
 TEST = 100
-CACHE = "slmbench.training.features.home"
+CACHE = "slmbench.methods.training.features.home"
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
 
     from slmbench.corpora import load_corpus
     from slmbench.instruments.hardware import hardware_fingerprint
-    from slmbench.training import TrainingOptions, finetune
+    from slmbench.methods.training import TrainingOptions, finetune
 
     corpus = load_corpus("imdb", train_size=arguments.reviews, test_size=TEST)
     records = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slmbench.fewshot.study_000 import LABELLED_ROWS, RUNS, cloze_table, findings, read_predictions
+from slmbench.methods.fewshot.study_000 import LABELLED_ROWS, RUNS, cloze_table, findings, read_predictions
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from slmbench.fewshot import fewshot
-from slmbench.fewshot.cloze import ClozeOptions
-from slmbench.fewshot.study_000 import LABELLED_ROWS, PROTOCOL, cloze_table, study_corpus
+from slmbench.methods.fewshot import fewshot
+from slmbench.methods.fewshot.cloze import ClozeOptions
+from slmbench.methods.fewshot.study_000 import LABELLED_ROWS, PROTOCOL, cloze_table, study_corpus
 
 WAYS = {
     "study's rule, zero-shot": ClozeOptions(protocol=PROTOCOL),

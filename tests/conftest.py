@@ -18,8 +18,8 @@ from tiny import model_folder
 from slmbench.corpora import load_corpus
 from slmbench.export import export
 from slmbench.instruments.hardware import usable_cores
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import predictions, profile, timed
-from slmbench.training import TrainingOptions, finetune
 
 # Before any library reads it: a test that asks the model hub has forgotten to say what the hub answers.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -11,8 +11,8 @@ from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import export
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling import ProfileOptions, profile
-from slmbench.training import TrainingOptions, finetune
 
 SHIPPED = Path(__file__).parent.parent / "exported/bert-tiny-imdb"
 PRAISE = "A superb film: wonderful actors, a moving story, and the best ending I have seen in years. I loved it."

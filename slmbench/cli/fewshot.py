@@ -82,9 +82,9 @@ def fewshot(
         from slmbench.corpora import load_corpus
         from slmbench.evaluation import group_runs
         from slmbench.evaluation.views import seeds_table
-        from slmbench.fewshot import fewshot as ask
-        from slmbench.fewshot.methods import method_options
-        from slmbench.fewshot.words import parse_words
+        from slmbench.methods.fewshot import fewshot as ask
+        from slmbench.methods.fewshot.methods import method_options
+        from slmbench.methods.fewshot.words import parse_words
 
         if seeds < 1:
             raise UsageError(f"--seeds must be at least 1, not {seeds}")
@@ -126,4 +126,4 @@ def fewshot(
             out.result(records[0].to_json(), *run_summary(records[0]))
         else:
             runs = ",".join(record.to_json() for record in records)
-            out.result(f'{{"schema":"slmbench.runs/1","runs":[{runs}]}}', *seeds_table(group_runs(records)))
+            out.result(f'{{"schema":"slmbench.methods.runs/1","runs":[{runs}]}}', *seeds_table(group_runs(records)))

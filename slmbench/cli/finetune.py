@@ -127,10 +127,10 @@ def finetune(
         from slmbench.cli.tables import checkpoint_summary, run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
-        from slmbench.training import METHODS, MlmOptions, TrainingOptions, adapt
-        from slmbench.training import finetune as train
-        from slmbench.training.options import Precision
-        from slmbench.training.space import INTER
+        from slmbench.methods.training import METHODS, MlmOptions, TrainingOptions, adapt
+        from slmbench.methods.training import finetune as train
+        from slmbench.methods.training.options import Precision
+        from slmbench.methods.training.space import INTER
 
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")

@@ -128,9 +128,9 @@ class Subject:
 
     def _load_model(self, record: RunRecord) -> Callable[[Sequence[str], Progress], np.ndarray]:
         require_extra("torch", "train", "evaluating a run (a bundle needs none)")
+        from slmbench.methods.training.inference import classifier_logits, load_run
         from slmbench.models.devices import choose_device
         from slmbench.models.quiet import quiet_libraries
-        from slmbench.training.inference import classifier_logits, load_run
 
         with quiet_libraries():
             model, tokenizer, limit = load_run(self.folder, record)

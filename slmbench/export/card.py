@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.files import write_atomically
 from slmbench.common.templates import render_markdown
-from slmbench.runs.card import how_made, hub_licence, learned_from
+from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 
 if TYPE_CHECKING:
     from pathlib import Path

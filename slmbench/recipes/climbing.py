@@ -11,11 +11,11 @@ from slmbench.common.places import BUNDLES, RUNS
 from slmbench.corpora import load_corpus
 from slmbench.evaluation import evaluate_elsewhere
 from slmbench.export import export
-from slmbench.fewshot import fewshot
+from slmbench.methods.fewshot import fewshot
+from slmbench.methods.training import finetune
 from slmbench.recipes.recipe import fewshot_options
 from slmbench.recipes.rungs import CascadeRung, FewshotRung
 from slmbench.records import Row
-from slmbench.training import finetune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,13 +11,13 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError
 from slmbench.export.catalogue import DEFAULT_FORMS, FORM_PLANS
-from slmbench.fewshot.methods import METHODS, method_options
+from slmbench.methods.fewshot.methods import METHODS, method_options
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
 
 if TYPE_CHECKING:
-    from slmbench.fewshot import FewshotOptions
+    from slmbench.methods.fewshot import FewshotOptions
 
 
 #: Kinds of rung, by which pydantic names the place of a mistake.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from slmbench.common.errors import UsageError
-from slmbench.training.options import TrainingOptions
+from slmbench.methods.training.options import TrainingOptions
 
 
 class Table(BaseModel):

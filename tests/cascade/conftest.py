@@ -6,7 +6,7 @@ from learnable import write_reviews
 from slmbench.cascade import cascade
 from slmbench.corpora import load_corpus
 from slmbench.export import export
-from slmbench.training import TrainingOptions, finetune
+from slmbench.methods.training import TrainingOptions, finetune
 
 
 @pytest.fixture(scope="session")

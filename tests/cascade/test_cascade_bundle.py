@@ -16,9 +16,9 @@ from slmbench.edge import Classifier
 from slmbench.edge.cascade import CascadeBackend
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.records import BundleRecord, read_record, write_record
-from slmbench.training import TrainingOptions, finetune
 
 
 @pytest.fixture(scope="module")

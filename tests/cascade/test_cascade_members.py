@@ -11,8 +11,8 @@ from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
 from slmbench.export import export
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import RunRecord, read_record, write_record
-from slmbench.training import TrainingOptions, finetune
 
 
 @pytest.fixture

@@ -181,8 +181,8 @@ def test_token_lengths_are_those_of_the_truncated_texts(fp32, floor):
 
 def test_the_answers_of_the_edge_are_those_of_torch(fp32, tiny_run):
     from slmbench.common.progress import SILENT
+    from slmbench.methods.training.inference import classifier_logits
     from slmbench.models import find_model, load_classifier, load_tokenizer
-    from slmbench.training.inference import classifier_logits
 
     model = load_classifier(find_model(str(tiny_run)), fp32.labels)
     texts = TEXTS + ODD_TEXTS

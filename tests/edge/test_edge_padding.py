@@ -10,7 +10,7 @@ from learnable import reviews, write_reviews
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import export
-from slmbench.training import TrainingOptions, finetune
+from slmbench.methods.training import TrainingOptions, finetune
 
 
 @pytest.fixture(scope="module")

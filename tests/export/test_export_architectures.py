@@ -8,7 +8,7 @@ from learnable import write_reviews
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import export
-from slmbench.training import TrainingOptions, finetune
+from slmbench.methods.training import TrainingOptions, finetune
 
 CASES = [(kind, "full", ["negative", "positive"]) for kind in tiny.ARCHITECTURES]
 CASES += [("bert", "full", ["negative", "neutral", "positive"]), ("albert", "lora", ["negative", "positive"])]

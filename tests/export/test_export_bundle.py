@@ -12,8 +12,8 @@ from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import export
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import BundleRecord, RunRecord, read_record
-from slmbench.training import TrainingOptions, finetune
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from slmbench.edge.runtime import OnnxBackend
 from slmbench.export import export
 from slmbench.export.exporter import export_onnx
 from slmbench.export.tokenizer import write_tokenizer
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.models import find_model, load_encoder, load_tokenizer
-from slmbench.training import TrainingOptions, finetune
 
 QUICK = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "max_length": 24, "precision": "fp32", "device": "cpu"}
 CASES = [("space", kind) for kind in tiny.ARCHITECTURES] + [("linear", kind) for kind in ("bert", "mpnet", "xlnet")]

@@ -50,9 +50,9 @@ class TorchBackend:
         require_extra("torch", "train", "running a run in torch")
         import torch
 
+        from slmbench.methods.training.inference import load_run
         from slmbench.models.quiet import quiet_libraries
         from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, prepare_forward
-        from slmbench.training.inference import load_run
 
         check_forward(device, precision, mode)
         if threads is not None:

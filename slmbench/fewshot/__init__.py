@@ -1,5 +1,0 @@
-"""Few or no labels: cloze, contrastive few-shot, entailment, prompted language models."""
-
-from slmbench.fewshot.answering import FewshotOptions, fewshot
-
-__all__ = ["FewshotOptions", "fewshot"]

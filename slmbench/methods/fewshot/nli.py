@@ -1,0 +1,219 @@
+"""Entailment as classification: does the review entail "This review is positive."? (Yin et al. 2019)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.fewshot.answering import FewshotOptions
+from slmbench.methods.fewshot.model_card import training_data
+from slmbench.methods.fewshot.words import Words, words_of
+from slmbench.methods.runs import NO_TRAINING, Outcome
+from slmbench.models import count_parameters, find_model, load_tokenizer
+from slmbench.models.batching import answer_in_batches
+from slmbench.models.devices import choose_device
+from slmbench.models.loading import input_limit, read_config
+from slmbench.models.sources import weights_sha256
+from slmbench.records import AnswerCost
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.models import ModelFiles
+
+_SLOT = "{label}"
+
+
+@dataclass(frozen=True)
+class NliOptions(FewshotOptions):
+    """Options of entailment; it learns from no examples.
+
+    Attributes:
+        template: The hypothesis, ``{label}`` standing for a label's word.
+        words: Label words, of which the first fills the template; ``None`` takes the labels' own names.
+    """
+
+    method: ClassVar[str] = "nli"
+
+    template: str = "This review is {label}."
+    words: Words | None = None
+
+    def check(self) -> None:
+        """Check what can be checked without a model; see :meth:`FewshotOptions.check`."""
+        super().check()
+        if self.shots:
+            raise UsageError(f"--shots {self.shots}: method nli learns from no examples")
+        if _SLOT not in self.template:
+            raise UsageError(f"--template '{self.template}' has no {_SLOT} in it")
+
+    def making(self, model: str, corpus: Corpus, progress: Progress) -> EntailmentAnswering:
+        """Return the method with every choice settled."""
+        return EntailmentAnswering(model, corpus, self, progress)
+
+
+class EntailmentAnswering:
+    """An entailment model that judges, for each review, one hypothesis a label.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: NliOptions, progress: Progress) -> None:
+        """Find the model and settle the hypotheses.
+
+        Raises:
+            SlmbenchError: The model cannot be had, or none of its labels means entailment.
+        """
+        self._corpus = corpus
+        self._files = find_model(name, progress=progress)
+        self._config = read_config(self._files)
+        self._entailment = _entailment_id(self._config, name)
+        words = words_of(corpus.label_names, options.words)
+        self._hypotheses = {label: options.template.replace(_SLOT, own[0]) for label, own in words.items()}
+        self._max_length = input_limit(self._config, options.max_length)
+        self._device = choose_device(options.device)
+        self._hyperparameters: dict[str, Any] = {
+            **options.hyperparameters(),
+            "words": {label: list(own) for label, own in words.items()},
+            "max_length": self._max_length,
+            "device": self._device,
+        }
+        self._training_data = training_data(self._files.folder)
+        self._sha256 = weights_sha256(self._files.folder)
+        self.key = content_key(
+            stage="fewshot/1",
+            method=options.method,
+            weights=self._sha256,
+            architecture=self._config.model_type,
+            entailment=self._entailment,
+            card=self._training_data.note,
+            hyperparameters=self._hyperparameters,
+            test=corpus.identity().test_hash,
+            labels=corpus.label_names,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Judge every test review; see :class:`slmbench.methods.runs.Making`."""
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        self._check_room(tokenizer)
+        model = _load(self._files).to(self._device)
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        began = time.perf_counter()
+        logits = self._entailment_logits(model, tokenizer, self._corpus.test.texts, progress)
+        seconds = time.perf_counter() - began
+        counts = count_parameters(model)
+        return Outcome(
+            model=self._files.name,
+            model_source=self._files.source,
+            base_sha256=self._sha256,
+            weights_sha256=self._sha256,
+            architecture=self._config.model_type,
+            base_license=self._files.license,
+            max_length=self._max_length,
+            hyperparameters=self._hyperparameters,
+            trainable_parameters=0,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=NO_TRAINING,
+            logits=logits,
+            answering=AnswerCost(
+                seconds=seconds,
+                reviews_per_second=len(logits) / seconds,
+                peak_rss_bytes=high_water_mark()[0],
+            ),
+            shots=0,
+            has_model=False,
+            details={
+                "hypotheses": self._hypotheses,
+                "entailment_label": self._config.id2label[self._entailment],
+                "zero_shot": self._training_data.zero_shot,
+            },
+            notes=[self._training_data.note],
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Nothing is left over beside the run."""
+
+    def _check_room(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Refuse hypotheses that leave no room for the review, which alone is truncated."""
+        hypotheses = list(self._hypotheses.values())
+        longest = max(map(len, tokenizer([""] * len(hypotheses), hypotheses)["input_ids"]))
+        if longest >= self._max_length:
+            raise UsageError(
+                f"the hypothesis takes {longest} of {self._max_length} tokens and leaves none for the review:"
+                " shorten --template or raise --max-length"
+            )
+
+    def _entailment_logits(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], progress: Progress
+    ) -> np.ndarray:
+        """Return the logit of entailment of each label's hypothesis, shape (texts, labels), float32.
+
+        Their softmax over the labels is the score of transformers' zero-shot pipeline for labels that exclude one
+        another (``multi_label=False``); the logits of contradiction and neutrality take no part in it.
+        """
+        columns = []
+        with progress.task("judging", total=len(texts) * len(self._hypotheses), unit="pairs") as task:
+            for hypothesis in self._hypotheses.values():
+                encoded = tokenizer(
+                    list(texts), [hypothesis] * len(texts), truncation="only_first", max_length=self._max_length
+                )
+                columns.append(
+                    answer_in_batches(
+                        lambda batch: model(**batch).logits[:, [self._entailment]],
+                        tokenizer,
+                        encoded,
+                        model.device,
+                        task,
+                    )
+                )
+        return np.hstack(columns)
+
+
+def _entailment_id(config: Any, name: str) -> int:
+    """Return the class of an entailment model that means entailment: its name begins so, whatever its case.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for index, label in config.id2label.items():
+        if label.lower().startswith("entail"):
+            return int(index)
+    raise UsageError(
+        f"'{name}' is no entailment model: none of its labels ({', '.join(config.id2label.values())}) begins with"
+        " 'entail'; --method nli needs a model fine-tuned on natural language inference"
+    )
+
+
+def _load(files: ModelFiles) -> PreTrainedModel:
+    """Load an entailment model, its head included.
+
+    Raises:
+        SlmbenchError: The weights do not load, or some are missing, so that they would start at random.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            files.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise SlmbenchError(f"'{files.name}' cannot be loaded as an entailment model: {first_line(error)}") from None
+    if missing := sorted(report["missing_keys"]):
+        raise SlmbenchError(
+            f"'{files.name}' cannot judge entailment: it lacks weights ({missing[0]} and {len(missing) - 1} more)"
+        )
+    return model.float().eval()

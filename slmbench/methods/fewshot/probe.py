@@ -1,0 +1,251 @@
+"""The linear probe: a frozen encoder and a logistic regression on K examples a label. The baseline of SetFit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
+from slmbench.edge.runtime import softmax
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.fewshot.answering import FewshotOptions
+from slmbench.methods.runs import Outcome, draw_shots
+from slmbench.methods.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
+from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
+from slmbench.models.devices import choose_device
+from slmbench.models.loading import input_limit, read_config
+from slmbench.models.sources import weights_sha256
+from slmbench.records import AnswerCost, EpochLog, TrainCost
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sklearn.linear_model import LogisticRegression
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus, Split
+    from slmbench.methods.fewshot.embedding import SentenceEncoder
+    from slmbench.models import ParameterCounts
+
+#: Longest input where nothing is chosen: as in fine-tuning, and in all-MiniLM-L6-v2's own settings.
+MAX_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class ProbeOptions(FewshotOptions):
+    """Options of the linear probe."""
+
+    method: ClassVar[str] = "probe"
+
+    shots: int = 8
+
+    def check(self) -> None:
+        """Check what can be checked without a model; see :meth:`FewshotOptions.check`."""
+        super().check()
+        if self.shots < 1:
+            raise UsageError(f"--shots {self.shots}: method {self.method} learns from at least 1 example a label")
+
+    def making(self, model: str, corpus: Corpus, progress: Progress) -> Probing:
+        """Return the method with every choice settled."""
+        return Probing(model, corpus, self, progress)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What became of the encoder before the regression: nothing, or a training.
+
+    Attributes:
+        seconds: What it took, loading libraries left out.
+        epochs: Passes over what it was trained on.
+        trained_parameters: How many of its parameters were trained.
+        history: Its training, epoch by epoch.
+        details: What the run's record says of it.
+    """
+
+    seconds: float = 0.0
+    epochs: float = 1.0
+    trained_parameters: int = 0
+    history: list[EpochLog] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Probing:
+    """One classifier from sentence vectors of K examples a label.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    #: What to do where the vectors are not finite.
+    remedy: ClassVar[str] = "choose another model"
+    #: Every dropout probability of the encoder; ``None`` keeps the model's own, of which nothing here makes use.
+    dropout: ClassVar[float | None] = None
+
+    def __init__(self, name: str, corpus: Corpus, options: ProbeOptions, progress: Progress) -> None:
+        """Find the model and settle every choice.
+
+        Raises:
+            SlmbenchError: The model cannot be had, or an option does not fit it.
+        """
+        from slmbench.methods.fewshot.embedding import REGRESSION, pooling_of
+
+        self._corpus = corpus
+        self._files = find_model(name, progress=progress)
+        config = read_config(self._files)
+        self._pooling = pooling_of(self._files)
+        self._max_length = input_limit(config, options.max_length, MAX_LENGTH)
+        self._device = choose_device(options.device)
+        self._shots = options.shots
+        self._seed = options.seed
+        self._architecture: str = config.model_type
+        self._base_sha256 = weights_sha256(self._files.folder)
+        self._hyperparameters = {
+            **options.hyperparameters(),
+            "max_length": self._max_length,
+            "device": self._device,
+            "normalize": self._pooling.normalize,
+            "regression": REGRESSION,
+            **({} if self.dropout is None else {"dropout": self.dropout}),
+        }
+        identity = corpus.identity()
+        self.key = content_key(
+            stage="fewshot/1",
+            method=options.method,
+            weights=self._base_sha256,
+            architecture=self._architecture,
+            seed=options.seed,
+            hyperparameters=self._hyperparameters,
+            train=identity.train_hash,
+            test=identity.test_hash,
+            labels=corpus.label_names,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Embed, fit, save, read back and answer; see :class:`slmbench.methods.runs.Making`."""
+        from transformers import set_seed
+
+        from slmbench.methods.fewshot.embedding import SentenceEncoder, fit_regression
+
+        corpus = self._corpus
+        set_seed(self._seed)
+        examples = draw_shots(corpus, self._shots, self._seed)
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        encoder = load_encoder(self._files, dropout=self.dropout).to(self._device)
+        body = SentenceEncoder(encoder, tokenizer, self._max_length, normalize=self._pooling.normalize)
+        adaptation = self.adapt(body, examples, progress)
+        began = time.perf_counter()
+        vectors = body.vectors(examples.texts, SILENT)
+        if not np.isfinite(vectors).all():
+            raise SlmbenchError(f"the sentence vectors of '{self._files.name}' hold NaN or infinity: {self.remedy}")
+        regression = fit_regression(vectors, examples.labels)
+        train_seconds = adaptation.seconds + time.perf_counter() - began
+        train_peak = high_water_mark()[0]
+        counts = self._save(body, regression, building / "model")
+        saved = ModelFiles(self._files.name, building / "model", "directory")
+        reloaded = load_classifier(saved, corpus.label_names).to(self._device)
+        self._check_reloaded(reloaded, body, regression)
+        del body, encoder
+        began = time.perf_counter()
+        logits = self._logits(reloaded, tokenizer, corpus.test.texts, progress)
+        seconds = time.perf_counter() - began
+        return Outcome(
+            model=self._files.name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=weights_sha256(building / "model"),
+            architecture=self._architecture,
+            base_license=self._files.license,
+            max_length=self._max_length,
+            hyperparameters=self._hyperparameters,
+            trainable_parameters=adaptation.trained_parameters + regression.coef_.size + regression.intercept_.size,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=TrainCost(
+                seconds=train_seconds,
+                reviews_per_second=len(examples) * adaptation.epochs / train_seconds,
+                epochs=adaptation.epochs,
+                peak_rss_bytes=train_peak,
+                device=self._device,
+                precision="fp32",
+                best_epoch=None,
+                selected_by=None,
+                history=adaptation.history,
+            ),
+            logits=logits,
+            answering=AnswerCost(
+                seconds=seconds,
+                reviews_per_second=len(logits) / seconds,
+                peak_rss_bytes=high_water_mark()[0],
+            ),
+            shots=self._shots,
+            details={"embedding_width": vectors.shape[1], "examples": examples.row_ids, **adaptation.details},
+            notes=[self._pooling.note],
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Nothing is left over beside the run."""
+
+    def adapt(self, body: SentenceEncoder, examples: Split, progress: Progress) -> Adaptation:
+        """Train the encoder in place before the regression; here it stays frozen.
+
+        Args:
+            body: The encoder.
+            examples: The labelled examples.
+            progress: Where to say how far it is.
+
+        Raises:
+            SlmbenchError: Training failed.
+        """
+        return Adaptation()
+
+    def _save(self, body: SentenceEncoder, regression: LogisticRegression, folder: Path) -> ParameterCounts:
+        """Save the encoder and the regression as one classifier; returns its parameters."""
+        from slmbench.methods.fewshot.embedding import head_of
+        from slmbench.models.headed import put_head
+
+        head = head_of(regression, normalize=self._pooling.normalize).to(self._device)
+        classifier = put_head(body.encoder, head, self._corpus.label_names)
+        classifier.save_pretrained(folder, safe_serialization=True)
+        body.tokenizer.save_pretrained(folder)
+        return count_parameters(classifier)
+
+    def _check_reloaded(
+        self, classifier: PreTrainedModel, body: SentenceEncoder, regression: LogisticRegression
+    ) -> None:
+        """Check on some test reviews that what was saved is what was fitted.
+
+        Raises:
+            SlmbenchError: It is not.
+        """
+        texts = self._corpus.test.texts[:RELOAD_REVIEWS]
+        fitted = regression.predict_proba(body.vectors(texts, SILENT))
+        saved = softmax(self._logits(classifier, body.tokenizer, texts, SILENT))
+        difference = float(np.abs(saved - fitted).max())
+        if difference > RELOAD_TOLERANCE:
+            raise SlmbenchError(
+                f"the saved classifier gives other probabilities than the fitted one (by {difference:.3g}) and was"
+                f" not kept; please report the architecture '{self._architecture}'"
+            )
+
+    def _logits(
+        self,
+        classifier: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        texts: Sequence[str],
+        progress: Progress,
+    ) -> np.ndarray:
+        from slmbench.models.batching import answer_in_batches
+
+        classifier.eval()
+        encoded = tokenizer(list(texts), truncation=True, max_length=self._max_length)
+        with progress.task("answering", total=len(texts), unit="reviews") as task:
+            return answer_in_batches(
+                lambda batch: classifier(**batch).logits, tokenizer, encoded, classifier.device, task
+            )

@@ -1,0 +1,175 @@
+"""Two ways to get labels out of a language model: by the likelihood of their words, and by what it writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.edge.runtime import softmax
+from slmbench.methods.fewshot.prompting.encoding import answer_tokens, check_answers, encode_prompts
+from slmbench.methods.fewshot.prompting.generation import generate_answers
+from slmbench.methods.fewshot.prompting.parsing import first_labels
+from slmbench.methods.fewshot.prompting.scoring import make_scorer
+from slmbench.methods.fewshot.study_003 import (
+    UNKNOWN,
+    Protocol,
+    parse_labels,
+    parse_sentiment,
+    top_k_hits_fair,
+    top_k_hits_study,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.common.progress import Progress
+    from slmbench.methods.fewshot.prompting.fitting import Fitted
+    from slmbench.methods.fewshot.prompting.loading import LanguageModel
+    from slmbench.methods.fewshot.words import Words
+
+#: Inputs without content by which contextual calibration measures a prompt's bias (Zhao et al. 2021, § 5).
+CONTENT_FREE = ("N/A", "", "[MASK]")
+#: Logit of a written answer: large enough that its recorded probability is 1.
+_CERTAIN = 30.0
+#: Raw texts shown as examples of answers that could not be read.
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers to the test reviews.
+
+    Attributes:
+        logits: Shape (rows, labels), float32.
+        abstained: Indices of rows without a label.
+        details: For the run's record.
+        notes: Sentences that a reader of the numbers has to know.
+        first_tokens: Of each label, the token whose logit is its score, where that is how labels were scored.
+    """
+
+    logits: np.ndarray
+    abstained: list[int] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    first_tokens: list[int] | None = None
+
+
+def by_likelihood(
+    loaded: LanguageModel,
+    fitted: Fitted,
+    words: Words,
+    prompts: Sequence[Sequence[int]],
+    progress: Progress,
+    *,
+    calibrated: bool,
+) -> Answered:
+    """Score every label by the likelihood of its words after the prompt.
+
+    Where every label has one word and these begin with different tokens, a decoder's logits of the first tokens are
+    the scores: the rest of a word is all but settled by its beginning. Else the log-probabilities of a word's tokens
+    are summed, without regard to their number, and the probabilities of a label's words are added up.
+
+    Args:
+        loaded: The model.
+        fitted: The prompt.
+        words: Label name → words that stand for it, in label order.
+        prompts: Token ids of the test reviews' prompts.
+        progress: Where to say how far it is.
+        calibrated: Subtract the log-probability that each label has without content: contextual calibration (Zhao
+            et al. 2021, *Calibrate Before Use*, eq. 1 with W = diag(p_cf)⁻¹, b = 0).
+
+    Raises:
+        UsageError: A label's word is the beginning of another one's.
+        SlmbenchError: A word cannot be told apart from the prompt's end.
+    """
+    owners = [number for number, choice in enumerate(words.values()) for _ in choice]
+    spelled = [word for choice in words.values() for word in choice]
+    tokens = [answer_tokens(loaded.tokenizer, fitted.frame, word, is_seq2seq=loaded.is_seq2seq) for word in spelled]
+    check_answers(list(zip(spelled, tokens, strict=True)))
+    first = [answer[0] for answer in tokens]
+    by_first = not loaded.is_seq2seq and len(owners) == len(words) and len(set(first)) == len(first)
+    scorer = make_scorer(loaded, tokens, first_tokens=by_first)
+    logits = _by_label(scorer(prompts, progress), owners)
+    details: dict[str, Any] = {"scored_by": "first token" if by_first else "whole words"}
+    if calibrated:
+        empty = encode_prompts(loaded.tokenizer, fitted.frame, CONTENT_FREE, fitted.room)
+        without = softmax(_by_label(scorer(empty.ids), owners))
+        details["content_free"] = dict(zip(CONTENT_FREE, np.round(without, 6).tolist(), strict=True))
+        logits = logits - np.log(without.mean(0)).astype(np.float32)
+    return Answered(logits, [], details, _one_sided(logits, list(words)), first if by_first else None)
+
+
+def _by_label(scores: np.ndarray, owners: Sequence[int]) -> np.ndarray:
+    """Add up the probabilities of each label's words, given as log-probabilities."""
+    columns = [scores[:, np.equal(owners, label)] for label in sorted(set(owners))]
+    return np.stack([np.logaddexp.reduce(column, axis=1) for column in columns], axis=1)
+
+
+def _one_sided(logits: np.ndarray, labels: list[str]) -> list[str]:
+    label, count = Counter(logits.argmax(1).tolist()).most_common(1)[0]
+    share = count / len(logits)
+    if share < 0.9:
+        return []
+    return [f"{100 * share:.0f} % of the reviews are given '{labels[label]}': the prompt leans to that label"]
+
+
+def by_generation(
+    loaded: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    words: Words,
+    truth: Sequence[int],
+    progress: Progress,
+    *,
+    new_tokens: int,
+    protocol: Protocol | None,
+) -> Answered:
+    """Let the model write, and read what it wrote: as study 003 did with its prompts, else with goodwill.
+
+    Args:
+        loaded: The model.
+        prompts: Token ids of the test reviews' prompts.
+        words: Label name → words that stand for it, in label order.
+        truth: True label ids, for what the record says beside the study's rule.
+        progress: Where to say how far it is.
+        new_tokens: Most tokens of an answer.
+        protocol: The study's prompt, where it is one.
+    """
+    said = generate_answers(loaded, prompts, new_tokens, progress)
+    tolerant = first_labels(said, words)
+    details: dict[str, Any] = {"answers": said, "new_tokens": new_tokens}
+    notes = ["answers are written, not weighed: their probabilities are 1 or 0, and ROC and top-k mean nothing"]
+    labels: list[int | None]
+    if protocol is None:
+        labels = tolerant
+    else:
+        lists = _as_study(said, words, protocol)
+        labels = [None if answer[0] == UNKNOWN else answer[0] for answer in lists]
+        right = [label == true for label, true in zip(tolerant, truth, strict=True)]
+        details["tolerant"] = {"accuracy": float(np.mean(right)), "unparsable": tolerant.count(None)}
+        if protocol.is_category:
+            hits = {"study": top_k_hits_study, "fair": top_k_hits_fair}
+            details["top_k"] = {
+                name: {k: float(rule(lists, truth, k).mean()) for k in (1, 2, 3)} for name, rule in hits.items()
+            }
+            notes.append("top-k of the written lists is in details: the study's counts only lists of k labels")
+    silent = [row for row, label in enumerate(labels) if label is None]
+    if silent:
+        notes.append(f"{len(silent)} of {len(said)} answers could not be read as a label and count as wrong")
+    details["unparsable"] = len(silent)
+    details["unparsable_examples"] = [said[row] for row in silent[:_EXAMPLES]]
+    logits = np.zeros((len(said), len(words)), dtype=np.float32)
+    for row, label in enumerate(labels):
+        if label is not None:
+            logits[row, label] = _CERTAIN
+    return Answered(logits, silent, details, notes)
+
+
+def _as_study(said: Sequence[str], words: Words, protocol: Protocol) -> list[list[int]]:
+    """Read answers by the study's rules; a label is what stands for it in the prompt."""
+    names = [choice[0] for choice in words.values()]
+    if protocol.is_category:
+        return [parse_labels(answer, names) for answer in said]
+    return [[parse_sentiment(answer, names)] for answer in said]

@@ -1,0 +1,212 @@
+"""Asking a language model as a run: load, build the prompt, score or generate, say what happened."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+from slmbench.common.errors import UsageError
+from slmbench.common.files import sha256_of
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.fewshot.model_card import training_data
+from slmbench.methods.fewshot.prompting.answers import Answered, by_generation, by_likelihood
+from slmbench.methods.fewshot.prompting.classifier import check_classifier, write_classifier
+from slmbench.methods.fewshot.prompting.encoding import encode_prompts
+from slmbench.methods.fewshot.prompting.fitting import Fitted, fit_frame
+from slmbench.methods.fewshot.prompting.frames import TEMPLATE
+from slmbench.methods.fewshot.prompting.loading import load_language_model
+from slmbench.methods.fewshot.study_003 import protocol_named
+from slmbench.methods.fewshot.words import words_of
+from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
+from slmbench.models import count_parameters
+from slmbench.models.devices import choose_device
+from slmbench.models.sources import find_language_model, weights_sha256
+from slmbench.records import AnswerCost
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.methods.fewshot.prompt import PromptOptions
+    from slmbench.methods.fewshot.prompting.encoding import Prompts
+    from slmbench.methods.fewshot.prompting.loading import LanguageModel
+
+#: Longest review in tokens when nothing is said: as long as fine-tuned classifiers read.
+MAX_REVIEW = 512
+
+
+class PromptAnswering:
+    """One language model asked about every test review.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: PromptOptions, progress: Progress) -> None:
+        """Find the model and draw the demonstrations, so that a finished run is recognised.
+
+        Raises:
+            SlmbenchError: The model cannot be had, or an option does not fit the corpus.
+        """
+        self._name = name
+        self._corpus = corpus
+        self._options = options
+        self._words = words_of(corpus.label_names, options.words)
+        self._shots = draw_shots(corpus, options.shots, options.seed)
+        self._protocol = protocol_named(options.protocol) if options.protocol else None
+        self._files = find_language_model(name, progress=progress)
+        self._device = choose_device(options.device)
+        folder, gguf = self._files.folder, self._files.gguf
+        self._training_data = training_data(folder)
+        self._base_sha256 = sha256_of(folder / gguf) if gguf else weights_sha256(folder)
+        self._hyperparameters = {
+            **options.hyperparameters(),
+            "answer_by": options.how,
+            "max_length": options.max_length or MAX_REVIEW,
+            "device": self._device,
+        }
+        self.key = content_key(
+            stage="prompt/1",
+            weights=self._base_sha256,
+            card=self._training_data.note,
+            seed=options.seed,
+            hyperparameters=self._hyperparameters,
+            shots=self._shots.row_ids,
+            labels=corpus.label_names,
+            test=corpus.identity().test_hash,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Ask; see :class:`slmbench.methods.runs.Making`."""
+        with progress.task(f"loading {self._name}"):
+            loaded = load_language_model(self._files, self._device)
+        fitted = self._fit(loaded)
+        begin = time.perf_counter()
+        prompts = encode_prompts(loaded.tokenizer, fitted.frame, self._corpus.test.texts, fitted.room)
+        answered = self._answer(loaded, fitted, prompts, progress)
+        seconds = time.perf_counter() - begin
+        peak = high_water_mark()[0]
+        counts = count_parameters(loaded.model)
+        missing = self._write_classifier(loaded, fitted, prompts, answered, building / "model", progress)
+        return Outcome(
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=self._base_sha256 if missing else weights_sha256(building / "model"),
+            architecture=loaded.model.config.model_type,
+            base_license=self._files.license,
+            max_length=fitted.longest,
+            hyperparameters=self._hyperparameters,
+            trainable_parameters=0,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=NO_TRAINING,
+            logits=answered.logits,
+            abstained=answered.abstained,
+            answering=AnswerCost(
+                seconds=seconds,
+                reviews_per_second=len(prompts.ids) / seconds,
+                peak_rss_bytes=peak,
+            ),
+            shots=self._options.shots,
+            has_model=not missing,
+            details={**self._details(fitted), **answered.details},
+            notes=[*loaded.notes, self._training_data.note, *self._notes(fitted, prompts), *answered.notes, *missing],
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Nothing is left beside the run."""
+
+    def _fit(self, loaded: LanguageModel) -> Fitted:
+        options = self._options
+        if options.chat and not loaded.tokenizer.chat_template:
+            raise UsageError(f"'{self._name}' has no chat template: leave --chat out")
+        names = [choice[0] for choice in self._words.values()]
+        template = self._protocol.template_for(names) if self._protocol else options.template or TEMPLATE
+        return fit_frame(
+            loaded,
+            template,
+            names,
+            [(text, names[label]) for text, label in zip(self._shots.texts, self._shots.labels, strict=True)],
+            max_review=self._hyperparameters["max_length"],
+            answer=0 if loaded.is_seq2seq else self._answer_room(loaded),
+            chat=options.chat,
+        )
+
+    def _answer_room(self, loaded: LanguageModel) -> int:
+        if self._options.how == "generate":
+            return self._options.max_new_tokens
+        every = [f" {word}" for choice in self._words.values() for word in choice]
+        return max(map(len, loaded.tokenizer(every, add_special_tokens=False)["input_ids"]))
+
+    def _answer(self, loaded: LanguageModel, fitted: Fitted, prompts: Prompts, progress: Progress) -> Answered:
+        options = self._options
+        if options.how == "generate":
+            # The study's limit counts the token that a decoder of its models begins with.
+            begins = loaded.is_seq2seq and self._protocol is not None
+            return by_generation(
+                loaded,
+                prompts.ids,
+                self._words,
+                self._corpus.test.labels,
+                progress,
+                new_tokens=options.max_new_tokens - begins,
+                protocol=self._protocol,
+            )
+        calibrated = options.how == "calibrated"
+        return by_likelihood(loaded, fitted, self._words, prompts.ids, progress, calibrated=calibrated)
+
+    def _write_classifier(
+        self,
+        loaded: LanguageModel,
+        fitted: Fitted,
+        prompts: Prompts,
+        answered: Answered,
+        folder: Path,
+        progress: Progress,
+    ) -> list[str]:
+        """Write ``model/`` where the prompt can be a classifier; returns a note of one sentence where it cannot."""
+        if answered.first_tokens is None or self._options.how != "likelihood":
+            return ["a prompt answered so cannot be exported: only the likelihood of first tokens is a classifier"]
+        labels, texts = self._corpus.label_names, self._corpus.test.texts
+        with progress.task("writing it as a classifier"):
+            reason = write_classifier(loaded, fitted, answered.first_tokens, labels, folder)
+            if reason is None:
+                reason = check_classifier(folder, labels, fitted.longest, texts, prompts.ids, answered.logits)
+        if reason is None:
+            return []
+        shutil.rmtree(folder, ignore_errors=True)
+        return [f"this prompt cannot be exported: {reason}"]
+
+    def _details(self, fitted: Fitted) -> dict[str, Any]:
+        details: dict[str, Any] = {
+            "prompt": fitted.frame.around("{text}"),
+            "words": {label: list(choice) for label, choice in self._words.items()},
+            "review_tokens": fitted.room,
+            "zero_shot": self._training_data.zero_shot,
+        }
+        if len(self._shots):
+            details["demonstrations"] = {
+                "row_ids": self._shots.row_ids,
+                "tokens_each": fitted.demonstration_tokens,
+                "shortened": fitted.shortened,
+            }
+        return details
+
+    def _notes(self, fitted: Fitted, prompts: Prompts) -> list[str]:
+        notes = []
+        if prompts.cut:
+            notes.append(f"{prompts.cut} of {len(prompts.ids)} reviews were cut to {fitted.room} tokens")
+        if fitted.shortened:
+            notes.append(
+                f"{fitted.shortened} of {len(self._shots)} demonstrations were cut to"
+                f" {fitted.demonstration_tokens} tokens"
+            )
+        if self._protocol:
+            names = [choice[0] for choice in self._words.values()]
+            if strange := [label for label in self._protocol.shown if label not in names]:
+                notes.append(f"the prompt's own example answers {', '.join(strange)}, not among the labels here")
+        return notes

@@ -1,0 +1,63 @@
+"""The model card of a run: what it is, what it learned from, how good it is, whose licence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.common.files import write_atomically
+from slmbench.common.formatting import percent
+from slmbench.common.templates import render_markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.records import RunRecord
+
+#: Licence identifiers that the hub's metadata block knows, by the names used in records.
+_HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}
+
+
+def write_card(run: RunRecord, path: Path) -> None:
+    """Write a run's README.md with the hub's metadata block.
+
+    Args:
+        run: The run's record.
+        path: The file to write.
+    """
+    text = render_markdown(
+        "slmbench.methods.runs",
+        "card.md",
+        {"percent": percent},
+        run=run,
+        made=how_made(run),
+        learned=learned_from(run),
+        hub_licence=hub_licence(run.base_license),
+    )
+    write_atomically(path, text)
+
+
+def hub_licence(name: str | None) -> str:
+    """Return the hub's identifier of a licence."""
+    return _HUB_LICENCES.get(name or "", "other")
+
+
+def how_made(run: RunRecord) -> str:
+    """Say in one phrase how the classifier came about."""
+    phrases = {"prompt": "asked by a prompt, not fine-tuned", "pretrained": "taken as it was published"}
+    if run.method in phrases:
+        return phrases[run.method]
+    teacher = run.details.get("teacher")
+    return f"fine-tuned by `{run.method}`" + (f", taught by `{teacher['model']}`" if teacher else "")
+
+
+def learned_from(run: RunRecord) -> str:
+    """Say in one phrase which reviews it learned from."""
+    corpus = run.corpus
+    if run.method == "pretrained":
+        return f"Not trained on `{corpus.name}` here"
+    if run.shots is not None:
+        return f"Given {run.shots} examples per label of `{corpus.name}`"
+    selecting = "also learned from" if run.method == "tfidf" else "chose the epoch"
+    more = f" ({corpus.validation_reviews} more {selecting})" if corpus.validation_reviews else ""
+    unlabelled = f" and {corpus.unlabelled_reviews} without their labels" if corpus.unlabelled_reviews else ""
+    return f"Trained on {corpus.train_reviews} reviews of `{corpus.name}`{more}{unlabelled}"

@@ -1,0 +1,7 @@
+"""Fine-tuning: from a corpus and a base model to a run with its test metrics."""
+
+from slmbench.methods.training.finetune import finetune
+from slmbench.methods.training.mlm import MlmOptions, adapt
+from slmbench.methods.training.options import METHODS, TrainingOptions
+
+__all__ = ["METHODS", "MlmOptions", "TrainingOptions", "adapt", "finetune"]

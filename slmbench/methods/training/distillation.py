@@ -1,0 +1,145 @@
+"""Distillation: a student learns a teacher's soft labels, on labelled and on unlabelled reviews alike.
+
+The loss is that of Hinton, Vinyals and Dean (*Distilling the Knowledge in a Neural Network*, 2015): cross-entropy
+with the teacher's probabilities at temperature T, times T² so that its gradients keep their size, and on labelled
+rows a share of cross-entropy with the true label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.methods.training.inference import classifier_logits, load_run
+from slmbench.records import RunRecord, read_record
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+
+#: Label of rows whose label is not known; cross-entropy passes over it (torch's ``ignore_index``).
+UNKNOWN_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A run that teaches.
+
+    Attributes:
+        folder: Its folder.
+        record: Its record.
+        order: Its column of each label of the corpus.
+    """
+
+    folder: Path
+    record: RunRecord
+    order: list[int]
+
+    @classmethod
+    def open(cls, folder: str, corpus: Corpus) -> Teacher:
+        """Read a teacher's record and check that it can teach this corpus.
+
+        Raises:
+            UsageError: There is no such run, it is no transformer, or its labels are others.
+            SlmbenchError: Its record is damaged, or it was trained on reviews the student is tested on.
+        """
+        path = Path(folder)
+        if not (path / "run.json").is_file():
+            raise UsageError(f"--teacher {folder} is not a run: train one with `slmbench finetune`")
+        record = read_record(RunRecord, path / "run.json")
+        if not (path / "model" / "config.json").is_file():
+            raise UsageError(
+                f"--teacher {folder} is a {record.method} run: a teacher has to be a fine-tuned transformer"
+            )
+        labels = record.predictions.labels
+        if sorted(labels) != sorted(corpus.label_names):
+            raise UsageError(
+                f"--teacher {folder} knows the labels {', '.join(labels)}, the corpus has"
+                f" {', '.join(corpus.label_names)}: teacher and student need the same"
+            )
+        return cls(path, record, [labels.index(label) for label in corpus.label_names])
+
+    def logits(self, texts: Sequence[str], row_ids: Sequence[str], device: str, progress: Progress) -> np.ndarray:
+        """Return the teacher's logits on reviews, computed once and kept in the user's cache.
+
+        Args:
+            texts: Reviews.
+            row_ids: What they are known by in the cache.
+            device: Where to run.
+            progress: Where to say how far it is.
+
+        Returns:
+            Logits, shape (texts, labels), float32, columns in the corpus's label order.
+
+        Raises:
+            SlmbenchError: The teacher's model cannot be loaded.
+        """
+        # Answers do not depend on how the reviews were split, so labelled and unlabelled share one entry.
+        key = content_key(
+            weights=self.record.weights_sha256,
+            max_length=self.record.max_length,
+            rows=list(row_ids),
+            stage="teacher/1",
+        )
+        cached = home() / "teachers" / f"{key[:32]}.npy"
+        if cached.is_file():
+            logits = np.load(cached, allow_pickle=False)
+        else:
+            logits = self._compute(texts, device, progress)
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            building = cached.with_suffix(".building.npy")
+            np.save(building, logits)
+            building.replace(cached)
+        return logits[:, self.order]
+
+    def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:
+        model, tokenizer, limit = load_run(self.folder, self.record)
+        what = f"asking the teacher {self.record.name}"
+        logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
+        if not np.isfinite(logits).all():
+            raise SlmbenchError(f"the teacher {self.folder} answers with NaN or infinity")
+        return logits
+
+    def details(self) -> dict[str, Any]:
+        """Return what the student's record says of its teacher."""
+        test = self.record.test
+        return {
+            "name": self.record.name,
+            "model": self.record.model,
+            "weights_sha256": self.record.weights_sha256,
+            "total_parameters": self.record.total_parameters,
+            "accuracy": test.accuracy,
+            "test_hash": self.record.corpus.test_hash,
+        }
+
+
+def distillation_loss(student: Any, teacher: Any, labels: Any, temperature: float, hard_weight: float) -> Any:
+    """Return the loss of a batch.
+
+    Args:
+        student: Logits, shape (rows, classes).
+        teacher: Logits, shape (rows, classes).
+        labels: True label ids, shape (rows,); :data:`UNKNOWN_LABEL` where there is none.
+        temperature: T.
+        hard_weight: Weight of the true label on rows that have one.
+
+    Returns:
+        A scalar: the mean over rows.
+    """
+    from torch.nn import functional
+
+    student = student.float()
+    soft = functional.cross_entropy(
+        student / temperature, (teacher.float() / temperature).softmax(-1), reduction="none"
+    ) * (temperature**2)
+    hard = functional.cross_entropy(student, labels, reduction="none", ignore_index=UNKNOWN_LABEL)
+    weight = hard_weight * (labels != UNKNOWN_LABEL)
+    return ((1 - weight) * soft + weight * hard).mean()

@@ -1,0 +1,276 @@
+"""What a frozen encoder says of reviews, computed once and kept on disk in fp16.
+
+An entry lies under ``encoder-outputs/`` in the user's cache and is known by what it was made from: the weights, the
+configuration, the tokenizer, the texts, how they were cut, which outputs were kept, the arithmetic. Further epochs,
+other losses, heads and seeds read it and never run the encoder again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from slmbench.common.cache import home
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import build_aside, folder_bytes, write_atomically
+from slmbench.edge import batches_by_tokens
+from slmbench.methods.training.cpu import bf16_autocast
+from slmbench.models.batching import BATCH_TOKENS
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.common.progress import Progress
+
+#: Which outputs: every token's, every token's and the padding's up to the longest review, or one vector a review.
+Kept = Literal["tokens", "padded", "first", "last", "mean"]
+#: Entries beyond this are removed, those unused for longest first; 25,000 IMDb reviews of MiniLM take 4 GB.
+CACHE_BYTES = 8 << 30
+#: Seconds after which a half-built entry counts as left by a killed process.
+ABANDONED_AFTER = 86_400
+#: Parts of a configuration on which no output of the encoder depends.
+_OF_THE_HEAD = {"id2label", "label2id", "problem_type", "architectures", "_name_or_path", "transformers_version"}
+
+
+@dataclass(frozen=True)
+class PassCost:
+    """What the encoder's pass over the reviews took when it was made.
+
+    Attributes:
+        reviews: How many.
+        tokens: Tokens of them, padding not counted.
+        seconds: Wall time.
+        bytes: What is kept on disk.
+        precision: ``fp32`` or ``bf16`` arithmetic.
+    """
+
+    reviews: int
+    tokens: int
+    seconds: float
+    bytes: int
+    precision: str
+
+
+class EncoderOutputs:
+    """An entry of the cache, open for reading; no more of it is in memory than is read.
+
+    Attributes:
+        lengths: Rows kept of each review, shape (reviews,).
+        width: Width of the encoder.
+        cost: What making it took.
+        from_cache: Whether it was there already.
+    """
+
+    def __init__(self, folder: Path, *, from_cache: bool) -> None:
+        self._offsets = np.load(folder / "offsets.npy")
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        self.width: int = facts["width"]
+        # Mapped copy-on-write, for torch wants arrays that may be written; nothing is.
+        self._values = np.memmap(
+            folder / "outputs.f16", dtype=np.float16, mode="c", shape=(int(self._offsets[-1]), self.width)
+        )
+        self.lengths = np.diff(self._offsets)
+        self.cost = PassCost(**facts["cost"])
+        self.from_cache = from_cache
+
+    def read(self, reviews: np.ndarray, buffer: torch.Tensor) -> torch.Tensor:
+        """Bring the outputs on some reviews to fp32, one review after the other.
+
+        Args:
+            reviews: Their numbers.
+            buffer: fp32, shape (at least as many rows as they have, width); filled from the start.
+
+        Returns:
+            The filled part of the buffer.
+        """
+        import torch
+
+        used = 0
+        for review in reviews:
+            rows = self._values[self._offsets[review] : self._offsets[review + 1]]
+            buffer[used : used + len(rows)].copy_(torch.from_numpy(rows))
+            used += len(rows)
+        return buffer[:used]
+
+    def vectors(self) -> torch.Tensor:
+        """Return everything in fp32: of entries with one vector a review, shape (reviews, width)."""
+        import torch
+
+        return torch.from_numpy(self._values.astype(np.float32))
+
+
+def encoder_outputs(
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    *,
+    weights_sha256: str,
+    kept: Kept,
+    max_length: int,
+    precision: str,
+    progress: Progress,
+) -> EncoderOutputs:
+    """Return what an encoder says of reviews, from the cache where it was asked before.
+
+    Args:
+        encoder: A model whose first output is the last hidden state; it runs where it lives, without dropout.
+        tokenizer: Its tokenizer, with the side at which it truncates.
+        texts: Reviews.
+        weights_sha256: Hash of the encoder's weights.
+        kept: Which outputs to keep.
+        max_length: Truncate to so many tokens.
+        precision: ``fp32``, or ``bf16`` for autocast.
+        progress: Where to say how far it is.
+
+    Returns:
+        The entry, its reviews in input order.
+
+    Raises:
+        SlmbenchError: The disk is too small, or the outputs are no fp16 numbers.
+    """
+    key = content_key(
+        stage="encoder-outputs/1",
+        weights=weights_sha256,
+        configuration={name: fact for name, fact in encoder.config.to_dict().items() if name not in _OF_THE_HEAD},
+        tokenizer=_tokenizer_facts(tokenizer),
+        truncation_side=tokenizer.truncation_side,
+        padding_side=tokenizer.padding_side,
+        max_length=max_length,
+        texts=list(texts),
+        kept=kept,
+        precision=precision,
+    )
+    folder = home() / "encoder-outputs" / key[:32]
+    if found := _opened(folder):
+        return found
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
+    with build_aside(folder) as building:
+        _compute(encoder, tokenizer, encoded, kept, precision, building, progress)
+    _tidy(keep=folder)
+    return EncoderOutputs(folder, from_cache=False)
+
+
+def _tokenizer_facts(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return what makes a tokenizer, less the truncation and padding that the last call left in it."""
+    facts = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {name: fact for name, fact in facts.items() if name not in ("truncation", "padding")}
+
+
+def _opened(folder: Path) -> EncoderOutputs | None:
+    """Open an entry, and mark it as used; ``None`` when it is not there or not whole."""
+    try:
+        found = EncoderOutputs(folder, from_cache=True)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    with suppress(OSError):  # a cache that may be read and not written
+        os.utime(folder)
+    return found
+
+
+def _compute(
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    encoded: dict[str, list[list[int]]],
+    kept: Kept,
+    precision: str,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    import torch
+
+    tokens = [len(ids) for ids in encoded["input_ids"]]
+    lengths = _kept_rows(tokens, kept)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    width = encoder.config.hidden_size
+    size = int(offsets[-1]) * width * 2
+    _check_space(folder, size)
+    values = np.memmap(folder / "outputs.f16", dtype=np.float16, mode="w+", shape=(int(offsets[-1]), width))
+    padding = {"padding": "max_length", "max_length": max(tokens)} if kept == "padded" else {"padding": True}
+    device = encoder.device
+    encoder.eval()
+    start = time.perf_counter()
+    with (
+        progress.task(f"running the encoder once ({precision}, {device.type})", len(tokens), "reviews") as task,
+        torch.inference_mode(),
+        bf16_autocast(device.type) if precision == "bf16" else nullcontext(),
+    ):
+        # With padding kept, all rows are as long as the longest.
+        for rows in batches_by_tokens(lengths if kept == "padded" else tokens, BATCH_TOKENS):
+            batch = tokenizer.pad(
+                {name: [column[row] for row in rows] for name, column in encoded.items()},
+                return_tensors="pt",
+                **padding,
+            ).to(device)
+            hidden = encoder(**batch)[0].float()
+            mask = torch.ones_like(batch["attention_mask"]) if kept == "padded" else batch["attention_mask"]
+            for row, said in zip(rows, _pick(hidden, mask.bool(), kept), strict=True):
+                values[offsets[row] : offsets[row + 1]] = said
+            task.advance(len(rows))
+    seconds = time.perf_counter() - start
+    values.flush()
+    np.save(folder / "offsets.npy", offsets)
+    cost = PassCost(len(tokens), sum(tokens), seconds, size, precision)
+    write_atomically(folder / "facts.json", json.dumps({"width": width, "cost": asdict(cost)}))
+
+
+def _kept_rows(tokens: list[int], kept: Kept) -> list[int]:
+    """Return how many rows of each review are kept."""
+    if kept == "tokens":
+        return tokens
+    return [max(tokens) if kept == "padded" else 1] * len(tokens)
+
+
+def _pick(hidden: torch.Tensor, mask: torch.Tensor, kept: Kept) -> Iterator[np.ndarray]:
+    """Yield what is kept of each review of a batch, shape (rows, width), in fp16."""
+    import torch
+
+    for row, used in zip(hidden, mask, strict=True):
+        said = row[used]
+        if kept == "first":
+            said = said[:1]
+        elif kept == "last":
+            said = said[-1:]
+        elif kept == "mean":
+            said = said.mean(0, keepdim=True)
+        half = said.half()
+        if not torch.isfinite(half).all():
+            raise SlmbenchError("the encoder's outputs are infinite or NaN in fp16: it cannot be used frozen")
+        yield half.cpu().numpy()
+
+
+def _check_space(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise SlmbenchError(
+            f"the encoder's outputs need {size / 1e9:.1f} GB, and the disk of {home()} has {free / 1e9:.1f} GB free:"
+            " lower --train-size or --max-length, or point SLMBENCH_HOME at a larger disk"
+        )
+
+
+def _tidy(keep: Path) -> None:
+    """Remove the entries unused for longest until the rest fit, and what killed processes left."""
+    entries = []
+    for entry in keep.parent.iterdir():
+        with suppress(OSError):  # another process tidies too
+            if entry.name.startswith("."):
+                if time.time() - entry.stat().st_mtime > ABANDONED_AFTER:
+                    shutil.rmtree(entry, ignore_errors=True)
+            elif entry != keep:
+                entries.append((entry.stat().st_mtime, folder_bytes(entry), entry))
+    room = CACHE_BYTES - folder_bytes(keep)
+    for _, size, entry in sorted(entries, reverse=True):
+        room -= size
+        if room < 0:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,212 @@
+"""A head on a frozen encoder as a run: the encoder reads each review once, then only the head is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.common.errors import UsageError, require_extra
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.runs import Outcome
+from slmbench.methods.training.features import encoder_outputs
+from slmbench.methods.training.heads import LinearTrainee, SpaceTrainee, measure, train_head
+from slmbench.methods.training.inference import classifier_logits
+from slmbench.methods.training.keeping import save_and_read_back
+from slmbench.methods.training.selection import EpochSelector
+from slmbench.methods.training.transformer import TransformerTraining
+from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
+from slmbench.models.sources import weights_sha256
+from slmbench.records import TrainCost
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.methods.training.features import EncoderOutputs, Kept
+    from slmbench.methods.training.heads import Fit, Trainee
+    from slmbench.methods.training.options import TrainingOptions
+
+
+class FrozenHeadTraining(TransformerTraining):
+    """One training of a head: of transformers' own (``linear``) or of study 002's (``space``).
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+        """Find the model and settle every hyper-parameter; see :class:`TransformerTraining`.
+
+        Raises:
+            SlmbenchError: The model cannot be had, an option does not fit it, or plots need what is not installed.
+        """
+        if options.epochs is not None and options.epochs != int(options.epochs):
+            raise UsageError(f"--epochs {options.epochs}: method {options.method} trains in whole epochs")
+        super().__init__(name, corpus, options, progress)
+        if options.plots:
+            for module in ("matplotlib", "plotly"):
+                require_extra(module, "report", "drawing plots")
+            self.key = content_key(run=self.key, plots=True)
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Run the encoder, train the head, save, read back and test; see :class:`slmbench.methods.runs.Making`."""
+        from transformers import set_seed
+
+        options, corpus = self._options, self._corpus
+        set_seed(options.seed)
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        tokenizer.truncation_side = options.truncation_side or "right"
+        prepare = self._prepare_space if options.method == "space" else self._prepare_linear
+        model, trainee, outputs, notes = prepare(tokenizer, progress)
+        parameters = {name: weights.numel() for name, weights in model.named_parameters() if weights.requires_grad}
+        labels = np.array(corpus.train.labels + corpus.validation.labels)
+        fit = train_head(trainee, labels, len(corpus.train), options, progress)
+        details: dict[str, Any] = {
+            "trained_parameters": parameters,
+            "epochs": fit.epochs,
+            "head_seconds": fit.seconds,
+            "encoder": {**asdict(outputs.cost), "from_cache": outputs.from_cache},
+        }
+        if outputs.from_cache:
+            notes.append(
+                "The encoder's outputs on the training reviews were in the cache: the seconds are those of the head;"
+                f" making the outputs took {outputs.cost.seconds:.1f} s."
+            )
+        if options.space_pooling == "padded":
+            details["padded_test"] = said = self._padded_test(model, tokenizer, progress)
+            notes.append(
+                "Padding counted in the means during training, as in study 002. The answers on the test reviews are"
+                " without padding, as an app gets them; padded to the longest, their accuracy is"
+                f" {said['accuracy']:.4f}."
+            )
+        reloaded = save_and_read_back(
+            model,
+            tokenizer,
+            building / "model",
+            corpus,
+            max_length=self._max_length,
+            learning_rate=options.learning_rate,
+        )
+        if options.plots:
+            self._draw(building / "plots", reloaded, tokenizer, fit)
+        seconds = fit.seconds + (0.0 if outputs.from_cache else outputs.cost.seconds)
+        counts = count_parameters(reloaded)
+        return Outcome(
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=weights_sha256(building / "model"),
+            architecture=self._architecture,
+            base_license=self._files.license,
+            max_length=self._max_length,
+            hyperparameters=self._hyperparameters(),
+            trainable_parameters=sum(parameters.values()),
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=TrainCost(
+                seconds=seconds,
+                reviews_per_second=len(corpus.train) * len(fit.epochs) / seconds,
+                epochs=float(len(fit.epochs)),
+                peak_rss_bytes=high_water_mark()[0],
+                device=self._device,
+                precision=self._precision,
+                best_epoch=fit.best_epoch,
+                selected_by=options.select_by if len(corpus.validation) else None,
+                history=fit.history,
+            ),
+            logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
+            details=details,
+            notes=notes,
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Nothing is left over beside the run: what is worth keeping is in the user's cache."""
+
+    def _prepare_linear(
+        self, tokenizer: PreTrainedTokenizerFast, progress: Progress
+    ) -> tuple[PreTrainedModel, Trainee, EncoderOutputs, list[str]]:
+        """Return a classifier, its head with what it reads, where that is from, and what a reader has to know."""
+        from slmbench.models.native_heads import is_in_checkpoint, native_head
+
+        model = load_classifier(self._files, self._corpus.label_names, native_head=True, **self._how)
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        head = native_head(model.to(self._device).eval())
+        head.freeze_below(model)
+        outputs = self._read(model.base_model, tokenizer, self._learned, head.reads, progress)
+        notes = []
+        if head.below and not is_in_checkpoint(self._files.folder, head.below):
+            notes.append(
+                f"The checkpoint has no weights of '{head.below}', which lies between the encoder and the trained"
+                " layer: it stayed as it was drawn at random."
+            )
+        return model, LinearTrainee(head, model, outputs), outputs, notes
+
+    def _prepare_space(
+        self, tokenizer: PreTrainedTokenizerFast, progress: Progress
+    ) -> tuple[PreTrainedModel, Trainee, EncoderOutputs, list[str]]:
+        """The same for study 002's head."""
+        from slmbench.models.headed import SpaceHead, put_head
+
+        labels = self._corpus.label_names
+        encoder = load_encoder(self._files, **self._how).requires_grad_(False).to(self._device)
+        head = SpaceHead(encoder.config.hidden_size, len(labels), self._options.latents or 1).to(self._device)
+        outputs = self._read(encoder, tokenizer, self._learned, self._tokens_kept, progress)
+        return put_head(encoder, head, labels), SpaceTrainee(head, outputs, self._options), outputs, []
+
+    def _padded_test(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
+    ) -> dict[str, float]:
+        """Return losses, accuracy and macro-F1 on the test rows in the regime of the study."""
+        test = self._corpus.test
+        outputs = self._read(model.encoder, tokenizer, test.texts, "padded", progress)
+        trainee = SpaceTrainee(model.head, outputs, self._options)
+        said = measure(trainee, np.array(test.labels), np.arange(len(test)), EpochSelector("accuracy"))
+        return {name: value for name, value in said.items() if name != "selection"}
+
+    def _read(
+        self,
+        encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        texts: Sequence[str],
+        kept: Kept,
+        progress: Progress,
+    ) -> EncoderOutputs:
+        return encoder_outputs(
+            encoder,
+            tokenizer,
+            texts,
+            weights_sha256=self._base_sha256,
+            kept=kept,
+            max_length=self._max_length,
+            precision=self._precision,
+            progress=progress,
+        )
+
+    def _draw(self, folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fit: Fit) -> None:
+        from slmbench.methods.training.plots import draw_curves, draw_projection
+
+        folder.mkdir()
+        draw_curves(fit.epochs, fit.best_epoch, folder / "curves.png")
+        if self._options.method == "space":
+            draw_projection(model, tokenizer, self._corpus.test, self._corpus.label_names, folder / "tokens.html")
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        """How the encoder is loaded: without dropout, for its outputs are computed once."""
+        return {"layers": self._options.layers, "dropout": 0.0, "allow_pickle": self._options.allow_pickle}
+
+    @property
+    def _learned(self) -> list[str]:
+        return self._corpus.train.texts + self._corpus.validation.texts
+
+    @property
+    def _tokens_kept(self) -> Kept:
+        return "padded" if self._options.space_pooling == "padded" else "tokens"

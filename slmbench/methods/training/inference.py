@@ -1,0 +1,80 @@
+"""Logits of a torch classifier on reviews: the reference that exported forms are held against."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.methods.training.cpu import bf16_autocast
+from slmbench.models import ModelFiles, load_classifier, load_tokenizer
+from slmbench.models.batching import answer_in_batches
+from slmbench.models.devices import choose_precision
+from slmbench.models.loading import USUAL_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from slmbench.common.progress import Progress
+    from slmbench.records import RunRecord
+
+
+def classifier_logits(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    max_length: int,
+    progress: Progress,
+    what: str = "testing",
+    *,
+    fast: bool = False,
+) -> np.ndarray:
+    """Run a classifier over texts.
+
+    Args:
+        model: A sequence classifier; it runs where it lives.
+        tokenizer: Its tokenizer.
+        texts: Reviews.
+        max_length: Truncate to so many tokens.
+        progress: Where to say how far it is.
+        what: The words beside the bar.
+        fast: Run in bf16 where the processor is fast at it, for soft labels; a reference has to be fp32.
+
+    Returns:
+        Logits, shape (texts, labels), float32, in input order.
+    """
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
+    model.eval()
+    precision = choose_precision("auto" if fast else "fp32", model.device.type)
+    with (
+        progress.task(what, total=len(texts), unit="reviews") as task,
+        bf16_autocast(model.device.type) if precision == "bf16" else nullcontext(),
+    ):
+        return answer_in_batches(lambda batch: model(**batch).logits, tokenizer, encoded, model.device, task)
+
+
+def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, int]:
+    """Load the classifier of a run as it was tested.
+
+    Args:
+        folder: The run folder.
+        record: Its record.
+
+    Returns:
+        The model in fp32 on the CPU, its tokenizer, and the longest input in tokens.
+
+    Raises:
+        SlmbenchError: Its files are missing or damaged.
+    """
+    files = folder / "model"
+    if not (files / "config.json").is_file():
+        raise SlmbenchError(f"{files} is missing or not whole: make the run again")
+    limit = record.max_length or USUAL_LENGTH
+    tokenizer = load_tokenizer(files, max_length=limit)
+    tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side
+    model = load_classifier(ModelFiles(str(folder), files, "directory"), record.predictions.labels)
+    return model, tokenizer, limit

@@ -1,0 +1,314 @@
+"""Adapting a masked language model to reviews without labels: ``slmbench finetune --method mlm``.
+
+What comes out is no classifier but a checkpoint to fine-tune from, or to fill in a cloze with (*Don't Stop
+Pretraining*, Gururangan et al. 2020, measured what such adaptation gives).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.files import build_aside, check_place
+from slmbench.common.progress import SILENT
+from slmbench.corpora import sample_texts
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.runs import default_folder
+from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
+from slmbench.methods.training.options import Precision, TrainingOptions, resolve
+from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
+from slmbench.models.devices import choose_device, choose_precision
+from slmbench.models.loading import input_limit, read_config
+from slmbench.models.masked import load_masked_lm
+from slmbench.models.quiet import quiet_libraries
+from slmbench.models.sources import weights_sha256
+from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, TrainCost, write_record
+from slmbench.records.base import content_key, finished_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import TextSample
+    from slmbench.corpora.loading import Size
+    from slmbench.methods.training.mlm_trainer import MlmOutcome
+
+METHOD = "mlm"
+#: Full fine-tuning's rate times this: 5e-5 at width 768, what transformers' language-modelling examples take.
+_RATE_FACTOR = 5 / 3
+
+NEW_HEAD = (
+    "the weights came without a masked-language-model head, so a new one was trained: the perplexity before is that"
+    " of a head that has learned nothing"
+)
+
+
+@dataclass(frozen=True)
+class MlmOptions:
+    """What can be chosen about an adaptation; ``None`` means the default.
+
+    Attributes:
+        max_reviews: Reviews to learn from, or ``"all"``; up to 5,000 by default.
+        epochs: Passes over them; 1.
+        learning_rate: Peak rate; 5e-5 at width 768, and more for narrower models, as in fine-tuning.
+        batch_size: Reviews a step; as in fine-tuning.
+        max_length: Longest input in tokens; as in fine-tuning.
+        mask_probability: Share of the tokens to fill in.
+        precision: Arithmetic of training; ``auto`` is bf16 autocast where the processor has it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        allow_pickle: Load ``*.bin`` weights.
+        seed: Seed of a new head, the order and the masks.
+    """
+
+    max_reviews: Size | None = None
+    epochs: float | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    max_length: int | None = None
+    mask_probability: float = 0.15
+    precision: Precision = "auto"
+    device: str = "auto"
+    allow_pickle: bool = False
+    seed: int = 42
+
+    def check(self) -> None:
+        """Check what can be checked without a model.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        self.training().check()
+        if not 0 < self.mask_probability < 1:
+            raise UsageError(f"the mask probability must be above 0 and below 1, not {self.mask_probability}")
+
+    def training(self) -> TrainingOptions:
+        """Return what an adaptation has in common with full fine-tuning."""
+        return TrainingOptions(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_length=self.max_length,
+            precision=self.precision,
+            device=self.device,
+            allow_pickle=self.allow_pickle,
+            seed=self.seed,
+        )
+
+
+def adapt(
+    model: str,
+    corpus: str,
+    options: MlmOptions | None = None,
+    *,
+    text_column: str | None = None,
+    skip_bad_rows: bool = False,
+    output: Path | None = None,
+    name: str | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> CheckpointRecord:
+    """Train a masked language model on reviews, whose labels are not looked at, and measure what it learned.
+
+    The folder holds ``checkpoint.json`` (the record) and ``model/``: Hugging Face files with the head. Reviews
+    held out for testing are not read. An adaptation that is interrupted begins anew.
+
+    Args:
+        model: Folder, run, starter item or hub name.
+        corpus: See :func:`slmbench.corpora.stream_texts`.
+        options: Hyper-parameters.
+        text_column: Column with the text.
+        skip_bad_rows: Leave out rows that cannot be used.
+        output: The folder; ``runs/MODEL-mlm-CORPUS`` when not given.
+        name: What tables call the checkpoint; the folder's name when not given.
+        command: The command line, for the record.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record; a checkpoint of the same inputs that is already there is returned as it is.
+
+    Raises:
+        SlmbenchError: Something the user can mend; see the message.
+    """
+    options = options or MlmOptions()
+    options.check()
+    require_extra("torch", "train", "adapting a language model")
+    folder = output or default_folder(model, corpus, options.seed, METHOD)
+    check_place(folder, "checkpoint.json")
+    work = _Adaptation(model, options, progress)
+    sample = sample_texts(
+        corpus,
+        size=options.max_reviews,
+        text_column=text_column,
+        skip_bad_rows=skip_bad_rows,
+        progress=progress,
+    )
+    key = work.key(sample)
+    done = finished_record(CheckpointRecord, folder / "checkpoint.json", key)
+    if done is not None and (folder / "model").is_dir():
+        progress.say(f"{folder} is already there, made from the same inputs")
+        return done
+    with build_aside(folder) as building:
+        with quiet_libraries():
+            facts = work.run(sample, building, progress)
+        record = CheckpointRecord(
+            **facts,
+            name=name or folder.name,
+            path=str(folder),
+            key=key,
+            command=list(command),
+            method=METHOD,
+            seed=options.seed,
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
+        write_record(record, building / "checkpoint.json")
+    progress.say(f"checkpoint in {folder}, trained in {record.train.seconds:.1f} s")
+    return record
+
+
+class _Adaptation:
+    """One adaptation with every choice settled."""
+
+    def __init__(self, name: str, options: MlmOptions, progress: Progress) -> None:
+        self._name = name
+        self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
+        config = read_config(self._files)
+        self._architecture: str = config.model_type
+        self._mask_probability = options.mask_probability
+        chosen = replace(options.training(), epochs=options.epochs or 1.0)
+        settled = resolve(chosen, config.model_type, int(getattr(config, "hidden_size", 768)))
+        if options.learning_rate is None:
+            settled = replace(settled, learning_rate=_RATE_FACTOR * (settled.learning_rate or 0.0))
+        self._options = settled
+        self._max_length = input_limit(config, settled.max_length)
+        self._device = choose_device(options.device)
+        self._precision = choose_precision(options.precision, self._device)
+        self._base_sha256 = weights_sha256(self._files.folder)
+
+    def key(self, sample: TextSample) -> str:
+        """Return the hash of everything the result depends on."""
+        return content_key(
+            stage="mlm/1",
+            weights=self._base_sha256,
+            architecture=self._architecture,
+            seed=self._options.seed,
+            hyperparameters=self._hyperparameters(),
+            texts=sample.texts_hash(),
+            measured=sample.measured_hash(),
+        )
+
+    def run(self, sample: TextSample, building: Path, progress: Progress) -> dict[str, Any]:
+        """Measure, train, save, read back and measure again; return the record's fields."""
+        from transformers import set_seed
+
+        from slmbench.methods.training.mlm_reading import StreamedReviews
+        from slmbench.methods.training.mlm_trainer import train_masked_lm
+
+        options = self._options
+        set_seed(options.seed)
+        tokenizer = load_tokenizer(self._files.folder)
+        if tokenizer.mask_token_id is None:
+            raise UsageError(f"'{self._name}' has no mask token, so no words can be hidden from it")
+        loaded = load_masked_lm(self._files, dropout=options.dropout, allow_pickle=options.allow_pickle)
+        model = loaded.model.to(self._device)
+        blanks = hide_tokens(tokenizer, sample.measured, self._max_length)
+        if not blanks:
+            raise SlmbenchError(f"the reviews of {sample.name} hold no words for the tokenizer of '{self._name}'")
+        before = blank_losses(model, tokenizer, blanks, progress, "measuring before")
+        outcome = train_masked_lm(
+            model,
+            tokenizer,
+            StreamedReviews(sample, tokenizer, self._max_length, options.batch_size or 16, options.seed),
+            options,
+            mask_probability=self._mask_probability,
+            device=self._device,
+            precision=self._precision,
+            progress=progress,
+        )
+        model.to("cpu").float().save_pretrained(building / "model", safe_serialization=True)
+        # Another one than that of the training, which has its truncation set.
+        load_tokenizer(self._files.folder).save_pretrained(building / "model")
+        counts = count_parameters(model)
+        del model
+        # Measured is what was saved, read back.
+        saved = load_masked_lm(ModelFiles(self._name, building / "model", "directory"))
+        if saved.new_weights:
+            raise SlmbenchError(
+                f"the saved model has lost its head ({saved.new_weights[0]}) and was not kept; please report the"
+                f" architecture '{self._architecture}' with method '{METHOD}'"
+            )
+        after = blank_losses(saved.model.to(self._device), tokenizer, blanks, progress, "measuring after")
+        if not np.isfinite(after).all():
+            raise SlmbenchError(
+                f"training went astray: the model answers with NaN or infinity; lower --lr ({options.learning_rate})"
+            )
+        return {
+            "model": self._name,
+            "model_source": self._files.source,
+            "base_sha256": self._base_sha256,
+            "weights_sha256": weights_sha256(building / "model"),
+            "architecture": self._architecture,
+            "base_license": self._files.license,
+            "max_length": self._max_length,
+            "hyperparameters": self._hyperparameters(),
+            "new_head": bool(loaded.new_weights),
+            "total_parameters": counts.total,
+            "parameters_without_embeddings": counts.without_embeddings,
+            "corpus": _identity(sample, outcome.tokens),
+            "train": self._cost(outcome, len(sample)),
+            "losses": BlankLosses(blanks=[len(blank.places) for blank in blanks], before=before, after=after),
+            "notes": _notes(sample, new_head=bool(loaded.new_weights)),
+        }
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        chosen = ("epochs", "learning_rate", "batch_size", "weight_decay", "warmup_ratio", "dropout")
+        return {
+            **{name: getattr(self._options, name) for name in chosen},
+            "mask_probability": self._mask_probability,
+            "max_length": self._max_length,
+            "precision": self._precision,
+            "device": self._device,
+        }
+
+    def _cost(self, outcome: MlmOutcome, reviews: int) -> TrainCost:
+        return TrainCost(
+            seconds=outcome.seconds,
+            reviews_per_second=reviews * outcome.epochs / outcome.seconds,
+            epochs=outcome.epochs,
+            peak_rss_bytes=high_water_mark()[0],
+            device=self._device,
+            precision=self._precision,
+            best_epoch=None,
+            selected_by=None,
+            history=outcome.history,
+        )
+
+
+def _identity(sample: TextSample, tokens: int) -> TextsIdentity:
+    return TextsIdentity(
+        name=sample.name,
+        source=sample.source,
+        reviews=len(sample),
+        tokens=tokens,
+        texts_hash=sample.texts_hash(),
+        measured_reviews=len(sample.measured),
+        measured_hash=sample.measured_hash(),
+        pool=sample.pool,
+        held_out_for_testing=sample.left_out,
+        copies_dropped=sample.copies,
+        skipped_rows=sample.skipped,
+        options=sample.options,
+    )
+
+
+def _notes(sample: TextSample, *, new_head: bool) -> list[str]:
+    notes = [
+        f"{sample.left_out:,} reviews of {sample.name} that are held out for testing were not read: a fine-tuning on"
+        " it tests on none of those learned from here"
+    ]
+    return [NEW_HEAD, *notes] if new_head else notes

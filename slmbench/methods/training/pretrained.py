@@ -1,0 +1,116 @@
+"""A classifier that was fine-tuned elsewhere, taken as it is: tested on the corpus, nothing trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.common.errors import UsageError
+from slmbench.methods.runs import NO_TRAINING, Outcome
+from slmbench.methods.training.inference import classifier_logits
+from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
+from slmbench.models.devices import choose_device
+from slmbench.models.loading import input_limit, read_config
+from slmbench.models.sources import weights_sha256
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.methods.training.options import TrainingOptions
+
+
+class PretrainedClassifier:
+    """A published classifier with its own head.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+        """Find the model and check that it knows the corpus's labels.
+
+        Raises:
+            UsageError: Its labels are others than the corpus's, or in another order.
+            SlmbenchError: The model cannot be had.
+        """
+        self._name = name
+        self._corpus = corpus
+        self._options = options
+        self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
+        config = read_config(self._files)
+        self._notes = check_labels(name, [config.id2label[index] for index in sorted(config.id2label)], corpus)
+        self._architecture: str = config.model_type
+        self._max_length = input_limit(config, options.max_length)
+        self._device = choose_device(options.device)
+        self._side = options.truncation_side or "right"
+        self._base_sha256 = weights_sha256(self._files.folder)
+        self.key = content_key(
+            stage="finetune/1",
+            method="pretrained",
+            weights=self._base_sha256,
+            max_length=self._max_length,
+            truncation_side=self._side,
+            test=corpus.identity().test_hash,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Test the model as it is; see :class:`slmbench.methods.runs.Making`."""
+        labels = self._corpus.label_names
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        tokenizer.truncation_side = self._side
+        model = load_classifier(self._files, labels, allow_pickle=self._options.allow_pickle)
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        model.save_pretrained(building / "model", safe_serialization=True)
+        tokenizer.save_pretrained(building / "model")
+        counts = count_parameters(model)
+        return Outcome(
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=weights_sha256(building / "model"),
+            architecture=self._architecture,
+            base_license=self._files.license,
+            max_length=self._max_length,
+            hyperparameters={"max_length": self._max_length, "truncation_side": self._side},
+            trainable_parameters=0,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=NO_TRAINING,
+            logits=classifier_logits(
+                model.to(self._device), tokenizer, self._corpus.test.texts, self._max_length, progress
+            ),
+            notes=self._notes,
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Nothing is left over beside the run."""
+
+
+def check_labels(name: str, own: Sequence[str], corpus: Corpus) -> list[str]:
+    """Check that a classifier's outputs are the corpus's labels.
+
+    Args:
+        name: The model's name.
+        own: Its labels in the order of its outputs.
+        corpus: The reviews.
+
+    Returns:
+        What a reader has to know: names that say nothing (``LABEL_0``) are taken to be in the corpus's order.
+
+    Raises:
+        UsageError: The labels are others, or in another order.
+    """
+    wanted = corpus.label_names
+    if len(own) == len(wanted):
+        if [label.lower() for label in own] == [label.lower() for label in wanted]:
+            return []
+        if list(own) == [f"LABEL_{index}" for index in range(len(own))]:
+            return [f"the model's labels have no names; they are taken to be {', '.join(wanted)}, in this order"]
+    raise UsageError(
+        f"'{name}' answers {', '.join(own)}, the corpus is labelled {', '.join(wanted)}: a classifier taken as it is"
+        " (--method pretrained) has to know the same labels in the same order"
+    )

@@ -1,0 +1,281 @@
+"""One training through the Hugging Face Trainer: arguments, progress, best epoch, resuming."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.common.errors import require_extra
+from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attention
+from slmbench.methods.training.distillation import distillation_loss
+from slmbench.methods.training.keeping import memory_may_run_out
+from slmbench.methods.training.selection import EpochSelector
+from slmbench.records import EpochLog
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
+
+    from slmbench.common.progress import Progress, Task
+    from slmbench.corpora import Split
+    from slmbench.methods.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a training leaves beside the weights in the model it was given.
+
+    ``seconds`` and ``epochs_now`` are of this process; ``epochs`` also counts those before an interruption.
+    """
+
+    seconds: float
+    epochs: float
+    epochs_now: float
+    resumed_at_epoch: float | None
+    best_epoch: float | None
+    history: list[EpochLog]
+
+
+def train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    training: Split,
+    validation: Split,
+    options: TrainingOptions,
+    *,
+    device: str,
+    precision: str,
+    checkpoints: Path,
+    progress: Progress,
+    teacher_logits: np.ndarray | None = None,
+) -> TrainingOutcome:
+    """Train a classifier in place and leave it at its best epoch.
+
+    Args:
+        model: A sequence classifier, plain or wrapped by peft.
+        tokenizer: Its tokenizer.
+        training: Rows to learn from; of a distillation some without a label (see ``training.distillation``).
+        validation: Rows that pick the epoch; empty keeps the last.
+        options: Resolved options.
+        device: From :func:`choose_device`.
+        precision: From :func:`choose_precision`.
+        checkpoints: Folder for the state after each epoch; an interrupted training goes on from it.
+        progress: Where to say how far it is.
+        teacher_logits: Of a distillation, the teacher's logits on ``training``, shape (rows, labels).
+
+    Returns:
+        Seconds, epochs and the history.
+
+    Raises:
+        SlmbenchError: Memory ran out.
+    """
+    from transformers import DataCollatorWithPadding, Trainer
+    from transformers.trainer_utils import get_last_checkpoint
+
+    if options.report_to:
+        require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
+    selecting = len(validation) > 0
+    arguments = trainer_arguments(
+        checkpoints,
+        options,
+        device=device,
+        precision=precision,
+        per_device_eval_batch_size=32,
+        group_by_length=True,
+        eval_strategy="epoch" if selecting else "no",
+        save_strategy="epoch",
+        save_total_limit=1,  # beside it the Trainer keeps the best one
+        load_best_model_at_end=selecting,
+        metric_for_best_model="eval_loss" if options.select_by == "loss" else "eval_selection",
+        greater_is_better=options.select_by != "loss",
+        save_safetensors=True,
+    )
+    resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
+    metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
+    earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
+    trainer = (Trainer if teacher_logits is None else _distiller(options))(
+        model=model,
+        args=arguments,
+        train_dataset=_examples(tokenizer, training, options, teacher_logits),
+        eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
+        # Shapes in steps of 16 tokens: each new shape makes the CPU kernels plan anew.
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
+        compute_metrics=EpochSelector(metric, earlier),
+    )
+    if resume:
+        progress.say(f"going on from the interrupted training in {checkpoints}")
+    seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress, resume=resume)
+    best = trainer.state.best_global_step if selecting else None
+    epochs = float(trainer.state.epoch or 0)
+    resumed = float(state["epoch"])
+    steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
+    return TrainingOutcome(
+        seconds=seconds,
+        epochs=epochs,
+        epochs_now=max(epochs - resumed, 1e-9),
+        resumed_at_epoch=resumed or None,
+        best_epoch=round(best / steps_per_epoch, 2) if best else None,
+        history=history_of(trainer),
+    )
+
+
+def trainer_arguments(
+    folder: Path, options: TrainingOptions, *, device: str, precision: str, **others: Any
+) -> TrainingArguments:
+    """Return what every training here tells the Trainer.
+
+    Args:
+        folder: Where the Trainer may write.
+        options: Resolved options.
+        device: From :func:`slmbench.models.devices.choose_device`.
+        precision: From :func:`slmbench.models.devices.choose_precision`.
+        **others: Further arguments.
+    """
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=options.batch_size or 16,
+        num_train_epochs=options.epochs or 1,
+        learning_rate=options.learning_rate or 0.0,
+        weight_decay=options.weight_decay or 0.0,
+        warmup_ratio=options.warmup_ratio or 0.0,
+        seed=options.seed,
+        data_seed=options.seed,
+        use_cpu=device == "cpu",
+        bf16=precision == "bf16",
+        logging_strategy="epoch",
+        report_to=[options.report_to] if options.report_to else [],
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+        remove_unused_columns=False,  # some columns are for the loss, and the model knows nothing of them
+        **others,
+    )
+
+
+def run_trainer(
+    trainer: Trainer,
+    options: TrainingOptions,
+    *,
+    device: str,
+    precision: str,
+    progress: Progress,
+    resume: str | None = None,
+) -> float:
+    """Run a Trainer to its end, and leave its model free of the wrapping that training in bf16 puts on it.
+
+    Args:
+        trainer: With :func:`trainer_arguments`.
+        options: Resolved options.
+        device: As in the arguments.
+        precision: As in the arguments.
+        progress: Where to say how far it is.
+        resume: Checkpoint to go on from.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        SlmbenchError: Memory ran out.
+    """
+    from transformers import PrinterCallback
+
+    if device == "cpu":
+        keep_freed_memory()
+    trainer.remove_callback(PrinterCallback)
+    with progress.task(f"training ({precision}, {device})", unit="steps") as task:
+        trainer.add_callback(_progress_callback(task))
+        attention = plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext()
+        with memory_may_run_out(options), attention:
+            result = trainer.train(resume_from_checkpoint=resume)
+    # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return float(result.metrics["train_runtime"])
+
+
+def _distiller(options: TrainingOptions) -> Any:
+    """Return the Trainer with the loss of a distillation; validation rows have no teacher and keep the usual one."""
+    from transformers import Trainer
+
+    class Distiller(Trainer):
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            teacher = inputs.pop("teacher_logits", None)
+            if teacher is None:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            labels = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = distillation_loss(
+                outputs.logits, teacher, labels, options.temperature or 1.0, options.hard_weight or 0.0
+            )
+            return (loss, outputs) if return_outputs else loss
+
+    return Distiller
+
+
+def _examples(
+    tokenizer: PreTrainedTokenizerFast,
+    split: Split,
+    options: TrainingOptions,
+    teacher_logits: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""
+    if not len(split):
+        return []
+    encoded = tokenizer(split.texts, truncation=True, max_length=options.max_length)
+    columns = list(encoded.keys())
+    examples = [
+        {**dict(zip(columns, row, strict=True)), "labels": label}
+        for *row, label in zip(*encoded.values(), split.labels, strict=True)
+    ]
+    if teacher_logits is not None:
+        for example, row in zip(examples, teacher_logits.tolist(), strict=True):
+            example["teacher_logits"] = row
+    return examples
+
+
+def _state_of(checkpoint: str) -> dict[str, Any]:
+    """Return the Trainer's own record of where a checkpoint was written."""
+    return json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+
+
+def history_of(trainer: Trainer) -> list[EpochLog]:
+    """Return the losses and validation metrics that a Trainer has logged, a line an epoch."""
+    epochs: dict[float, dict[str, float]] = {}
+    names = {
+        "loss": "train_loss",
+        "eval_loss": "validation_loss",
+        "eval_accuracy": "validation_accuracy",
+        "eval_macro_f1": "validation_macro_f1",
+    }
+    for entry in trainer.state.log_history:
+        line = epochs.setdefault(round(float(entry["epoch"]), 4), {})
+        line.update({names[key]: value for key, value in entry.items() if key in names})
+    return [EpochLog(epoch=epoch, **line) for epoch, line in sorted(epochs.items()) if line]
+
+
+def _progress_callback(task: Task) -> Any:
+    from transformers import TrainerCallback
+
+    class Reporter(TrainerCallback):
+        """Advance the bar with each step, and show the newest validation metric beside it."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            task.set_total(state.max_steps)
+            task.advance(state.global_step)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            task.advance()
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+            if metrics:
+                task.describe(
+                    f"training, epoch {state.epoch:.0f}: validation accuracy {metrics['eval_accuracy']:.3f}"
+                )
+
+    return Reporter()

@@ -1,0 +1,180 @@
+"""Training a transformer as a run: load, train, merge, save, read back, test."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from slmbench.corpora import Split
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.runs import Outcome
+from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
+from slmbench.methods.training.inference import classifier_logits
+from slmbench.methods.training.keeping import DivergedError, save_and_read_back
+from slmbench.methods.training.lora import add_adapters, merge_adapters
+from slmbench.methods.training.options import TrainingOptions, resolve
+from slmbench.methods.training.trainer import train
+from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
+from slmbench.models.devices import choose_device, choose_precision
+from slmbench.models.loading import input_limit, read_config
+from slmbench.models.sources import weights_sha256
+from slmbench.records import TrainCost
+from slmbench.records.base import content_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+
+
+class TransformerTraining:
+    """One fine-tuning of a pretrained encoder.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+        """Find the model and settle every hyper-parameter, so that a finished run is recognised.
+
+        Raises:
+            SlmbenchError: The model cannot be had, or an option does not fit it.
+        """
+        self._name = name
+        self._corpus = corpus
+        self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
+        config = read_config(self._files)
+        self._options = resolve(options, config.model_type, int(getattr(config, "hidden_size", 768)))
+        self._max_length = input_limit(config, self._options.max_length)
+        self._device = choose_device(options.device)
+        self._precision = choose_precision(options.precision, self._device)
+        self._architecture: str = config.model_type
+        self._identity = corpus.identity()
+        self._base_sha256 = weights_sha256(self._files.folder)
+        self._teacher = Teacher.open(options.teacher, corpus) if options.teacher else None
+        distilled = (
+            {"teacher": self._teacher.record.weights_sha256, "unlabelled": self._identity.unlabelled_hash}
+            if self._teacher
+            else {}
+        )
+        self.key = content_key(
+            stage="finetune/1",
+            weights=self._base_sha256,
+            architecture=self._architecture,
+            method=options.method,
+            seed=options.seed,
+            hyperparameters=self._hyperparameters(),
+            train=self._identity.train_hash,
+            test=self._identity.test_hash,
+            validation=self._identity.validation_reviews,
+            **distilled,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Train, save, read back and test; see :class:`slmbench.methods.runs.Making`."""
+        from transformers import set_seed
+
+        options, corpus = self._options, self._corpus
+        set_seed(options.seed)
+        tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
+        tokenizer.truncation_side = options.truncation_side or "right"
+        model = load_classifier(
+            self._files,
+            corpus.label_names,
+            layers=options.layers,
+            dropout=options.dropout,
+            allow_pickle=options.allow_pickle,
+        )
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        trained = add_adapters(model, options) if options.method == "lora" else model
+        trainable = count_parameters(trained).trainable
+        _remove_torn_checkpoints(self._checkpoints(folder))
+        rows, teacher_logits = corpus.train, None
+        if self._teacher:
+            rows = self._with_unlabelled()
+            teacher_logits = self._teacher.logits(rows.texts, rows.row_ids, self._device, progress)
+            set_seed(options.seed)  # a teacher asked now or before must not change the student
+        outcome = train(
+            trained,
+            tokenizer,
+            rows,
+            corpus.validation,
+            options,
+            device=self._device,
+            precision=self._precision,
+            checkpoints=self._checkpoints(folder),
+            progress=progress,
+            teacher_logits=teacher_logits,
+        )
+        if options.method == "lora":
+            trained.save_pretrained(building / "adapter")
+        try:
+            reloaded = save_and_read_back(
+                trained,
+                tokenizer,
+                building / "model",
+                corpus,
+                max_length=self._max_length,
+                learning_rate=options.learning_rate,
+                merge=merge_adapters if options.method == "lora" else None,
+            )
+        except DivergedError:
+            self.clean_up(folder)  # its checkpoints would be gone on from
+            raise
+        counts = count_parameters(reloaded)
+        return Outcome(
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=weights_sha256(building / "model"),
+            architecture=self._architecture,
+            base_license=self._files.license,
+            max_length=self._max_length,
+            hyperparameters=self._hyperparameters(),
+            trainable_parameters=trainable,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=TrainCost(
+                seconds=outcome.seconds,
+                reviews_per_second=len(rows) * outcome.epochs_now / outcome.seconds,
+                epochs=outcome.epochs,
+                peak_rss_bytes=high_water_mark()[0],
+                device=self._device,
+                precision=self._precision,
+                best_epoch=outcome.best_epoch,
+                selected_by=options.select_by if len(corpus.validation) else None,
+                resumed_at_epoch=outcome.resumed_at_epoch,
+                history=outcome.history,
+            ),
+            logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
+            details={"teacher": self._teacher.details()} if self._teacher else {},
+        )
+
+    def _with_unlabelled(self) -> Split:
+        """Return the labelled rows and, without their labels, the unlabelled ones."""
+        train, texts = self._corpus.train, self._corpus.unlabelled
+        return Split(
+            train.texts + texts,
+            train.labels + [UNKNOWN_LABEL] * len(texts),
+            train.row_ids + self._corpus.unlabelled_ids,
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Remove the checkpoints of a finished run."""
+        shutil.rmtree(self._checkpoints(folder), ignore_errors=True)
+
+    def _checkpoints(self, folder: Path) -> Path:
+        return folder.parent / f".{folder.name}.checkpoints-{self.key[:12]}"
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        settled = {"max_length": self._max_length, "precision": self._precision, "device": self._device}
+        return {**self._options.hyperparameters(), **settled}
+
+
+def _remove_torn_checkpoints(folder: Path) -> None:
+    """Remove checkpoints that were being written when training was interrupted: the Trainer's state comes last."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / "trainer_state.json").is_file():
+            shutil.rmtree(checkpoint)

@@ -1,0 +1,115 @@
+"""Study 003's prompts letter for letter, and its parsing and counting rules."""
+
+import numpy as np
+import pytest
+
+from slmbench.common.errors import UsageError
+from slmbench.methods.fewshot.prompting.frames import build_frame
+from slmbench.methods.fewshot.study_003 import (
+    PROTOCOLS,
+    UNKNOWN,
+    parse_labels,
+    parse_sentiment,
+    protocol_named,
+    top_k_hits_fair,
+    top_k_hits_study,
+)
+
+LABELS = ["Books", "Music", "Video", "Electronics", "Health & Personal Care"]
+BOOKS, MUSIC, VIDEO, ELECTRONICS, HEALTH = range(5)
+
+
+def prompt(name, labels, text):
+    return build_frame(protocol_named(name).template_for(labels), labels).around(text)
+
+
+def test_the_sentiment_prompt():
+    assert prompt("study-003-sentiment", ["negative", "positive"], "I like it") == (
+        "Please perform sentiment classification task.\n"
+        "Given the sentence, assign a sentiment label from ['negative', 'positive']\n"
+        "Return label only without any other text.\n"
+        "Sentence:\n"
+        "I like it."
+    )
+
+
+def test_the_category_prompt_for_one_label():
+    assert prompt("study-003-category-t5", ["Books", "Shoes"], "Warm and dry") == (
+        "Please perform classification task.\n"
+        "Select one category that best fit the content of the review from ['Books', 'Shoes'].\n"
+        "Example: \n"
+        "Customer review: 'I loved this thriller novel! It kept me on the edge of my seat.'\n"
+        "Output: Books\n\n"
+        "Customer review:\n"
+        "Warm and dry."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "output"),
+    [
+        ("study-003-category-t5-top2", "two", "Books, Electronics"),
+        ("study-003-category-t5-top3", "three", "Books, Electronics, Sports"),
+        ("study-003-category-t5-top4", "four", "Books, Electronics, Sports, Tools"),
+        ("study-003-category-t5-top5", "five", "Books, Electronics, Sports, Tools, Health & Personal Care"),
+        ("study-003-category-ul2", "three", "Books, Electronics, Video"),
+    ],
+)
+def test_the_category_prompts_for_several_labels(name, number, output):
+    said = prompt(name, LABELS, "x")
+    assert f"multi labels classification task.\nSelect the {number} categories " in said
+    assert f"\nOutput: {output}\n\nCustomer review:\nx." in said
+    assert ("Output format: first label, second label, third label\n" in said) == name.endswith("ul2")
+    assert protocol_named(name).labels_asked == len(output.split(", "))
+
+
+def test_an_unknown_protocol_says_which_there_are():
+    with pytest.raises(UsageError, match="study-003-sentiment, study-003-category-t5,"):
+        protocol_named("study-003")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_review_with_braces_and_quotes_stays_as_it_is(name):
+    assert "it's {text} and {labels}" in prompt(name, LABELS, "it's {text} and {labels}")
+
+
+@pytest.mark.parametrize("answer", ["Negative", "negative.", " negative", "negative\n", "", "It is negative"])
+def test_a_sentiment_counts_only_letter_for_letter(answer):
+    assert parse_sentiment(answer, ["negative", "positive"]) == UNKNOWN
+    assert parse_sentiment("negative", ["negative", "positive"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "ids"),
+    [
+        ("Books", [BOOKS]),
+        ("Books, Music, Video", [BOOKS, MUSIC, VIDEO]),
+        ("Output: Books, Music", [BOOKS, MUSIC]),
+        ("first label: Books, second label: Health & Personal Care", [BOOKS, HEALTH]),
+        ("Output: first: Music", [MUSIC]),
+        ("books", [UNKNOWN]),
+        ("Books,Music", [UNKNOWN]),
+        ("Garden, Books", [UNKNOWN, BOOKS]),
+        ("", [UNKNOWN]),
+    ],
+)
+def test_lists_of_labels(answer, ids):
+    assert parse_labels(answer, LABELS) == ids
+
+
+def test_single_right_answers_lose_top_2_by_the_studys_count_alone():
+    # As the study's Books: every first label right, yet fewer hits among the first two.
+    said = ["Books", "Books, Music", "Books, Video, Music", "Books"]
+    answers = [parse_labels(text, LABELS) for text in said]
+    truth = [BOOKS] * 4
+    assert [top_k_hits_study(answers, truth, k).mean() for k in (1, 2, 3)] == [1.0, 0.5, 0.25]
+    assert [top_k_hits_fair(answers, truth, k).mean() for k in (1, 2, 3)] == [1.0, 1.0, 1.0]
+
+
+def test_a_later_label_counts_from_its_place_on():
+    answers = [[MUSIC, BOOKS, VIDEO], [MUSIC, BOOKS], [UNKNOWN, BOOKS]]
+    for rule in (top_k_hits_study, top_k_hits_fair):
+        np.testing.assert_array_equal(rule(answers, [BOOKS] * 3, 1), [False, False, False])
+        np.testing.assert_array_equal(rule(answers, [BOOKS] * 3, 2), [True, True, True])
+    np.testing.assert_array_equal(top_k_hits_study(answers, [BOOKS] * 3, 3), [True, False, False])
+    np.testing.assert_array_equal(top_k_hits_fair(answers, [BOOKS] * 3, 3), [True, True, True])

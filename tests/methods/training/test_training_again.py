@@ -1,0 +1,159 @@
+"""The same call again: finished runs are found, interrupted ones go on, other inputs train anew."""
+
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from slmbench.common.progress import Silent
+from slmbench.corpora import load_corpus
+from slmbench.methods.training import TrainingOptions, finetune
+
+# 57 training rows in batches of 8: 8 steps an epoch.
+OPTIONS = {
+    "epochs": 3,
+    "max_length": 16,
+    "precision": "fp32",
+    "device": "cpu",
+    "batch_size": 8,
+    "learning_rate": 5e-3,
+}
+
+
+class Interrupting(Silent):
+    """A person who presses Ctrl-C after some training steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    @contextmanager
+    def task(self, description, total=None, unit=""):
+        with super().task(description, total, unit) as silent:
+            if description.startswith("training"):
+                silent.advance = self.advance
+            yield silent
+
+    def advance(self, steps=1):
+        self.left -= steps
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def corpus(small_corpus_file):
+    return load_corpus(str(small_corpus_file), train_size=64, test_size=20)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_base, corpus):
+    """A training that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=folder), folder
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def fail(*args, **kwargs):
+        pytest.fail("trained again")
+
+    monkeypatch.setattr("transformers.Trainer.train", fail)
+
+
+def test_a_finished_run_is_returned_as_it_is(whole, tiny_base, corpus, no_training):
+    record, folder = whole
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    again = finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=folder, progress=progress)
+    assert again == record
+    assert said == [f"{folder} is already there, made from the same inputs"]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 1}, {"max_length": 8}])
+def test_another_input_is_another_run(whole, tiny_base, corpus, change, monkeypatch, tmp_path):
+    def noticed(*args, **kwargs):
+        raise InterruptedError
+
+    monkeypatch.setattr("transformers.Trainer.train", noticed)
+    record, folder = whole
+    with pytest.raises(InterruptedError):
+        finetune(str(tiny_base), corpus, TrainingOptions(**{**OPTIONS, **change}), output=folder)
+    # The run that was there is still there.
+    assert finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=folder) == record
+
+
+@pytest.mark.parametrize("sizes", [{"train_size": 60, "test_size": 20}, {"train_size": 64, "test_size": 19}])
+def test_other_reviews_are_another_run(whole, tiny_base, small_corpus_file, tmp_path, sizes):
+    other = load_corpus(str(small_corpus_file), **sizes)
+    record, folder = whole
+    run = shutil.copytree(folder, tmp_path / "run")
+    again = finetune(str(tiny_base), other, TrainingOptions(**OPTIONS), output=run)
+    assert again.key != record.key
+    assert again.corpus.test_reviews == sizes["test_size"]
+
+
+def test_a_new_seed_replaces_the_run(tmp_path, tiny_base, corpus):
+    options = {**OPTIONS, "epochs": 1}
+    first = finetune(str(tiny_base), corpus, TrainingOptions(**options), output=tmp_path / "run")
+    second = finetune(str(tiny_base), corpus, TrainingOptions(seed=1, **options), output=tmp_path / "run")
+    assert (first.seed, second.seed) == (42, 1)
+    assert first.weights_sha256 != second.weights_sha256
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_damaged_record_is_trained_anew(tmp_path, corpus):
+    floor = TrainingOptions(method="tfidf")
+    finetune("tfidf", corpus, floor, output=tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text("{")
+    assert finetune("tfidf", corpus, floor, output=tmp_path / "run").test.reviews == 20
+
+
+def test_an_interrupted_training_leaves_no_run_and_goes_on(tmp_path, tiny_base, corpus, whole):
+    call = {"model": str(tiny_base), "corpus": corpus, "options": TrainingOptions(**OPTIONS)}
+    with pytest.raises(KeyboardInterrupt):
+        finetune(**call, output=tmp_path / "run", progress=Interrupting(12))
+    assert not (tmp_path / "run").exists()
+    left = [folder.name for folder in tmp_path.iterdir()]
+    assert [name.startswith(".run.checkpoints-") for name in left] == [True]
+
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    record = finetune(**call, output=tmp_path / "run", progress=progress)
+    assert said[0].startswith("going on from the interrupted training in")
+    assert record.train.resumed_at_epoch == 1
+    assert record.train.epochs == 3
+    assert [line.epoch for line in record.train.history] == [1, 2, 3]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
+    # Going on gives the weights that an uninterrupted training gives.
+    uninterrupted, folder = whole
+    assert uninterrupted.train.resumed_at_epoch is None
+    logits = np.load(tmp_path / "run" / "test_logits.npy")
+    assert logits == pytest.approx(np.load(folder / "test_logits.npy"), abs=1e-5)
+
+
+def test_a_checkpoint_torn_by_the_interruption_is_passed_over(tmp_path, tiny_base, corpus):
+    call = {"model": str(tiny_base), "corpus": corpus, "options": TrainingOptions(**OPTIONS)}
+    with pytest.raises(KeyboardInterrupt):
+        finetune(**call, output=tmp_path / "run", progress=Interrupting(12))
+    (checkpoints,) = tmp_path.iterdir()
+    (checkpoints / "checkpoint-16").mkdir()
+    (checkpoints / "checkpoint-16" / "model.safetensors").write_bytes(b"half")
+    assert finetune(**call, output=tmp_path / "run").train.resumed_at_epoch == 1
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_interruption_before_the_first_epoch_starts_over(tmp_path, tiny_base, corpus):
+    call = {"model": str(tiny_base), "corpus": corpus, "options": TrainingOptions(**{**OPTIONS, "epochs": 1})}
+    with pytest.raises(KeyboardInterrupt):
+        finetune(**call, output=tmp_path / "run", progress=Interrupting(2))
+    assert not (tmp_path / "run").exists()
+    assert finetune(**call, output=tmp_path / "run").train.resumed_at_epoch is None
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path, tiny_base, corpus, whole):
+    record = finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=tmp_path / "run")
+    assert record.key == whole[0].key
+    logits = np.load(tmp_path / "run" / "test_logits.npy")
+    assert logits == pytest.approx(np.load(whole[1] / "test_logits.npy"), abs=1e-6)

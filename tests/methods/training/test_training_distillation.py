@@ -1,0 +1,168 @@
+"""A student learns from a teacher's soft labels, on reviews with and without a label of their own."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from learnable import write_reviews
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import SILENT
+from slmbench.corpora import load_corpus
+from slmbench.methods.training import TrainingOptions, finetune
+from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher, distillation_loss
+
+OPTIONS = {"max_length": 32, "precision": "fp32", "device": "cpu", "batch_size": 8, "learning_rate": 5e-3}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def corpus(small_corpus_file):
+    return load_corpus(str(small_corpus_file), train_size=24, unlabelled_size=150)
+
+
+def distil(corpus, teacher, base, folder, **changes):
+    options = TrainingOptions(**{**OPTIONS, "epochs": 2, "teacher": str(teacher), **changes})
+    return finetune(str(base), corpus, options, output=folder)
+
+
+def test_the_loss_is_the_mix_of_soft_and_hard_cross_entropy():
+    student = torch.tensor([[1.0, -1.0], [0.2, 0.4]])
+    teacher = torch.tensor([[2.0, 0.0], [-1.0, 3.0]])
+    labels = torch.tensor([0, UNKNOWN_LABEL])
+    temperature, weight = 2.0, 0.3
+
+    def log_softmax(rows):
+        return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+
+    targets = np.exp(log_softmax(teacher.numpy() / temperature))
+    soft = -(targets * log_softmax(student.numpy() / temperature)).sum(-1) * temperature**2
+    hard = -log_softmax(student.numpy())[0, 0]
+    wanted = ((1 - weight) * soft[0] + weight * hard + soft[1]) / 2
+    assert float(distillation_loss(student, teacher, labels, temperature, weight)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_loss_is_least_where_the_student_says_what_the_teacher_says():
+    teacher = torch.tensor([[1.5, -0.5]])
+    unknown = torch.tensor([UNKNOWN_LABEL])
+    losses = [
+        float(distillation_loss(teacher + shift * torch.tensor([[1.0, 0.0]]), teacher, unknown, 2.0, 0.5))
+        for shift in (-1.0, -0.1, 0.0, 0.1, 1.0)
+    ]
+    assert min(losses) == losses[2]
+
+
+def test_unlabelled_reviews_bring_the_student_to_its_teacher(tiny_run, tiny_base, corpus, tmp_path):
+    alone = finetune(
+        str(tiny_base),
+        load_corpus(**{**corpus.options, "unlabelled_size": 0}),
+        TrainingOptions(**OPTIONS, epochs=2),
+        output=tmp_path / "alone",
+    )
+    taught = distil(corpus, tiny_run, tiny_base, tmp_path / "taught")
+    teacher = json.loads((tiny_run / "run.json").read_text())
+    said = np.asarray(teacher["predictions"]["probabilities"]).argmax(1)
+    # All three are tested on the same reviews; agreement with the teacher is what was learned.
+    assert teacher["predictions"]["row_ids"] == taught.predictions.row_ids == alone.predictions.row_ids
+    agreement = [(run.predictions.predicted() == said).mean() for run in (alone, taught)]
+    assert agreement[1] > agreement[0]
+    assert taught.test.accuracy > alone.test.accuracy
+    assert taught.corpus.unlabelled_reviews == 150
+    assert taught.corpus.train_hash == alone.corpus.train_hash
+    assert taught.details["teacher"]["accuracy"] == pytest.approx(teacher["test"]["accuracy"])
+    assert taught.hyperparameters["temperature"] == 2.0
+    assert "temperature" not in alone.hyperparameters
+    assert taught.key != alone.key
+
+
+def test_the_teacher_is_asked_once(tiny_run, tiny_base, corpus, tmp_path, monkeypatch):
+    first = distil(corpus, tiny_run, tiny_base, tmp_path / "first", epochs=1)
+
+    def fail(*args, **kwargs):
+        pytest.fail("the teacher was asked again")
+
+    monkeypatch.setattr(Teacher, "_compute", fail)
+    second = distil(corpus, tiny_run, tiny_base, tmp_path / "second", epochs=1)
+    assert second.predictions == first.predictions
+
+
+def test_the_trainer_never_sees_a_label_of_an_unlabelled_review(tiny_run, tiny_base, corpus, tmp_path, monkeypatch):
+    seen = {}
+
+    def note(model, tokenizer, training, *args, **kwargs):
+        seen["labels"] = training.labels
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("slmbench.methods.training.transformer.train", note)
+    with pytest.raises(KeyboardInterrupt):
+        distil(corpus, tiny_run, tiny_base, tmp_path / "student")
+    assert seen["labels"][: len(corpus.train)] == corpus.train.labels
+    assert set(seen["labels"][len(corpus.train) :]) == {UNKNOWN_LABEL}
+
+
+def test_a_teacher_with_its_labels_in_another_order_is_read_right(tiny_run, corpus):
+    teacher = Teacher.open(str(tiny_run), corpus)
+    straight = teacher.logits(corpus.test.texts, corpus.test.row_ids, "cpu", progress=SILENT)
+    turned = Teacher(teacher.folder, teacher.record, [1, 0])
+    np.testing.assert_allclose(
+        turned.logits(corpus.test.texts, corpus.test.row_ids, "cpu", progress=SILENT), straight[:, ::-1]
+    )
+    right = straight.argmax(1) == np.asarray(corpus.test.labels)
+    assert right.mean() > 0.8
+
+
+def test_a_teacher_with_other_classes_is_refused(tiny_run, tiny_base, tmp_path):
+    three = write_reviews(tmp_path / "three.csv", ["negative", "neutral", "positive"], 90)
+    with pytest.raises(UsageError, match="negative, positive, the corpus has negative, neutral, positive"):
+        distil(load_corpus(str(three)), tiny_run, tiny_base, tmp_path / "student")
+    assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_that_is_no_transformer_is_refused(floor_run, tiny_base, corpus, tmp_path):
+    with pytest.raises(UsageError, match="a teacher has to be a fine-tuned transformer"):
+        distil(corpus, floor_run, tiny_base, tmp_path / "student")
+
+
+def test_a_teacher_that_is_not_there_is_refused(tiny_base, corpus, tmp_path):
+    with pytest.raises(UsageError, match="nowhere is not a run"):
+        distil(corpus, "nowhere", tiny_base, tmp_path / "student")
+
+
+def test_a_damaged_teacher_is_refused(tiny_run, tiny_base, corpus, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "teacher")
+    (tmp_path / "teacher" / "model" / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(SlmbenchError, match="cannot be loaded"):
+        distil(corpus, tmp_path / "teacher", tiny_base, tmp_path / "student")
+    assert not (tmp_path / "student").exists()
+
+
+def test_unlabelled_reviews_without_a_teacher_are_refused(tiny_base, corpus, tmp_path):
+    with pytest.raises(UsageError, match="of use with a teacher only"):
+        finetune(str(tiny_base), corpus, TrainingOptions(), output=tmp_path / "run")
+
+
+def test_more_unlabelled_reviews_than_there_are_is_refused(small_corpus_file):
+    with pytest.raises(UsageError, match="training reviews beside the labelled ones"):
+        load_corpus(str(small_corpus_file), train_size=100, unlabelled_size=5000)
+
+
+def test_unlabelled_reviews_are_none_of_the_labelled_or_test_ones(small_corpus_file):
+    corpus = load_corpus(str(small_corpus_file), train_size=30, unlabelled_size="all")
+    others = set(corpus.train.texts + corpus.validation.texts + corpus.test.texts)
+    assert corpus.unlabelled
+    assert not others & set(corpus.unlabelled)
+    assert len(corpus.unlabelled) + 30 == corpus.train_pool
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temperature": 0.0, "teacher": "x"}, {"hard_weight": 1.5, "teacher": "x"}, {"temperature": 2.0}]
+)
+def test_impossible_options_are_refused(changes):
+    with pytest.raises(UsageError):
+        TrainingOptions(**changes).check()
