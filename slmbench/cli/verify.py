@@ -43,8 +43,8 @@ def verify(
         from slmbench.cli.command_line import command_line
         from slmbench.cli.tables import verification_summary
         from slmbench.common.errors import SlmbenchError
+        from slmbench.evaluation.verify import verify as replay
         from slmbench.records import find_bundles
-        from slmbench.verify import verify as replay
 
         records = [
             replay(folder, forms=form, command=command_line(ctx), progress=out)

@@ -18,7 +18,7 @@ class FormVerification(Part):
     #: Names of texts with another label.
     other_labels: list[str]
     max_abs_logit_diff: float | None
-    #: What it may be (see ``slmbench.verify``); ``None`` where only labels count.
+    #: What it may be (see ``slmbench.evaluation.verify``); ``None`` where only labels count.
     tolerance: float | None
     #: Instruction set the form was made for, and whether this CPU has it; ``None`` where it needs none.
     isa: str | None

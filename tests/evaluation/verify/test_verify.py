@@ -8,10 +8,10 @@ from sealing import reseal, spoil
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import sealed
+from slmbench.evaluation.verify import verify
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.instruments.hardware import cpu
 from slmbench.records import BundleRecord, read_record
-from slmbench.verify import verify
 
 
 @pytest.fixture
