@@ -4,7 +4,7 @@ from slmbench.compare.axes import parse_axes
 from slmbench.compare.baseline import Baseline
 from slmbench.compare.comparison import compare
 from slmbench.compare.constraints import Constraints
-from slmbench.compare.report import write_report
 from slmbench.compare.table import decision_table
+from slmbench.report.writing import write_report
 
 __all__ = ["Baseline", "Constraints", "compare", "decision_table", "parse_axes", "write_report"]

@@ -14,9 +14,9 @@ from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
 from slmbench.compare.reading import find_sweeps, load_profiles
-from slmbench.compare.report import check_report_dir, write_report
 from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
 from slmbench.records.comparison import MachineDecision
+from slmbench.report.writing import check_report_dir, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -151,7 +151,7 @@ def _evaluated(
         if no_plot:
             progress.say(f"there is no confusion plot: {no_plot}")
         else:
-            from slmbench.compare.plots import draw_confusion
+            from slmbench.report.plots import draw_confusion
 
             title = (subject.title, "" if own else f"on {reviews.identity.name}")
             draw_confusion({title: predictions}, building / CONFUSION)

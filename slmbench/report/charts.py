@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.compare.axes import AXES
-from slmbench.compare.facts import one_of_each_form
-from slmbench.compare.roc import form_curve, rate_titles
 from slmbench.records.sweep import AXIS_TITLES, tick
+from slmbench.report.facts import one_of_each_form
+from slmbench.report.roc import form_curve, rate_titles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slmbench.compare.curves import Chart
-    from slmbench.compare.facts import Pair
     from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, Row
     from slmbench.records.comparison import Curve
+    from slmbench.report.facts import Pair
 
 #: How many colours the style sheet has.
 COLOURS = 8

@@ -10,7 +10,7 @@ import numpy as np
 
 from slmbench.common.formatting import percent
 from slmbench.common.plotting import GREY, INK, LINES, colours, new_figure, plain_axes, save
-from slmbench.compare.roc import form_curve, rate_titles
+from slmbench.report.roc import form_curve, rate_titles
 from slmbench.statistics import row_shares
 
 if TYPE_CHECKING:

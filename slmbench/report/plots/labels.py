@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.plotting import DPI, GREY, INK, halo
-from slmbench.compare.plots.plane import area, front_line, point
+from slmbench.report.plots.plane import area, front_line, point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,10 @@ from slmbench.common.formatting import (
     three_digits,
 )
 from slmbench.compare.axes import front_phrase
-from slmbench.compare.columns import known_columns
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
 from slmbench.compare.table import machine_tags, measured_on
+from slmbench.report.columns import known_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

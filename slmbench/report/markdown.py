@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.templates import render_markdown
-from slmbench.compare.facts import number_filters, report_facts
+from slmbench.report.facts import number_filters, report_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.compare.facts import Pair
     from slmbench.records import ComparisonRecord
+    from slmbench.report.facts import Pair
 
 
 def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:
@@ -27,5 +27,5 @@ def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str
     """
     filters = {"cell": lambda text: " ".join(str(text).split()).replace("|", "\\|"), **number_filters()}
     return render_markdown(
-        "slmbench.compare", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
+        "slmbench.report", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
     )

@@ -9,18 +9,18 @@ from slmbench.common.files import build_aside, write_atomically
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cells import cell_key, row_key
-from slmbench.compare.facts import one_of_each_form
-from slmbench.compare.html_report import render_html
-from slmbench.compare.markdown_report import render_report
-from slmbench.compare.rows_csv import render_csv
 from slmbench.records import write_record
+from slmbench.report.csv import render_csv
+from slmbench.report.facts import one_of_each_form
+from slmbench.report.html import render_html
+from slmbench.report.markdown import render_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.compare.facts import Pair
     from slmbench.records import ComparisonRecord, ProfileRecord
+    from slmbench.report.facts import Pair
 
 RECORD = "comparison.json"
 REPORT = "report.md"
@@ -92,7 +92,7 @@ def write_report(
 
 
 def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progress: Progress) -> None:
-    from slmbench.compare.plots import draw_accuracy_latency, draw_confusion, draw_roc
+    from slmbench.report.plots import draw_accuracy_latency, draw_confusion, draw_roc
 
     forms = {form: profile.predictions for form, profile in one_of_each_form(pairs).items()}
     with progress.task("drawing plots", total=3, unit="plots") as task:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.compare.charts import chart_data
-from slmbench.compare.facts import number_filters, one_of_each_form, report_facts
-from slmbench.compare.flips import label_flips
-from slmbench.compare.nearby import nearby_bundles
+from slmbench.report.charts import chart_data
+from slmbench.report.facts import number_filters, one_of_each_form, report_facts
+from slmbench.report.flips import label_flips
+from slmbench.report.nearby import nearby_bundles
 from slmbench.statistics import row_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.compare.facts import Pair
     from slmbench.records import ComparisonRecord, ProfileRecord
+    from slmbench.report.facts import Pair
 
 
 def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
@@ -32,7 +32,7 @@ def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("slmbench.compare"),
+        loader=PackageLoader("slmbench.report"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

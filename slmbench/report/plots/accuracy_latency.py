@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.formatting import MEGABYTE, limit, three_digits
 from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
-from slmbench.compare.plots.labels import place_labels
-from slmbench.compare.plots.plane import area, front_line, point
+from slmbench.report.plots.labels import place_labels
+from slmbench.report.plots.plane import area, front_line, point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

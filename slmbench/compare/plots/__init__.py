@@ -1,6 +1,0 @@
-"""The plots of a report; the one folder that imports matplotlib."""
-
-from slmbench.compare.plots.accuracy_latency import draw_accuracy_latency
-from slmbench.compare.plots.classification import draw_confusion, draw_roc
-
-__all__ = ["draw_accuracy_latency", "draw_confusion", "draw_roc"]
