@@ -57,8 +57,8 @@ def cascade(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cascade import CascadeOptions
         from slmbench.cascade import cascade as make_cascade
-        from slmbench.cascade.views import cascade_summary
         from slmbench.cli.command_line import command_line
+        from slmbench.cli.views.cascade import cascade_summary
 
         record = make_cascade(
             small,

@@ -90,11 +90,11 @@ def compare(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import percentage
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import decision_view
+        from slmbench.cli.views.decision import baseline_lines
+        from slmbench.cli.views.runs import decision_view
         from slmbench.common.errors import SlmbenchError, UsageError
         from slmbench.compare import Baseline, Constraints, parse_axes
         from slmbench.compare import compare as decide
-        from slmbench.compare.table import baseline_lines
 
         constraints = Constraints(
             max_p95_ms=max_p95_ms,

@@ -60,9 +60,9 @@ def evaluate(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import choose, size
         from slmbench.cli.command_line import command_line
+        from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.common.errors import UsageError
         from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
-        from slmbench.evaluation.views import evaluation_view
 
         reading = {
             "test_size": size("--test-size", test_size),
@@ -103,11 +103,11 @@ def evaluate(
 
 def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
     from slmbench.cli.output import to_json
+    from slmbench.cli.views.evaluation import seeds_table
     from slmbench.common.errors import UsageError
     from slmbench.common.files import write_atomically
     from slmbench.evaluation import group_runs, read_runs
     from slmbench.evaluation.run_tables import document_of, markdown_of
-    from slmbench.evaluation.views import seeds_table
 
     if markdown == "-" and out.as_json:
         raise UsageError("--json and --markdown - contradict each other: both write to stdout")

@@ -50,7 +50,7 @@ def export(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import bundle_summary
+        from slmbench.cli.views.runs import bundle_summary
         from slmbench.export import DEFAULT_FORMS, FORM_PLANS, Calibration
         from slmbench.export import export as make_bundle
 

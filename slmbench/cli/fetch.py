@@ -37,7 +37,7 @@ def fetch(
         from slmbench import starter
 
         if show_list:
-            from slmbench.cli.tables import catalogue_table
+            from slmbench.cli.views.runs import catalogue_table
 
             listed = [
                 {

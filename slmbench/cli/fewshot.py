@@ -77,11 +77,11 @@ def fewshot(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import choose, size
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import run_summary
+        from slmbench.cli.views.evaluation import seeds_table
+        from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
         from slmbench.evaluation import group_runs
-        from slmbench.evaluation.views import seeds_table
         from slmbench.methods.fewshot import fewshot as ask
         from slmbench.methods.fewshot.methods import method_options
         from slmbench.methods.fewshot.words import parse_words

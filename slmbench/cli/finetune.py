@@ -124,7 +124,7 @@ def finetune(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import choose, refuse_others, size
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import checkpoint_summary, run_summary
+        from slmbench.cli.views.runs import checkpoint_summary, run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
         from slmbench.methods.training import METHODS, MlmOptions, TrainingOptions, adapt

@@ -205,7 +205,7 @@ def _architecture(
 def _cells(
     out: Output, bundles: Sequence[str], options: ProfileOptions, output: Path, command: Sequence[str]
 ) -> None:
-    from slmbench.cli.profile_tables import profile_table
+    from slmbench.cli.views.profiles import profile_table
     from slmbench.profiling import profile as measure
 
     def view(records: Sequence[Any]) -> list[RenderableType]:
@@ -220,7 +220,7 @@ def _cells(
 def _sweep(
     out: Output, bundles: Sequence[str], axis: str, options: ProfileOptions, output: Path, command: Sequence[str]
 ) -> None:
-    from slmbench.cli.profile_tables import sweep_summary
+    from slmbench.cli.views.profiles import sweep_summary
     from slmbench.profiling.sweeps import sweep
 
     def view(records: Sequence[Any]) -> list[RenderableType]:
@@ -242,7 +242,7 @@ def _against(
     command: Sequence[str],
 ) -> None:
     from slmbench.cli.choices import percentage
-    from slmbench.cli.profile_tables import versus_summary
+    from slmbench.cli.views.profiles import versus_summary
     from slmbench.profiling.versus import versus
 
     if len(bundles) != 1:

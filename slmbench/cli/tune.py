@@ -31,7 +31,7 @@ def tune(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.profile_tables import tuning_summary
+        from slmbench.cli.views.profiles import tuning_summary
         from slmbench.profiling.tuning import tune as find_fastest
 
         record = find_fastest(bundle, time_limit_s=time_limit, command=command_line(ctx), progress=out)

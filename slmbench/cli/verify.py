@@ -41,7 +41,7 @@ def verify(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.command_line import command_line
-        from slmbench.cli.tables import verification_summary
+        from slmbench.cli.views.runs import verification_summary
         from slmbench.common.errors import SlmbenchError
         from slmbench.evaluation.verify import verify as replay
         from slmbench.records import find_bundles

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slmbench.cli.views.decision import machine_tags, measured_on
 from slmbench.common.formatting import (
     bare_megabytes,
     counted,
@@ -17,7 +18,6 @@ from slmbench.common.formatting import (
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
-from slmbench.compare.table import machine_tags, measured_on
 from slmbench.report.columns import known_columns
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from cli_helpers import json_of, run
 from factories import profile_record
 
-from slmbench.cli.profile_tables import profile_table
+from slmbench.cli.views.profiles import profile_table
 from slmbench.records.profile import ServerLoad
 
 BRIEF = ("--processes", 1, "--time-limit", 0.2, "--threads", 1)

@@ -10,8 +10,8 @@ from cli_helpers import json_lines, run
 from rich.console import Console
 from typer.testing import CliRunner
 
-from slmbench.cli.profile_tables import tuning_summary
 from slmbench.cli.tune import tune
+from slmbench.cli.views.profiles import tuning_summary
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.edge.tuned import tuned_settings

@@ -7,9 +7,9 @@ import pytest
 from factories import corpus_identity, run_record
 from rich.console import Console
 
-from slmbench.cli.tables import run_summary
+from slmbench.cli.views.evaluation import class_table, confusion_table, evaluation_view, seeds_table
+from slmbench.cli.views.runs import run_summary
 from slmbench.evaluation import group_runs
-from slmbench.evaluation.views import class_table, confusion_table, evaluation_view, seeds_table
 from slmbench.records import AnswerCost, EvaluationRecord, Predictions
 from slmbench.statistics import evaluate
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
-from slmbench.cli.profile_tables import profile_table
+from slmbench.cli.views.profiles import profile_table
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling import ProfileOptions, process, profile
 from slmbench.profiling.cells import find_cells, profile_key

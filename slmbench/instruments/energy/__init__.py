@@ -3,11 +3,11 @@
 The parent of a measured process reads the meters, which is why that process does not grow. No network, ever.
 """
 
+from slmbench.cli.views.energy import energy_sentence
 from slmbench.instruments.energy.grid import grid_factor
 from slmbench.instruments.energy.meter import EnergyMeter, Reading
 from slmbench.instruments.energy.review import Idle, energy_per_review, measure_energy, measure_idle
 from slmbench.instruments.energy.sources import EnergySources, find_sources
-from slmbench.instruments.energy.views import energy_sentence
 
 __all__ = [
     "EnergyMeter",

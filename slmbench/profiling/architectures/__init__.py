@@ -1,9 +1,9 @@
 """Architecture-only profiles: what a published model costs to run, known before its weights are fetched."""
 
+from slmbench.cli.views.architecture import architecture_view, arithmetic_lines
 from slmbench.profiling.architectures.arithmetic import arithmetic_of, refusal
 from slmbench.profiling.architectures.catalogue import PublishedModel, architecture_names, find_architecture
 from slmbench.profiling.architectures.profiling import ArchitectureOptions, profile_architecture
-from slmbench.profiling.architectures.views import architecture_view, arithmetic_lines
 
 __all__ = [
     "ArchitectureOptions",

@@ -10,8 +10,8 @@ from rich.text import Text
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
 from slmbench.cascade.plot import PLOT
+from slmbench.cli.views.tables import plain_table
 from slmbench.common.formatting import milliseconds, percent, percent_interval, three_digits
-from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

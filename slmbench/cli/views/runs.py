@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.evaluation.views import (
+from slmbench.cli.views.evaluation import (
     add_details,
     add_making,
     add_metrics,
@@ -15,7 +15,7 @@ from slmbench.evaluation.views import (
     confusion_table,
     with_interval,
 )
-from slmbench.tables import plain_table
+from slmbench.cli.views.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.cli.views.tables import plain_table
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
-from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

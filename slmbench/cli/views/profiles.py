@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from slmbench.cli.views.tables import plain_table
 from slmbench.instruments.energy import energy_sentence
 from slmbench.records.sweep import ONE_AT_A_TIME
-from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

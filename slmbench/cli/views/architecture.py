@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from slmbench.cli.views.tables import plain_table
 from slmbench.common.formatting import three_digits
-from slmbench.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -1,0 +1,1 @@
+"""Tables and lines for a terminal; all that rich renders."""
