@@ -13,7 +13,7 @@ from pathlib import Path
 
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
-from slmbench.instruments.energy import energy_sentence, find_sources, grid_factor, measure_energy, measure_idle
+from slmbench.instruments.energy import find_sources, grid_factor, measure_energy, measure_idle
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, read_record
@@ -38,7 +38,7 @@ def main() -> None:
         texts = cycle(choose_workload(record, said.bundle, SILENT).texts)
         classifier = Classifier(said.bundle, form=said.form)
         use = measure_energy(lambda: len(classifier.predict(next(texts))), sources)
-        print(energy_sentence(use.model_copy(update={"grid": grid_factor(said.grid) if said.grid else None})))
+        print(use.model_copy(update={"grid": grid_factor(said.grid) if said.grid else None}).sentence)
 
 
 if __name__ == "__main__":

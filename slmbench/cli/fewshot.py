@@ -126,4 +126,4 @@ def fewshot(
             out.result(records[0].to_json(), *run_summary(records[0]))
         else:
             runs = ",".join(record.to_json() for record in records)
-            out.result(f'{{"schema":"slmbench.methods.runs/1","runs":[{runs}]}}', *seeds_table(group_runs(records)))
+            out.result(f'{{"schema":"slmbench.runs/1","runs":[{runs}]}}', *seeds_table(group_runs(records)))

@@ -180,9 +180,9 @@ def profile(
 def _architecture(
     out: Output, name: str, choices: dict[str, Any], lengths: str | None, output: Path, command: Sequence[str]
 ) -> None:
+    from slmbench.cli.views.architecture import architecture_view
     from slmbench.profiling.architectures import (
         ArchitectureOptions,
-        architecture_view,
         find_architecture,
         profile_architecture,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -10,12 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
-from slmbench.edge.runtime import sha256_of_file as sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["build_aside", "check_place", "find_artefacts", "folder_bytes", "sha256_of", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -103,3 +101,9 @@ def find_artefacts(path: Path, marker: str) -> list[Path]:
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

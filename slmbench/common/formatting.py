@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.statistics import Interval
-
 MEGABYTE = 1_000_000
 
 
@@ -23,12 +21,12 @@ def percent(fraction: float) -> str:
     return f"{fraction * 100:.1f} %"
 
 
-def percent_interval(interval: Interval) -> str:
+def percent_interval(interval: tuple[float, float]) -> str:
     """Write an interval of fractions as percentages: ``84.2–88.4 %``."""
     return f"{interval[0] * 100:.1f}–{interval[1] * 100:.1f} %"
 
 
-def half_width(interval: Interval) -> float:
+def half_width(interval: tuple[float, float]) -> float:
     """Return half the width of an interval."""
     return (interval[1] - interval[0]) / 2
 

@@ -128,8 +128,8 @@ class Subject:
 
     def _load_model(self, record: RunRecord) -> Callable[[Sequence[str], Progress], np.ndarray]:
         require_extra("torch", "train", "evaluating a run (a bundle needs none)")
+        from slmbench.instruments.devices import choose_device
         from slmbench.methods.training.inference import classifier_logits, load_run
-        from slmbench.models.devices import choose_device
         from slmbench.models.quiet import quiet_libraries
 
         with quiet_libraries():

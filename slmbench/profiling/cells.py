@@ -52,7 +52,8 @@ class ProfileOptions:
         batch_tokens: Token budget of a batch where batches are timed.
         qps: Reviews that arrive a second in the ``server`` scenario.
         max_p95_ms: In the ``server`` scenario without a rate: the highest rate is sought whose p95 keeps to this.
-        grid: Carbon of electricity, in gCO2e/kWh or as a country's code (:func:`slmbench.instruments.energy.grid_factor`).
+        grid: Carbon of electricity, in gCO2e/kWh or as a country's code; see
+            :func:`slmbench.instruments.energy.grid_factor`.
     """
 
     forms: tuple[str, ...] | None = None

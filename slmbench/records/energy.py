@@ -54,3 +54,12 @@ class Energy(Part):
         if self.grid is None or self.joules_per_1000 is None:
             return None
         return self.grid.gco2e(self.joules_per_1000)
+
+    @property
+    def sentence(self) -> str:
+        """What 1,000 reviews take, how that is known, and the carbon it stands for where a grid is named."""
+        if self.joules_per_1000 is None:
+            return f"energy: not known on this machine: {self.reason}"
+        carbon = f" and {self.gco2e_per_1000:.3g} gCO2e ({self.grid.source})" if self.grid else ""
+        idle = f", {self.idle_watts:.3g} W of idle power subtracted" if self.idle_watts is not None else ""
+        return f"energy: {self.joules_per_1000:,.3g} J{carbon} per 1,000 reviews, {self.quality}: {self.source}{idle}"

@@ -74,7 +74,7 @@ def test_variants_of_a_method_have_folders_of_their_own(cloze, tmp_path):
 def test_several_seeds_are_several_runs_and_a_mean(cloze, tmp_path):
     result = cloze("--words", WORDS, "--shots", "2", "--seeds", "3", "--json")
     document = json.loads(result.stdout)
-    assert document["schema"] == "slmbench.methods.runs/1"
+    assert document["schema"] == "slmbench.runs/1"
     assert [one["seed"] for one in document["runs"]] == [42, 43, 44]
     assert len(list((tmp_path / "runs").iterdir())) == 3
     table = cloze("--words", WORDS, "--shots", "2", "--seeds", "3")

@@ -10,7 +10,7 @@ import pytest
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare.cells import name_cells
 from slmbench.edge import Classifier
-from slmbench.models.devices import has_bf16
+from slmbench.instruments.devices import has_bf16
 from slmbench.profiling import ProfileOptions, answering, profile, worker
 from slmbench.profiling.cells import find_cells, finished_profile, profile_key
 from slmbench.profiling.sweeps import sweep

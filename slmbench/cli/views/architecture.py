@@ -7,31 +7,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from slmbench.cli.views.tables import plain_table
-from slmbench.common.formatting import three_digits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from slmbench.profiling.architectures.catalogue import PublishedModel
-    from slmbench.records.architecture import ArchitectureRecord, Arithmetic
-
-
-def arithmetic_lines(model: PublishedModel, arithmetic: Arithmetic) -> list[str]:
-    """Say what a configuration needs before anything is allocated."""
-    kept = ", ".join(f"{_size(arithmetic.weight_bytes[dtype])} in {dtype}" for dtype in ("fp32", "bf16", "int8"))
-    full, linear = (work.at(arithmetic.tokens) / 1e9 for work in (arithmetic.full, arithmetic.linear))
-    free = arithmetic.available_bytes
-    return [
-        f"{model.name}: {arithmetic.parameters:,} parameters, without embeddings"
-        f" {arithmetic.parameters_without_embeddings:,} ({model.source})",
-        f"weights: {kept}",
-        f"activations: about {_size(arithmetic.activation_bytes)} in {arithmetic.dtype}"
-        f" (batch {arithmetic.batch_size} of {arithmetic.tokens} tokens)",
-        f"operations: {three_digits(full)} G MACs a review of {arithmetic.tokens} tokens,"
-        f" {three_digits(linear)} G with weights",
-        f"memory: {_size(arithmetic.needed_bytes)} needed in {arithmetic.dtype} with the runtime,"
-        f" {'unknown' if free is None else _size(free)} free",
-    ]
+    from slmbench.records.architecture import ArchitectureRecord
 
 
 def architecture_view(record: ArchitectureRecord) -> list[RenderableType]:
@@ -55,8 +35,3 @@ def architecture_view(record: ArchitectureRecord) -> list[RenderableType]:
             f"{peak / 1e6:,.0f}" if peak is not None else "",
         )
     return [title, table, *(Text(warning, style="dim") for warning in record.warnings)]
-
-
-def _size(value: int) -> str:
-    """Write bytes in GB (10^9), below one in MB."""
-    return f"{value / 1e9:,.2f} GB" if value >= 1e9 else f"{value / 1e6:,.1f} MB"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from slmbench.cli.views.tables import plain_table
-from slmbench.instruments.energy import energy_sentence
 from slmbench.records.sweep import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def profile_table(records: Sequence[ProfileRecord]) -> Table:
         )
     notes = [
         *_warnings(records),
-        *dict.fromkeys(note for record in records for note in (*_notes(record), energy_sentence(record.energy))),
+        *dict.fromkeys(note for record in records for note in (*_notes(record), record.energy.sentence)),
     ]
     if notes:
         table.caption = "\n".join(notes)

@@ -3,7 +3,6 @@
 The parent of a measured process reads the meters, which is why that process does not grow. No network, ever.
 """
 
-from slmbench.cli.views.energy import energy_sentence
 from slmbench.instruments.energy.grid import grid_factor
 from slmbench.instruments.energy.meter import EnergyMeter, Reading
 from slmbench.instruments.energy.review import Idle, energy_per_review, measure_energy, measure_idle
@@ -15,7 +14,6 @@ __all__ = [
     "Idle",
     "Reading",
     "energy_per_review",
-    "energy_sentence",
     "find_sources",
     "grid_factor",
     "measure_energy",

@@ -66,4 +66,4 @@ def how_it_ended(status: int, stderr: str) -> str:
         return f"was killed by signal {-status}{' (out of memory?)' if status == -9 else ''}"
     lines = [line for line in stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else f"exit status {status}"
-    return f"failed: {re.sub(r'^slmbench[.]errors[.][A-Za-z]+: ', '', last)}"
+    return f"failed: {re.sub(r'^slmbench[.]common[.]errors[.][A-Za-z]+: ', '', last)}"

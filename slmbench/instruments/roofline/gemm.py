@@ -73,7 +73,7 @@ def _ways(device: str, threads: int) -> Iterator[tuple[str, str, Precision, Prep
         return
     import torch
 
-    from slmbench.models.devices import choose_device
+    from slmbench.instruments.devices import choose_device
 
     torch.set_num_threads(threads)
     choose_device(device)
@@ -141,7 +141,7 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
 def _torch(size: int, device: str, precision: Precision) -> Callable[[], object]:
     import torch
 
-    from slmbench.models.devices import torch_type
+    from slmbench.instruments.devices import torch_type
 
     kind = torch_type(precision)
     left, right = (torch.rand((size, size), device=device, dtype=torch.float32).to(kind) for _ in range(2))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from slmbench.common.errors import UsageError
+from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot import study_000
 from slmbench.methods.fewshot.cloze_model import load_with_head, word_scores
@@ -17,7 +18,6 @@ from slmbench.methods.fewshot.cloze_rules import by_likeliest_word, by_study_000
 from slmbench.methods.fewshot.words import words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
 from slmbench.models import count_parameters, find_model, load_tokenizer
-from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
@@ -101,7 +101,7 @@ class ClozeAnswering:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Ask the model; see :class:`slmbench.methods.runs.Making`. Nothing is written: the model stays where it is."""
+        """Ask the model; nothing is written, since the model stays where it is."""
         model = load_with_head(self._files).to(self._device)
         begin = time.perf_counter()
         prompts = list(self._prompts.of(self._corpus.test.texts))

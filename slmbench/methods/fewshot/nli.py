@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.answering import FewshotOptions
 from slmbench.methods.fewshot.model_card import training_data
@@ -16,7 +17,6 @@ from slmbench.methods.fewshot.words import Words, words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
-from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost

@@ -11,12 +11,12 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
+from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.answering import FewshotOptions
 from slmbench.methods.runs import Outcome, draw_shots
 from slmbench.methods.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
-from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost, EpochLog, TrainCost

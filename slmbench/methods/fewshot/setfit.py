@@ -1,8 +1,8 @@
 """Contrastive few-shot learning (SetFit, Tunstall et al. 2022): shape the encoder on pairs, then a linear probe.
 
 Pairs of examples with the same label are drawn together, others apart; then a logistic regression is fitted on
-the sentence vectors, as in :mod:`slmbench.methods.fewshot.probe`. The training is the setfit library's; the pairs are drawn
-here, because the library lists all pairs of examples before it takes any.
+the sentence vectors, as in :mod:`slmbench.methods.fewshot.probe`. The training is the setfit library's; the pairs
+are drawn here, because the library lists all pairs of examples before it takes any.
 """
 
 from __future__ import annotations

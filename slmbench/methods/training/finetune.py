@@ -31,8 +31,8 @@ def finetune(
 ) -> RunRecord:
     """Train a classifier and test it.
 
-    The run folder (see :func:`slmbench.methods.runs.make_run`) has in ``model/`` the Hugging Face files, LoRA merged, or the
-    TF-IDF files; and, for LoRA, ``adapter/``.
+    The run folder (see :func:`slmbench.methods.runs.make_run`) has in ``model/`` the Hugging Face files, LoRA merged,
+    or the TF-IDF files; and, for LoRA, ``adapter/``.
 
     Args:
         model: Folder, starter item or hub name; ignored by ``tfidf``.

@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
-from slmbench.models.devices import choose_precision
 from slmbench.models.loading import USUAL_LENGTH
 
 if TYPE_CHECKING:

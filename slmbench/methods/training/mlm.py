@@ -15,13 +15,13 @@ from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import build_aside, check_place
 from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
+from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.runs import default_folder
 from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
 from slmbench.methods.training.options import Precision, TrainingOptions, resolve
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
-from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries

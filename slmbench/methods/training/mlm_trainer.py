@@ -54,8 +54,8 @@ def train_masked_lm(
         reviews: What to learn from.
         options: Resolved options.
         mask_probability: Share of the tokens chosen.
-        device: From :func:`slmbench.models.devices.choose_device`.
-        precision: From :func:`slmbench.models.devices.choose_precision`.
+        device: From :func:`slmbench.instruments.devices.choose_device`.
+        precision: From :func:`slmbench.instruments.devices.choose_precision`.
         progress: Where to say how far it is.
 
     Returns:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
+from slmbench.instruments.devices import choose_device
 from slmbench.methods.runs import NO_TRAINING, Outcome
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
-from slmbench.models.devices import choose_device
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records.base import content_key

@@ -131,8 +131,8 @@ def trainer_arguments(
     Args:
         folder: Where the Trainer may write.
         options: Resolved options.
-        device: From :func:`slmbench.models.devices.choose_device`.
-        precision: From :func:`slmbench.models.devices.choose_precision`.
+        device: From :func:`slmbench.instruments.devices.choose_device`.
+        precision: From :func:`slmbench.instruments.devices.choose_precision`.
         **others: Further arguments.
     """
     from transformers import TrainingArguments

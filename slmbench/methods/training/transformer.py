@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from slmbench.corpora import Split
+from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.runs import Outcome
 from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
@@ -15,7 +16,6 @@ from slmbench.methods.training.lora import add_adapters, merge_adapters
 from slmbench.methods.training.options import TrainingOptions, resolve
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
-from slmbench.models.devices import choose_device, choose_precision
 from slmbench.models.loading import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost

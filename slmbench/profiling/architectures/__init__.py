@@ -1,7 +1,6 @@
 """Architecture-only profiles: what a published model costs to run, known before its weights are fetched."""
 
-from slmbench.cli.views.architecture import architecture_view, arithmetic_lines
-from slmbench.profiling.architectures.arithmetic import arithmetic_of, refusal
+from slmbench.profiling.architectures.arithmetic import arithmetic_lines, arithmetic_of, refusal
 from slmbench.profiling.architectures.catalogue import PublishedModel, architecture_names, find_architecture
 from slmbench.profiling.architectures.profiling import ArchitectureOptions, profile_architecture
 
@@ -9,7 +8,6 @@ __all__ = [
     "ArchitectureOptions",
     "PublishedModel",
     "architecture_names",
-    "architecture_view",
     "arithmetic_lines",
     "arithmetic_of",
     "find_architecture",

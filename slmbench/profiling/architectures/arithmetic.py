@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from slmbench.common.formatting import three_digits
 from slmbench.instruments.hardware import ask_driver
 from slmbench.profiling.architectures.families import answer_tokens, blueprint
 from slmbench.records.architecture import BYTES_OF, Arithmetic
@@ -106,3 +107,26 @@ def _free_on_gpu() -> int | None:
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or "0"
     mebibytes = ask_driver("memory.free", first)
     return int(mebibytes[0]) * 2**20 if mebibytes and mebibytes[0].isdecimal() else None
+
+
+def arithmetic_lines(model: PublishedModel, arithmetic: Arithmetic) -> list[str]:
+    """Say what a configuration needs before anything is allocated."""
+    kept = ", ".join(f"{_size(arithmetic.weight_bytes[dtype])} in {dtype}" for dtype in ("fp32", "bf16", "int8"))
+    full, linear = (work.at(arithmetic.tokens) / 1e9 for work in (arithmetic.full, arithmetic.linear))
+    free = arithmetic.available_bytes
+    return [
+        f"{model.name}: {arithmetic.parameters:,} parameters, without embeddings"
+        f" {arithmetic.parameters_without_embeddings:,} ({model.source})",
+        f"weights: {kept}",
+        f"activations: about {_size(arithmetic.activation_bytes)} in {arithmetic.dtype}"
+        f" (batch {arithmetic.batch_size} of {arithmetic.tokens} tokens)",
+        f"operations: {three_digits(full)} G MACs a review of {arithmetic.tokens} tokens,"
+        f" {three_digits(linear)} G with weights",
+        f"memory: {_size(arithmetic.needed_bytes)} needed in {arithmetic.dtype} with the runtime,"
+        f" {'unknown' if free is None else _size(free)} free",
+    ]
+
+
+def _size(value: int) -> str:
+    """Write bytes in GB (10^9), below one in MB."""
+    return f"{value / 1e9:,.2f} GB" if value >= 1e9 else f"{value / 1e6:,.1f} MB"

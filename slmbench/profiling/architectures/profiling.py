@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slmbench.cli.views.architecture import arithmetic_lines
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
 from slmbench.instruments.roofline.child import ask_child
 from slmbench.models.architectures import UNUSED_POSITIONS
-from slmbench.profiling.architectures.arithmetic import arithmetic_of, refusal
+from slmbench.profiling.architectures.arithmetic import arithmetic_lines, arithmetic_of, refusal
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, Roofline

@@ -27,7 +27,7 @@ _DRAWN = 1 << 20
 
 
 def main() -> None:
-    """Answer one request; its keys are those of :func:`slmbench.profiling.architectures.profiling.profile_architecture`."""
+    """Answer one request, whose keys are those that :func:`profile_architecture` sends."""
     request = json.load(sys.stdin)
     answers = sys.stdout
     sys.stdout = sys.stderr
@@ -38,7 +38,7 @@ def _profile(request: dict[str, Any]) -> dict[str, Any]:
     import torch
     import transformers
 
-    from slmbench.models.devices import choose_device, torch_type
+    from slmbench.instruments.devices import choose_device, torch_type
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(request["threads"])

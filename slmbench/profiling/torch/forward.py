@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
-from slmbench.models.devices import choose_device, has_bf16, torch_type
+from slmbench.instruments.devices import choose_device, has_bf16, torch_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -90,7 +90,7 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
     """
     folders = list({folder.resolve(): folder for path in runs or [RUNS] for folder in _runs_in(path)}.values())
     require_extra("torch", "train", "profiling a run in torch")
-    from slmbench.models.devices import choose_device
+    from slmbench.instruments.devices import choose_device
     from slmbench.profiling.torch.forward import native_precisions, parse_form
 
     if options.forms is None:

@@ -9,7 +9,6 @@ from slmbench.instruments.energy import (
     Idle,
     Reading,
     energy_per_review,
-    energy_sentence,
     find_sources,
     grid_factor,
     measure_energy,
@@ -134,10 +133,8 @@ def test_energy_in_a_sentence():
     use = Energy(joules_per_review=0.36, quality="measured", source="counters", seconds=4, reviews=30, idle_watts=10)
     grid = GridFactor(gco2e_per_kwh=400.0, source="400 gCO2e/kWh, as given")
 
-    assert energy_sentence(use) == (
-        "energy: 360 J per 1,000 reviews, measured: counters, 10 W of idle power subtracted"
-    )
-    assert energy_sentence(use.model_copy(update={"grid": grid})) == (
+    assert use.sentence == ("energy: 360 J per 1,000 reviews, measured: counters, 10 W of idle power subtracted")
+    assert use.model_copy(update={"grid": grid}).sentence == (
         "energy: 360 J and 0.04 gCO2e (400 gCO2e/kWh, as given) per 1,000 reviews, measured: counters,"
         " 10 W of idle power subtracted"
     )
@@ -146,7 +143,7 @@ def test_energy_in_a_sentence():
 def test_a_machine_that_tells_nothing_says_so(sysfs):
     sources = find_sources(machine("AMD EPYC"), sysfs=sysfs)
 
-    assert energy_sentence(measure_energy(lambda: 1, sources)) == (
+    assert measure_energy(lambda: 1, sources).sentence == (
         "energy: not known on this machine: no counters readable, and no power known for 'AMD EPYC'"
     )
 

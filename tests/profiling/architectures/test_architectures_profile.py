@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from slmbench.cli.views.architecture import architecture_view
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.profiling.architectures import (
     ArchitectureOptions,
     PublishedModel,
-    architecture_view,
     arithmetic,
     arithmetic_lines,
     arithmetic_of,

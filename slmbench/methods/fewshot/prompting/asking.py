@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import sha256_of
+from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.model_card import training_data
 from slmbench.methods.fewshot.prompting.answers import Answered, by_generation, by_likelihood
@@ -20,7 +21,6 @@ from slmbench.methods.fewshot.study_003 import protocol_named
 from slmbench.methods.fewshot.words import words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
 from slmbench.models import count_parameters
-from slmbench.models.devices import choose_device
 from slmbench.models.sources import find_language_model, weights_sha256
 from slmbench.records import AnswerCost
 from slmbench.records.base import content_key
