@@ -86,9 +86,10 @@ class Registry(Generic[T]):
     def _load(self, point: EntryPoint) -> T:
         try:
             entry: T = point.load()
-        except Exception as error:  # noqa: BLE001 - a package may fail in any way when it is imported
+        except Exception as error:  # a package may fail in any way when it is imported
             raise SlmbenchError(
-                f"the {self.noun} '{point.name}' of the package {_package(point)} cannot be loaded: {first_line(error)}"
+                f"the {self.noun} '{point.name}' of the package {_package(point)} cannot be loaded:"
+                f" {first_line(error)}"
             ) from error
         if getattr(entry, "name", None) != point.name:
             raise SlmbenchError(
