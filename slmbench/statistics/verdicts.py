@@ -1,0 +1,151 @@
+"""Verdicts with stated error rates: better, equivalent within a margin, worse, or undecided; and gates over a limit.
+
+Two things are called different when the 95 % interval of their difference excludes 0: where nothing differs, that
+happens in at most 5 % of comparisons. They are called equivalent when the 90 % interval lies inside the margin: the two
+one-sided tests of Schuirmann (*Journal of Pharmacokinetics and Biopharmaceutics* 15, 1987), by which a true difference
+as large as the margin is accepted in at most 5 %. What neither shows is undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+from slmbench.statistics.intervals import Interval
+
+Verdict = Literal["better", "equivalent", "worse", "undecided"]
+GateResult = Literal["pass", "fail", "inconclusive"]
+
+#: Level at which two things are called different, two-sided, and equivalent or within a limit, one-sided.
+LEVEL = 0.05
+#: Largest loss of accuracy, as a fraction, that counts as none: between models, and between forms of one model.
+MODEL_MARGIN = 0.02
+FORM_MARGIN = 0.01
+#: Largest ratio of times that counts as equal.
+TIME_MARGIN = 0.10
+#: Share of comparisons that a planned size settles.
+POWER = 0.8
+
+
+class Bounds(NamedTuple):
+    """A difference and its intervals; positive means that the second is better.
+
+    Attributes:
+        value: The estimate.
+        ci95: What "different" is read from.
+        ci90: What "equivalent" and gates are read from: each end is a one-sided 95 % bound.
+    """
+
+    value: float
+    ci95: Interval
+    ci90: Interval
+
+
+def verdict(bounds: Bounds, margin: float) -> Verdict:
+    """Return what a difference shows.
+
+    Args:
+        bounds: The difference in the unit of the margin; of times, the logarithm of their ratio.
+        margin: Largest difference that counts as none; above 0.
+
+    Returns:
+        ``equivalent`` goes before ``better`` and ``worse``: a difference that is certain and inside the margin is one
+        that nobody needs to act on.
+    """
+    if -margin < bounds.ci90[0] and bounds.ci90[1] < margin:
+        return "equivalent"
+    if bounds.ci95[0] > 0:
+        return "better"
+    return "worse" if bounds.ci95[1] < 0 else "undecided"
+
+
+def gate(bounds: Bounds, limit: float) -> GateResult:
+    """Return whether a loss stays below a limit.
+
+    Args:
+        bounds: The difference, negative where the second is worse.
+        limit: Largest loss allowed, at least 0.
+
+    Returns:
+        ``pass`` when the loss is below the limit with 95 % confidence, ``fail`` when it is above it with that
+        confidence, else ``inconclusive``: more measurements would settle it.
+    """
+    if bounds.ci90[0] > -limit:
+        return "pass"
+    return "fail" if bounds.ci90[1] < -limit else "inconclusive"
+
+
+def paired_proportions_bounds(only_first: int, only_second: int, n: int) -> Bounds:
+    """Return the score intervals of the difference of two paired proportions, such as accuracies on the same reviews.
+
+    Tango's intervals (*Statistics in Medicine* 17, 1998) hold their level for small samples and rare disagreement,
+    where Wald's and the bootstrap's do not: with no disagreement at all they still have a width. With fewer than ten
+    reviews on which the two disagree, 95 % intervals cover 93 % (simulated in tests).
+
+    Args:
+        only_first: Reviews that only the first gets right.
+        only_second: Reviews that only the second gets right.
+        n: All reviews, at least 1.
+
+    Returns:
+        The second proportion minus the first.
+    """
+    return Bounds(
+        (only_second - only_first) / n,
+        _tango(only_second, only_first, n, LEVEL / 2),
+        _tango(only_second, only_first, n, LEVEL),
+    )
+
+
+def _tango(gained: int, lost: int, n: int, tail: float) -> Interval:
+    """Return the differences at which Tango's score statistic is not yet beyond the quantile of a tail."""
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    z, estimate = float(norm.isf(tail)), (gained - lost) / n
+
+    def score(delta: float) -> float:
+        # The probability of losing a review under the hypothesis, by maximum likelihood (Tango 1998, equation 6).
+        half = (2 * n - gained + lost) * delta - gained - lost
+        root = math.sqrt(max(half**2 + 8 * n * lost * delta * (1 - delta), 0.0))
+        losing = (root - half) / (4 * n)
+        variance = n * (2 * losing + delta * (1 - delta))
+        if variance < 1e-12:
+            return math.copysign(math.inf, estimate - delta)
+        return (gained - lost - n * delta) / math.sqrt(variance)
+
+    def end(outer: float, beyond: float) -> float:
+        if abs(estimate - outer) < 1e-12:
+            return outer
+        inner = estimate + (outer - estimate) * 1e-9
+        if (score(inner) - beyond) * (score(outer * (1 - 1e-12)) - beyond) > 0:
+            return outer
+        return float(brentq(lambda delta: score(delta) - beyond, inner, outer * (1 - 1e-12)))
+
+    return end(-1.0, z), end(1.0, -z)
+
+
+def reviews_to_settle(disagreement: float, margin: float, difference: float = 0.0) -> int:
+    """Return how many reviews settle a comparison in four of five cases: as equivalent, or as different.
+
+    The normal approximation for paired proportions (Chow, Shao & Wang, *Sample Size Calculations in Clinical
+    Research*, ch. 4): two one-sided tests against the margin, or one test of the difference against none; whichever
+    takes fewer.
+
+    Args:
+        disagreement: Share of reviews on which exactly one of the two is right.
+        margin: Largest difference that counts as none.
+        difference: True difference assumed.
+    """
+    from scipy.stats import norm
+
+    variance = max(disagreement - difference**2, 1e-4)
+    room, distance = margin - abs(difference), abs(difference)
+    sizes = []
+    if room > 0:
+        # At the middle of the margin both tests can miss, towards an end of it only one can.
+        miss = (1 - POWER) / (2 if distance < margin / 10 else 1)
+        sizes.append(variance * ((norm.isf(LEVEL) + norm.isf(miss)) / room) ** 2)
+    if distance > 0:
+        sizes.append(variance * ((norm.isf(LEVEL / 2) + norm.isf(1 - POWER)) / distance) ** 2)
+    return math.ceil(min(sizes))

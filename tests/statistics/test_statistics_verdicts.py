@@ -1,0 +1,102 @@
+"""Verdicts and gates: their rules, the intervals they are read from, and the error rates that they promise."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import binomtest, norm
+
+from slmbench.statistics.verdicts import (
+    MODEL_MARGIN,
+    Bounds,
+    gate,
+    paired_proportions_bounds,
+    reviews_to_settle,
+    verdict,
+)
+
+bounds_of = lru_cache(None)(paired_proportions_bounds)
+
+
+@pytest.mark.parametrize(
+    ("ci95", "ci90", "expected"),
+    [
+        ((-0.005, 0.015), (-0.003, 0.013), "equivalent"),
+        ((0.001, 0.015), (0.003, 0.013), "equivalent"),  # certain, and too small to act on
+        ((0.001, 0.040), (0.004, 0.037), "better"),
+        ((-0.040, -0.001), (-0.037, -0.004), "worse"),
+        ((-0.010, 0.040), (-0.006, 0.036), "undecided"),
+        ((-0.001, 0.040), (0.001, 0.038), "undecided"),
+    ],
+)
+def test_what_a_difference_shows(ci95, ci90, expected):
+    assert verdict(Bounds(sum(ci95) / 2, ci95, ci90), MODEL_MARGIN) == expected
+
+
+@pytest.mark.parametrize(
+    ("ci90", "expected"),
+    [((-0.004, 0.010), "pass"), ((-0.010, 0.010), "inconclusive"), ((-0.030, -0.006), "fail")],
+)
+def test_a_gate_passes_only_what_is_shown_to_keep_the_limit(ci90, expected):
+    assert gate(Bounds(sum(ci90) / 2, ci90, ci90), 0.005) == expected
+
+
+def test_rows_that_never_disagree_still_leave_doubt():
+    bounds = paired_proportions_bounds(0, 0, 100)
+    z = norm.isf(0.025)
+    assert bounds.ci95 == pytest.approx((-(z**2) / (100 + z**2), z**2 / (100 + z**2)))  # closed form of b = c = 0
+    assert verdict(bounds, MODEL_MARGIN) == "undecided"
+    assert verdict(paired_proportions_bounds(0, 0, 1000), MODEL_MARGIN) == "equivalent"
+
+
+@pytest.mark.parametrize(("lost", "gained", "n"), [(5, 0, 60), (12, 30, 400), (3, 2, 20), (1, 0, 8)])
+def test_the_interval_ends_where_the_score_statistic_reaches_its_quantile(lost, gained, n):
+    """Tango (1998), with the nuisance parameter found by maximising the likelihood numerically."""
+
+    def score(delta):
+        def loss(losing):
+            gaining, same = losing + delta, 1 - 2 * losing - delta
+            return -(gained * np.log(gaining) + lost * np.log(losing) + (n - gained - lost) * np.log(same))
+
+        low, high = max(0, -delta) + 1e-12, (1 - delta) / 2 - 1e-12
+        losing = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-13}).x
+        return (gained - lost - n * delta) / np.sqrt(n * (2 * losing + delta * (1 - delta)))
+
+    low, high = paired_proportions_bounds(lost, gained, n).ci95
+    assert score(low) == pytest.approx(norm.isf(0.025), abs=2e-3)
+    assert score(high) == pytest.approx(-norm.isf(0.025), abs=2e-3)
+
+
+def rates(disagreement, difference, n, replays=2000):
+    """Return the count of each verdict and of 95 % intervals that cover, over simulated pairs of classifiers."""
+    shares = [(disagreement + difference) / 2, (disagreement - difference) / 2, 1 - disagreement]
+    drawn = np.random.default_rng(0).multinomial(n, shares, size=replays)
+    found = [bounds_of(int(lost), int(gained), n) for gained, lost, _ in drawn]
+    verdicts = [verdict(bounds, MODEL_MARGIN) for bounds in found]
+    covered = sum(bounds.ci95[0] <= difference <= bounds.ci95[1] for bounds in found)
+    return {name: verdicts.count(name) for name in ("better", "equivalent", "worse", "undecided")}, covered, replays
+
+
+def at_most(count, replays, rate):
+    """Whether a count is compatible with a rate of at most so much (one-sided exact test at 0.1 %)."""
+    return binomtest(count, replays, rate, alternative="greater").pvalue > 0.001
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+@pytest.mark.parametrize("disagreement", [0.04, 0.08])
+def test_error_rates(n, disagreement):
+    same, covered, replays = rates(disagreement, 0.0, n)
+    assert at_most(same["better"] + same["worse"], replays, 0.05)
+    assert at_most(replays - covered, replays, 0.05)
+    lossy, covered, replays = rates(disagreement, -MODEL_MARGIN, n)
+    assert at_most(lossy["equivalent"], replays, 0.05)
+    assert at_most(replays - covered, replays, 0.05 if n * disagreement > 10 else 0.07)
+
+
+@pytest.mark.parametrize(("disagreement", "difference"), [(0.08, 0.0), (0.04, 0.0), (0.08, 0.04)])
+def test_the_planned_size_settles_four_of_five(disagreement, difference):
+    found, _, replays = rates(disagreement, difference, reviews_to_settle(disagreement, MODEL_MARGIN, difference))
+    assert 0.7 * replays <= replays - found["undecided"] <= 0.95 * replays
