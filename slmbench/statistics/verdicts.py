@@ -1,9 +1,9 @@
 """Verdicts with stated error rates: better, equivalent within a margin, worse, or undecided; and gates over a limit.
 
 Two things are called different when the 95 % interval of their difference excludes 0: where nothing differs, that
-happens in at most 5 % of comparisons. They are called equivalent when the 90 % interval lies inside the margin: the two
-one-sided tests of Schuirmann (*Journal of Pharmacokinetics and Biopharmaceutics* 15, 1987), by which a true difference
-as large as the margin is accepted in at most 5 %. What neither shows is undecided.
+happens in at most 5 % of comparisons. They are called equivalent when the 90 % interval lies inside the margin, which
+is the two one-sided tests of Schuirmann (*Journal of Pharmacokinetics and Biopharmaceutics* 15, 1987): a true
+difference as large as the margin is accepted in at most 5 %. What neither shows is undecided.
 """
 
 from __future__ import annotations
