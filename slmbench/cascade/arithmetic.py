@@ -14,18 +14,6 @@ def cascade_time(small: float, large: float, routed: float) -> float:
     return small + routed * large
 
 
-def routed_reviews(total: float, small: float, large: float, large_reviews: int) -> float:
-    """Return how many reviews a cascade must have routed to take as long as it did.
-
-    Args:
-        total: Time the cascade took.
-        small: Time the small model takes over all reviews.
-        large: Time the large model took over ``large_reviews`` reviews.
-        large_reviews: How many those were.
-    """
-    return (total - small) / (large / large_reviews)
-
-
 def break_even(small: float, large: float) -> float:
     """Return the share of routed reviews at which a cascade takes as long as the large model alone.
 

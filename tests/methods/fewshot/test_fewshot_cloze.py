@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study_000 import study_corpus
 from tiny import byte_level_bpe, masked_lm_folder, model_folder
 from typer.testing import CliRunner
 
@@ -19,7 +20,7 @@ from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.cloze import ClozeOptions
 from slmbench.methods.fewshot.cloze_model import load_with_head, word_scores
 from slmbench.methods.fewshot.cloze_prompts import LEAST_REVIEW, ClozePrompts, Template, share_room, word_token
-from slmbench.methods.fewshot.study_000 import TEMPLATE, study_corpus
+from slmbench.methods.fewshot.study_000 import TEMPLATE
 from slmbench.methods.runs import draw_shots
 from slmbench.models import find_model, load_tokenizer
 from slmbench.records import RunRecord, read_record
@@ -423,31 +424,9 @@ def with_known_words():
 # The study's own rows
 
 
-def test_the_studys_rows_stay_as_they_are(tmp_path):
-    leaked = ["Five Stars,negative"] * 8 + ['"A, this review is negative.",negative']
-    rows = ['"Dull, this review is negative.",negative', "Five Stars,positive", "Five Stars,positive", ",negative"]
-    file = _write(tmp_path / "predictions.csv", "\n".join(["title,label", *rows, *leaked]))
-    corpus = study_corpus(file)
-    assert corpus.test.texts[:5] == ["Dull", "Five Stars", "Five Stars", "", "Five Stars"]
-    assert corpus.test.labels[:5] == [0, 1, 1, 0, 0]
-    assert corpus.test.row_ids[1] == corpus.test.row_ids[2] != corpus.test.row_ids[4]
-    # Only the study's first twelve rows carry their label; a thirteenth that does said so itself.
-    assert corpus.test.texts[12] == "A, this review is negative."
-    assert len(study_corpus(file, 3).test) == 3
-    assert corpus.identity().test_reviews == 13
-    with pytest.raises(SlmbenchError, match="no column title"):
-        study_corpus(_write(tmp_path / "x.csv", "label\nnegative\n"))
-    with pytest.raises(SlmbenchError, match="row 1: 'good' is none of"):
-        study_corpus(_write(tmp_path / "x.csv", "title,label\nA,good\n"))
-
-
-def _write(path, text):
-    path.write_text(text)
-    return path
-
-
 def test_an_empty_title_and_copies_are_answered(base, tmp_path):
-    file = _write(tmp_path / "x.csv", "title,label\n,negative\ngood movie,positive\ngood movie,positive\n")
+    file = tmp_path / "x.csv"
+    file.write_text("title,label\n,negative\ngood movie,positive\ngood movie,positive\n")
     record = fewshot(str(base), study_corpus(file), options(protocol="study-000"), output=tmp_path / "run")
     assert record.corpus.test_reviews == 3
     assert record.predictions.predicted()[1] == record.predictions.predicted()[2]

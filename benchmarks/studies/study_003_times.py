@@ -1,6 +1,6 @@
 """What study 003's models take for 953 reviews on this machine, with random weights: batch 1 and in batches.
 
-    python benchmarks/study_003_times.py [--device cuda] [--dtype bf16] [--models NAME ...] [--batch-size 32]
+    python benchmarks/studies/study_003_times.py [--device cuda] [--dtype bf16] [--models NAME ...] [--batch-size 32]
                                          [--output profiles/reference/study-003]
 
 Reviews are 953 of IMDb, as many as the study's large models answered, with the lengths that BERT's tokenizer makes of
@@ -17,15 +17,15 @@ import math
 from collections import Counter
 from pathlib import Path
 
+from study_003 import LARGE_REVIEWS, SMALL_S, T5_S, UL2_S
 from tokenizers import Tokenizer
 
-from slmbench.cascade.study_003 import LARGE_REVIEWS, SMALL_S, T5_S, UL2_S
 from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.profiling.architectures import ArchitectureOptions, find_architecture, profile_architecture
 
-#: The models in the study's order, and its seconds on an A100 (``slmbench.cascade.study_003``; ELECTRA: its poster).
+#: The models in the study's order, and its seconds on an A100 (``study_003.py``; ELECTRA: its poster).
 STUDY_S = {
     "distilbert-base-uncased": SMALL_S,
     "google/electra-base-discriminator": 12.75,

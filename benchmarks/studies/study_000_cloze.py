@@ -1,6 +1,7 @@
 """Study 000's question to a model at hand: its titles, its rule, and what can be decided from the same answers.
 
-    python benchmarks/study_000_cloze.py amazon_movies_tv_cloze_predictions.csv [--model bert-tiny] [--rows 1000]
+    python benchmarks/studies/study_000_cloze.py amazon_movies_tv_cloze_predictions.csv [--model bert-tiny]
+                                                 [--rows 1000]
 
 The file is the study's own output, of which titles and labels are read; it is not part of slmbench.
 """
@@ -11,9 +12,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from study_000 import LABELLED_ROWS, cloze_table, study_corpus
+
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.cloze import ClozeOptions
-from slmbench.methods.fewshot.study_000 import LABELLED_ROWS, PROTOCOL, cloze_table, study_corpus
+from slmbench.methods.fewshot.study_000 import PROTOCOL
 
 WAYS = {
     "study's rule, zero-shot": ClozeOptions(protocol=PROTOCOL),

@@ -1,25 +1,15 @@
 """Study 003's arithmetic: how many reviews its hybrids routed, from what it published."""
 
-import runpy
-from pathlib import Path
-
 import pytest
+import study_003 as study
 
-from slmbench.cascade import study_003 as study
-from slmbench.cascade.arithmetic import break_even, cascade_time, routed_reviews
+from slmbench.cascade.arithmetic import cascade_time
 
 
 def test_time_and_routed_reviews_are_each_other_s_inverse():
     total = cascade_time(2.0, 50.0, 0.12)
     assert total == 8.0
-    assert routed_reviews(total, 2.0, 50.0, 1000) == pytest.approx(120)
-
-
-def test_at_break_even_a_cascade_is_as_slow_as_the_large_model_alone():
-    assert break_even(2.0, 50.0) == 0.96
-    assert cascade_time(2.0, 50.0, break_even(2.0, 50.0)) == pytest.approx(50.0)
-    assert break_even(50.0, 50.0) == 0
-    assert break_even(100.0, 50.0) < 0
+    assert study.routed_reviews(total, 2.0, 50.0, 1000) == pytest.approx(120)
 
 
 def test_the_reviews_that_the_sweep_routed():
@@ -39,8 +29,7 @@ def test_both_hybrids_route_the_same_reviews_only_with_the_logged_time_of_ul2():
 
 
 def test_the_script_prints_the_recomputation(capsys):
-    script = Path(__file__).parents[2] / "benchmarks" / "study_003.py"
-    runpy.run_path(str(script), run_name="__main__")
+    study.main()
     said = capsys.readouterr().out
     assert "83.6 reviews routed (8.9 %)" in said
     assert "83.5 with Flan-UL2 at 401.77 s" in said

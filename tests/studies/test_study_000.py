@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from study_000 import cloze_table, findings, read_predictions, study_corpus
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.methods.fewshot.study_000 import cloze_table, findings, read_predictions
 
-FILE = Path(__file__).parents[3] / "shared" / "data" / "amazon_movies_tv_cloze_predictions.csv"
+FILE = Path(__file__).parents[2] / "shared" / "data" / "amazon_movies_tv_cloze_predictions.csv"
 
 PUBLISHED = {
     "fewshot_distilbert": ((4552, 68), (3998, 321), (380, 681), (0.452, 0.324, 0.263, 0.487)),
@@ -70,3 +70,26 @@ def test_other_files_are_refused(tmp_path):
     other.write_text(f"{columns}\npositive,positive,good,unknown,negative\n")
     with pytest.raises(SlmbenchError, match="row 1: 'good' is none of"):
         read_predictions(other)
+
+
+def test_the_studys_rows_stay_as_they_are(tmp_path):
+    leaked = ["Five Stars,negative"] * 8 + ['"A, this review is negative.",negative']
+    rows = ['"Dull, this review is negative.",negative', "Five Stars,positive", "Five Stars,positive", ",negative"]
+    file = _write(tmp_path / "predictions.csv", "\n".join(["title,label", *rows, *leaked]))
+    corpus = study_corpus(file)
+    assert corpus.test.texts[:5] == ["Dull", "Five Stars", "Five Stars", "", "Five Stars"]
+    assert corpus.test.labels[:5] == [0, 1, 1, 0, 0]
+    assert corpus.test.row_ids[1] == corpus.test.row_ids[2] != corpus.test.row_ids[4]
+    # Only the study's first twelve rows carry their label; a thirteenth that does said so itself.
+    assert corpus.test.texts[12] == "A, this review is negative."
+    assert len(study_corpus(file, 3).test) == 3
+    assert corpus.identity().test_reviews == 13
+    with pytest.raises(SlmbenchError, match="no column title"):
+        study_corpus(_write(tmp_path / "x.csv", "label\nnegative\n"))
+    with pytest.raises(SlmbenchError, match="row 1: 'good' is none of"):
+        study_corpus(_write(tmp_path / "x.csv", "title,label\nA,good\n"))
+
+
+def _write(path, text):
+    path.write_text(text)
+    return path
