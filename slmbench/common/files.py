@@ -1,14 +1,15 @@
-"""Files that are never half there: written beside their place and renamed, hashed, measured."""
+"""Files that are never half there: written beside their place and renamed; their hashes and sizes."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
 
@@ -107,3 +108,16 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_key(**inputs: Any) -> str:
+    """Return the SHA-256 of everything a result depends on.
+
+    Args:
+        **inputs: JSON-able values, by name; their order does not matter.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()

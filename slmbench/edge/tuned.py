@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from slmbench.common.cache import home
+from slmbench.common.places import home
 from slmbench.instruments.hardware import hardware_fingerprint
 
 if TYPE_CHECKING:

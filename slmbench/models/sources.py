@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import sha256_of
+from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import SILENT
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress

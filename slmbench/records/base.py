@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slmbench import __version__
-from slmbench.common.cache import content_key
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.files import write_atomically
+from slmbench.common.files import content_key, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

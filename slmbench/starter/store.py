@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.cache import home
+from slmbench.common.places import home
 from slmbench.starter.items import find_item
 
 if TYPE_CHECKING:

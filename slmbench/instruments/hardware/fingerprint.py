@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from slmbench.common.cache import content_key
+from slmbench.common.files import content_key
 from slmbench.instruments.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
 from slmbench.instruments.hardware.nvidia import ask_driver
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.common.cache import home
 from slmbench.common.errors import UsageError
+from slmbench.common.places import home
 from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.child import ask_child

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.cache import home
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import home
 from slmbench.methods.training.inference import classifier_logits, load_run
 from slmbench.records import RunRecord, read_record
 from slmbench.records.base import content_key

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slmbench.common.cache import home
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, folder_bytes, write_atomically
+from slmbench.common.places import home
 from slmbench.edge import batches_by_tokens
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models.batching import BATCH_TOKENS

@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from slmbench.common.cache import home
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import home
 from slmbench.instruments.roofline import ceiling, machine_ceiling, roofline_of
 from slmbench.instruments.roofline.child import ask_child
 from slmbench.instruments.roofline.one_node import product_model

@@ -11,8 +11,8 @@ from learnable import write_reviews
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
-from slmbench.common.cache import home
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import home
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.methods.training import TrainingOptions, features, finetune, heads
