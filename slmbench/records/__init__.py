@@ -4,6 +4,7 @@ A record keeps raw observations (each latency sample, each review's probabilitie
 them is computed when the record is read, so it can be recomputed, merged across machines and never goes stale.
 """
 
+from slmbench.records import artefacts
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
 from slmbench.records.bundles import find_bundles
@@ -66,6 +67,7 @@ __all__ = [
     "VerificationRecord",
     "WorkloadIdentity",
     "WorkloadLengths",
+    "artefacts",
     "find_bundles",
     "read_record",
     "write_record",

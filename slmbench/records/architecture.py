@@ -89,6 +89,7 @@ class ArchitectureRecord(Record):
     """A configuration with random weights, timed."""
 
     kind = "architecture"
+    made_by = "slmbench architecture"
 
     model: str
     model_type: str

@@ -37,6 +37,10 @@ class Record(Part):
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
+    #: The command that makes one, for messages.
+    made_by: ClassVar[str]
+    #: Name of the JSON file in the folder that the record describes; ``None`` where the file is all there is.
+    file: ClassVar[str | None] = None
 
     schema_: str = Field(default="", alias="schema")
     name: str

@@ -208,6 +208,8 @@ class BundleRecord(Record):
     """A deployable folder: Hugging Face files plus ``bundle.json``, which this is."""
 
     kind = "bundle"
+    made_by = "slmbench export"
+    file = "bundle.json"
 
     path: str
     model: str

@@ -97,6 +97,8 @@ class CheckpointRecord(Record):
     """A language model adapted to a corpus: no classifier yet, but what one can be fine-tuned from."""
 
     kind = "checkpoint"
+    made_by = "slmbench adapt"
+    file = "checkpoint.json"
 
     path: str
     model: str

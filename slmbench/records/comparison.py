@@ -199,6 +199,8 @@ class ComparisonRecord(Record):
     """
 
     kind = "comparison"
+    made_by = "slmbench compare --report"
+    file = "comparison.json"
 
     constraints: dict[str, float]
     rows: list[Row]

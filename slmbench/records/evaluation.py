@@ -22,6 +22,8 @@ class EvaluationRecord(Record, Evaluated):
     """
 
     kind = "evaluation"
+    made_by = "slmbench evaluate"
+    file = "evaluation.json"
 
     path: str
     #: What was scored: a run or a form of a bundle, and where it was found.

@@ -254,6 +254,7 @@ class ProfileRecord(Evaluated, Record):
     """One cell: bundle (or run, in torch) × form × backend × device × threads × scenario."""
 
     kind = "profile"
+    made_by = "slmbench profile"
 
     bundle: str
     #: Key of the bundle's record (of the run's, in torch): one that was made anew of other weights has another.

@@ -75,6 +75,7 @@ class CeilingRecord(Record):
     """How fast a machine multiplies matrices: every library, precision and size that was timed."""
 
     kind = "ceiling"
+    made_by = "slmbench profile"
 
     device: str
     threads: int

@@ -89,6 +89,8 @@ class RunRecord(Record):
     """One classifier, trained or prompted, and its answers on the test rows."""
 
     kind = "run"
+    made_by = "slmbench finetune"
+    file = "run.json"
 
     path: str
     model: str

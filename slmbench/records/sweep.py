@@ -65,6 +65,7 @@ class SweepRecord(Record):
     """A form of a bundle over one axis, on one machine."""
 
     kind = "sweep"
+    made_by = "slmbench sweep"
 
     bundle: str
     form: str

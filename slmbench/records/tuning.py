@@ -61,6 +61,7 @@ class TuningRecord(Record):
     """Which setting is fastest for a bundle on one machine; ``slmbench.edge.tuned`` reads it back."""
 
     kind = "tuning"
+    made_by = "slmbench tune"
 
     bundle: str
     #: Of the bundle that was tuned: a bundle that was exported again is another.

@@ -31,6 +31,7 @@ class VerificationRecord(Record):
     """A bundle's files and forms, checked on one machine."""
 
     kind = "verification"
+    made_by = "slmbench verify --json"
 
     path: str
     bundle_key: str | None

@@ -41,6 +41,7 @@ class VersusRecord(Record):
     """Two forms on one machine, timed side by side; ratios are of the first's times over the second's."""
 
     kind = "versus"
+    made_by = "slmbench versus"
 
     first: Contestant
     second: Contestant

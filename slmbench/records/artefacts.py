@@ -1,0 +1,213 @@
+"""What lies on disk: from a path to the record that describes it, or one sentence about what is there instead.
+
+Runs, bundles, checkpoints, evaluations and comparisons are folders with a record of a fixed name in them; profiles
+and the other measurements are a JSON file each, known by its schema. Which is which is declared with each record
+(:attr:`~slmbench.records.base.Record.file`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import counted
+from slmbench.common.suggestions import did_you_mean
+from slmbench.records.architecture import ArchitectureRecord
+from slmbench.records.base import Record, read_record
+from slmbench.records.bundle import BundleRecord
+from slmbench.records.checkpoint import CheckpointRecord
+from slmbench.records.comparison import ComparisonRecord
+from slmbench.records.evaluation import EvaluationRecord
+from slmbench.records.profile import ProfileRecord
+from slmbench.records.roofline import CeilingRecord
+from slmbench.records.run import RunRecord
+from slmbench.records.sweep import SweepRecord
+from slmbench.records.tuning import TuningRecord
+from slmbench.records.verification import VerificationRecord
+from slmbench.records.versus import VersusRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KINDS: tuple[type[Record], ...] = (
+    RunRecord,
+    BundleRecord,
+    CheckpointRecord,
+    EvaluationRecord,
+    ComparisonRecord,
+    ProfileRecord,
+    SweepRecord,
+    VersusRecord,
+    TuningRecord,
+    ArchitectureRecord,
+    VerificationRecord,
+    CeilingRecord,
+)
+
+#: What to do where one kind was wanted and another is there: (wanted, found) -> advice.
+_ADVICE: dict[tuple[type[Record], type[Record]], str] = {
+    (BundleRecord, RunRecord): "make a bundle of it with `slmbench export {path}`",
+    (BundleRecord, CheckpointRecord): "fine-tune it with `slmbench finetune --model {path}`, then export the run",
+    (BundleRecord, ProfileRecord): "name the bundle that was profiled",
+    (RunRecord, BundleRecord): "name the run it was exported from",
+    (RunRecord, CheckpointRecord): "fine-tune it with `slmbench finetune --model {path}`",
+    (ProfileRecord, BundleRecord): "measure it with `slmbench profile {path}`",
+    (ProfileRecord, RunRecord): "export it with `slmbench export {path}`, then profile the bundle",
+}
+#: Records begin with their schema, so most files need not be parsed to tell their kind.
+_SCHEMA = re.compile(r'\s*\{\s*"schema"\s*:\s*"slmbench\.(\w+)/')
+
+R = TypeVar("R", bound=Record)
+
+
+def open(path: str | Path) -> Record:  # noqa: A001 - as gzip.open and others: read as artefacts.open
+    """Read the record of whatever a path holds.
+
+    Args:
+        path: A run, bundle, checkpoint, evaluation or comparison (its folder or the record in it), or the JSON file
+            of a profile or another measurement.
+
+    Returns:
+        The record; its type says what was found.
+
+    Raises:
+        UsageError: There is nothing, or nothing that slmbench made.
+        SlmbenchError: The record is damaged or of another version.
+    """
+    path = Path(path).expanduser()
+    if path.name in {kind.file for kind in KINDS} and path.is_file():
+        path = path.parent
+    return read(path, *KINDS)
+
+
+def read(path: str | Path, *kinds: type[R]) -> R:
+    """Read the record of a path that has to hold one of some kinds.
+
+    Args:
+        path: A folder (of a run, bundle, …), or the JSON file of a profile or another measurement.
+        *kinds: Record types that will do.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: There is nothing, or something of another kind; the message says what, and what to do.
+        SlmbenchError: The record is damaged or of another version.
+    """
+    path = Path(path).expanduser()
+    found = kind_of(path)
+    for kind in kinds:
+        if kind is found:
+            return read_record(kind, path / kind.file if kind.file else path)
+    if found is None and len(kinds) == 1 and kinds[0].file is None and path.is_file():
+        return read_record(kinds[0], path)  # which says what is wrong with the file
+    raise UsageError(_refusal(path, kinds))
+
+
+def find(paths: Iterable[str | Path], kind: type[Record]) -> list[Path]:
+    """Return where records of a kind are: the paths that are one, and those inside the folders that hold some.
+
+    Args:
+        paths: Artefacts, or folders of them; a folder is not searched deeper, and what is still being built in it is
+            not seen.
+        kind: What is looked for.
+
+    Returns:
+        Folders (of runs, bundles, …) or JSON files (of profiles, …), each once; those of a folder sorted by name.
+
+    Raises:
+        UsageError: A path is not there, is something else, or holds none.
+    """
+    found: dict[Path, Path] = {}
+    for path in (Path(path).expanduser() for path in paths):
+        inside = [path] if kind_of(path) is kind else _inside(path, kind)
+        if not inside:
+            raise UsageError(_refusal(path, (kind,)))
+        for one in inside:
+            found.setdefault(one.resolve(), one)
+    return list(found.values())
+
+
+def kind_of(path: Path) -> type[Record] | None:
+    """Tell what a path holds without checking that it is sound.
+
+    Args:
+        path: A folder or a JSON file.
+
+    Returns:
+        The record type, also of a damaged record or of another version; ``None`` where slmbench made nothing there.
+
+    Raises:
+        SlmbenchError: The file may not be read.
+    """
+    if path.is_dir():
+        return next((kind for kind in KINDS if kind.file and (path / kind.file).is_file()), None)
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+    except OSError as error:
+        raise SlmbenchError(f"{path} cannot be read: {error.strerror}") from None
+    name = _schema_kind(text)
+    return next((kind for kind in KINDS if kind.kind == name and not kind.file), None)
+
+
+def _schema_kind(text: str) -> str | None:
+    """Return the kind that a JSON document's schema names."""
+    if begins := _SCHEMA.match(text):
+        return begins[1]
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    named = re.match(r"slmbench\.(\w+)/", schema) if isinstance(schema, str) else None
+    return named[1] if named else None
+
+
+def _inside(path: Path, kind: type[Record]) -> list[Path]:
+    """Return the records of a kind in a folder; names that begin with a dot are of folders still being built."""
+    if not path.is_dir() or kind_of(path) is not None:
+        return []
+    if kind.file:
+        found = [file.parent for file in path.glob(f"*/{kind.file}")]
+    else:
+        found = [file for file in path.glob("*.json") if kind_of(file) is kind]
+    return sorted(one for one in found if not one.name.startswith("."))
+
+
+def _refusal(path: Path, kinds: tuple[type[Record], ...]) -> str:
+    """Say what is at a path instead of a record of these kinds, and what to do."""
+    any_kind = len(kinds) == len(KINDS)
+    wanted = "artefact of slmbench" if any_kind else " or ".join(_named(kind) for kind in kinds)
+    make = "" if any_kind else f": make one with {' or '.join(f'`{kind.made_by}`' for kind in kinds)}"
+    if not path.exists():
+        near = did_you_mean(path.name, (one.name for one in path.parent.iterdir())) if path.parent.is_dir() else ""
+        return f"there is no {wanted} at {path}{near or make}"
+    found = kind_of(path)
+    if found is not None:
+        advice = next((_ADVICE[kind, found] for kind in kinds if (kind, found) in _ADVICE), None)
+        advised = make if advice is None else f": {advice.format(path=path)}"
+        return f"{path} is {_article(_named(found))}, not {_article(wanted)}{advised}"
+    for kind in kinds:
+        if inside := _inside(path, kind):
+            return f"{path} holds {counted(len(inside), _named(kind))}: name one, such as {inside[0]}"
+    if path.is_dir():
+        files = " and no ".join(kind.file for kind in kinds if kind.file) or "such JSON file"
+        return f"{path} holds no {wanted}" + ("" if any_kind else f" (there is no {files}){make}")
+    if any(kind.file == path.name for kind in kinds):
+        return f"{path} is a file: name its folder, {path.parent}"
+    return f"{path} is not {_article(wanted)}{make}"
+
+
+def _named(kind: type[Record]) -> str:
+    return kind.kind if kind.file else f"{kind.kind} record"
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
