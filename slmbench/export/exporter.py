@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.models import ModelFiles, load_classifier
-from slmbench.models.loading import HEAD_KEY, read_config
+from slmbench.models.configuration import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
 
 if TYPE_CHECKING:

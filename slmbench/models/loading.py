@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError, UsageError, first_line
-from slmbench.models.architectures import UNUSED_POSITIONS
+from slmbench.common.errors import SlmbenchError, first_line
+from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,27 +13,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.models.sources import ModelFiles
-
-#: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
-HEAD_KEY = "slmbench_head"
-#: Shortest input one may ask for, in tokens: fewer leave hardly a word between the special tokens.
-LEAST_TOKENS = 4
-#: Longest input, in tokens, where nobody said.
-USUAL_LENGTH = 512
-#: Configuration keys that mean dropout in one family or another.
-_DROPOUT_KEYS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "classifier_dropout",
-    "classifier_dropout_prob",
-    "dropout",
-    "attention_dropout",
-    "seq_classif_dropout",
-    "summary_last_dropout",
-    "embedding_dropout",
-    "mlp_dropout",
-    "pooler_dropout",
-)
 
 
 def load_classifier(
@@ -137,43 +116,6 @@ def _load(loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: 
     return model.float()
 
 
-def read_config(files: ModelFiles) -> Any:
-    """Read a model's configuration.
-
-    Raises:
-        SlmbenchError: It is damaged, or of an architecture that the installed transformers does not know.
-    """
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(files.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {first_line(error)}") from None
-
-
-def keep_layers(config: Any, layers: int, name: str) -> None:
-    """Set a configuration to its first so many encoder layers.
-
-    Raises:
-        UsageError: The model has fewer layers, or none to cut.
-    """
-    own = getattr(config, "num_hidden_layers", None)
-    if own is None:
-        raise UsageError(f"'{name}' has no encoder layers to cut (--layers)")
-    if not 1 <= layers <= own:
-        raise UsageError(f"--layers {layers}: '{name}' has {own} encoder layers")
-    config.num_hidden_layers = layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
-
-
-def set_dropout(config: Any, probability: float) -> None:
-    """Set every dropout probability that a configuration has."""
-    for key in _DROPOUT_KEYS:
-        if isinstance(getattr(config, key, None), (int, float)):
-            setattr(config, key, probability)
-
-
 def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrainedTokenizerFast:
     """Load a fast tokenizer: only those can be shipped as ``tokenizer.json``.
 
@@ -197,25 +139,3 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
     if max_length is not None:
         tokenizer.model_max_length = max_length
     return tokenizer
-
-
-def position_limit(config: Any) -> int | None:
-    """Return the longest input a model has positions for, or ``None`` when it has no limit (XLNet)."""
-    limit = getattr(config, "max_position_embeddings", None)
-    if not isinstance(limit, int) or limit <= 0 or getattr(config, "model_type", "") == "xlnet":
-        return None
-    return limit - UNUSED_POSITIONS.get(config.model_type, 0)
-
-
-def input_limit(config: Any, wanted: int | None, usual: int = USUAL_LENGTH) -> int:
-    """Return the longest input in tokens.
-
-    Args:
-        config: The model's configuration.
-        wanted: What was asked for.
-        usual: What is taken when nothing was.
-
-    Returns:
-        It, or less where the model has no positions for so many.
-    """
-    return min(wanted or usual, position_limit(config) or 10**9)

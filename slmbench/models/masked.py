@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
-from slmbench.models.loading import HEAD_KEY, read_config, set_dropout
+from slmbench.models.configuration import HEAD_KEY, read_config, set_dropout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import tiny
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.models import ModelFiles, find_model, load_classifier, load_tokenizer
-from slmbench.models.loading import position_limit
+from slmbench.models.configuration import position_limit
 
 LABELS = ["negative", "positive"]
 

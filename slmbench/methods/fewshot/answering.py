@@ -9,7 +9,7 @@ from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.progress import SILENT
 from slmbench.methods.runs import default_folder, make_run
 from slmbench.methods.runs.making import USUAL_SEED
-from slmbench.models.loading import LEAST_TOKENS
+from slmbench.models.configuration import MIN_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +50,8 @@ class FewshotOptions:
             raise UsageError(f"--shots must be at least 0, not {self.shots}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be at least 0 and below 2^32, not {self.seed}")
-        if self.max_length is not None and self.max_length < LEAST_TOKENS:
-            raise UsageError(f"--max-length must be at least {LEAST_TOKENS}, not {self.max_length}")
+        if self.max_length is not None and self.max_length < MIN_TOKENS:
+            raise UsageError(f"--max-length must be at least {MIN_TOKENS}, not {self.max_length}")
 
     def making(self, model: str, corpus: Corpus, progress: Progress) -> Making:
         """Return the method with every choice settled.

@@ -18,7 +18,7 @@ from slmbench.methods.fewshot.cloze_rules import by_likeliest_word, by_study_000
 from slmbench.methods.fewshot.words import words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
 from slmbench.models import count_parameters, find_model, load_tokenizer
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost, RunRecord, read_record

@@ -17,7 +17,7 @@ from slmbench.methods.fewshot.words import Words, words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost
 from slmbench.records.base import content_key

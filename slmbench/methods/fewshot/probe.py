@@ -17,7 +17,7 @@ from slmbench.methods.fewshot.answering import FewshotOptions
 from slmbench.methods.runs import Outcome, draw_shots
 from slmbench.methods.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import AnswerCost, EpochLog, TrainCost
 from slmbench.records.base import content_key

@@ -10,7 +10,7 @@ from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
-from slmbench.models.loading import USUAL_LENGTH
+from slmbench.models.configuration import DEFAULT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrain
     files = folder / "model"
     if not (files / "config.json").is_file():
         raise SlmbenchError(f"{files} is missing or not whole: make the run again")
-    limit = record.max_length or USUAL_LENGTH
+    limit = record.max_length or DEFAULT_LENGTH
     tokenizer = load_tokenizer(files, max_length=limit)
     tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side
     model = load_classifier(ModelFiles(str(folder), files, "directory"), record.predictions.labels)

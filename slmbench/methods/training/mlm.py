@@ -22,7 +22,7 @@ from slmbench.methods.runs import default_folder
 from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
 from slmbench.methods.training.options import Precision, TrainingOptions, resolve
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from slmbench.common.errors import UsageError
 from slmbench.methods.training.space import Inter
 from slmbench.models.architectures import architecture_of, lora_targets
-from slmbench.models.loading import LEAST_TOKENS
+from slmbench.models.configuration import MIN_TOKENS
 
 METHODS = ("full", "lora", "linear", "space", "pretrained", "tfidf")
 
@@ -121,8 +121,8 @@ class TrainingOptions:
                 raise UsageError(f"{option} must be above 0, not {value}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be at least 0 and below 2^32, not {self.seed}")
-        if self.max_length is not None and self.max_length < LEAST_TOKENS:
-            raise UsageError(f"--max-length must be at least {LEAST_TOKENS}, not {self.max_length}")
+        if self.max_length is not None and self.max_length < MIN_TOKENS:
+            raise UsageError(f"--max-length must be at least {MIN_TOKENS}, not {self.max_length}")
         for option, value in {"--dropout": self.dropout, "--lora-dropout": self.lora_dropout}.items():
             if value is not None and not 0 <= value < 1:
                 raise UsageError(f"{option} must be at least 0 and below 1, not {value}")

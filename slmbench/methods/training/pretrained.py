@@ -9,7 +9,7 @@ from slmbench.instruments.devices import choose_device
 from slmbench.methods.runs import NO_TRAINING, Outcome
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records.base import content_key
 

@@ -16,7 +16,7 @@ from slmbench.methods.training.lora import add_adapters, merge_adapters
 from slmbench.methods.training.options import TrainingOptions, resolve
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
-from slmbench.models.loading import input_limit, read_config
+from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost
 from slmbench.records.base import content_key

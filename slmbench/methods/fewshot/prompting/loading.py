@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import load_tokenizer
-from slmbench.models.loading import position_limit, read_config
+from slmbench.models.configuration import position_limit, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

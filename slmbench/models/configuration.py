@@ -1,0 +1,91 @@
+"""A model's configuration: reading it, changing it before the weights are loaded, and the limits it sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.models.architectures import UNUSED_POSITIONS
+
+if TYPE_CHECKING:
+    from slmbench.models.sources import ModelFiles
+
+#: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
+HEAD_KEY = "slmbench_head"
+#: Shortest input one may ask for, in tokens: fewer leave no room for words between the special tokens.
+MIN_TOKENS = 4
+#: Longest input, in tokens, when nothing is asked for.
+DEFAULT_LENGTH = 512
+#: Configuration keys that mean dropout in one family or another.
+_DROPOUT_KEYS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "seq_classif_dropout",
+    "summary_last_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+    "pooler_dropout",
+)
+
+
+def read_config(files: ModelFiles) -> Any:
+    """Read a model's configuration.
+
+    Raises:
+        SlmbenchError: It is damaged, or of an architecture that the installed transformers does not know.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(files.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise SlmbenchError(f"the configuration of '{files.name}' cannot be read: {first_line(error)}") from None
+
+
+def keep_layers(config: Any, layers: int, name: str) -> None:
+    """Set a configuration to its first so many encoder layers.
+
+    Raises:
+        UsageError: The model has fewer layers, or none to cut.
+    """
+    own = getattr(config, "num_hidden_layers", None)
+    if own is None:
+        raise UsageError(f"'{name}' has no encoder layers to cut (--layers)")
+    if not 1 <= layers <= own:
+        raise UsageError(f"--layers {layers}: '{name}' has {own} encoder layers")
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+
+
+def set_dropout(config: Any, probability: float) -> None:
+    """Set every dropout probability that a configuration has."""
+    for key in _DROPOUT_KEYS:
+        if isinstance(getattr(config, key, None), (int, float)):
+            setattr(config, key, probability)
+
+
+def position_limit(config: Any) -> int | None:
+    """Return the longest input a model has positions for, or ``None`` when it has no limit (XLNet)."""
+    limit = getattr(config, "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0 or getattr(config, "model_type", "") == "xlnet":
+        return None
+    return limit - UNUSED_POSITIONS.get(config.model_type, 0)
+
+
+def input_limit(config: Any, wanted: int | None, default: int = DEFAULT_LENGTH) -> int:
+    """Return the longest input in tokens.
+
+    Args:
+        config: The model's configuration.
+        wanted: What was asked for.
+        default: What is taken when nothing was.
+
+    Returns:
+        It, or less where the model has no positions for so many.
+    """
+    return min(wanted or default, position_limit(config) or 10**9)
