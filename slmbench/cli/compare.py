@@ -93,8 +93,9 @@ def compare(
         from slmbench.cli.views.decision import baseline_lines
         from slmbench.cli.views.runs import decision_view
         from slmbench.common.errors import SlmbenchError, UsageError
-        from slmbench.compare import Baseline, Constraints, parse_axes
+        from slmbench.compare import Baseline, Constraints, parse_axes, read_measurements
         from slmbench.compare import compare as decide
+        from slmbench.report import check_report_dir, write_report
 
         constraints = Constraints(
             max_p95_ms=max_p95_ms,
@@ -130,15 +131,17 @@ def compare(
         else:
             if offline:
                 raise UsageError("--offline goes with --recipe")
+            check_report_dir(report)
+            measured = read_measurements(profiles or None, out)
             record = decide(
-                profiles or None,
+                measured,
                 constraints=constraints,
                 pareto=axes,
                 baseline=standard,
-                report_dir=report,
                 command=command_line(ctx),
                 progress=out,
             )
+            write_report(record, measured.profiles, report, progress=out)
         out.result(record.to_json(), *decision_view(record, report), *baseline_lines(record))
         if record.baseline and record.baseline.failures:
             raise SlmbenchError("; ".join(record.baseline.failures))

@@ -63,6 +63,7 @@ def evaluate(
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.common.errors import UsageError
         from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
+        from slmbench.report import draw_evaluation
 
         reading = {
             "test_size": size("--test-size", test_size),
@@ -98,6 +99,7 @@ def evaluate(
                 progress=out,
                 **reading,
             )
+        draw_evaluation(record, out)
         out.result(record.to_json(), *evaluation_view(record, subject.run))
 
 

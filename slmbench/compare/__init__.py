@@ -1,10 +1,9 @@
-"""Compare: profiles to a decision, with paired tests, a Pareto front, reasons and a report."""
+"""Compare: profiles to a decision, with paired tests, a Pareto front and a reason for every row."""
 
-from slmbench.cli.views.decision import decision_table
 from slmbench.compare.axes import parse_axes
 from slmbench.compare.baseline import Baseline
 from slmbench.compare.comparison import compare
 from slmbench.compare.constraints import Constraints
-from slmbench.report.writing import write_report
+from slmbench.compare.reading import Measurements, read_measurements
 
-__all__ = ["Baseline", "Constraints", "compare", "decision_table", "parse_axes", "write_report"]
+__all__ = ["Baseline", "Constraints", "Measurements", "compare", "parse_axes", "read_measurements"]

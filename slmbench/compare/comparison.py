@@ -13,10 +13,9 @@ from slmbench.compare.cells import cells_by_machine, machine_name, marked, name_
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
-from slmbench.compare.reading import find_sweeps, load_profiles
+from slmbench.compare.reading import Measurements, read_measurements
 from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
 from slmbench.records.comparison import MachineDecision
-from slmbench.report.writing import check_report_dir, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    paths: Sequence[Path] | None = None,
+    measured: Measurements | Sequence[Path] | None = None,
     *,
     constraints: Constraints = Constraints(),  # noqa: B008 - immutable
     pareto: Sequence[str] | None = None,
@@ -34,7 +33,6 @@ def compare(
     failures: Sequence[Row] = (),
     unprofiled: Sequence[Row] = (),
     notes: Sequence[str] = (),
-    report_dir: Path | None = None,
     name: str = "comparison",
     command: Sequence[str] = (),
     progress: Progress = SILENT,
@@ -45,8 +43,8 @@ def compare(
     counts. Unlike machines are never pooled: each has its own front and recommendation.
 
     Args:
-        paths: Profile JSON files and folders of them (not searched deeper; sweeps are, and become curves);
-            ``None`` means ``profiles/``. May be empty when ``failures`` are given.
+        measured: From :func:`slmbench.compare.read_measurements`, or the paths that it takes. May be empty when
+            ``failures`` or ``unprofiled`` are given.
         constraints: Limits that a recommendation must keep.
         pareto: Axes of the Pareto front, by name (``slmbench.compare.axes``); ``None`` means accuracy and latency.
             The recommendation does not depend on them.
@@ -55,7 +53,6 @@ def compare(
         unprofiled: Classifiers of which only the accuracy is known, each with its reason in ``unprofiled``; they
             are shown and take no part in the decision.
         notes: What has to be read before any number; shown first.
-        report_dir: Where to write ``comparison.json``, the reports, ``rows.csv`` and plots; ``None`` writes nothing.
         name: Name of the comparison.
         command: The command line, for the record.
         progress: Told what is going on.
@@ -64,25 +61,25 @@ def compare(
         The decision. Rows are grouped by machine and sorted by median latency, failures last.
 
     Raises:
-        UsageError: A path or the baseline is not there, or the report folder holds files of another kind.
-        SlmbenchError: There is no profile, a file is not one or is damaged, or the report cannot be written.
+        UsageError: A path or the baseline is not there.
+        SlmbenchError: There is no profile, or a file is not one or is damaged.
     """
-    if report_dir is not None:
-        check_report_dir(report_dir)
     others = [*unprofiled, *failures]
-    found = [] if others and paths is not None and not paths else load_profiles(paths, progress)
+    if not isinstance(measured, Measurements):
+        nothing = others and measured is not None and not measured
+        measured = Measurements([]) if nothing else read_measurements(measured, progress)
+    found = measured.profiles
     profiles = newest_of_each_cell(found)
     machines = cells_by_machine(name_cells(profiles))
-    decisions = {machine: decide(cells, constraints, pareto) for machine, cells in machines.items()}
-    measured = [cell for cells in machines.values() for cell in cells]
-    facts, failing = floor_facts(measured)
+    decisions = {machine: decide(group, constraints, pareto) for machine, group in machines.items()}
+    cells = [cell for group in machines.values() for cell in group]
+    facts, failing = floor_facts(cells)
     older = len(found) - len(profiles)
     superseded = [f"{counted(older, 'older profile')} of cells measured again left out"] if older else []
-    sweeps, damaged = find_sweeps(paths)
-    curves, older_curves = curves_of(sweeps)
+    curves, older_curves = curves_of(measured.sweeps)
 
     by_machine = [_machine_decision(machine, decision) for machine, decision in decisions.items()]
-    record = ComparisonRecord(
+    return ComparisonRecord(
         name=name,
         command=list(command),
         constraints=constraints.as_dict(),
@@ -126,16 +123,13 @@ def compare(
         ],
         decisions=by_machine,
         floor=facts,
-        cascades=cascade_facts(measured),
+        cascades=cascade_facts(cells),
         curves=curves,
         notes=list(notes),
-        caveats=failing + caveats(machines, pareto) + superseded + older_curves + damaged,
-        baseline=hold_against(baseline, measured, failures) if baseline else None,
-        machines={machine: machine_facts(cells[0].profile) for machine, cells in machines.items()},
+        caveats=failing + caveats(machines, pareto) + superseded + older_curves + measured.damaged,
+        baseline=hold_against(baseline, cells, failures) if baseline else None,
+        machines={machine: machine_facts(group[0].profile) for machine, group in machines.items()},
     )
-    if report_dir is not None:
-        write_report(record, profiles, report_dir, progress=progress)
-    return record
 
 
 def _machine_decision(machine: str, decision: Decision) -> MachineDecision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -17,6 +18,40 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SWEEP = f"slmbench.{SweepRecord.kind}/"
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What a comparison is made from.
+
+    Attributes:
+        profiles: Every profile found; of one cell there may be several.
+        sweeps: Sweeps found beside or below the profiles.
+        damaged: A sentence for each sweep that cannot be read.
+    """
+
+    profiles: list[ProfileRecord]
+    sweeps: list[SweepRecord] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+def read_measurements(paths: Sequence[Path] | None = None, progress: Progress = SILENT) -> Measurements:
+    """Read profiles and the sweeps that lie with them.
+
+    Args:
+        paths: Profile JSON files and folders of them (not searched deeper for profiles; for sweeps they are);
+            ``None`` means ``profiles/``.
+        progress: Told how many are read.
+
+    Returns:
+        The profiles and sweeps.
+
+    Raises:
+        UsageError: A path is not there.
+        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
+    """
+    profiles = load_profiles(paths, progress)
+    return Measurements(profiles, *find_sweeps(paths))
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:

@@ -292,3 +292,14 @@ def not_measured(row: Row) -> str:
 
 def _baseline(cell: Cell, other: Cell) -> str:
     return "the baseline" if other.label == cell.label else other.label
+
+
+def measured_on(rows: Sequence[Row]) -> str:
+    """Say what the accuracies speak of: how many test reviews, and how often the commonest label is right."""
+    sets = dict.fromkeys((row.test_reviews, row.majority_baseline) for row in rows)
+    phrases = [
+        f"{reviews:,} test reviews (always the commonest label: {percent(baseline)})"
+        for reviews, baseline in sets
+        if reviews is not None and baseline is not None
+    ]
+    return f"accuracy on {listing(phrases)}, ± half the 95 % interval"

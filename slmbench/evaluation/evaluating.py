@@ -12,7 +12,6 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, check_place
 from slmbench.common.places import EVALUATIONS
-from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from slmbench.records import CorpusIdentity
 
 RECORD = "evaluation.json"
-CONFUSION = "confusion.png"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def evaluate_elsewhere(
 ) -> EvaluationRecord:
     """Score a run or a bundle on all of a corpus that it was not trained on; nothing is trained.
 
-    The folder made holds ``evaluation.json`` (the record) and, where matplotlib is installed, ``confusion.png``.
+    The folder made holds ``evaluation.json``, the record; ``slmbench.report.draw_evaluation`` adds a plot.
 
     Args:
         subject: From :func:`slmbench.evaluation.open_subject`, or the folder of a run or bundle.
@@ -116,11 +114,11 @@ def _evaluated(
         label_map=reviews.label_map,
         left_out=reviews.left_out,
     )
-    no_plot = reason_for_no_plots()
     done = finished_record(EvaluationRecord, folder / RECORD, key)
-    if done and (no_plot or (folder / CONFUSION).is_file()):
+    if done:
         progress.say(f"{folder} is already there, of the same weights and reviews")
-        return done
+        # A folder that was moved since says where it is now.
+        return done.model_copy(update={"path": str(folder)})
     predictions, seconds = _answers(subject, reviews.rows, progress)
     with build_aside(folder) as building:
         record = EvaluationRecord(
@@ -148,13 +146,6 @@ def _evaluated(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
-        if no_plot:
-            progress.say(f"there is no confusion plot: {no_plot}")
-        else:
-            from slmbench.report.plots import draw_confusion
-
-            title = (subject.title, "" if own else f"on {reviews.identity.name}")
-            draw_confusion({title: predictions}, building / CONFUSION)
         write_record(record, building / RECORD)
     progress.say(f"evaluation in {folder}")
     return record

@@ -86,11 +86,6 @@ class Subject:
         return (self.folder / "model" / "tfidf.json").is_file()
 
     @property
-    def title(self) -> str:
-        """What to call it: its name, and a bundle's form."""
-        return f"{self.record.name} {self.form}" if self.form else self.record.name
-
-    @property
     def notes(self) -> list[str]:
         """Sentences that a reader of its numbers has to know."""
         return list(self.record.notes) if isinstance(self.record, RunRecord) else []

@@ -16,6 +16,7 @@ from slmbench.methods.training import finetune
 from slmbench.recipes.recipe import fewshot_options
 from slmbench.recipes.rungs import CascadeRung, FewshotRung
 from slmbench.records import Row
+from slmbench.report import draw_evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +140,7 @@ class Ladder:
                 command=self._command,
                 progress=self._progress,
             )
+            draw_evaluation(record, self._progress)
         except (SlmbenchError, OSError) as error:
             return f"{table.rung} was not scored on {table.corpus}: {error}"
         return record.sentence()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import COMPARISONS, PROFILES
 from slmbench.common.progress import SILENT
-from slmbench.compare import Constraints, compare
+from slmbench.compare import Constraints, Measurements, compare, read_measurements
 from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
@@ -17,6 +17,7 @@ from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe
 from slmbench.records import Row
+from slmbench.report import check_report_dir, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +60,13 @@ def run_recipe(
         The comparison.
 
     Raises:
-        UsageError: The recipe does not exist or is wrong, or the baseline is neither a path nor one of its rungs.
+        UsageError: The recipe does not exist or is wrong, the baseline is neither a path nor one of its rungs, or
+            the report folder holds other files.
         SlmbenchError: Its corpus cannot be loaded, a profile of the baseline is damaged, or every cell failed.
     """
     recipe = read_recipe(find_recipe(name))
+    report_dir = report_dir or COMPARISONS / recipe.name
+    check_report_dir(report_dir)
     notes = list(recipe.notes)
     if offline:
         recipe, stand_ins = offline_recipe(recipe)
@@ -87,19 +91,21 @@ def run_recipe(
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
-    return compare(
-        profiles,
+    measured = read_measurements(profiles, progress) if profiles else Measurements([])
+    record = compare(
+        measured,
         constraints=constraints or Constraints(),
         pareto=pareto,
         baseline=baseline,
         failures=ladder.failures,
         unprofiled=ladder.unprofiled,
         notes=notes,
-        report_dir=report_dir or COMPARISONS / recipe.name,
         name=recipe.name,
         command=command,
         progress=progress,
     )
+    write_report(record, measured.profiles, report_dir, progress=progress)
+    return record
 
 
 def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:

@@ -221,6 +221,13 @@ class ComparisonRecord(Record):
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]
 
+    @property
+    def machine_tags(self) -> dict[str, str]:
+        """A letter for each machine by fingerprint, A first; empty when there is only one."""
+        if len(self.machines) < 2:
+            return {}
+        return {machine: chr(ord("A") + number) for number, machine in enumerate(self.machines)}
+
 
 def _label(name: str, form: str | None, variant: str | None) -> str:
     label = f"{name} {form}" if form else name

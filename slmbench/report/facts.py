@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slmbench.cli.views.decision import machine_tags, measured_on
 from slmbench.common.formatting import (
     bare_megabytes,
     counted,
@@ -18,6 +17,7 @@ from slmbench.common.formatting import (
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
+from slmbench.compare.sentences import measured_on
 from slmbench.report.columns import known_columns
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def report_facts(record: ComparisonRecord, pairs: Sequence[Pair]) -> dict[str, A
     profiles = [profile for _, profile in pairs]
     measured = [row for row in record.rows if row.failure is None]
     phrases = dict.fromkeys(front_phrase(decision.front_axes) for decision in record.decisions)
-    tags = machine_tags(record)
+    tags = record.machine_tags
     return {
         "record": record,
         "tags": tags,
@@ -106,7 +106,7 @@ def _methods(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Method]:
     between = _between_processes(pairs)
     meanings = [_SCENARIOS[name] for name in _SCENARIOS if any(row.scenario == name for row, _ in pairs)]
     other_scenarios = "".join(f"; {meaning}" for meaning in meanings)
-    tags = machine_tags(record)
+    tags = record.machine_tags
     methods = [
         Method(
             "Accuracy",

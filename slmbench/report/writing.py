@@ -8,7 +8,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, write_atomically
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
-from slmbench.compare.cells import cell_key, row_key
+from slmbench.compare.cells import cell_key, newest_of_each_cell, row_key
 from slmbench.records import write_record
 from slmbench.report.csv import render_csv
 from slmbench.report.facts import one_of_each_form
@@ -65,7 +65,7 @@ def write_report(
 
     Args:
         record: The comparison.
-        profiles: The profiles it was made from: the plots draw their samples and predictions.
+        profiles: The profiles it was made from, older ones of the same cells among them or not.
         folder: The folder to make or replace.
         progress: Told what is drawn, and when plots are left out.
 
@@ -74,7 +74,7 @@ def write_report(
         SlmbenchError: The folder cannot be written.
     """
     check_report_dir(folder)
-    by_cell = {cell_key(profile): profile for profile in profiles}
+    by_cell = {cell_key(profile): profile for profile in newest_of_each_cell(profiles)}
     pairs = [(row, by_cell[row_key(row)]) for row in record.rows if row_key(row) in by_cell]
     no_plots = reason_for_no_plots() if pairs else "nothing was measured"
     if no_plots:

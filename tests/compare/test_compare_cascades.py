@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from factories import MACHINE, RASPBERRY, cascade_profile, predictions, profile_record
+from reports import compare_and_report
 
-from slmbench.compare import compare
 from slmbench.compare.cascades import members_of
 from slmbench.compare.cells import name_cells
 from slmbench.records import write_record
@@ -28,7 +28,7 @@ def facts(tmp_path, without_matplotlib):
     def facts(*profiles):
         for number, profile in enumerate(profiles):
             write_record(profile, tmp_path / f"measured/{number}.json")
-        record = compare([tmp_path / "measured"], report_dir=tmp_path / "report")
+        record = compare_and_report([tmp_path / "measured"], report_dir=tmp_path / "report")
         for name in ("report.html", "report.md"):
             report = (tmp_path / "report" / name).read_text(encoding="utf-8").replace("&#39;", "'")
             assert all(fact in report for fact in record.cascades)

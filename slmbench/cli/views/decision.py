@@ -11,9 +11,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.common.formatting import bare_megabytes, half_width, listing, parameters, percent, scaled, three_digits
+from slmbench.common.formatting import bare_megabytes, half_width, listing, parameters, scaled, three_digits
 from slmbench.compare.axes import front_phrase
 from slmbench.compare.constraints import limits_phrase
+from slmbench.compare.sentences import measured_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +142,7 @@ def _columns(record: ComparisonRecord) -> list[Column]:
 
 def _table(record: ComparisonRecord, columns: Sequence[Column], *, ascii_only: bool) -> Table:
     marks = Marks("*", "+", "x") if ascii_only else Marks("★", "◆", "✗")
-    tags = machine_tags(record)
+    tags = record.machine_tags
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -178,13 +179,6 @@ def _table(record: ComparisonRecord, columns: Sequence[Column], *, ascii_only: b
 def _text(words: str, ascii_only: bool) -> Text:
     """Return words without markup: names and reasons may hold square brackets."""
     return Text(words.translate(_ASCII) if ascii_only else words)
-
-
-def machine_tags(record: ComparisonRecord) -> dict[str, str]:
-    """Return a letter for each machine, or nothing when there is only one to speak of."""
-    if len(record.machines) < 2:
-        return {}
-    return {machine: chr(ord("A") + number) for number, machine in enumerate(record.machines)}
 
 
 def _style(row: Row) -> str:
@@ -233,14 +227,3 @@ def baseline_lines(record: ComparisonRecord) -> list[Text]:
     lines = [f"against the baseline {record.baseline.against}:"]
     lines += [check.sentence for check in record.baseline.checks]
     return [Text(line) for line in [*lines, *record.baseline.notes]]
-
-
-def measured_on(rows: Sequence[Row]) -> str:
-    """Say what the accuracies speak of: how many test reviews, and how often the commonest label is right."""
-    sets = dict.fromkeys((row.test_reviews, row.majority_baseline) for row in rows)
-    phrases = [
-        f"{reviews:,} test reviews (always the commonest label: {percent(baseline)})"
-        for reviews, baseline in sets
-        if reviews is not None and baseline is not None
-    ]
-    return f"accuracy on {listing(phrases)}, ± half the 95 % interval"

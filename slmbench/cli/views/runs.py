@@ -158,7 +158,7 @@ def verification_summary(record: VerificationRecord) -> list[RenderableType]:
 
 def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType]:
     """Show a comparison: the table, then the decision, then where the whole story is."""
-    from slmbench.compare import decision_table
+    from slmbench.cli.views.decision import decision_table
 
     parts: list[RenderableType] = [decision_table(record)]
     parts += [Text(decision.sentence, style="bold") for decision in record.decisions]

@@ -8,10 +8,12 @@ import struct
 
 import pytest
 from factories import RASPBERRY, ladder, profile_record
+from reports import compare_and_report
 from rich.console import Console
 
+from slmbench.cli.views.decision import decision_table
 from slmbench.common.errors import UsageError
-from slmbench.compare import Constraints, compare, decision_table
+from slmbench.compare import Constraints, compare
 from slmbench.records import Row, write_record
 
 PLOTS = ("accuracy_latency.png", "confusion.png", "roc.png")
@@ -46,7 +48,7 @@ def png_size(path):
 def test_a_report_holds_the_record_the_decision_and_three_plots(measured, tmp_path):
     pytest.importorskip("matplotlib")
     report = tmp_path / "report"
-    record = compare([measured], failures=[FAILURE], report_dir=report)
+    record = compare_and_report([measured], failures=[FAILURE], report_dir=report)
     assert sorted(path.name for path in report.iterdir()) == [
         *PLOTS[:1],
         "comparison.json",
@@ -75,7 +77,7 @@ def test_a_report_holds_the_record_the_decision_and_three_plots(measured, tmp_pa
 
 
 def test_without_matplotlib_the_report_is_written_and_says_so(measured, tmp_path, without_matplotlib):
-    compare([measured], report_dir=tmp_path / "report")
+    compare_and_report([measured], report_dir=tmp_path / "report")
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
         *("comparison.json", "report.html", "report.md", "rows.csv")
     ]
@@ -88,7 +90,7 @@ def test_without_matplotlib_the_report_is_written_and_says_so(measured, tmp_path
 
 
 def test_a_report_of_failures_only_is_written(tmp_path):
-    compare([], failures=[FAILURE], report_dir=tmp_path / "report")
+    compare_and_report([], failures=[FAILURE], report_dir=tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "nothing was measured" in text and "out of memory" in text
 
@@ -99,7 +101,7 @@ def test_many_labels_and_two_machines_are_drawn(tmp_path):
     for machine in (RASPBERRY, ladder()[0].hardware):
         profile = profile_record(accuracy=0.6, labels=stars, machine=machine)
         write_record(profile, tmp_path / "profiles" / f"{profile.name}.json")
-    compare([tmp_path / "profiles"], report_dir=tmp_path / "report")
+    compare_and_report([tmp_path / "profiles"], report_dir=tmp_path / "report")
     assert all(png_size(tmp_path / "report" / plot) for plot in PLOTS)
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert text.count("Ship minilm-l6 fp32") == 2
@@ -110,11 +112,11 @@ def test_an_earlier_report_is_replaced_whole_but_nothing_else_is(measured, tmp_p
     report = tmp_path / "report"
     report.mkdir()
     (report / "roc.png").write_bytes(b"old")
-    compare([measured / f"{ladder()[0].name}.json"], report_dir=report)
+    compare_and_report([measured / f"{ladder()[0].name}.json"], report_dir=report)
     (report / "thesis.tex").write_text("mine")
     before = (report / "report.md").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match=r"holds other files \(thesis\.tex\)"):
-        compare([measured], report_dir=report)
+        compare_and_report([measured], report_dir=report)
     assert (report / "thesis.tex").read_text() == "mine"
     assert (report / "report.md").read_text(encoding="utf-8") == before
 
@@ -122,7 +124,7 @@ def test_an_earlier_report_is_replaced_whole_but_nothing_else_is(measured, tmp_p
 def test_a_report_cannot_take_the_place_of_a_file(measured, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
-        compare([measured], report_dir=tmp_path / "file")
+        compare_and_report([measured], report_dir=tmp_path / "file")
 
 
 def test_the_table_shows_every_column_at_100_and_120(measured):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from chromium_page import chromium_page
 from factories import MACHINE, RASPBERRY, bundle_record, ladder, predictions, profile_record, sweep_record
+from reports import compare_and_report
 
-from slmbench.compare import Baseline, compare
+from slmbench.compare import Baseline
 from slmbench.records import Row, write_record
 from slmbench.records.bundle import Flip
 from slmbench.records.cascade import CascadeFacts, CascadeMember, CascadeTiming, Routing, SweepRow
@@ -36,7 +37,7 @@ def reported(tmp_path):
         shutil.rmtree(folder, ignore_errors=True)
         for number, profile in enumerate(profiles):
             write_record(profile, folder / f"{number}.json")
-        record = compare([folder], report_dir=tmp_path / "report", **more)
+        record = compare_and_report([folder], report_dir=tmp_path / "report", **more)
         page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
         data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
         return record, page, data
@@ -183,7 +184,7 @@ def test_nothing_in_a_record_becomes_markup(reported):
 
 
 def test_a_report_of_failures_only_says_so(tmp_path):
-    compare([], failures=[Row(name="mpnet-base", failure="out of memory")], report_dir=tmp_path / "report")
+    compare_and_report([], failures=[Row(name="mpnet-base", failure="out of memory")], report_dir=tmp_path / "report")
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert "nothing was measured" in page and "failed: out of memory" in page and 'id="plot"' not in page
 
@@ -231,7 +232,7 @@ def browser(tmp_path_factory):
                 curve = sweep_record(form=form, axis=axis, ms=ms, machine=machine)
                 write_record(curve, folder / f"profiles/sweeps/{curve.name}.json")
     failure = Row(name="mpnet-base", failure="out of memory")
-    compare([folder / "profiles"], failures=[failure], report_dir=folder / "report")
+    compare_and_report([folder / "profiles"], failures=[failure], report_dir=folder / "report")
     with chromium_page(tmp_path_factory.mktemp("chromium")) as page:
         yield page, (folder / "report/report.html").as_uri()
 

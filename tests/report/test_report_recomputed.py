@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import ladder, profile_record, roofline, sweep_record
+from reports import compare_and_report
 
-from slmbench.compare import compare
 from slmbench.records import write_record
 from slmbench.records.energy import Energy
 
@@ -109,7 +109,7 @@ def wrong_figures(page, folder):
 @pytest.fixture
 def page_of(tmp_path, without_matplotlib):
     def page_of(folder):
-        compare([folder], report_dir=tmp_path / "report")
+        compare_and_report([folder], report_dir=tmp_path / "report")
         return (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
     return page_of

@@ -8,9 +8,11 @@ import json
 
 import pytest
 from factories import profile_record, roofline
+from reports import compare_and_report
 from rich.console import Console
 
-from slmbench.compare import Constraints, compare, decision_table
+from slmbench.cli.views.decision import decision_table
+from slmbench.compare import Constraints, compare
 from slmbench.records import Row, write_record
 from slmbench.records.energy import Energy, GridFactor
 
@@ -29,7 +31,7 @@ def reported(tmp_path, without_matplotlib):
     def reported(*profiles, **more):
         for number, profile in enumerate(profiles):
             write_record(profile, tmp_path / f"measured/{number}.json")
-        record = compare([tmp_path / "measured"], report_dir=tmp_path / "report", **more)
+        record = compare_and_report([tmp_path / "measured"], report_dir=tmp_path / "report", **more)
         files = ("report.html", "report.md", "rows.csv")
         return record, *((tmp_path / "report" / name).read_text(encoding="utf-8") for name in files)
 

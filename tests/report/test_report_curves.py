@@ -7,6 +7,7 @@ import re
 
 import pytest
 from factories import MACHINE, RASPBERRY, ladder, profile_record, sweep_record
+from reports import compare_and_report
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.compare import compare
@@ -24,7 +25,7 @@ def compared(tmp_path, monkeypatch, without_matplotlib):
             write_record(profile, tmp_path / f"measured/{profile.name}.json")
         for number, sweep in enumerate(sweeps):
             write_record(sweep, tmp_path / f"measured/curves/{number}.json")
-        record = compare([tmp_path / path for path in paths], report_dir=tmp_path / "report")
+        record = compare_and_report([tmp_path / path for path in paths], report_dir=tmp_path / "report")
         page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
         text = (tmp_path / "report/report.md").read_text(encoding="utf-8")
         data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
