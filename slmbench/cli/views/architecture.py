@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import plain_table
+from slmbench.cli.views.tables import FittingTable, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,8 +20,17 @@ def architecture_view(record: ArchitectureRecord) -> list[RenderableType]:
         f"{record.model}, {record.task}, {record.device} {record.dtype}, batch {record.batch_size},"
         f" threads: {record.threads} (random weights)"
     )
-    headers = ("tokens", "p50 ms", "95 % interval", "samples", "G MACs", "% of ceiling", "peak MB")
-    table = plain_table(*headers, numbers=slice(None))
+    table = FittingTable(
+        [
+            number("tokens"),
+            number("p50\nms"),
+            number("95 %\ninterval", leaves=2),
+            number("samples", leaves=1),
+            number("G MACs", leaves=3),
+            number("% of\nceiling", leaves=4),
+            number("peak\nMB", leaves=5),
+        ]
+    )
     for timing in record.timings:
         interval, reached = timing.ci95_ms, timing.roofline.achieved
         peak = timing.device_peak_bytes or timing.peak_bytes

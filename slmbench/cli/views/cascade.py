@@ -10,12 +10,11 @@ from rich.text import Text
 from slmbench.cascade.arithmetic import cascade_time
 from slmbench.cascade.choosing import notable_rows
 from slmbench.cascade.plot import PLOT
-from slmbench.cli.views.tables import plain_table
-from slmbench.common.formatting import milliseconds, percent, percent_interval, three_digits
+from slmbench.cli.views.tables import FittingTable, number, percent_with_bounds, text
+from slmbench.common.formatting import milliseconds, percent, three_digits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from slmbench.records import BundleRecord
     from slmbench.records.cascade import CascadeFacts
@@ -44,9 +43,15 @@ def cascade_summary(record: BundleRecord) -> list[RenderableType]:
     return parts
 
 
-def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
-    headers = ("", "accuracy [95 %]", "macro-F1", "routed", "ms/review")
-    table = plain_table(*headers, title=f"cascade {record.path}", numbers=slice(1, None))
+def _systems(record: BundleRecord, facts: CascadeFacts) -> FittingTable:
+    columns = [
+        text(""),
+        number("accuracy\n% [95 %]"),
+        number("macro\nF1", leaves=1),
+        number("routed", leaves=2),
+        number("ms a\nreview"),
+    ]
+    table = FittingTable(columns, title=f"cascade {record.path}")
     form = next(iter(record.forms.values()))
     means = facts.timing.mean_ms
     rows: list[tuple[str, Evaluation, str, float]] = [
@@ -57,7 +62,7 @@ def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
     for name, test, routed, ms in rows:
         table.add_row(
             name,
-            f"{percent(test.accuracy)} [{percent_interval(test.accuracy_ci95)}]",
+            percent_with_bounds(test.accuracy, test.accuracy_ci95),
             f"{test.macro_f1:.3f}",
             routed,
             three_digits(ms),
@@ -65,9 +70,17 @@ def _systems(record: BundleRecord, facts: CascadeFacts) -> Table:
     return table
 
 
-def _sweep(facts: CascadeFacts) -> Table:
-    headers = ("threshold", "routed", "accuracy", "ms/review", "routed (chosen on)", "accuracy (chosen on)")
-    table = plain_table(*headers, numbers=slice(1, None))
+def _sweep(facts: CascadeFacts) -> FittingTable:
+    table = FittingTable(
+        [
+            text("threshold"),
+            number("routed"),
+            number("accuracy"),
+            number("ms a\nreview"),
+            number("routed,\nvalidation", leaves=1),
+            number("accuracy,\nvalidation", leaves=2),
+        ]
+    )
     for row in notable_rows(facts):
         chosen = row.threshold == facts.threshold
         table.add_row(

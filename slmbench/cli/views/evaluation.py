@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.cli.views.tables import plain_table
+from slmbench.cli.views.tables import FittingTable, number, text
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import RenderableType
 
     from slmbench.evaluation.groups import RunTable
     from slmbench.records import EvaluationRecord, RunRecord
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 _HEADER_WIDTH = 72
 #: Of what only one method has to say, so much is shown of a value.
 _LONGEST_DETAIL = 60
-_ALL_BUT_THE_FIRST = slice(1, None)
 
 
 def with_interval(value: float, interval: Interval, *, percent: bool) -> str:
@@ -95,25 +93,28 @@ def add_details(facts: Table, run: RunRecord) -> None:
             facts.add_row(name.replace("_", " "), Text(", ".join(plain)))
 
 
-def class_table(test: Evaluation) -> Table:
+def class_table(test: Evaluation) -> FittingTable:
     """Show precision, recall and F1 of each label."""
-    table = plain_table("label", "reviews", "precision", "recall", "F1", numbers=_ALL_BUT_THE_FIRST)
+    numbers = [number(header) for header in ("reviews", "precision", "recall", "F1")]
+    table = FittingTable([text("label"), *numbers])
     for label, scores in test.per_class.items():
-        numbers = (scores["precision"], scores["recall"], scores["f1"])
-        table.add_row(Text(label), f"{scores['reviews']:,.0f}", *(f"{number:.3f}" for number in numbers))
+        shares = (scores["precision"], scores["recall"], scores["f1"])
+        table.add_row(label, f"{scores['reviews']:,.0f}", *(f"{share:.3f}" for share in shares))
     return table
 
 
-def confusion_table(test: Evaluation) -> Table:
+def confusion_table(test: Evaluation) -> FittingTable:
     """Show counts, true labels as rows; where labels are too many for a header, columns bear their numbers."""
     numbered = sum(len(label) + 3 for label in test.labels) > _HEADER_WIDTH
     heads = [str(number) for number in range(1, len(test.labels) + 1)] if numbered else list(test.labels)
     silence = ["no label"] if test.abstained else []
-    table = plain_table("true \\ predicted", *heads, *silence, "recall", numbers=_ALL_BUT_THE_FIRST)
-    for number, (label, row) in enumerate(zip(test.labels, test.confusion, strict=True), 1):
+    table = FittingTable(
+        [text("true \\ predicted"), *(number(head) for head in [*heads, *silence]), number("recall", leaves=1)]
+    )
+    for index, (label, row) in enumerate(zip(test.labels, test.confusion, strict=True), 1):
         scores = test.per_class[label]
         silent = [f"{scores['reviews'] - sum(row):,.0f}"] if test.abstained else []
-        name = Text(f"{number} {label}" if numbered else label)
+        name = f"{index} {label}" if numbered else label
         table.add_row(name, *(f"{count:,}" for count in row), *silent, f"{scores['recall']:.3f}")
     return table
 
@@ -151,44 +152,18 @@ def evaluation_view(record: EvaluationRecord, run: RunRecord | None = None) -> l
 def seeds_table(tables: Sequence[RunTable]) -> list[RenderableType]:
     """Show runs, those that differ in their seed only as one row; one table for each set of test rows."""
     parts: list[RenderableType] = []
-    for table in tables:
-        parts += [_FittingTable(table), *(Text(line, style="dim") for line in legend_of(table))]
+    for runs in tables:
+        columns = [
+            text(header, optional=True)
+            if header in TEXT_COLUMNS
+            else number(header, leaves=LEAVING.index(header) if header in LEAVING else None, optional=True)
+            for header in HEADERS
+        ]
+        table = FittingTable(columns, title=title_of(runs))
+        for group, row in zip(runs.groups, rows_of(runs), strict=True):
+            table.add_row(*row, style=None if group.verdict == "above" else "dim")
+        parts += [table, *(Text(line, style="dim") for line in legend_of(runs))]
     return parts
-
-
-class _FittingTable:
-    """A table over seeds that chooses its columns when it is printed, because only then is the width known."""
-
-    def __init__(self, table: RunTable) -> None:
-        self._table = table
-        self._rows = rows_of(table)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # A column that says nothing of any row is never shown.
-        columns = [number for number in range(len(HEADERS)) if {row[number] for row in self._rows} - {"–", ""}]
-        left_out = []
-        for leaving in (None, *LEAVING):
-            if leaving is not None and HEADERS.index(leaving) in columns:
-                columns.remove(HEADERS.index(leaving))
-                left_out.append(leaving.replace("\n", " "))
-            shown = self._with(columns)
-            if Measurement.get(console, options.update(max_width=10_000), shown).minimum <= options.max_width:
-                break
-        if left_out:
-            shown.caption = f"not shown in this width: {', '.join(left_out)}"
-            shown.caption_justify = "left"
-        yield shown
-
-    def _with(self, columns: Sequence[int]) -> Table:
-        shown = plain_table(title=title_of(self._table))
-        for number in columns:
-            header = HEADERS[number]
-            words = header in TEXT_COLUMNS
-            shown.add_column(header, justify="left" if words else "right", no_wrap=not words, overflow="fold")
-        for group, row in zip(self._table.groups, self._rows, strict=True):
-            style = None if group.verdict == "above" else "dim"
-            shown.add_row(*(Text(row[number]) for number in columns), style=style)
-        return shown
 
 
 def _tested_on(record: EvaluationRecord) -> str:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import plain_table
+from slmbench.cli.views.tables import FittingTable, number, text
 from slmbench.records.sweep import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
-    from rich.table import Table
 
     from slmbench.records import ProfileRecord
     from slmbench.records.sweep import SweepRecord
@@ -22,41 +21,46 @@ if TYPE_CHECKING:
     from slmbench.statistics import Interval
 
 
-def profile_table(records: Sequence[ProfileRecord]) -> Table:
+def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
     """Show profiles side by side; what the machine made uncertain stands below."""
-    extra = [(title, cell) for title, cell in OPTIONAL_COLUMNS if any(cell(record) is not None for record in records)]
-    table = plain_table(
-        *("bundle", "form", "accuracy", "p50 ms [95 %]", "p95 ms [95 %]", "reviews/s", "peak MB", "cold ms", "MB"),
-        *(title for title, _ in extra),
-        numbers=slice(2, None),
+    table = FittingTable(
+        [
+            text("bundle"),
+            text("form"),
+            number("accuracy\n%", leaves=9),
+            number("p50 ms\n[95 %]"),
+            number("p95 ms\n[95 %]", leaves=8),
+            number("reviews\n/s", leaves=5),
+            number("peak\nMB", leaves=6),
+            number("cold\nms", leaves=1),
+            number("size\nMB", leaves=7),
+            *(number(header, leaves=leaves, optional=True) for header, leaves, _ in OPTIONAL_COLUMNS),
+        ]
     )
     for record in records:
         latency = record.latency
         table.add_row(
             record.bundle,
             record.form,
-            f"{100 * record.accuracy:.1f} %",
+            f"{100 * record.accuracy:.1f}",
             f"{latency.p50_ms:.3g}{_bounds(latency.ci95_ms)}",
             "–" if latency.p95_ms is None else f"{latency.p95_ms:.3g}{_bounds(latency.p95_ci95_ms)}",
             _rate(record),
             "–" if record.memory.peak_bytes is None else f"{record.memory.peak_bytes / 1e6:,.0f}",
             f"{record.cold_start_ms:,.0f}",
             f"{record.size_bytes / 1e6:.1f}",
-            *(cell(record) or "–" for _, cell in extra),
+            *(cell(record) or "–" for _, _, cell in OPTIONAL_COLUMNS),
         )
-    notes = [
+    table.notes += [
         *_warnings(records),
         *dict.fromkeys(note for record in records for note in (*_notes(record), record.energy.sentence)),
     ]
-    if notes:
-        table.caption = "\n".join(notes)
-        table.caption_justify = "left"
     return table
 
 
 def versus_summary(record: VersusRecord) -> list[RenderableType]:
     """Show two forms measured in turns, their ratio, and the verdict."""
-    table = plain_table("bundle", "form", "p50 ms", "MB", numbers=slice(2, None))
+    table = FittingTable([text("bundle"), text("form"), number("p50\nms"), number("size\nMB", leaves=1)])
     for side, p50 in ((record.first, record.first_p50_ms), (record.second, record.second_p50_ms)):
         table.add_row(side.bundle, side.form, f"{p50:.3g}", f"{side.size_bytes / 1e6:.1f}")
     samples = sum(len(pair.first_ms) for pair in record.pairs)
@@ -72,7 +76,8 @@ def versus_summary(record: VersusRecord) -> list[RenderableType]:
 def sweep_summary(record: SweepRecord) -> list[RenderableType]:
     """Show a curve as a table and what it says."""
     title = f"{record.bundle} {record.form}"
-    table = plain_table(record.axis, "ms a review [95 %]", "reviews/s", title=title, numbers=slice(1, None))
+    columns = [text(record.axis), number("ms a review\n[95 %]"), number("reviews\n/s", leaves=1)]
+    table = FittingTable(columns, title=title)
     for point in record.points:
         mark = " ★" if point.value == record.best else ""
         table.add_row(
@@ -87,7 +92,8 @@ def sweep_summary(record: SweepRecord) -> list[RenderableType]:
 def tuning_summary(record: TuningRecord) -> list[RenderableType]:
     """Show what was tried, the fastest marked, the token budgets, and what is best here."""
     title = f"bundle {record.bundle}"
-    table = plain_table("form", "provider", "threads", "ms a review [95 %]", title=title, numbers=slice(2, None))
+    columns = [text("form"), text("provider", leaves=1), number("threads"), number("ms a review\n[95 %]")]
+    table = FittingTable(columns, title=title)
     measured = [candidate for candidate in record.candidates if candidate.processes_ms]
     for candidate in sorted(measured, key=lambda one: one.p50_ms or float("inf")):
         setting = candidate.setting
@@ -97,7 +103,7 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
             str(setting.threads),
             f"{candidate.p50_ms:.3g}{_bounds(candidate.ci95_ms)}",
         )
-    budgets = plain_table("batches", "reviews/s", "other labels", numbers=slice(1, None))
+    budgets = FittingTable([text("batches"), number("reviews\n/s"), number("other\nlabels")])
     labels = {one.value: one for one in record.budget_labels}
     for point in record.batches:
         name = f"{point.value:,} tokens" if point.value else "one at a time"
@@ -142,11 +148,11 @@ def _joules(record: ProfileRecord) -> str | None:
     return None if joules is None else f"{joules:,.3g}"
 
 
-#: Columns that are shown when a record has something in them.
-OPTIONAL_COLUMNS: tuple[tuple[str, Callable[[ProfileRecord], str | None]], ...] = (
-    ("of ceiling", _of_ceiling),
-    ("J/1,000", _joules),
-    ("GPU MB", _gpu_megabytes),
+#: Columns that are shown when a record has something in them, and how soon each leaves a narrow terminal.
+OPTIONAL_COLUMNS: tuple[tuple[str, int, Callable[[ProfileRecord], str | None]], ...] = (
+    ("of\nceiling", 2, _of_ceiling),
+    ("J per\n1,000", 3, _joules),
+    ("GPU\nMB", 4, _gpu_megabytes),
 )
 
 

@@ -15,7 +15,7 @@ from slmbench.cli.views.evaluation import (
     confusion_table,
     with_interval,
 )
-from slmbench.cli.views.tables import plain_table
+from slmbench.cli.views.tables import UNKNOWN, FittingTable, number, percent_with_bounds, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,18 @@ if TYPE_CHECKING:
     )
 
 
-def catalogue_table(items: Sequence[dict[str, Any]]) -> Table:
+def catalogue_table(items: Sequence[dict[str, Any]]) -> FittingTable:
     """Show what can be fetched."""
-    table = plain_table("name", "kind", "MB", "here", "what it is", "licence", numbers=slice(2, 3))
+    table = FittingTable(
+        [
+            text("name"),
+            text("kind", leaves=1),
+            number("MB"),
+            text("here"),
+            text("what it is"),
+            text("licence", leaves=2),
+        ]
+    )
     for item in items:
         table.add_row(
             item["name"],
@@ -89,25 +98,26 @@ def checkpoint_summary(record: CheckpointRecord) -> list[RenderableType]:
 
 def bundle_summary(record: BundleRecord) -> list[RenderableType]:
     """Show a bundle's forms and the verdict on each."""
-    table = plain_table(
-        "form",
-        "MB",
-        "accuracy [95 %]",
-        "against fp32 [95 %]",
-        "p",
-        "flips",
-        "in batches",
-        "speed",
-        "verdict",
+    table = FittingTable(
+        [
+            text("form"),
+            number("size\nMB"),
+            number("accuracy\n% [95 %]"),
+            number("minus fp32\npoints [95 %]", leaves=4, optional=True),
+            number("p", leaves=3, optional=True),
+            number("labels\nchanged", leaves=5),
+            number("changed\nin batches", leaves=1, optional=True),
+            number("speed", leaves=2, optional=True),
+            text("verdict"),
+        ],
         title=f"bundle {record.path}",
-        numbers=slice(1, -1),
     )
     for name, form in record.forms.items():
         test, loss, gain = form.evaluation, form.difference_to_fp32, form.gain
         table.add_row(
             name,
             f"{form.bytes / 1e6:.1f}",
-            with_interval(test.accuracy, test.accuracy_ci95, percent=True),
+            percent_with_bounds(test.accuracy, test.accuracy_ci95),
             f"{100 * loss.difference:+.1f} [{100 * loss.ci95[0]:+.1f}, {100 * loss.ci95[1]:+.1f}]" if loss else "",
             f"{loss.p_value:.2g}" if loss else "",
             f"{form.parity.label_flips}/{form.parity.reviews}",
@@ -135,7 +145,16 @@ def _verdict(form: FormRecord) -> str:
 
 def verification_summary(record: VerificationRecord) -> list[RenderableType]:
     """Show whether a bundle answers here as it did where it was exported."""
-    table = plain_table("form", "texts", "logits off by", "allowed", "verdict", title=f"bundle {record.path}")
+    table = FittingTable(
+        [
+            text("form"),
+            number("texts", leaves=1),
+            number("maximum logit\ndifference", leaves=3),
+            number("allowed", leaves=2),
+            text("verdict"),
+        ],
+        title=f"bundle {record.path}",
+    )
     for name, form in record.forms.items():
         table.add_row(
             name,
@@ -167,8 +186,16 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
     return parts
 
 
-def _history(record: RunRecord) -> Table:
-    table = plain_table("epoch", "train loss", "validation loss", "accuracy", "macro-F1")
+def _history(record: RunRecord) -> FittingTable:
+    table = FittingTable(
+        [
+            text("epoch"),
+            number("training\nloss"),
+            number("validation\nloss"),
+            number("validation\naccuracy"),
+            number("validation\nmacro-F1", leaves=1),
+        ]
+    )
     for line in record.train.history:
         kept = record.train.best_epoch is not None and abs(line.epoch - record.train.best_epoch) < 0.01
         table.add_row(
@@ -182,4 +209,4 @@ def _history(record: RunRecord) -> Table:
 
 
 def _or_dash(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+    return UNKNOWN if value is None else format(value, form)
