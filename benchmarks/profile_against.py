@@ -1,4 +1,4 @@
-"""Does ``slmbench profile --against`` call equals equal, and find a planted slowdown?
+"""Does ``slmbench versus`` call equals equal, and find a planted slowdown?
 
     python benchmarks/profile_against.py [BUNDLE] [--form int8] [--tries 20] [--planted 5] [--slowdown 10]
                                          [--time-limit 6] [--keep FOLDER]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from slmbench import __version__
+from slmbench.cli.architecture import architecture
 from slmbench.cli.cascade import cascade
 from slmbench.cli.compare import compare
 from slmbench.cli.evaluate import evaluate
@@ -14,10 +15,13 @@ from slmbench.cli.export import export
 from slmbench.cli.fetch import fetch
 from slmbench.cli.fewshot import fewshot
 from slmbench.cli.finetune import finetune
+from slmbench.cli.moved import ProfileCommand
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
+from slmbench.cli.sweep import sweep
 from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
+from slmbench.cli.versus import versus
 
 app = typer.Typer(
     name="slmbench",
@@ -48,8 +52,11 @@ def _program(
     """
 
 
-for command in (fetch, finetune, fewshot, evaluate, export, cascade, verify, profile, tune, compare, predict):
-    app.command()(command)
+for command in (
+    *(fetch, finetune, fewshot, evaluate, export, cascade, verify),
+    *(profile, sweep, versus, tune, architecture, compare, predict),
+):
+    app.command(cls=ProfileCommand if command is profile else None)(command)
 
 
 def main() -> None:

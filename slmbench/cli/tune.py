@@ -14,7 +14,7 @@ from slmbench.cli.output import command_output
 def tune(
     ctx: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds to sample for at the most.")] = 60.0,
+    time_limit: Annotated[float, typer.Option("--time-limit", help="Maximum sampling time (s).")] = 60.0,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,

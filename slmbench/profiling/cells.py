@@ -167,7 +167,7 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
         SlmbenchError: A bundle's record is damaged.
     """
     if options.backend == "torch":
-        raise UsageError("--sweep and --against measure bundles: leave out --backend torch")
+        raise UsageError("sweep and versus measure bundles: leave out --backend torch")
     for path in bundles:
         if (path / "run.json").is_file():
             raise UsageError(

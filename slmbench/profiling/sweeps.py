@@ -1,4 +1,4 @@
-"""Curves over lengths, token budgets or threads: ``slmbench profile --sweep``; settings are visited in turns."""
+"""Curves over lengths, token budgets or threads (``slmbench sweep``); settings are visited alternately."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def sweep(
     options.check()
     known = next((name for name in AXES if name == axis), None)
     if known is None:
-        raise UsageError(f"--sweep {axis}: choose among {', '.join(AXES)}")
+        raise UsageError(f"--over {axis}: choose among {', '.join(AXES)}")
     if options.scenario != "single":
-        raise UsageError(f"--sweep goes without --scenario {options.scenario}")
+        raise UsageError(f"sweep measures reviews one at a time, not the scenario {options.scenario}")
     check_output(output)
     cells = find_cells(bundles, options)
     check_names([profile_name(cell, options) for cell in cells])

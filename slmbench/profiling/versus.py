@@ -1,4 +1,4 @@
-"""Two bundles measured in turns, so that what disturbs the machine falls on both: ``slmbench profile A --against B``.
+"""Two bundles measured alternately, so that disturbances of the machine affect both: ``slmbench versus A B``.
 
 Each pair of processes is fresh and alive together. They are asked in turns of a few reviews, in the order
 first, second, second, first (so that neither is always the one that follows), and both time the same reviews. The
@@ -71,7 +71,7 @@ def versus(
     """
     options.check()
     if options.scenario != "single":
-        raise UsageError(f"--against measures reviews one at a time: leave out --scenario {options.scenario}")
+        raise UsageError(f"versus measures reviews one at a time, not the scenario {options.scenario}")
     check_output(output)
     cells = [find_contestant(text, options) for text in (first, second)]
     # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
@@ -122,13 +122,13 @@ def find_contestant(text: str, options: ProfileOptions) -> Cell:
         folder = Path(before)
     if form is None and options.forms is not None:
         if len(options.forms) > 1:
-            raise UsageError("--against measures one form of each bundle: give one --form, or BUNDLE:FORM")
+            raise UsageError("versus measures one form of each bundle: give one --form, or BUNDLE:FORM")
         (form,) = options.forms
     if form is None and (folder / "bundle.json").is_file():
         form = BundleFiles.open(folder).choose_form(None)
     cells = find_cells([folder], options.with_forms(form) if form else options)
     if len(cells) != 1:
-        raise UsageError(f"{folder} holds several bundles: --against measures one against one")
+        raise UsageError(f"{folder} holds several bundles: versus compares one with one")
     return cells[0]
 
 

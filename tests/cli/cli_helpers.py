@@ -19,7 +19,10 @@ COMMANDS = (
     "export",
     "verify",
     "profile",
+    "sweep",
+    "versus",
     "tune",
+    "architecture",
     "compare",
     "predict",
 )

@@ -1,4 +1,4 @@
-"""``slmbench profile --architecture``: runtime and memory of a model whose weights nobody has fetched."""
+"""``slmbench architecture``: runtime and memory of a model whose weights nobody has fetched."""
 
 import json
 
@@ -11,23 +11,19 @@ from slmbench.profiling.architectures import profiling
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--architecture", "bert-tiny"], "--architecture NAME and --random-weights go together"),
-        (["--random-weights"], "--architecture NAME and --random-weights go together"),
-        (["exported/x", "--architecture", "bert-tiny", "--random-weights"], "give bundles or --architecture"),
-        (["--architecture", "bert-tiny", "--random-weights", "--lengths", "a,b"], "--lengths a,b: give numbers"),
-        (["--architecture", "bert-tinny", "--random-weights"], "bert-tinny"),
-        (["--architecture", "bert-tiny", "--random-weights", "--form", "int8"], "--form is no option of --architec"),
+        (["bert-tiny", "--lengths", "a,b"], "--lengths a,b: give numbers"),
+        (["bert-tinny"], "bert-tinny"),
     ],
 )
 def test_wrong_use(here, words, said):
-    result = run("profile", *words)
+    result = run("architecture", *words)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
 def test_what_cannot_fit_is_refused_with_the_arithmetic(here, monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 2**34, "total": 2**34})())
-    result = run("profile", "--architecture", "google/flan-ul2", "--random-weights")
+    result = run("architecture", "google/flan-ul2")
     assert result.exit_code == 1
     assert "19,459,613,696 parameters × 4 bytes" in result.stderr
 
@@ -44,9 +40,9 @@ def test_options_reach_the_child_and_what_it_timed_is_printed(here, monkeypatch)
         return {**sizes, "build_s": 0.1, "memory_source": "VmHWM", "timings": timings}
 
     monkeypatch.setattr(profiling, "ask_child", answer)
-    words = ("--architecture", "bert-tiny", "--random-weights", "--lengths", "8,16", "--batch-size", 2)
+    words = ("bert-tiny", "--lengths", "8,16", "--batch-size", 2)
 
-    document = json_of(run("profile", *words, "--threads", 1, "--json"))
+    document = json_of(run("architecture", *words, "--threads", 1, "--json"))
 
     (request,) = asked
     assert (request["lengths"], request["batch_size"], request["threads"]) == ([8, 16], 2, 1)

@@ -1,5 +1,6 @@
-"""``slmbench profile``: scenarios, curves and two bundles in turns, as seen from the command line."""
+"""``slmbench profile``, ``sweep`` and ``versus``, as seen from the command line."""
 
+import inspect
 import json
 import re
 import shutil
@@ -8,7 +9,12 @@ import pytest
 from cli_helpers import json_of, run
 from factories import profile_record
 
+from slmbench.cli.profile import profile
+from slmbench.cli.sweep import sweep
+from slmbench.cli.versus import versus
 from slmbench.cli.views.profiles import profile_table
+from slmbench.profiling import ProfileOptions
+from slmbench.profiling.versus import PAIRS
 from slmbench.records.profile import ServerLoad
 
 BRIEF = ("--processes", 1, "--time-limit", 0.2, "--threads", 1)
@@ -23,7 +29,7 @@ def two(here, tiny_bundle):
 
 
 def test_two_bundles_in_turns(two):
-    document = json_of(run("profile", "new", "--against", "old:fp32", "--form", "fp32", *BRIEF, "--json"))
+    document = json_of(run("versus", "new", "old:fp32", "--form", "fp32", *BRIEF, "--json"))
 
     assert document["schema"] == "slmbench.versus/1"
     assert (document["first"]["form"], document["second"]["form"]) == ("fp32", "fp32")
@@ -37,7 +43,7 @@ def test_two_bundles_in_turns(two):
 def test_people_read_who_is_faster(two, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
-    shown = run("profile", "new", "--against", "old", *BRIEF)
+    shown = run("versus", "new", "old", *BRIEF)
 
     assert shown.exit_code == 0, shown.stderr
     assert re.search(r"review by review \d\.\d{3}×", shown.stdout)
@@ -68,7 +74,7 @@ def slowed(two, monkeypatch):
 
 @pytest.mark.parametrize(("limit", "status"), [("5%", 1), ("5", 1), ("20%", 0)])
 def test_slower_than_allowed_is_exit_status_1_and_a_sentence(two, slowed, limit, status):
-    result = run("profile", "new", "--against", "old", "--fail-if-slower", limit, "--json")
+    result = run("versus", "new", "old", "--fail-if-slower", limit, "--json")
 
     assert result.exit_code == status
     assert json.loads(result.stdout)["verdict"] == "slower"
@@ -79,7 +85,7 @@ def test_slower_than_allowed_is_exit_status_1_and_a_sentence(two, slowed, limit,
 
 
 def test_the_other_way_round_nothing_fails(two, slowed):
-    assert run("profile", "old", "--against", "new", "--fail-if-slower", "0%", "--quiet").exit_code == 0
+    assert run("versus", "old", "new", "--fail-if-slower", "0%", "--quiet").exit_code == 0
 
 
 def test_batches_and_arrivals(two):
@@ -103,12 +109,12 @@ def test_a_rate_is_said_to_keep_its_bound_only_where_it_did(bound, keeps):
 
 def test_a_curve(two, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    document = json_of(run("profile", "new", "--form", "int8", "--sweep", "batch", *BRIEF, "--json"))
+    document = json_of(run("sweep", "new", "--form", "int8", "--over", "batch", *BRIEF, "--json"))
 
     assert document["schema"] == "slmbench.sweeps/1"
     (record,) = document["sweeps"]
     assert record["best"] in [point["value"] for point in record["points"]]
-    shown = run("profile", "new", "--form", "int8", "--sweep", "batch", *BRIEF)
+    shown = run("sweep", "new", "--form", "int8", "--over", "batch", *BRIEF)
     assert "one at a time" in shown.stdout and " is best: " in shown.stdout
 
 
@@ -133,33 +139,68 @@ def test_a_run_in_torch(here, tiny_run, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (("new", "--backend", "torch"), 2, "new is a bundle, and --backend torch measures runs"),
-        (("new", "--backend", "openvino", "--device", "cuda"), 2, "leave out --device cuda"),
-        (("new", "--backend", "torch", "--sweep", "batch"), 2, "leave out --backend torch"),
-        (("new", "--backend", "torch", "--against", "old"), 2, "leave out --backend torch"),
-        (("new", "--fail-if-slower", "5%"), 2, "--fail-if-slower goes with --against"),
-        (("new", "--against", "old", "--sweep", "batch"), 2, "--against or --sweep, not both"),
-        (("new", "old", "--against", "old"), 2, "name one bundle before it"),
-        (("--against", "old"), 2, "name one bundle before it"),
-        (("new", "--against", "nowhere"), 2, "there is no bundle folder nowhere"),
-        (("new", "--against", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
-        (("new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
-        (("new", "--sweep", "threads", "--threads", 1), 2, "--threads is no option of --sweep threads"),
-        (("new", "--sweep", "length", "--grid", "380"), 2, "--grid is no option of --sweep length"),
-        (("new", "--against", "old", "--batch-tokens", 512), 2, "--batch-tokens is no option of --against"),
-        (("new", "--dtype", "bf16"), 2, "--dtype is no option of a profile without --architecture"),
-        (("new", "--sweep", "shoes"), 2, "--sweep shoes: choose among length, batch, threads"),
+        (("profile", "new", "--backend", "torch"), 2, "new is a bundle, and --backend torch measures runs"),
+        (("profile", "new", "--backend", "openvino", "--device", "cuda"), 2, "--device cuda"),
+        (("sweep", "new", "--backend", "torch", "--over", "batch"), 2, "leave out --backend torch"),
+        (("versus", "new", "old", "--backend", "torch"), 2, "leave out --backend torch"),
+        (("versus", "new", "nowhere"), 2, "there is no bundle folder nowhere"),
+        (("versus", "new", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
+        (("profile", "new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
+        (("sweep", "new", "--over", "threads", "--threads", 1), 2, "--threads cannot be given with --over threads"),
         (
-            ("new", "--scenario", "server", "--max-p95-ms", "0.0001", "--form", "int8", *BRIEF),
+            ("profile", "new", "--scenario", "server", "--max-p95-ms", "0.0001", "--form", "int8", *BRIEF),
             1,
             "no rate keeps a p95 of 0.0001 ms",
         ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(two, words, status, says):
-    result = run("profile", *words, "--quiet")
+    result = run(*words, "--quiet")
 
     assert result.exit_code == status
     (sentence,) = result.stderr.splitlines()
     assert sentence.startswith("error: ")
     assert says in sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("new", "--sweep", "batch"), "slmbench sweep"),
+        (("new", "--against", "old"), "slmbench versus"),
+        (("new", "--against=old", "--fail-if-slower", "5%"), "slmbench versus"),
+        (("--architecture", "google/flan-t5-xxl", "--random-weights", "--dtype", "bf16"), "slmbench architecture"),
+    ],
+)
+def test_old_spellings_name_the_new_command(here, words, command):
+    result = run("profile", *words)
+
+    assert result.exit_code == 2
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith("error: ")
+    assert command in sentence
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sweep", "new", "--over", "length", "--grid", "380"),
+        ("sweep", "new", "--over", "shoes"),
+        ("versus", "new", "old", "--batch-tokens", 512),
+        ("versus", "new"),
+        ("profile", "new", "--dtype", "bf16"),
+    ],
+)
+def test_a_command_takes_its_own_options_only(two, words):
+    assert run(*words).exit_code == 2
+
+
+def test_defaults_shown_are_those_of_the_library():
+    defaults = ProfileOptions()
+    names = {"time_limit": "time_limit_s", "form": "forms"}
+    for command in (profile, sweep, versus):
+        for parameter in inspect.signature(command).parameters.values():
+            name = names.get(parameter.name, parameter.name)
+            if hasattr(defaults, name) and (command, name) != (versus, "processes"):
+                assert parameter.default == getattr(defaults, name), (command, name)
+    assert inspect.signature(versus).parameters["processes"].default == PAIRS

@@ -188,7 +188,7 @@ def test_without_a_folder_it_is_runs(tiny_run, tmp_path, monkeypatch):
 
 
 def test_curves_and_turns_are_for_bundles(tiny_run, tiny_bundle):
-    says = "--sweep and --against measure bundles: leave out --backend torch"
+    says = "sweep and versus measure bundles: leave out --backend torch"
     with pytest.raises(UsageError, match=says):
         list(sweep([tiny_run], "batch", TORCH))
     with pytest.raises(UsageError, match=says):

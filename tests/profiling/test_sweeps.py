@@ -190,8 +190,8 @@ def test_real_processes_and_their_picture(tiny_bundle, tmp_path, axis):
 @pytest.mark.parametrize(
     ("axis", "options", "says"),
     [
-        ("colour", ProfileOptions(), "--sweep colour: choose among length, batch, threads"),
-        ("batch", ProfileOptions(scenario="offline"), "--sweep goes without --scenario offline"),
+        ("colour", ProfileOptions(), "--over colour: choose among length, batch, threads"),
+        ("batch", ProfileOptions(scenario="offline"), "not the scenario offline"),
     ],
 )
 def test_curves_that_there_are_not(tiny_bundle, axis, options, says):

@@ -1,0 +1,81 @@
+"""``slmbench versus``: measure two bundles alternately and say which is faster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from slmbench.cli import measured as shared
+from slmbench.cli import options as opt
+from slmbench.cli.output import command_output
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import PROFILES
+
+_CONTESTANT = "BUNDLE[:FORM]"
+
+
+def versus(
+    ctx: typer.Context,
+    first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar=_CONTESTANT)],
+    second: Annotated[str, typer.Argument(help="What it is compared with, the baseline.", metavar=_CONTESTANT)],
+    fail_if_slower: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-if-slower",
+            help="Exit with status 1 when the first is slower than the second by more than this, such as 5%.",
+            show_default="never fails",
+        ),
+    ] = None,
+    device: shared.Device = "cpu",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--form",
+            help="Form of those that name none.",
+            show_default="the one that predict would choose",
+            rich_help_panel=shared.WHAT,
+        ),
+    ] = None,
+    backend: shared.BackendName = "onnxruntime",
+    threads: shared.Threads = None,
+    processes: Annotated[
+        int,
+        typer.Option("--processes", help="Pairs of fresh processes.", rich_help_panel=shared.HOW_LONG),
+    ] = 6,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", help="Maximum sampling time (s).", rich_help_panel=shared.HOW_LONG)
+    ] = 20.0,
+    output: shared.RecordsFolder = PROFILES,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Measure two bundles alternately, so that disturbances affect both, and say which is faster.
+
+    \b
+    Examples:
+      slmbench versus exported/new exported/old
+      slmbench versus exported/new exported/old --fail-if-slower 5%
+      slmbench versus exported/bert-tiny-imdb:int8 exported/bert-tiny-imdb:fp32
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.choices import percentage
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.views.profiles import versus_summary
+        from slmbench.profiling import ProfileOptions
+        from slmbench.profiling.versus import versus as measure
+
+        limit = percentage("--fail-if-slower", fail_if_slower)
+        options = ProfileOptions(
+            forms=(form,) if form else None,
+            device=device,
+            backend=backend,
+            threads=threads,
+            processes=processes,
+            time_limit_s=time_limit,
+        )
+        record = measure(first, second, options, output=output, command=command_line(ctx), progress=out)
+        out.result(record.to_json(), *versus_summary(record))
+        if limit is not None and record.slower_by_more_than(limit):
+            raise SlmbenchError(f"{record.sentence}; --fail-if-slower allows {1 + limit:.3f}×")
