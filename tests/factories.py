@@ -33,6 +33,7 @@ from slmbench.records import (
     WorkloadLengths,
 )
 from slmbench.records.bundle import Manifest
+from slmbench.records.cascade import MemberIdentity, ProfiledCascade
 from slmbench.records.roofline import GemmTiming, Roofline
 from slmbench.records.sweep import SweepPoint, SweepRecord
 
@@ -394,13 +395,43 @@ def cascade_profile(
     """A cascade of two profiled forms: the small one's answer where it is sure, the large one's where it is not."""
     sure, other = (np.asarray(member.predictions.probabilities) for member in (small, large))
     routed = sure.max(1) < threshold
+    facts = ProfiledCascade(
+        threshold=threshold,
+        chosen="given",
+        small=member_identity(small),
+        large=member_identity(large),
+        routed=float(routed.mean()),
+        break_even=1 - small.latency.mean_ms / large.latency.mean_ms,
+        sweep=[],
+    )
     said = small.predictions.model_copy(
         update={"probabilities": np.where(routed[:, None], other, sure).round(6).tolist()}
     )
     return profile_record(
         f"{small.bundle}+{large.bundle}",
         f"{small.form}+{large.form}",
-        **{"method": "cascade", "predictions": said, "p50_ms": p50_ms, "machine": small.hardware, **changes},
+        **{
+            "method": "cascade",
+            "predictions": said,
+            "p50_ms": p50_ms,
+            "machine": small.hardware,
+            "cascade": facts,
+            **changes,
+        },
+    )
+
+
+def member_identity(profile: ProfileRecord) -> MemberIdentity:
+    """The form that a profile measured, as a member of a cascade."""
+    return MemberIdentity(
+        name=profile.bundle,
+        form=profile.form,
+        runtime="tfidf" if profile.method == "tfidf" else "onnx",
+        model=profile.model,
+        method=profile.method,
+        total_parameters=profile.total_parameters,
+        bytes=profile.size_bytes,
+        sha256=profile.form_sha256 or "7" * 64,
     )
 
 

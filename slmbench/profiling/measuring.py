@@ -117,6 +117,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         bundle=source.name,
         source_key=source.key,
         form=cell.form,
+        form_sha256=subject.form_sha256,
         backend=subject.backend,
         device=options.device,
         threads=subject.threads,
@@ -147,6 +148,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         conditions=conditions,
         served=served,
         load=measured.load,
+        cascade=subject.cascade,
         hardware=hardware,
         software=software_versions(),
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.profiling.cells import Cell, ProfileOptions
     from slmbench.records import FormRecord
+    from slmbench.records.cascade import ProfiledCascade
     from slmbench.records.roofline import Operations
 
 
@@ -37,6 +38,8 @@ class Subject:
         size_bytes: Size of everything that an app would carry.
         warnings: What a reader of the numbers has to know.
         operations: Of one review, where they were counted.
+        form_sha256: SHA-256 of the form's file, where it is one.
+        cascade: Members and threshold, where it is a cascade.
     """
 
     task: dict[str, Any]
@@ -53,6 +56,8 @@ class Subject:
     size_bytes: int
     warnings: list[str]
     operations: Operations | None = None
+    form_sha256: str | None = None
+    cascade: ProfiledCascade | None = None
 
 
 def describe_bundle(cell: Cell, options: ProfileOptions, progress: Progress) -> Subject:
@@ -80,6 +85,8 @@ def describe_bundle(cell: Cell, options: ProfileOptions, progress: Progress) -> 
         size_bytes=form.bytes + bundle.shared_bytes,
         warnings=_isa_warning(form) + _routing_warning(cell, workload) + answered.warnings,
         operations=form.graph.operations if form.graph else None,
+        form_sha256=form.sha256,
+        cascade=bundle.cascade.for_profile() if bundle.cascade else None,
     )
 
 

@@ -43,10 +43,9 @@ class Routing(Part):
         return np.asarray(self.confidence) < threshold
 
 
-class CascadeMember(Evaluated):
-    """One of the two models: the bundle inside the cascade's folder, and its answers on all test rows."""
+class MemberIdentity(Part):
+    """Which form of which bundle one of the two models is."""
 
-    folder: str
     name: str
     form: str
     runtime: str
@@ -55,7 +54,18 @@ class CascadeMember(Evaluated):
     total_parameters: int
     #: Its form's file and what goes with it.
     bytes: int
+    #: Of its form's file.
     sha256: str
+
+
+class CascadeMember(Evaluated, MemberIdentity):
+    """One of the two models: the bundle inside the cascade's folder, and its answers on all test rows."""
+
+    folder: str
+
+    def identity(self) -> MemberIdentity:
+        """Return which form of which bundle it is, without its answers."""
+        return MemberIdentity(**{name: getattr(self, name) for name in MemberIdentity.model_fields})
 
 
 class ThresholdRows(Part):
@@ -119,6 +129,21 @@ class SweepRow(Part):
     ms: float
 
 
+class ProfiledCascade(Part):
+    """What the profile of a cascade keeps of its bundle, so that a comparison with its members opens no bundle.
+
+    The attributes are those of :class:`CascadeFacts`; ``routed`` is the share of the test rows.
+    """
+
+    threshold: float
+    chosen: str
+    small: MemberIdentity
+    large: MemberIdentity
+    routed: float
+    break_even: float
+    sweep: list[SweepRow]
+
+
 class CascadeFacts(Part):
     """A small model whose unsure reviews a large one answers.
 
@@ -158,3 +183,15 @@ class CascadeFacts(Part):
     def validation_routed(self) -> float | None:
         """The same share of the rows that chose the threshold."""
         return float(self.validation.routing.routed(self.threshold).mean()) if self.validation else None
+
+    def for_profile(self) -> ProfiledCascade:
+        """Return the part that a profile keeps."""
+        return ProfiledCascade(
+            threshold=self.threshold,
+            chosen=self.chosen,
+            small=self.small.identity(),
+            large=self.large.identity(),
+            routed=self.routed,
+            break_even=self.break_even,
+            sweep=self.sweep,
+        )

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
+from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
@@ -261,6 +262,8 @@ class ProfileRecord(Evaluated, Record):
     #: ``None`` in records from before it was kept.
     source_key: str | None = None
     form: str
+    #: SHA-256 of the form's file; ``None`` in torch, and in records from before it was kept.
+    form_sha256: str | None = None
     backend: str
     device: str
     threads: int
@@ -293,6 +296,8 @@ class ProfileRecord(Evaluated, Record):
     served: Served | None = None
     #: Of the ``server`` scenario.
     load: ServerLoad | None = None
+    #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
+    cascade: ProfiledCascade | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
 

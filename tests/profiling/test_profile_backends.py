@@ -184,6 +184,18 @@ def test_what_is_timed_answers_as_its_record_says(request, tmp_path, which):
     assert not any("another label" in warning for warning in record.warnings)
 
 
+def test_the_profile_of_a_cascade_says_what_it_is_made_of(both, tmp_path):
+    bundle = read_record(BundleRecord, both / "bundle.json")
+    record = measure(both, tmp_path / "profiles", forms=("fp32+fp32",), processes=1, time_limit_s=0.5, threads=1)
+
+    members = record.cascade.small, record.cascade.large
+    for member, inside in zip(members, (bundle.cascade.small, bundle.cascade.large), strict=True):
+        assert (member.name, member.form, member.sha256) == (inside.name, inside.form, inside.sha256)
+    assert (record.cascade.threshold, record.cascade.routed) == (0.9, bundle.cascade.routed)
+    assert record.cascade.sweep == bundle.cascade.sweep
+    assert record.form_sha256 == bundle.forms[record.form].sha256
+
+
 @pytest.fixture
 def flipped(bundle):
     """Labels as the bundle's record has them, but for some rows."""
