@@ -13,7 +13,7 @@ from slmbench.cascade.routing import Answers
 from slmbench.cascade.timing import time_in_turns
 from slmbench.cascade.verdict import how_chosen, judge, notes_on
 from slmbench.common.files import sha256_of
-from slmbench.edge.cascade import FILE, CascadeBackend
+from slmbench.edge.runtime import CASCADE_FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
@@ -131,10 +131,10 @@ def _member(folder: str, member: BundleRecord, predictions: Predictions) -> Casc
 
 
 def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, manifest: Manifest) -> BundleRecord:
-    file = pair.place / FILE
+    file = pair.place / CASCADE_FILE
     accepted, reason = judge(facts, parity)
     form = FormRecord(
-        file=FILE,
+        file=CASCADE_FILE,
         bytes=file.stat().st_size,
         sha256=sha256_of(file),
         parity=parity,

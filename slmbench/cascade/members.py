@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
-from slmbench.edge.cascade import label_columns
-from slmbench.edge.runtime import BundleFiles
+from slmbench.edge.runtime import BundleFiles, label_columns
 from slmbench.export import export
 from slmbench.export.bundling import read_run
 from slmbench.export.manifest import write_bundle

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.cascade.routing import MemberBackend
 from slmbench.common.files import write_atomically
-from slmbench.edge.cascade import FILE, label_columns
-from slmbench.edge.runtime import BundleFiles, load_backend
+from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load_backend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +66,8 @@ class Pair:
         for folder, member in zip(FOLDERS, self.members, strict=True):
             name, form = only_form(member)
             description[folder] = {"folder": folder, "form": name, "sha256": form.sha256}
-        write_atomically(self.place / FILE, json.dumps(description, indent=2) + "\n")
-        return self.place / FILE
+        write_atomically(self.place / CASCADE_FILE, json.dumps(description, indent=2) + "\n")
+        return self.place / CASCADE_FILE
 
 
 def only_form(member: BundleRecord) -> tuple[str, FormRecord]:

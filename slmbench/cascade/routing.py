@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.edge.cascade import confidence
-from slmbench.edge.runtime import softmax
+from slmbench.edge.runtime import confidence, softmax
 from slmbench.export.parity import form_logits
 from slmbench.records import Predictions
 from slmbench.records.cascade import Routing

@@ -51,10 +51,13 @@ def predict(
         from slmbench.cli.texts import classify_to, texts_from
         from slmbench.common.errors import UsageError
         from slmbench.edge import Classifier
+        from slmbench.instruments.tuned import tuned_settings
 
         if texts and source:
             raise UsageError("give texts or --input, not both")
-        classifier = Classifier(bundle, form=form, threads=threads, tuned=tuned)
-        if tuned and not classifier.tuned:
+        given = {name: value for name, value in (("form", form), ("threads", threads)) if value is not None}
+        found = tuned_settings(bundle) if tuned else {}
+        classifier = Classifier(bundle, **{**found, **given})
+        if tuned and not found:
             out.warn(f"{bundle} was not tuned on this machine and runs as without --tuned: run `slmbench tune` on it")
         classify_to(output, classifier, texts_from(texts, source, text_column, out), out)

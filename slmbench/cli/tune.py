@@ -22,7 +22,7 @@ def tune(
     """Find the form, threads and token budget with which a bundle is fastest on this machine, and keep it.
 
     What is found is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
-    slmbench.edge's Classifier(..., tuned=True) use it.
+    apps (tuned_settings in slmbench.instruments.tuned) use it.
 
     \b
     Examples:

@@ -1,7 +1,4 @@
-"""The torch-free runtime: load a bundle, classify text. Needs numpy, onnxruntime and tokenizers, nothing else.
-
-But for ``tuned=True``, which asks the rest of the base install which machine this is.
-"""
+"""The torch-free runtime: load a bundle, classify text. It needs numpy, onnxruntime and tokenizers, nothing else."""
 
 from slmbench.edge.runtime import Classifier, Prediction, batches_by_tokens
 

@@ -1,7 +1,9 @@
-"""The torch-free runtime in one file: a bundle's folder is checked, its tokenizer and model loaded, texts classified.
+"""The torch-free runtime in one file: check a bundle's folder, load its tokenizer and model, classify texts.
 
-It needs numpy, onnxruntime and tokenizers, and of slmbench nothing: an app may copy this file into its own sources
-instead of installing the package (bundles of TF-IDF, cascades and ``tuned`` then say that they need the package).
+It needs numpy, onnxruntime and tokenizers, and nothing of slmbench: an app may copy this file into its own sources
+instead of installing the package. It runs every bundle: ONNX models, TF-IDF (numpy alone) and cascades of two.
+
+The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -11,10 +13,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
+import zlib
+from collections import Counter
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,26 +38,26 @@ except ImportError:  # copied into an app that does not have slmbench
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from slmbench.edge.tuned import Tuned
-
 SCHEMA = "slmbench.bundle/1"
 RECORD = "bundle.json"
+#: Of a cascade: which members there are, and from which probability on the small one's answer is kept.
+CASCADE_FILE = "cascade.json"
 #: onnxruntime's name of each provider, and what to do where it is not there.
 PROVIDERS = {
     "cpu": ("CPUExecutionProvider", "pip install onnxruntime"),
     "cuda": ("CUDAExecutionProvider", "pip install 'onnxruntime-gpu[cuda,cudnn]' in place of onnxruntime"),
     "openvino": ("OpenVINOExecutionProvider", "pip install onnxruntime-ep-openvino"),
 }
-#: What stands before the seal, at the end of ``bundle.json``.
+#: Precedes the seal, at the end of ``bundle.json``.
 _SEAL = b', "seal": "'
-#: Token budget of the padded batches that ``slmbench export`` judges and ``slmbench profile`` times.
+#: Token budget of the padded batches that ``slmbench export`` checks and ``slmbench profile`` times.
 BATCH_TOKENS = 2048
-#: Texts looked at together when batches are formed by length: enough to find equals, little to hold.
+#: Texts read ahead when batches are formed by length: enough to find texts of like length, little memory.
 WINDOW = 512
 
 
 class Prediction(NamedTuple):
-    """What the classifier says about one text: the label, its probability, and every label's probability."""
+    """The answer to one text: the label, its probability, and the probability of every label."""
 
     label: str
     score: float
@@ -59,10 +65,10 @@ class Prediction(NamedTuple):
 
 
 class Classifier:
-    """A bundle, loaded once its files are found to be those that were exported.
+    """A bundle, loaded after its files were checked against its manifest.
 
-    One classifier may be used from several threads at once, without a lock: after loading it changes nothing of
-    itself, an onnxruntime session may ``run`` in several threads, and a tokenizer encodes without being changed.
+    One classifier may be used from several threads at once without a lock: it does not change after loading, an
+    onnxruntime session may ``run`` in several threads, and a tokenizer encodes without being changed.
 
     Args:
         path: The bundle's folder.
@@ -70,22 +76,18 @@ class Classifier:
             slower than fp32 where it was exported.
         threads: Threads inside one inference; by default onnxruntime's choice (the physical cores).
         provider: What runs the model: ``cpu`` (the default), ``cuda`` or ``openvino``.
-        tuned: Take what is not given as ``slmbench tune`` found it fastest on this machine, and form batches as it
-            found them; where the bundle was not tuned, this changes nothing.
+        batch_tokens: Token budget of a padded batch for calls that name none; by default texts run one at a time.
 
     Attributes:
         labels: Label names, in the order of the logits.
         form: The form that runs.
-        tuned: Whether a tuning of this bundle on this machine was asked for and found.
-        batch_tokens: Token budget of calls that name none; ``None`` runs their texts one at a time.
+        batch_tokens: As given.
 
     Raises:
         UsageError: There is no such folder, form or provider.
-        SlmbenchError: The folder is not a bundle, a file is missing or not the one that was exported, or the
-            provider is not installed.
+        SlmbenchError: The folder is not a bundle, a file is missing or changed, or the provider is not installed.
     """
 
-    tuned: bool = False
     batch_tokens: int | None = None
 
     def __init__(
@@ -94,27 +96,22 @@ class Classifier:
         *,
         form: str | None = None,
         threads: int | None = None,
-        provider: str | None = None,
-        tuned: bool = False,
+        provider: str = "cpu",
+        batch_tokens: int | None = None,
     ) -> None:
         files = BundleFiles.open(path)
-        found = _tuned_settings(files) if tuned else None
-        if found is not None:
-            form = found.form if form is None else form
-            threads = found.threads if threads is None else threads
-            provider = found.provider if provider is None else provider
-            self.tuned, self.batch_tokens = True, found.batch_tokens
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
-        self._backend: Backend = load_backend(files, self.form, threads, "cpu" if provider is None else provider)
+        self.batch_tokens = batch_tokens
+        self._backend: Backend = load_backend(files, self.form, threads, provider)
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
         """Classify texts.
 
         Args:
             texts: Reviews; a single string counts as one text.
-            batch_tokens: Token budget of a batch, 0 to run texts one at a time. That is the default where no tuning
-                says otherwise: the regime the bundle's accuracy was measured in, and on most CPUs the faster one
+            batch_tokens: Token budget of a padded batch, 0 to run texts one at a time; by default the classifier's
+                own. One at a time is how the bundle's accuracy was measured, and on most CPUs the faster way
                 (no padding).
 
         Returns:
@@ -123,7 +120,7 @@ class Classifier:
         return list(self.stream([texts] if isinstance(texts, str) else texts, batch_tokens=batch_tokens))
 
     def stream(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> Iterator[Prediction]:
-        """Classify texts as they come, holding one, or with batches at most a window of them; see :meth:`predict`."""
+        """Classify texts as they come, reading one ahead, or with batches up to 512; see :meth:`predict`."""
         texts = iter(texts)
         while window := list(islice(texts, WINDOW if self._budget(batch_tokens) else 1)):
             for row in self.predict_proba(window, batch_tokens=batch_tokens):
@@ -144,7 +141,7 @@ class Classifier:
         texts = [texts] if isinstance(texts, str) else texts
         for text in texts:
             if not isinstance(text, str):
-                raise UsageError(f"a text is a string, not {text!r}: leave out what is missing, or make it a string")
+                raise UsageError(f"a text is a string, not {text!r}: leave out missing values, or convert them")
         out = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         budget = self._budget(batch_tokens)
         if not budget:
@@ -165,7 +162,7 @@ class Classifier:
 
 
 class BundleFiles(NamedTuple):
-    """A bundle's folder and what its sealed ``bundle.json`` says.
+    """A bundle's folder and the facts of its sealed ``bundle.json``.
 
     Attributes:
         folder: The folder.
@@ -173,7 +170,7 @@ class BundleFiles(NamedTuple):
         labels: Label names, in the order of the logits.
         forms: Of each form ``file``, ``bytes``, ``accepted``, and whether it was ``slower`` than fp32 at export.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
-        seal: What tells it from every other bundle.
+        seal: Identifies this bundle among all others.
     """
 
     folder: Path
@@ -236,15 +233,15 @@ class BundleFiles(NamedTuple):
             return form
         accepted = [name for name, facts in self.forms.items() if facts["accepted"]]
         if not accepted:
-            raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it all the same")
+            raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it anyway")
         quick = [name for name in accepted if not self.forms[name]["slower"]]
         return min(quick or accepted, key=lambda name: self.forms[name]["bytes"])
 
     def form_path(self, form: str) -> Path:
-        """Return the file of a form, once every file that the form needs is found to be the exported one.
+        """Check every file that a form needs and return the form's own.
 
         Raises:
-            SlmbenchError: A file is missing or another; the sentence names it.
+            SlmbenchError: A file is missing or changed; the message names it.
         """
         for name in self._needed(form):
             if damage := self._damage(name):
@@ -252,7 +249,7 @@ class BundleFiles(NamedTuple):
         return self.folder / self.forms[form]["file"]
 
     def damaged(self) -> list[str]:
-        """Check every file of the bundle; returns a sentence for each that is missing, another, or not listed."""
+        """Check every file of the bundle; returns a sentence for each that is missing, changed or not listed."""
         there = (path for path in self.folder.rglob("*") if path.is_file() and path != self.folder / RECORD)
         names = {*self.manifest, *(path.relative_to(self.folder).as_posix() for path in there)}
         return [damage for name in sorted(names) if (damage := self._damage(name))]
@@ -261,7 +258,7 @@ class BundleFiles(NamedTuple):
         file = self.forms[form]["file"]
         if self.runtime == "cascade":  # its members are bundles of their own, opened and checked like any other
             return [file, *(name for name in self.manifest if name.endswith(f"/{RECORD}"))]
-        # Weights too large for an ONNX file lie beside it, under its name and more.
+        # Weights too large for an ONNX file lie beside it; their names begin with its name.
         weights = [name for name in self.manifest if name.startswith(file) and name != file]
         return [file, *weights, "tfidf.json" if self.runtime == "tfidf" else "tokenizer.json", "config.json"]
 
@@ -273,7 +270,7 @@ class BundleFiles(NamedTuple):
             if (size := path.stat().st_size) != wanted["bytes"]:
                 return f"{path} has {size:,} bytes instead of {wanted['bytes']:,}"
             if sha256_of_file(path) != wanted["sha256"]:
-                return f"{path} is not the file that was exported (another SHA-256)"
+                return f"{path} is not the file that was exported (its SHA-256 differs)"
         except FileNotFoundError:
             return f"{path} is missing"
         except OSError as error:
@@ -282,7 +279,7 @@ class BundleFiles(NamedTuple):
 
 
 class Backend(Protocol):
-    """One way to run a bundle: logits from token ids, and token ids from text."""
+    """One way to run a bundle: items from texts, logits from items."""
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Turn texts into this backend's input items, truncated as trained, not padded."""
@@ -295,7 +292,7 @@ class Backend(Protocol):
 
 
 def load_backend(files: BundleFiles, form: str, threads: int | None, provider: str = "cpu") -> Backend:
-    """Check the files of a form and load what runs it.
+    """Check the files of a form and load the form.
 
     Args:
         files: The bundle.
@@ -304,8 +301,8 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
         provider: One of :data:`PROVIDERS`; TF-IDF has only ``cpu``.
 
     Raises:
-        UsageError: There is no such provider, or not for TF-IDF; or there is no thread.
-        SlmbenchError: A file is missing or another, or the provider is not installed.
+        UsageError: There is no such provider, TF-IDF does not have it, or ``threads`` is below 1.
+        SlmbenchError: A file is missing or changed, or the provider is not installed.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
@@ -314,29 +311,11 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
     path = files.form_path(form)
     if files.runtime == "onnx":
         return OnnxBackend(files.folder, path, threads, provider)
-    try:
-        from slmbench.edge.cascade import CascadeBackend
-        from slmbench.edge.tfidf import TfidfBackend
-    except ImportError:
-        raise SlmbenchError(
-            f"{files.folder} is a {files.runtime} bundle, which this file alone cannot run: pip install slmbench"
-        ) from None
     if files.runtime == "cascade":
         return CascadeBackend(path, files.labels, threads, provider)
     if provider != "cpu":
         raise UsageError(f"{files.folder} is a TF-IDF bundle, which runs on the CPU only: leave out the provider")
     return TfidfBackend(path.parent)
-
-
-def _tuned_settings(files: BundleFiles) -> Tuned | None:
-    """Return how a bundle was found to run fastest on this machine."""
-    try:
-        from slmbench.edge.tuned import tuned_settings
-    except ImportError:
-        raise SlmbenchError(
-            f"{files.folder}: how it was tuned here is what this file alone cannot tell: pip install slmbench"
-        ) from None
-    return tuned_settings(files.seal)
 
 
 class OnnxBackend:
@@ -367,7 +346,7 @@ class OnnxBackend:
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Tokenise; each item is a ``tokenizers.Encoding``."""
-        return list(self._tokenizer.encode_batch_fast([_sound(text) for text in texts]))
+        return list(self._tokenizer.encode_batch_fast([_without_surrogates(text) for text in texts]))
 
     def lengths(self, items: Sequence[object]) -> list[int]:
         """Return the number of tokens of each encoding."""
@@ -402,7 +381,7 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
 
     name = PROVIDERS[provider][0]
     options = onnxruntime.SessionOptions()
-    # Errors, and of a provider not even those: that it did not load is said below, in one sentence.
+    # Errors only; not even those of another provider, because its failure to load is reported below.
     options.log_severity_level = 3 if provider == "cpu" else 4
     settings = {}
     if threads is not None:
@@ -424,7 +403,7 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
         raise SlmbenchError(f"onnxruntime cannot load {model}: {str(error).splitlines()[0]}") from None
-    if name not in session.get_providers():  # it falls back to the CPU without a word
+    if name not in session.get_providers():  # onnxruntime falls back to the CPU silently
         raise _missing(provider)
     return session
 
@@ -445,7 +424,7 @@ def openvino_device() -> Any:
         plugin = importlib.import_module("onnxruntime_ep_openvino")
     except ImportError:
         raise _missing("openvino") from None
-    # Once a process; what is wrong with a plugin that cannot be registered shows in that it has no device.
+    # It can be registered once a process; a plugin that fails to register has no device below.
     with suppress(Exception):
         onnxruntime.register_execution_provider_library("openvino", plugin.get_library_path())
     for device in onnxruntime.get_ep_devices():
@@ -457,13 +436,155 @@ def openvino_device() -> Any:
     )
 
 
-def _sound(text: str) -> str:
-    """Return a text the tokenizer can take: half a surrogate pair, as broken input leaves it, becomes U+FFFD."""
+def _without_surrogates(text: str) -> str:
+    """Return a text that the tokenizer accepts: half a surrogate pair, as cut input leaves it, becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+class TfidfBackend:
+    """TF-IDF: term counts and one dot product in numpy, no scikit-learn.
+
+    The arithmetic is that of scikit-learn's ``TfidfVectorizer`` followed by ``LogisticRegression``: counts of word
+    1-n-grams (optionally 1 + ln count), times inverse document frequency, scaled to unit length, times the
+    coefficients.
+
+    Args:
+        folder: Holds the vocabulary and its weights, ``tfidf.json`` and ``tfidf.npz``.
+
+    Raises:
+        SlmbenchError: A file is missing or damaged, or the two do not belong together.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            settings = json.loads((folder / "tfidf.json").read_text(encoding="utf-8"))
+            with np.load(folder / "tfidf.npz", allow_pickle=False) as arrays:
+                self._idf = arrays["idf"].astype(np.float64)
+                self._coefficients = arrays["coefficients"].astype(np.float64)
+                self._intercept = arrays["intercept"].astype(np.float64)
+            self._pattern = re.compile(settings["token_pattern"])
+            self._longest = int(settings["ngram_range"][1])
+            self._sublinear = bool(settings["sublinear_tf"])
+            self._vocabulary = {term: index for index, term in enumerate(settings["vocabulary"])}
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
+            raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {error}") from None
+        if len(self._vocabulary) != len(self._idf):
+            raise SlmbenchError(f"the TF-IDF files in {folder} do not belong together: export the bundle again")
+
+    def encode(self, texts: Sequence[str]) -> list[object]:
+        """Split into words; each item is a list of words."""
+        return [self._pattern.findall(text.lower()) for text in texts]
+
+    def lengths(self, items: Sequence[object]) -> list[int]:
+        """Return the number of words of each item."""
+        return [len(item) for item in items]  # type: ignore[arg-type]
+
+    def logits(self, items: Sequence[object]) -> np.ndarray:
+        """Weight each item's terms; two labels get the logits (0, decision), so that softmax is the sigmoid."""
+        return np.stack([self._logits_of(item) for item in items]).astype(np.float32)  # type: ignore[arg-type]
+
+    def _logits_of(self, words: list[str]) -> np.ndarray:
+        counts: Counter[int] = Counter()
+        for size in range(1, self._longest + 1):
+            for start in range(len(words) - size + 1):
+                index = self._vocabulary.get(" ".join(words[start : start + size]))
+                if index is not None:
+                    counts[index] += 1
+        decision = self._intercept.copy()
+        if counts:
+            terms = np.fromiter(counts, dtype=np.int64)
+            weights = np.fromiter(counts.values(), dtype=np.float64)
+            if self._sublinear:
+                weights = 1 + np.log(weights)
+            weights *= self._idf[terms]
+            decision += self._coefficients[:, terms] @ (weights / np.linalg.norm(weights))
+        return np.concatenate([[0.0], decision]) if len(decision) == 1 else decision
+
+
+class _CascadeItem(NamedTuple):
+    """A text and the small model's input item; most texts never need the large model's."""
+
+    text: str
+    small: object
+
+
+class CascadeBackend:
+    """Two bundles: the small one answers, and where its largest probability is below a threshold the large one.
+
+    Args:
+        description: The ``cascade.json``; its members' folders are beside it.
+        labels: Labels of the cascade in their order; the members may have another order.
+        threads: Threads inside one inference of either member.
+        provider: What runs the members that are not TF-IDF; one of :data:`PROVIDERS`.
+
+    Raises:
+        UsageError: Both members are TF-IDF and the provider is not ``cpu``.
+        SlmbenchError: The description or a member is missing or damaged.
+    """
+
+    def __init__(self, description: Path, labels: Sequence[str], threads: int | None, provider: str = "cpu") -> None:
+        try:
+            settings = json.loads(description.read_text(encoding="utf-8"))
+            self._threshold = float(settings["threshold"])
+            named = [(str(settings[size]["folder"]), str(settings[size]["form"])) for size in ("small", "large")]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise SlmbenchError(f"{description} is missing or damaged: make the cascade again") from None
+        opened = [(BundleFiles.open(description.parent / folder), form) for folder, form in named]
+        if provider != "cpu" and all(files.runtime == "tfidf" for files, _ in opened):
+            raise UsageError(
+                f"{description.parent} is made of TF-IDF bundles, which run on the CPU only: leave out the provider"
+            )
+        members = [_load_member(files, form, labels, threads, provider) for files, form in opened]
+        (self._small, self._small_columns), (self._large, self._large_columns) = members
+
+    def encode(self, texts: Sequence[str]) -> list[object]:
+        """Tokenise for the small model."""
+        return [_CascadeItem(text, item) for text, item in zip(texts, self._small.encode(texts), strict=True)]
+
+    def lengths(self, items: Sequence[object]) -> list[int]:
+        """Return the number of the small model's tokens of each item."""
+        return self._small.lengths([item.small for item in items])  # type: ignore[attr-defined]
+
+    def logits(self, items: Sequence[object]) -> np.ndarray:
+        """Run one batch; each row holds the logits of the member that answered."""
+        small = self._small.logits([item.small for item in items])  # type: ignore[attr-defined]
+        answers = small[:, self._small_columns]
+        unsure = np.flatnonzero(confidence(answers) < self._threshold)
+        if len(unsure):
+            texts = [items[row].text for row in unsure.tolist()]  # type: ignore[attr-defined]
+            answers[unsure] = self._large.logits(self._large.encode(texts))[:, self._large_columns]
+        return answers
+
+
+def _load_member(
+    files: BundleFiles, form: str, labels: Sequence[str], threads: int | None, provider: str
+) -> tuple[Backend, list[int]]:
+    try:
+        columns = label_columns(files.labels, labels)
+    except ValueError:
+        raise SlmbenchError(f"{files.folder} has other labels than the cascade: make the cascade again") from None
+    provider = "cpu" if files.runtime == "tfidf" else provider
+    return load_backend(files, files.choose_form(form), threads, provider), columns
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """Return the largest probability of each row, shape (rows,), in double precision as thresholds are."""
+    return softmax(logits).max(-1).astype(np.float64)
+
+
+def label_columns(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Return the columns of a model's logits in the order of other labels.
+
+    Raises:
+        ValueError: The labels are not the same.
+    """
+    if sorted(own) != sorted(wanted):
+        raise ValueError(f"{', '.join(own)} and {', '.join(wanted)} are different labels")
+    return [list(own).index(label) for label in wanted]
 
 
 def batches_by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -499,9 +620,18 @@ def sealed(document: dict[str, Any]) -> str:
 
 
 def _is_sealed(raw: bytes) -> bool:
-    """Say whether a ``bundle.json`` is as it was sealed: bytes are hashed, which is faster than reading them."""
+    """Say whether a ``bundle.json`` is unchanged; hashing its bytes is faster than parsing them."""
     content, _, seal = raw.rpartition(_SEAL)
     return seal[:64] == hashlib.sha256(content).hexdigest().encode()
+
+
+def read_seal(folder: Path) -> str | None:
+    """Return the seal at the end of a bundle's record without parsing it; ``None`` where there is none."""
+    try:
+        _, found, seal = (folder / RECORD).read_bytes().rpartition(_SEAL)
+    except OSError:
+        return None
+    return seal[:64].decode("ascii", "replace") if found else None
 
 
 def sha256_of_file(path: Path) -> str:

@@ -11,8 +11,7 @@ import numpy as np
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
-from slmbench.edge.runtime import BundleFiles, softmax
-from slmbench.edge.tfidf import TfidfBackend
+from slmbench.edge.runtime import BundleFiles, TfidfBackend, softmax
 from slmbench.records import BundleRecord, RunRecord, read_record
 
 if TYPE_CHECKING:

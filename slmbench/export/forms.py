@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
-from slmbench.edge.runtime import softmax
-from slmbench.edge.tfidf import TfidfBackend
+from slmbench.edge.runtime import TfidfBackend, softmax
 from slmbench.export.catalogue import FORM_PLANS, REFERENCE
 from slmbench.export.exporter import export_onnx
 from slmbench.export.graph import weighted_nodes

@@ -18,8 +18,8 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles, openvino_device
-from slmbench.edge.tuned import tuning_path
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.tuned import tuning_path
 from slmbench.profiling.cells import ProfileOptions, find_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
 from slmbench.profiling.process import MeasuredProcess

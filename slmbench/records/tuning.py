@@ -58,7 +58,7 @@ class BudgetLabels(Part):
 
 
 class TuningRecord(Record):
-    """Which setting is fastest for a bundle on one machine; ``slmbench.edge.tuned`` reads it back."""
+    """Which setting is fastest for a bundle on one machine; ``slmbench.instruments.tuned`` reads it back."""
 
     kind = "tuning"
     made_by = "slmbench tune"

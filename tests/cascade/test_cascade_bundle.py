@@ -13,7 +13,7 @@ from slmbench.cascade import CascadeOptions, cascade
 from slmbench.compare import compare
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.edge.cascade import CascadeBackend
+from slmbench.edge.runtime import CascadeBackend
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
 from slmbench.methods.training import TrainingOptions, finetune

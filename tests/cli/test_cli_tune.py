@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from slmbench.cli.tune import tune
 from slmbench.cli.views.profiles import tuning_summary
 from slmbench.edge import Classifier
-from slmbench.edge.runtime import BundleFiles
-from slmbench.edge.tuned import tuned_settings
+from slmbench.instruments.tuned import tuned_settings
 from slmbench.records.tuning import TuningRecord
 
 TEXTS = ["superb, the best", "an awful, boring plot"]
@@ -49,9 +48,7 @@ def test_it_prints_and_keeps_what_it_found(tiny_bundle, result):
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["schema"] == "slmbench.tuning/1"
-    found = tuned_settings(BundleFiles.open(tiny_bundle).seal)
-    assert document["chosen"] == {"form": found.form, "provider": found.provider, "threads": found.threads}
-    assert document["batch_tokens"] == found.batch_tokens
+    assert tuned_settings(tiny_bundle) == {**document["chosen"], "batch_tokens": document["batch_tokens"]}
 
 
 def test_predict_runs_a_bundle_as_it_was_tuned(tiny_bundle, untuned, result):
@@ -59,13 +56,20 @@ def test_predict_runs_a_bundle_as_it_was_tuned(tiny_bundle, untuned, result):
 
     tuned = run("predict", tiny_bundle, *TEXTS, "--tuned")
 
-    assert " ".join(untuned.stderr.split()) == (
-        f"warning: {tiny_bundle} was not tuned on this machine and runs as without --tuned: run `slmbench tune` on it"
-    )
+    said = " ".join(untuned.stderr.split())
+    assert f"{tiny_bundle} was not tuned" in said and "`slmbench tune`" in said
     assert untuned.stdout == run("predict", tiny_bundle, *TEXTS).stdout
     assert tuned.stderr == ""
-    wanted = Classifier(tiny_bundle, tuned=True).predict(TEXTS)
+    wanted = Classifier(tiny_bundle, **tuned_settings(tiny_bundle)).predict(TEXTS)
     assert [line["score"] for line in json_lines(tuned)] == [round(found.score, 6) for found in wanted]
+
+
+def test_options_that_are_given_win_over_the_tuning(tiny_bundle, result):
+    found = tuned_settings(tiny_bundle)
+    other = "int8" if found["form"] == "fp32" else "fp32"
+    given = run("predict", tiny_bundle, *TEXTS, "--tuned", "--form", other, "--threads", 1)
+    wanted = Classifier(tiny_bundle, **{**found, "form": other, "threads": 1}).predict(TEXTS)
+    assert [line["score"] for line in json_lines(given)] == [round(one.score, 6) for one in wanted]
 
 
 def test_people_read_what_is_fastest_here(result):

@@ -13,7 +13,7 @@ from test_edge_imports import HEAVY, modules_after
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
-from slmbench.edge.cascade import CascadeBackend, label_columns
+from slmbench.edge.runtime import CascadeBackend, label_columns
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 60, seed=9)]
 THRESHOLD = 0.9

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from slmbench.cascade import CascadeOptions, cascade
 from slmbench.edge import Classifier, runtime
 
 DOCS = Path(__file__).parents[2] / "docs/edge.md"
@@ -97,20 +98,16 @@ def test_the_vendored_file_says_what_is_wrong(bare, app, damage):
     assert sentence.startswith(f"the classifier cannot be loaded: {Path(BUNDLE) / 'tokenizer.json'} is ")
 
 
-def test_the_vendored_file_leaves_floors_to_the_package(bare, app, floor_bundle):
-    shutil.copytree(floor_bundle, app / "floor")
-    done = bare("from slmbench_edge import Classifier\nClassifier('floor')")
-    assert done.stderr.splitlines()[-1] == (
-        "slmbench_edge.SlmbenchError: floor is a tfidf bundle, which this file alone cannot run: pip install slmbench"
-    )
-
-
-def test_the_vendored_file_leaves_tunings_to_the_package(bare):
-    done = bare(f"from slmbench_edge import Classifier\nClassifier('{BUNDLE}', tuned=True)")
-    assert done.stderr.splitlines()[-1] == (
-        f"slmbench_edge.SlmbenchError: {BUNDLE}: how it was tuned here is what this file alone cannot tell:"
-        " pip install slmbench"
-    )
+@pytest.mark.parametrize("kind", ["floor", "cascade"])
+def test_the_vendored_file_runs_every_kind_of_bundle(bare, app, floor_bundle, tiny_bundle, kind):
+    bundle = floor_bundle
+    if kind == "cascade":
+        bundle = app.parent / "both"
+        cascade(floor_bundle, tiny_bundle, CascadeOptions(threshold=0.9, large_form="fp32"), output=bundle)
+    shutil.copytree(bundle, app / kind)
+    code = "from slmbench_edge import Classifier\nfor label, score, scores in Classifier({!r}).predict({!r}):\n"
+    done = bare(code.format(kind, TEXTS) + "    print(label, round(score, 3), scores)")
+    assert done.stdout.splitlines() == said(Classifier(bundle).predict(TEXTS)), done.stderr
 
 
 def test_the_web_service(app, tiny_bundle, monkeypatch):

@@ -234,5 +234,5 @@ def test_all_damaged_files_are_named_and_those_that_came_later(own):
     assert found == [
         f"{bundle / 'config.json'} is missing",
         f"{bundle / 'onnx/extra.onnx'} is not in the manifest of bundle.json",
-        f"{bundle / 'tokenizer.json'} is not the file that was exported (another SHA-256)",
+        f"{bundle / 'tokenizer.json'} is not the file that was exported (its SHA-256 differs)",
     ]

@@ -12,7 +12,7 @@ from learnable import reviews
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
-from slmbench.edge.cascade import CascadeBackend
+from slmbench.edge.runtime import CascadeBackend
 
 TEXTS = [text for text, _ in reviews(["negative", "positive"], 30, seed=9)]
 INSTALLED = onnxruntime.get_available_providers()

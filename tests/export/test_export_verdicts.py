@@ -82,7 +82,7 @@ def test_a_larger_loss_is_accepted_when_it_is_allowed(tiny_run, tmp_path, always
 
 def test_a_bundle_with_no_accepted_form_says_so(tiny_run, tmp_path, always_negative):
     export(tiny_run, forms=["int8"], output=tmp_path / "bundle")
-    with pytest.raises(SlmbenchError, match="has no accepted form; name one to use it all the same"):
+    with pytest.raises(SlmbenchError, match="has no accepted form"):
         Classifier(tmp_path / "bundle")
 
 

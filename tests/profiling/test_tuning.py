@@ -12,7 +12,7 @@ from sealing import reseal
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
-from slmbench.edge.tuned import Tuned, tuned_settings, tuning_path
+from slmbench.instruments.tuned import tuned_settings, tuning_path
 from slmbench.profiling import sampling, sweeps, tuning, versus
 from slmbench.profiling.tuning import tune
 from slmbench.records import BundleRecord, read_record
@@ -82,12 +82,12 @@ def without_reviews(bundle):
 
 def kept(bundle):
     """What is known of a bundle here."""
-    return tuned_settings(BundleFiles.open(bundle).seal)
+    return tuned_settings(bundle)
 
 
 def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path):
     tasks = imagined(times)
-    assert kept(bundle) is None
+    assert kept(bundle) == {}
 
     record = tune(bundle, time_limit_s=0.01)
 
@@ -98,7 +98,7 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
         " tokens (829 a second). In turns with the bundle untuned (int8, onnxruntime's choice of threads): 1.33×"
         " as fast, 95 % interval 1.33–1.33"
     )
-    assert kept(bundle) == Tuned("int8", "cpu", 2, 512)
+    assert kept(bundle) == {"form": "int8", "threads": 2, "provider": "cpu", "batch_tokens": 512}
     assert read_record(TuningRecord, tuning_path(record.seal)) == record
     assert tuning_path(record.seal).is_relative_to(tmp_path / "home")
     # The first round tries all, later ones only what is near the fastest, in the opposite order.
@@ -182,7 +182,7 @@ def test_a_token_budget_that_labels_otherwise_is_not_chosen_however_fast(bundle,
         (512, 6, True),
         (1024, 0, False),
     ]
-    assert kept(bundle).batch_tokens == 1024
+    assert kept(bundle)["batch_tokens"] == 1024
 
 
 def test_words_have_no_labels_to_keep_to(bundle, imagined):
@@ -200,7 +200,7 @@ def test_a_bundle_that_was_exported_again_is_not_tuned(bundle, imagined):
     tune(bundle, time_limit_s=0.01)
     reseal(bundle, lambda document: document.update(key="made from other weights"))
 
-    assert kept(bundle) is None
+    assert kept(bundle) == {}
 
 
 def test_the_edge_runtime_runs_a_bundle_as_it_was_tuned(bundle, imagined):
@@ -208,8 +208,8 @@ def test_the_edge_runtime_runs_a_bundle_as_it_was_tuned(bundle, imagined):
     tune(bundle, time_limit_s=0.01)
 
     assert Classifier(bundle).form == "int8"
-    classifier = Classifier(bundle, tuned=True)
-    assert (classifier.tuned, classifier.form, classifier.batch_tokens) == (True, "fp32", 512)
+    classifier = Classifier(bundle, **kept(bundle))
+    assert (classifier.form, classifier.batch_tokens) == ("fp32", 512)
 
 
 def test_forms_that_the_export_refused_are_not_tried(bundle, imagined):
@@ -285,7 +285,7 @@ def test_the_floor_runs_in_one_way_only(floor_bundle, imagined):
 
     assert {(task["form"], task["threads"]) for task in tasks} == {("fp32", 1)}
     assert record.chosen.provider == "cpu"
-    assert Classifier(floor_bundle, tuned=True).tuned
+    assert Classifier(floor_bundle, **kept(floor_bundle)).form == "fp32"
 
 
 def test_providers_are_those_installed(bundle):

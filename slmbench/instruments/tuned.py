@@ -1,0 +1,57 @@
+"""The fastest settings of a bundle on this machine: where ``slmbench tune`` keeps them, how an app reads them.
+
+They are kept in the user's cache folder, not in the bundle: they hold for one machine, and a bundle's manifest lists
+every file. The file's name is made of the machine's fingerprint and the bundle's seal, so a bundle that was exported
+again or copied to another machine is not tuned. It is read without pydantic, because apps read it too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slmbench.common.places import home
+from slmbench.edge.runtime import read_seal
+from slmbench.instruments.hardware import hardware_fingerprint
+
+SCHEMA = "slmbench.tuning/1"
+
+
+def tuning_path(seal: str) -> Path:
+    """Return where the tuning of a bundle is kept on this machine, whether or not there is one.
+
+    Args:
+        seal: The bundle's seal.
+    """
+    return home() / "tuned" / f"{hardware_fingerprint()['fingerprint']}-{seal[:16]}.json"
+
+
+def tuned_settings(bundle: str | Path) -> dict[str, Any]:
+    """Return the settings with which a bundle is fastest on this machine.
+
+    A tuning that is damaged, of another bundle or of another version counts as none.
+
+    Args:
+        bundle: The bundle's folder.
+
+    Returns:
+        Keyword arguments of :class:`slmbench.edge.Classifier`: ``form``, ``threads``, ``provider`` and
+        ``batch_tokens``; empty when the bundle was not tuned on this machine.
+    """
+    seal = read_seal(Path(bundle))
+    if seal is None:
+        return {}
+    try:
+        document = json.loads(tuning_path(seal).read_text(encoding="utf-8"))
+        if (document["schema"], document["seal"]) != (SCHEMA, seal):
+            return {}
+        chosen, budget = document["chosen"], document["batch_tokens"]
+        return {
+            "form": chosen["form"],
+            "threads": int(chosen["threads"]),
+            "provider": chosen["provider"],
+            "batch_tokens": None if budget is None else int(budget),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
