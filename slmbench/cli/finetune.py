@@ -127,17 +127,17 @@ def finetune(
         from slmbench.cli.views.runs import checkpoint_summary, run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
-        from slmbench.methods.training import METHODS, MlmOptions, TrainingOptions, adapt
+        from slmbench.methods.registry import methods_of
+        from slmbench.methods.training import MlmOptions, TrainingOptions, adapt
         from slmbench.methods.training import finetune as train
-        from slmbench.methods.training.options import Precision
         from slmbench.methods.training.space import INTER
 
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")
-        chosen_method = choose("--method", method, *METHODS, "mlm") or (
+        chosen_method = choose("--method", method, *(known.name for known in methods_of("finetune")), "mlm") or (
             "lora" if lora else "tfidf" if model == "tfidf" else "full"
         )
-        chosen_precision: Precision = choose("--precision", precision, "auto", "fp32", "bf16") or "auto"
+        chosen_precision = choose("--precision", precision, "auto", "fp32", "bf16") or "auto"
         if chosen_method == "mlm":
             refuse_others(ctx, _OF_MLM, "--method mlm")
             checkpoint = adapt(
@@ -169,8 +169,8 @@ def finetune(
             batch_size=batch_size,
             max_length=max_length,
             truncation_side=choose("--truncation-side", truncation_side, "right", "left"),
-            precision=chosen_precision,
-            device=device,
+            precision=chosen_precision if precision != "auto" else None,
+            device=device if device != "auto" else None,
             layers=layers,
             dropout=dropout,
             select_by=choose("--select-by", select_by, "loss", "accuracy", "macro_f1"),
@@ -187,12 +187,11 @@ def finetune(
             intra_weight=intra_weight,
             ce_weight=ce_weight,
             space_pooling=choose("--space-pooling", space_pooling, "masked", "padded"),
-            plots=plots,
-            allow_pickle=allow_pickle,
+            plots=plots or None,
+            allow_pickle=allow_pickle or None,
             report_to=choose("--report-to", report_to, "tensorboard", "mlflow", "trackio", "wandb"),
             seed=seed,
         )
-        training_options.check()
         reviews = load_corpus(
             corpus,
             train_size=size("--train-size", train_size),

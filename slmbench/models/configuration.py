@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 #: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
 HEAD_KEY = "slmbench_head"
-#: Shortest input one may ask for, in tokens: fewer leave no room for words between the special tokens.
-MIN_TOKENS = 4
 #: Longest input, in tokens, when nothing is asked for.
 DEFAULT_LENGTH = 512
 #: Configuration keys that mean dropout in one family or another.

@@ -46,8 +46,8 @@ class TrainingRung(_SeededRung):
     batch_size: int | None = None
     max_length: int | None = None
     truncation_side: Literal["left", "right"] | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    device: str | None = None
     dropout: float | None = None
     weight_decay: float | None = None
     warmup_ratio: float | None = None
@@ -77,7 +77,7 @@ class TrainingRung(_SeededRung):
         """
         if self.unlabelled is not None and self.teacher is None:
             raise UsageError("unlabelled goes with teacher")
-        self.options().check()
+        self.options()
 
     def options(self, **changes: Any) -> TrainingOptions:
         """Return the rung's hyper-parameters.

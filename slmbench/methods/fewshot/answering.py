@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.progress import SILENT
-from slmbench.methods.runs import default_folder, make_run
-from slmbench.methods.runs.making import USUAL_SEED
-from slmbench.models.configuration import MIN_TOKENS
+from slmbench.methods.declarations.shared import MIN_TOKENS
+from slmbench.methods.options import DEFAULT_SEED
+from slmbench.methods.runs.run_folder import default_folder, write_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.runs import Making
+    from slmbench.methods.runs import RunMethod
     from slmbench.records import RunRecord
 
 
@@ -36,7 +36,7 @@ class FewshotOptions:
     method: ClassVar[str]
 
     shots: int = 0
-    seed: int = USUAL_SEED
+    seed: int = DEFAULT_SEED
     max_length: int | None = None
     device: str = "auto"
 
@@ -53,7 +53,7 @@ class FewshotOptions:
         if self.max_length is not None and self.max_length < MIN_TOKENS:
             raise UsageError(f"--max-length must be at least {MIN_TOKENS}, not {self.max_length}")
 
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> Making:
+    def making(self, model: str, corpus: Corpus, progress: Progress) -> RunMethod:
         """Return the method with every choice settled.
 
         Raises:
@@ -100,7 +100,7 @@ def fewshot(
     options.check()
     require_extra("torch", "train", "few-shot classification")
     making = options.making(model, corpus, progress)
-    return make_run(
+    return write_run(
         making,
         corpus,
         method=options.method,

@@ -104,7 +104,7 @@ class EntailmentAnswering:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Judge every test review; see :class:`slmbench.methods.runs.Making`."""
+        """Judge every test review; see :class:`slmbench.methods.runs.RunMethod`."""
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         self._check_room(tokenizer)
         model = _load(self._files).to(self._device)

@@ -14,8 +14,8 @@ from slmbench.edge.runtime import softmax
 from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.answering import FewshotOptions
+from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.methods.runs import Outcome, draw_shots
-from slmbench.methods.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
@@ -128,7 +128,7 @@ class Probing:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Embed, fit, save, read back and answer; see :class:`slmbench.methods.runs.Making`."""
+        """Embed, fit, save, read back and answer; see :class:`slmbench.methods.runs.RunMethod`."""
         from transformers import set_seed
 
         from slmbench.methods.fewshot.embedding import SentenceEncoder, fit_regression

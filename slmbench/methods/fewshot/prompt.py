@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.methods.fewshot.words import Words
-    from slmbench.methods.runs import Making
+    from slmbench.methods.runs import RunMethod
 
 #: How a label comes out of a language model.
 ANSWER_BY = ("likelihood", "calibrated", "generate")
@@ -79,7 +79,7 @@ class PromptOptions(FewshotOptions):
             if self.shots:
                 raise UsageError("--protocol brings its own demonstration: leave --shots out")
 
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> Making:
+    def making(self, model: str, corpus: Corpus, progress: Progress) -> RunMethod:
         """Return the method with every choice settled.
 
         Raises:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.files import write_atomically
 from slmbench.common.formatting import percent
 from slmbench.common.templates import render_markdown
+from slmbench.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,22 +43,22 @@ def hub_licence(name: str | None) -> str:
 
 
 def how_made(run: RunRecord) -> str:
-    """Say in one phrase how the classifier came about."""
-    phrases = {"prompt": "asked by a prompt, not fine-tuned", "pretrained": "taken as it was published"}
-    if run.method in phrases:
-        return phrases[run.method]
+    """Say in one phrase how the classifier was made."""
+    # The package that brought the method may be gone.
+    made = METHODS[run.method].card if run.method in METHODS else f"made by `{run.method}`"
     teacher = run.details.get("teacher")
-    return f"fine-tuned by `{run.method}`" + (f", taught by `{teacher['model']}`" if teacher else "")
+    return made + (f", taught by `{teacher['model']}`" if teacher else "")
 
 
 def learned_from(run: RunRecord) -> str:
     """Say in one phrase which reviews it learned from."""
     corpus = run.corpus
-    if run.method == "pretrained":
-        return f"Not trained on `{corpus.name}` here"
     if run.shots is not None:
         return f"Given {run.shots} examples per label of `{corpus.name}`"
-    selecting = "also learned from" if run.method == "tfidf" else "chose the epoch"
-    more = f" ({corpus.validation_reviews} more {selecting})" if corpus.validation_reviews else ""
+    if not run.trainable_parameters:
+        return f"Not trained on `{corpus.name}`"
+    picks_epoch = run.method in METHODS and METHODS[run.method].picks_epoch
+    use = "chose the epoch" if picks_epoch else "also learned from"
+    more = f" ({corpus.validation_reviews} more {use})" if corpus.validation_reviews else ""
     unlabelled = f" and {corpus.unlabelled_reviews} without their labels" if corpus.unlabelled_reviews else ""
     return f"Trained on {corpus.train_reviews} reviews of `{corpus.name}`{more}{unlabelled}"

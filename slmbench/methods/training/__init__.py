@@ -2,6 +2,6 @@
 
 from slmbench.methods.training.finetune import finetune
 from slmbench.methods.training.mlm import MlmOptions, adapt
-from slmbench.methods.training.options import METHODS, TrainingOptions
+from slmbench.methods.training.options import TrainingOptions
 
-__all__ = ["METHODS", "MlmOptions", "TrainingOptions", "adapt", "finetune"]
+__all__ = ["MlmOptions", "TrainingOptions", "adapt", "finetune"]

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.errors import UsageError
 from slmbench.common.progress import SILENT
-from slmbench.methods.runs import default_folder, make_run
-from slmbench.methods.training.options import FROZEN, TrainingOptions
+from slmbench.methods.registry import method_of
+from slmbench.methods.runs import make_run
+from slmbench.methods.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.runs import Making
+    from slmbench.methods.options import MethodOptions
     from slmbench.records import RunRecord
 
 
 def finetune(
     model: str,
     corpus: Corpus,
-    options: TrainingOptions | None = None,
+    options: MethodOptions | None = None,
     *,
     output: Path | None = None,
     name: str | None = None,
@@ -35,9 +36,9 @@ def finetune(
     or the TF-IDF files; and, for LoRA, ``adapter/``.
 
     Args:
-        model: Folder, starter item or hub name; ignored by ``tfidf``.
+        model: Folder, run, starter item or hub name; ignored by a method that takes no model.
         corpus: From :func:`slmbench.corpora.load_corpus`.
-        options: Hyper-parameters.
+        options: The method and its hyper-parameters; full fine-tuning when not given.
         output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
@@ -47,49 +48,19 @@ def finetune(
         The record; a run with the same inputs that is already there is returned as it is.
 
     Raises:
-        SlmbenchError: Something the user can mend; see the message.
+        UsageError: An option does not fit the model or the corpus, or the folder holds something else.
+        SlmbenchError: A library is missing, the model cannot be had, or training failed.
     """
     options = options or TrainingOptions()
-    options.check()
-    if corpus.unlabelled and options.teacher is None:
-        raise UsageError("unlabelled reviews are of use with a teacher only: pass --teacher, or --method mlm")
-    if options.method == "tfidf":
-        require_extra("sklearn", "train", "the TF-IDF floor")
-        from slmbench.methods.training.floor import FloorTraining
-
-        model = "tfidf"
-        making: Making = FloorTraining(corpus, options)
-    elif options.method == "pretrained":
-        require_extra("torch", "train", "testing a published classifier")
-        from slmbench.methods.training.pretrained import PretrainedClassifier
-
-        making = PretrainedClassifier(model, corpus, options, progress)
-    elif options.method in FROZEN:
-        require_extra("torch", "train", "fine-tuning")
-        from slmbench.methods.training.frozen import FrozenHeadTraining
-
-        making = FrozenHeadTraining(model, corpus, options, progress)
-    else:
-        require_extra("torch", "train", "fine-tuning")
-        from slmbench.methods.training.transformer import TransformerTraining
-
-        making = TransformerTraining(model, corpus, options, progress)
+    if corpus.unlabelled and options.given.get("teacher") is None:
+        raise UsageError("unlabelled reviews are for a teacher to label: pass --teacher, or use `slmbench adapt`")
     return make_run(
-        making,
+        method_of("finetune", options.method),
+        model,
         corpus,
-        method=options.method,
-        seed=options.seed,
-        folder=output or _default_folder(model, corpus.name, options),
+        options,
+        output=output,
         name=name,
         command=command,
         progress=progress,
     )
-
-
-def _default_folder(model: str, corpus: str, options: TrainingOptions) -> Path:
-    words = [f"{options.layers}layers"] if options.layers is not None else []
-    if options.method != model:
-        words.append(options.method)
-    if options.teacher:
-        words.append(f"from-{Path(options.teacher).name}")
-    return default_folder(model, corpus, options.seed, *words)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.training.options import TrainingOptions
+    from slmbench.methods.options import MethodOptions
 
 
 class FloorTraining:
@@ -28,7 +28,7 @@ class FloorTraining:
         key: Hash of everything the result depends on.
     """
 
-    def __init__(self, corpus: Corpus, options: TrainingOptions) -> None:
+    def __init__(self, _model: str, corpus: Corpus, options: MethodOptions, _progress: Progress) -> None:
         self._corpus = corpus
         self._seed = options.seed
         self._identity = corpus.identity()
@@ -42,7 +42,7 @@ class FloorTraining:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Fit, save and test; see :class:`slmbench.methods.runs.Making`."""
+        """Fit, save and test; see :class:`slmbench.methods.runs.RunMethod`."""
         corpus = self._corpus
         # Nothing is selected on validation rows here, so that the floor may learn from them too.
         rows = Split(

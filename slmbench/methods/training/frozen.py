@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.errors import require_extra
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.runs import Outcome
 from slmbench.methods.training.features import encoder_outputs
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
+    from slmbench.methods.options import MethodOptions
     from slmbench.methods.training.features import EncoderOutputs, Kept
     from slmbench.methods.training.heads import Fit, Trainee
-    from slmbench.methods.training.options import TrainingOptions
 
 
 class FrozenHeadTraining(TransformerTraining):
@@ -41,14 +41,12 @@ class FrozenHeadTraining(TransformerTraining):
         key: Hash of everything the result depends on.
     """
 
-    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         """Find the model and settle every hyper-parameter; see :class:`TransformerTraining`.
 
         Raises:
             SlmbenchError: The model cannot be had, an option does not fit it, or plots need what is not installed.
         """
-        if options.epochs is not None and options.epochs != int(options.epochs):
-            raise UsageError(f"--epochs {options.epochs}: method {options.method} trains in whole epochs")
         super().__init__(name, corpus, options, progress)
         if options.plots:
             for module in ("matplotlib", "plotly"):
@@ -56,7 +54,7 @@ class FrozenHeadTraining(TransformerTraining):
             self.key = content_key(run=self.key, plots=True)
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Run the encoder, train the head, save, read back and test; see :class:`slmbench.methods.runs.Making`."""
+        """Run the encoder, train the head, save, read back and test; see :class:`slmbench.methods.runs.RunMethod`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus
@@ -79,7 +77,7 @@ class FrozenHeadTraining(TransformerTraining):
                 "The encoder's outputs on the training reviews were in the cache: the seconds are those of the head;"
                 f" making the outputs took {outputs.cost.seconds:.1f} s."
             )
-        if options.space_pooling == "padded":
+        if self._tokens_kept == "padded":
             details["padded_test"] = said = self._padded_test(model, tokenizer, progress)
             notes.append(
                 "Padding counted in the means during training, as in study 002. The answers on the test reviews are"
@@ -209,4 +207,4 @@ class FrozenHeadTraining(TransformerTraining):
 
     @property
     def _tokens_kept(self) -> Kept:
-        return "padded" if self._options.space_pooling == "padded" else "tokens"
+        return "padded" if self._options.given.get("space_pooling") == "padded" else "tokens"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from slmbench.common.progress import Progress
+    from slmbench.methods.options import MethodOptions
     from slmbench.methods.training.features import EncoderOutputs
-    from slmbench.methods.training.options import TrainingOptions
     from slmbench.models.headed import SpaceHead
     from slmbench.models.native_heads import NativeHead
 
@@ -84,7 +84,7 @@ class SpaceTrainee:
         options: With the weights of the losses.
     """
 
-    def __init__(self, head: SpaceHead, outputs: EncoderOutputs, options: TrainingOptions) -> None:
+    def __init__(self, head: SpaceHead, outputs: EncoderOutputs, options: MethodOptions) -> None:
         import torch
         from torch import nn
 
@@ -137,7 +137,7 @@ class Fit:
 
 
 def train_head(
-    trainee: Trainee, labels: np.ndarray, training: int, options: TrainingOptions, progress: Progress
+    trainee: Trainee, labels: np.ndarray, training: int, options: MethodOptions, progress: Progress
 ) -> Fit:
     """Train a head in place with Adam at a constant rate, and leave it at its best epoch.
 
@@ -160,7 +160,7 @@ def train_head(
         raise
 
 
-def _train(trainee: Trainee, labels: np.ndarray, training: int, options: TrainingOptions, progress: Progress) -> Fit:
+def _train(trainee: Trainee, labels: np.ndarray, training: int, options: MethodOptions, progress: Progress) -> Fit:
     import torch
 
     optimizer = torch.optim.Adam(
@@ -207,7 +207,7 @@ def _named(side: str, metrics: dict[str, float]) -> dict[str, float]:
     return {f"{side}_{name}": value for name, value in metrics.items() if name != "selection"}
 
 
-def _astray(options: TrainingOptions) -> SlmbenchError:
+def _astray(options: MethodOptions) -> SlmbenchError:
     return SlmbenchError(
         f"training went astray: the loss became NaN or infinite; lower --lr ({options.learning_rate})"
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import SILENT
-from slmbench.methods.runs.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
+from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import ModelFiles, load_classifier
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.corpora import Corpus
-    from slmbench.methods.training.options import TrainingOptions
+    from slmbench.methods.options import MethodOptions
 
 
 class DivergedError(SlmbenchError):
@@ -28,7 +28,7 @@ class DivergedError(SlmbenchError):
 
 
 @contextmanager
-def memory_may_run_out(options: TrainingOptions) -> Iterator[None]:
+def memory_may_run_out(options: MethodOptions) -> Iterator[None]:
     """Within the block, say what to lower when memory runs out; torch says so with a RuntimeError.
 
     Args:

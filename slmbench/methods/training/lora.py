@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from slmbench.methods.training.options import TrainingOptions
+    from slmbench.methods.options import MethodOptions
 
 
-def add_adapters(model: PreTrainedModel, options: TrainingOptions) -> PeftModel:
+def add_adapters(model: PreTrainedModel, options: MethodOptions) -> PeftModel:
     """Freeze a classifier and add trainable adapters; its head stays trainable.
 
     Args:

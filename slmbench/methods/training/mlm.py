@@ -6,7 +6,6 @@ Pretraining*, Gururangan et al. 2020, measured what such adaptation gives).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from slmbench.corpora import sample_texts
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.declarations.training import ADAPTATION
+from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.runs import default_folder
 from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
-from slmbench.methods.training.options import Precision, TrainingOptions, resolve
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
@@ -35,12 +35,9 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
-    from slmbench.corpora.loading import Size
     from slmbench.methods.training.mlm_trainer import MlmOutcome
 
 METHOD = "mlm"
-#: Full fine-tuning's rate times this: 5e-5 at width 768, what transformers' language-modelling examples take.
-_RATE_FACTOR = 5 / 3
 
 NEW_HEAD = (
     "the weights came without a masked-language-model head, so a new one was trained: the perplexity before is that"
@@ -48,56 +45,19 @@ NEW_HEAD = (
 )
 
 
-@dataclass(frozen=True)
-class MlmOptions:
-    """What can be chosen about an adaptation; ``None`` means the default.
+class MlmOptions(MethodOptions):
+    """Options of an adaptation; :data:`slmbench.methods.declarations.training.ADAPTATION` declares them.
 
-    Attributes:
-        max_reviews: Reviews to learn from, or ``"all"``; up to 5,000 by default.
-        epochs: Passes over them; 1.
-        learning_rate: Peak rate; 5e-5 at width 768, and more for narrower models, as in fine-tuning.
-        batch_size: Reviews a step; as in fine-tuning.
-        max_length: Longest input in tokens; as in fine-tuning.
-        mask_probability: Share of the tokens to fill in.
-        precision: Arithmetic of training; ``auto`` is bf16 autocast where the processor has it.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        allow_pickle: Load ``*.bin`` weights.
+    Args:
         seed: Seed of a new head, the order and the masks.
+        **given: Values by name; ``None`` means that nothing was chosen.
+
+    Raises:
+        UsageError: There is no such option, or a value is out of range.
     """
 
-    max_reviews: Size | None = None
-    epochs: float | None = None
-    learning_rate: float | None = None
-    batch_size: int | None = None
-    max_length: int | None = None
-    mask_probability: float = 0.15
-    precision: Precision = "auto"
-    device: str = "auto"
-    allow_pickle: bool = False
-    seed: int = 42
-
-    def check(self) -> None:
-        """Check what can be checked without a model.
-
-        Raises:
-            UsageError: A value is out of its range.
-        """
-        self.training().check()
-        if not 0 < self.mask_probability < 1:
-            raise UsageError(f"the mask probability must be above 0 and below 1, not {self.mask_probability}")
-
-    def training(self) -> TrainingOptions:
-        """Return what an adaptation has in common with full fine-tuning."""
-        return TrainingOptions(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            max_length=self.max_length,
-            precision=self.precision,
-            device=self.device,
-            allow_pickle=self.allow_pickle,
-            seed=self.seed,
-        )
+    def __init__(self, *, seed: int = DEFAULT_SEED, **given: Any) -> None:
+        super().__init__(METHOD, ADAPTATION, given, seed)
 
 
 def adapt(
@@ -135,7 +95,6 @@ def adapt(
         SlmbenchError: Something the user can mend; see the message.
     """
     options = options or MlmOptions()
-    options.check()
     require_extra("torch", "train", "adapting a language model")
     folder = output or default_folder(model, corpus, options.seed, METHOD)
     check_place(folder, "checkpoint.json")
@@ -179,13 +138,8 @@ class _Adaptation:
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
         self._architecture: str = config.model_type
-        self._mask_probability = options.mask_probability
-        chosen = replace(options.training(), epochs=options.epochs or 1.0)
-        settled = resolve(chosen, config.model_type, int(getattr(config, "hidden_size", 768)))
-        if options.learning_rate is None:
-            settled = replace(settled, learning_rate=_RATE_FACTOR * (settled.learning_rate or 0.0))
-        self._options = settled
-        self._max_length = input_limit(config, settled.max_length)
+        self._options = options.for_model(config.model_type, int(getattr(config, "hidden_size", 768)))
+        self._max_length = input_limit(config, self._options.max_length)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._base_sha256 = weights_sha256(self._files.folder)
@@ -225,7 +179,7 @@ class _Adaptation:
             tokenizer,
             StreamedReviews(sample, tokenizer, self._max_length, options.batch_size or 16, options.seed),
             options,
-            mask_probability=self._mask_probability,
+            mask_probability=options.mask_probability,
             device=self._device,
             precision=self._precision,
             progress=progress,
@@ -266,14 +220,8 @@ class _Adaptation:
         }
 
     def _hyperparameters(self) -> dict[str, Any]:
-        chosen = ("epochs", "learning_rate", "batch_size", "weight_decay", "warmup_ratio", "dropout")
-        return {
-            **{name: getattr(self._options, name) for name in chosen},
-            "mask_probability": self._mask_probability,
-            "max_length": self._max_length,
-            "precision": self._precision,
-            "device": self._device,
-        }
+        settled = {"max_length": self._max_length, "precision": self._precision, "device": self._device}
+        return {**self._options.hyperparameters(), **settled}
 
     def _cost(self, outcome: MlmOutcome, reviews: int) -> TrainCost:
         return TrainCost(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.common.progress import Progress
+    from slmbench.methods.options import MethodOptions
     from slmbench.methods.training.mlm_reading import StreamedReviews
-    from slmbench.methods.training.options import TrainingOptions
     from slmbench.records import EpochLog
 
 #: Label of tokens that were not hidden.
@@ -36,7 +36,7 @@ def train_masked_lm(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     reviews: StreamedReviews,
-    options: TrainingOptions,
+    options: MethodOptions,
     *,
     mask_probability: float,
     device: str,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.training.options import TrainingOptions
+    from slmbench.methods.options import MethodOptions
 
 
 class PretrainedClassifier:
@@ -29,7 +29,7 @@ class PretrainedClassifier:
         key: Hash of everything the result depends on.
     """
 
-    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         """Find the model and check that it knows the corpus's labels.
 
         Raises:
@@ -57,7 +57,7 @@ class PretrainedClassifier:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Test the model as it is; see :class:`slmbench.methods.runs.Making`."""
+        """Test the model as it is; see :class:`slmbench.methods.runs.RunMethod`."""
         labels = self._corpus.label_names
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         tokenizer.truncation_side = self._side

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress, Task
     from slmbench.corpora import Split
-    from slmbench.methods.training.options import TrainingOptions
+    from slmbench.methods.options import MethodOptions
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     training: Split,
     validation: Split,
-    options: TrainingOptions,
+    options: MethodOptions,
     *,
     device: str,
     precision: str,
@@ -124,7 +124,7 @@ def train(
 
 
 def trainer_arguments(
-    folder: Path, options: TrainingOptions, *, device: str, precision: str, **others: Any
+    folder: Path, options: MethodOptions, *, device: str, precision: str, **others: Any
 ) -> TrainingArguments:
     """Return what every training here tells the Trainer.
 
@@ -159,7 +159,7 @@ def trainer_arguments(
 
 def run_trainer(
     trainer: Trainer,
-    options: TrainingOptions,
+    options: MethodOptions,
     *,
     device: str,
     precision: str,
@@ -197,7 +197,7 @@ def run_trainer(
     return float(result.metrics["train_runtime"])
 
 
-def _distiller(options: TrainingOptions) -> Any:
+def _distiller(options: MethodOptions) -> Any:
     """Return the Trainer with the loss of a distillation; validation rows have no teacher and keep the usual one."""
     from transformers import Trainer
 
@@ -221,7 +221,7 @@ def _distiller(options: TrainingOptions) -> Any:
 def _examples(
     tokenizer: PreTrainedTokenizerFast,
     split: Split,
-    options: TrainingOptions,
+    options: MethodOptions,
     teacher_logits: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""

@@ -13,7 +13,6 @@ from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.keeping import DivergedError, save_and_read_back
 from slmbench.methods.training.lora import add_adapters, merge_adapters
-from slmbench.methods.training.options import TrainingOptions, resolve
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
+    from slmbench.methods.options import MethodOptions
 
 
 class TransformerTraining:
@@ -35,7 +35,7 @@ class TransformerTraining:
         key: Hash of everything the result depends on.
     """
 
-    def __init__(self, name: str, corpus: Corpus, options: TrainingOptions, progress: Progress) -> None:
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         """Find the model and settle every hyper-parameter, so that a finished run is recognised.
 
         Raises:
@@ -45,14 +45,15 @@ class TransformerTraining:
         self._corpus = corpus
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
-        self._options = resolve(options, config.model_type, int(getattr(config, "hidden_size", 768)))
+        self._options = options.for_model(config.model_type, int(getattr(config, "hidden_size", 768)))
         self._max_length = input_limit(config, self._options.max_length)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._architecture: str = config.model_type
         self._identity = corpus.identity()
         self._base_sha256 = weights_sha256(self._files.folder)
-        self._teacher = Teacher.open(options.teacher, corpus) if options.teacher else None
+        teacher = options.given.get("teacher")
+        self._teacher = Teacher.open(teacher, corpus) if teacher else None
         distilled = (
             {"teacher": self._teacher.record.weights_sha256, "unlabelled": self._identity.unlabelled_hash}
             if self._teacher
@@ -72,7 +73,7 @@ class TransformerTraining:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Train, save, read back and test; see :class:`slmbench.methods.runs.Making`."""
+        """Train, save, read back and test; see :class:`slmbench.methods.runs.RunMethod`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus

@@ -6,7 +6,6 @@ import tiny
 from slmbench.common.errors import UsageError
 from slmbench.methods.training import TrainingOptions
 from slmbench.methods.training.lora import add_adapters, merge_adapters
-from slmbench.methods.training.options import resolve
 from slmbench.models import count_parameters
 
 
@@ -20,7 +19,7 @@ def classifier(config):
 
 
 def adapted(model, **chosen):
-    options = resolve(TrainingOptions(method="lora", **chosen), model.config.model_type, model.config.hidden_size)
+    options = TrainingOptions(method="lora", **chosen).for_model(model.config.model_type, model.config.hidden_size)
     return add_adapters(model, options)
 
 

@@ -335,7 +335,7 @@ def test_models_that_cannot_be_adapted(tmp_path, corpus_file):
 )
 def test_values_out_of_range(values, words):
     with pytest.raises(UsageError, match=words):
-        MlmOptions(**values).check()
+        MlmOptions(**values)
 
 
 def test_defaults_follow_the_width_of_the_model(tmp_path, corpus_file):

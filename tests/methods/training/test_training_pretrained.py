@@ -81,5 +81,5 @@ def test_a_model_without_a_head_for_three_labels_is_refused(published, tmp_path)
 
 
 def test_options_of_training_are_refused():
-    with pytest.raises(UsageError, match="epochs cannot be chosen for method pretrained"):
-        TrainingOptions(method="pretrained", epochs=3).check()
+    with pytest.raises(UsageError, match="--epochs .*'pretrained'"):
+        TrainingOptions(method="pretrained", epochs=3)

@@ -80,7 +80,7 @@ class PromptAnswering:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Ask; see :class:`slmbench.methods.runs.Making`."""
+        """Ask; see :class:`slmbench.methods.runs.RunMethod`."""
         with progress.task(f"loading {self._name}"):
             loaded = load_language_model(self._files, self._device)
         fitted = self._fit(loaded)

@@ -1,4 +1,4 @@
-"""From a way of making a classifier to a run folder: made once, beside its place, with its record."""
+"""From a method to a run folder with its record; a run made from the same inputs before is returned as it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.records import Predictions, RunRecord, write_record
@@ -23,21 +24,21 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.runs.outcome import Making
+    from slmbench.methods.method import Method
+    from slmbench.methods.options import MethodOptions
+    from slmbench.methods.outcome import RunMethod
 
 #: Fields of an outcome that become the run's predictions.
 _ANSWERS = ("logits", "abstained")
-#: The seed that folder names do not mention.
-USUAL_SEED = 42
 
 
 def make_run(
-    making: Making,
+    method: Method,
+    model: str,
     corpus: Corpus,
+    options: MethodOptions,
     *,
-    method: str,
-    seed: int,
-    folder: Path,
+    output: Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
@@ -48,11 +49,11 @@ def make_run(
     model card) and, where the method has a model of its own, ``model/``.
 
     Args:
-        making: The method, its choices settled.
+        method: The method.
+        model: Folder, run, starter item or hub name; ignored by a method that takes no model.
         corpus: The reviews.
-        method: Its name in the record.
-        seed: Seed of everything random.
-        folder: The run folder.
+        options: What was chosen.
+        output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
         progress: Where to say how far it is.
@@ -61,22 +62,51 @@ def make_run(
         The record.
 
     Raises:
-        SlmbenchError: Something the user can mend; see the message.
+        UsageError: An option does not fit the model or the corpus, or the folder holds something else.
+        SlmbenchError: A library is missing, the model cannot be had, training failed, or the saved model is not the
+            trained one.
     """
+    model = model if method.takes_model else method.name
+    folder = output or default_folder(model, corpus.name, options.seed, *method.folder_words(options))
+    prepared = method.prepare(model, corpus, options, progress)
+    return write_run(
+        prepared,
+        corpus,
+        method=method.name,
+        seed=options.seed,
+        folder=folder,
+        name=name,
+        command=command,
+        progress=progress,
+    )
+
+
+def write_run(
+    prepared: RunMethod,
+    corpus: Corpus,
+    *,
+    method: str,
+    seed: int,
+    folder: Path,
+    name: str | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> RunRecord:
+    """Run a method whose choices are settled, and write its folder; see :func:`make_run`."""
     check_place(folder, "run.json")
-    if done := _finished_run(folder, making.key):
+    if done := _finished_run(folder, prepared.key):
         progress.say(f"{folder} is already there, made from the same inputs")
         return done
     with build_aside(folder) as building:
         with quiet_libraries():
-            outcome = making.run(building, folder, progress)
+            outcome = prepared.run(building, folder, progress)
         np.save(building / "test_logits.npy", outcome.logits)
         facts = {entry.name: getattr(outcome, entry.name) for entry in fields(outcome) if entry.name not in _ANSWERS}
         record = RunRecord(
             **facts,
             name=name or folder.name,
             path=str(folder),
-            key=making.key,
+            key=prepared.key,
             command=list(command),
             method=method,
             seed=seed,
@@ -93,7 +123,7 @@ def make_run(
         )
         write_card(record, building / "README.md")
         write_record(record, building / "run.json")
-    making.clean_up(folder)
+    prepared.clean_up(folder)
     took = record.answering.seconds if record.answering else record.train.seconds
     progress.say(f"run in {folder}, {'answered' if record.answering else 'trained'} in {took:.1f} s")
     return record
@@ -105,11 +135,11 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     Args:
         model: The model's name or folder.
         corpus: The corpus's name or file.
-        seed: Mentioned when it is not the usual one.
+        seed: Mentioned when it is not the default.
         *words: What else tells the run apart: method, layers, shots.
     """
     parts = [Path(model).name, *words, Path(corpus).name.split(".")[0]]
-    if seed != USUAL_SEED:
+    if seed != DEFAULT_SEED:
         parts.append(f"seed{seed}")
     return RUNS / "-".join(parts).lower()
 

@@ -81,7 +81,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-class Making(Protocol):
+class RunMethod(Protocol):
     """One way of getting a classifier, with every choice settled.
 
     Attributes:

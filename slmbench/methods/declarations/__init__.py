@@ -1,0 +1,1 @@
+"""Declarations of the built-in methods; importing them imports no training library."""

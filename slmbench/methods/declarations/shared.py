@@ -1,0 +1,45 @@
+"""Options that several methods have; each method gives them its own defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from slmbench.common.errors import UsageError
+from slmbench.methods.options import Option
+
+#: Shortest input one may ask for, in tokens: fewer leave no room for words between the special tokens.
+MIN_TOKENS = 4
+
+Size = int | Literal["all"]
+
+
+def parse_size(text: str) -> Size:
+    """Return a number of reviews, or ``"all"``.
+
+    Raises:
+        UsageError: It is neither a number above 0 nor the word.
+    """
+    if text != "all" and (not text.isdecimal() or int(text) == 0):
+        raise UsageError(f"{text}: give a number above 0, or all")
+    return "all" if text == "all" else int(text)
+
+
+MAX_LENGTH = Option("max_length", int, "Maximum input length in tokens", 256, min=MIN_TOKENS)
+TRUNCATION_SIDE = Option(
+    "truncation_side", str, "End of a longer review that is cut off", "right", choices=("right", "left")
+)
+PRECISION = Option(
+    "precision",
+    str,
+    "Arithmetic; auto is bf16 autocast where the processor is fast at it",
+    "auto",
+    choices=("auto", "fp32", "bf16"),
+)
+DEVICE = Option("device", str, "auto, cpu, cuda or mps", "auto")
+ALLOW_PICKLE = Option(
+    "allow_pickle", bool, "Load *.bin weights, which can run code", default=False, keyboard_only=True
+)
+EPOCHS = Option("epochs", float, "Passes over the training reviews", above=0)
+LEARNING_RATE = Option("learning_rate", float, "Peak learning rate", above=0, flags=("--lr", "--learning-rate"))
+BATCH_SIZE = Option("batch_size", int, "Reviews per step", 16, min=1)
+WEIGHT_DECAY = Option("weight_decay", float, "Weight decay of the optimizer", 0.01, min=0)

@@ -1,0 +1,303 @@
+"""The methods of ``slmbench finetune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.common.errors import UsageError
+from slmbench.methods.declarations.shared import (
+    ALLOW_PICKLE,
+    BATCH_SIZE,
+    DEVICE,
+    EPOCHS,
+    LEARNING_RATE,
+    MAX_LENGTH,
+    PRECISION,
+    TRUNCATION_SIDE,
+    WEIGHT_DECAY,
+    Size,
+    parse_size,
+)
+from slmbench.methods.method import Method
+from slmbench.methods.options import ByModel, Option
+
+if TYPE_CHECKING:
+    from slmbench.methods.options import MethodOptions
+
+_DISTILLATION = "Distillation"
+_NEEDS = {"torch": "train"}
+
+
+def _by_width(architecture: str, hidden_size: int) -> float:
+    """The rate of full fine-tuning falls with the width: BERT-tiny has 128, MiniLM 384, BERT-base 768."""
+    return 3e-4 if hidden_size <= 192 else 1e-4 if hidden_size <= 512 else 3e-5
+
+
+def _by_study(usual: Any, study_001: Any) -> ByModel:
+    """A default of LoRA, with study 001's value (LoRA on 1,000 IMDb reviews) for the architectures it trained."""
+
+    def value(architecture: str, hidden_size: int) -> Any:
+        from slmbench.models.architectures import architecture_of
+
+        facts = architecture_of(architecture)
+        return study_001 if facts and facts.study_001_targets else usual
+
+    shown = [f"{one:g}" if isinstance(one, float) else str(one) for one in (usual, study_001)]
+    return ByModel(f"{shown[0]}; ALBERT and DistilBERT {shown[1]}", value)
+
+
+def _targets(architecture: str, hidden_size: int) -> tuple[str, ...]:
+    from slmbench.models.architectures import lora_targets
+
+    return lora_targets(architecture)
+
+
+def _one_layer_learns_fast(architecture: str, hidden_size: int) -> float:
+    """A frozen encoder of these leaves one layer to train (see ``models.native_heads``): it bears a high rate."""
+    return 1e-2 if architecture in ("bert", "albert", "xlnet") else 3e-4
+
+
+LAYERS = Option("layers", int, "Keep only the first N encoder layers", default_text="all", min=1)
+SELECT_BY = Option(
+    "select_by",
+    str,
+    "What picks the epoch: the lowest validation loss, or the last epoch within one standard error of the best"
+    " validation score",
+    "accuracy",
+    choices=("loss", "accuracy", "macro_f1"),
+)
+# On a CPU, drawing random numbers for dropout costs more than the arithmetic of a small encoder; in
+# benchmarks/finetune_speed.py the accuracy without it is no lower.
+_DROPOUT = Option("dropout", float, "Every dropout probability of the model", 0.0, min=0, below=1)
+_WARMUP_RATIO = Option(
+    "warmup_ratio", float, "Share of the steps over which the learning rate rises", 0.1, min=0, max=1
+)
+_ENCODER = (
+    EPOCHS.by_default(3.0),
+    LEARNING_RATE.by_default(ByModel("3e-4 at width 128, 1e-4 at 384, 3e-5 at 768", _by_width)),
+    BATCH_SIZE,
+    MAX_LENGTH,
+    TRUNCATION_SIDE,
+    PRECISION,
+    DEVICE,
+    LAYERS,
+    _DROPOUT,
+    WEIGHT_DECAY,
+    _WARMUP_RATIO,
+    SELECT_BY,
+)
+_TEACHER = (
+    Option(
+        "teacher",
+        str,
+        "Run whose soft labels to learn",
+        panel=_DISTILLATION,
+        recorded=False,
+        names_run=True,
+    ),
+    Option(
+        "unlabelled",
+        Size,
+        "Further reviews for the teacher to label, or 'all'",
+        default_text="0",
+        panel=_DISTILLATION,
+        recorded=False,
+        goes_with="teacher",
+        parse=parse_size,
+    ),
+    Option(
+        "temperature",
+        float,
+        "Softens the labels of teacher and student",
+        2.0,
+        above=0,
+        panel=_DISTILLATION,
+        goes_with="teacher",
+    ),
+    Option(
+        "hard_weight",
+        float,
+        "Weight of the true labels beside the teacher's",
+        0.5,
+        min=0,
+        max=1,
+        panel=_DISTILLATION,
+        goes_with="teacher",
+    ),
+)
+_TRAINER = (
+    Option(
+        "report_to",
+        str,
+        "Experiment tracker that the Trainer reports to",
+        choices=("tensorboard", "mlflow", "trackio", "wandb"),
+        recorded=False,
+    ),
+    ALLOW_PICKLE,
+)
+
+
+def _variant(options: MethodOptions) -> list[str]:
+    layers = [f"{options.layers}layers"] if options.layers is not None else []
+    teacher = options.given.get("teacher")
+    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else [])]
+
+
+FULL = Method(
+    name="full",
+    help="Train all weights",
+    stage="finetune",
+    factory="slmbench.methods.training.transformer:TransformerTraining",
+    options=(*_ENCODER, *_TEACHER, *_TRAINER),
+    needs=_NEEDS,
+    picks_epoch=True,
+    variant=_variant,
+)
+
+#: Study 001's values where they differ, by name; its targets per architecture are in ``models.architectures``.
+_STUDY_001 = {
+    "epochs": _by_study(5.0, 10.0),
+    "learning_rate": 1e-3,
+    "batch_size": _by_study(16, 4),
+    "max_length": _by_study(256, 512),
+    "truncation_side": _by_study("right", "left"),
+    "warmup_ratio": _by_study(0.1, 0.0),
+    "select_by": _by_study("accuracy", "loss"),
+}
+LORA = Method(
+    name="lora",
+    help="Train low-rank adapters and the head, merged into the weights at the end",
+    stage="finetune",
+    factory="slmbench.methods.training.transformer:TransformerTraining",
+    options=(
+        *(option.by_default(_STUDY_001[option.name]) if option.name in _STUDY_001 else option for option in _ENCODER),
+        Option("lora_r", int, "Rank of the adapters", _by_study(8, 4), min=1),
+        Option("lora_alpha", int, "Scale of the adapters", _by_study(16, 32), min=1),
+        Option("lora_dropout", float, "Dropout before the adapters", _by_study(0.0, 0.01), min=0, below=1),
+        Option(
+            "lora_targets",
+            tuple[str, ...],
+            "Endings of the names of the modules to adapt, comma-separated",
+            ByModel("query and value projections; study 001's for ALBERT and DistilBERT", _targets),
+            parse=lambda text: tuple(text.split(",")),
+        ),
+        *_TEACHER,
+        *_TRAINER,
+    ),
+    needs=_NEEDS,
+    picks_epoch=True,
+    variant=_variant,
+)
+
+_FROZEN = (
+    EPOCHS.by_default(30.0),
+    LEARNING_RATE.by_default(
+        ByModel("1e-2 where one layer is trained (BERT, ALBERT, XLNet), else 3e-4", _one_layer_learns_fast)
+    ),
+    BATCH_SIZE.by_default(32),
+    MAX_LENGTH,
+    TRUNCATION_SIDE,
+    PRECISION,
+    DEVICE,
+    LAYERS,
+    WEIGHT_DECAY.by_default(0.0),
+    SELECT_BY,
+)
+_PLOTS = Option("plots", bool, "Draw the training curves", default=False, recorded=False)
+
+
+def _whole_epochs(options: MethodOptions) -> None:
+    if options.epochs != int(options.epochs):
+        raise UsageError(f"--epochs {options.epochs}: method {options.method} trains in whole epochs")
+
+
+LINEAR = Method(
+    name="linear",
+    help="Train the head of transformers on the frozen encoder",
+    stage="finetune",
+    factory="slmbench.methods.training.frozen:FrozenHeadTraining",
+    options=(*_FROZEN, _PLOTS, ALLOW_PICKLE),
+    needs=_NEEDS,
+    picks_epoch=True,
+    rules=_whole_epochs,
+    variant=_variant,
+)
+
+#: Study 002's losses and optimiser, for 1,000 reviews instead of its 20,000: batches of 32 instead of 256, a rate of
+#: 1e-3 instead of 2e-4. The losses' weights are those of its code, the version between spaces that of its tables.
+_STUDY_002 = {"epochs": 20.0, "learning_rate": 1e-3, "weight_decay": 0.01}
+SPACE = Method(
+    name="space",
+    help="Train study 002's head of concept spaces on the frozen encoder",
+    stage="finetune",
+    factory="slmbench.methods.training.frozen:FrozenHeadTraining",
+    options=(
+        *(option.by_default(_STUDY_002[option.name]) if option.name in _STUDY_002 else option for option in _FROZEN),
+        Option("latents", int, "Dimensions of each concept space", 3, min=1),
+        Option("inter", str, "Loss between concept spaces", "B", choices=("A", "B", "C")),
+        Option("inter_weight", float, "Weight of the loss between concept spaces", 1e-3, min=0, below=float("inf")),
+        Option("intra_weight", float, "Weight of the loss within concept spaces", 1e-4, min=0, below=float("inf")),
+        Option("ce_weight", float, "Weight of cross-entropy beside the two", 1.0, min=0, below=float("inf")),
+        Option(
+            "space_pooling",
+            str,
+            "Means over a review's tokens, or also over padding as in study 002",
+            "masked",
+            choices=("masked", "padded"),
+        ),
+        _PLOTS,
+        ALLOW_PICKLE,
+    ),
+    needs=_NEEDS,
+    picks_epoch=True,
+    rules=_whole_epochs,
+    variant=_variant,
+)
+
+PRETRAINED = Method(
+    name="pretrained",
+    help="Train nothing: test a classifier as it was published",
+    stage="finetune",
+    factory="slmbench.methods.training.pretrained:PretrainedClassifier",
+    options=(MAX_LENGTH.by_default(None, "512, or what the model takes"), TRUNCATION_SIDE, DEVICE, ALLOW_PICKLE),
+    needs=_NEEDS,
+    picks_epoch=True,
+    card="taken as it was published",
+)
+TFIDF = Method(
+    name="tfidf",
+    help="TF-IDF of word 1-2-grams and logistic regression: the baseline that every model must beat",
+    stage="finetune",
+    factory="slmbench.methods.training.floor:FloorTraining",
+    needs={"sklearn": "train"},
+    takes_model=False,
+)
+
+#: Options of ``slmbench adapt``, which trains no classifier and therefore is no method.
+ADAPTATION: tuple[Option, ...] = (
+    Option(
+        "max_reviews",
+        Size,
+        "Reviews to learn from, or 'all'",
+        default_text="up to 5000",
+        recorded=False,
+        flags=("--train-size",),
+        parse=parse_size,
+    ),
+    EPOCHS.by_default(1.0),
+    # What transformers' language-modelling examples take for width 768.
+    LEARNING_RATE.by_default(
+        ByModel("5e-4 at width 128, 1.7e-4 at 384, 5e-5 at 768", lambda _, width: 5 / 3 * _by_width(_, width))
+    ),
+    BATCH_SIZE,
+    MAX_LENGTH,
+    PRECISION,
+    DEVICE,
+    _DROPOUT,
+    WEIGHT_DECAY,
+    _WARMUP_RATIO,
+    Option("mask_probability", float, "Share of the tokens to fill in", 0.15, above=0, below=1),
+    *_TRAINER,
+)
+TRAINING: tuple[Method, ...] = (FULL, LORA, LINEAR, SPACE, PRETRAINED, TFIDF)

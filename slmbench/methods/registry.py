@@ -1,0 +1,37 @@
+"""The methods there are: built-in ones, and those that installed packages add (entry points ``slmbench.methods``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slmbench.common.errors import UsageError
+from slmbench.common.registry import Registry
+from slmbench.common.suggestions import did_you_mean
+from slmbench.methods.declarations.fewshot import FEWSHOT
+from slmbench.methods.declarations.training import TRAINING
+
+if TYPE_CHECKING:
+    from slmbench.methods.method import Method, Stage
+
+METHODS: Registry[Method] = Registry("method", "slmbench.methods", [*TRAINING, *FEWSHOT])
+
+
+def methods_of(stage: Stage) -> list[Method]:
+    """Return the methods of a command."""
+    return [method for method in METHODS if method.stage == stage]
+
+
+def method_of(stage: Stage, name: str) -> Method:
+    """Return a method of a command by its name.
+
+    Raises:
+        UsageError: There is no such method, or it belongs to another command; the message names what to use.
+    """
+    if name not in METHODS:
+        names = [method.name for method in methods_of(stage)]
+        hint = did_you_mean(name, METHODS.names)
+        raise UsageError(f"there is no method '{name}'{hint} (methods of {stage}: {', '.join(names)})")
+    method = METHODS[name]
+    if method.stage != stage:
+        raise UsageError(f"'{name}' is a method of `slmbench {method.stage}`, not of `slmbench {stage}`")
+    return method
