@@ -31,7 +31,7 @@ def texts_from(
         UsageError: There is no such file or column, or nothing to read.
         SlmbenchError: A text is not UTF-8, or a row of the file cannot be read.
     """
-    from slmbench.corpora.tables import FORMATS, format_of
+    from slmbench.corpora.formats import FORMATS, format_of
 
     if arguments:
         for number, text in enumerate(arguments, 1):
@@ -96,8 +96,8 @@ def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
 
 def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]:
     from slmbench.corpora.columns import TEXT_COLUMNS
+    from slmbench.corpora.formats import open_table
     from slmbench.corpora.rows import BadRows
-    from slmbench.corpora.tables import open_table
 
     with (
         out.task(f"classifying {source.name}", total=source.stat().st_size, unit="bytes") as task,

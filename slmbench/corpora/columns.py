@@ -60,16 +60,13 @@ class Reading:
     class_names: tuple[str, ...] | None = None
 
 
-def choose(
-    table: Table, source: str, wanted: Wanted, class_names: dict[str, tuple[str, ...]] | None = None
-) -> Reading:
+def choose(table: Table, source: str, wanted: Wanted) -> Reading:
     """Choose the columns of a table.
 
     Args:
-        table: The table, of which only the column names are looked at.
+        table: The table, of which only the names of columns and classes are looked at.
         source: What to call it in a message.
         wanted: Columns and labels the caller has named.
-        class_names: Names of integer labels by column, where the source has them.
 
     Returns:
         How to read it. Stars become polarity when the table has the columns of an Amazon review file and no
@@ -90,7 +87,7 @@ def choose(
     text_column = _column(columns, source, wanted.text_column, guesses, "text")
     if text_column == label_column:
         raise UsageError(f"{source}: '{text_column}' cannot be both the text and the label column")
-    names = (class_names or {}).get(label_column)
+    names = table.class_names.get(label_column)
     known = wanted.labels or (_STAR_NAMES[wanted.stars] if are_stars else names)
     return Reading(text_column, label_column, are_stars, wanted, known, names)
 

@@ -9,17 +9,48 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError, first_line, require_extra
+from slmbench.corpora.sources import CorpusSource, OpenPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from slmbench.common.progress import Progress
+    from slmbench.corpora.sources import Opening
 
 _BATCH = 1000
 
 
-class HubTable:
+class HubDatasets(CorpusSource):
+    """Datasets by their name on the hub; any name that no other source knows."""
+
+    name = "hub"
+    help = "A dataset of the Hugging Face hub by name (owner/name), where the hub can be reached."
+    extra = "train"
+    needs_hub = True
+
+    def matches(self, corpus: str) -> bool:
+        """Say yes: what nobody else knows is looked for on the hub."""
+        return True
+
+    def is_available(self, corpus: str) -> bool:
+        """Say no: whether the cache is complete, only the hub can tell."""
+        return False
+
+    def description(self, corpus: str) -> str:
+        """Return that it is a hub dataset, and its name."""
+        return f"hub dataset {corpus}"
+
+    def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
+        """Open the part "test", where there is one, and "train"."""
+        tables = open_tables(corpus, opening.progress)
+        for side in ("test", "train"):
+            if side in tables:
+                name = f"{corpus} ({side})"
+                yield OpenPart(name, tables[side], opening.bad_rows(name), side)
+
+
+class DatasetTable:
     """One part of a dataset; ``class_names`` holds the names of integer labels, by column."""
 
     def __init__(self, dataset: Any, progress: Progress, description: str) -> None:
@@ -27,6 +58,7 @@ class HubTable:
         self._progress = progress
         self._description = description
         self.columns: list[str] = list(dataset.column_names)
+        self.notes: list[str] = []
         self.class_names: dict[str, tuple[str, ...]] = {
             column: tuple(feature.names)
             for column, feature in dataset.features.items()
@@ -45,7 +77,7 @@ class HubTable:
                 task.advance(len(batch[columns[0]]))
 
 
-def open_tables(name: str, progress: Progress) -> dict[str, HubTable]:
+def open_tables(name: str, progress: Progress) -> dict[str, DatasetTable]:
     """Open a dataset of the hub, or of the hub's cache on this machine.
 
     Args:
@@ -73,14 +105,15 @@ def open_tables(name: str, progress: Progress) -> dict[str, HubTable]:
         parts = datasets.load_dataset(name)
     # A dataset that is not there, wants a configuration or runs code, and every kind of broken connection.
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SlmbenchError(_offline(name, first)) from None
+        raise SlmbenchError(_offline(name, first_line(error))) from None
     if "train" not in parts:
         raise SlmbenchError(
             f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
             " a local file and give its path"
         )
-    return {side: HubTable(parts[side], progress, f"reading {name}") for side in ("train", "test") if side in parts}
+    return {
+        side: DatasetTable(parts[side], progress, f"reading {name}") for side in ("train", "test") if side in parts
+    }
 
 
 def _offline(name: str, why: str) -> str:

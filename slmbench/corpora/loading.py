@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
-from slmbench.corpora import sources, splitting
+from slmbench.corpora import splitting
 from slmbench.corpora.columns import Stars, Wanted, order_labels
 from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.labelled import LabelledRows, read_labelled
+from slmbench.corpora.registry import is_available, location
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.corpora.rows import Row
-    from slmbench.corpora.sources import Source
 
 #: How many reviews to draw: a number, or all there are.
 Size = int | Literal["all"]
@@ -79,13 +80,13 @@ def load_corpus(
     _check_sizes(train_size, test_size, validation_fraction)
     allowed = _check_labels(labels)
     wanted = Wanted(text_column, label_column, stars, allowed)
-    main = sources.read_source(name_or_path, wanted, skip_bad_rows, progress)
+    main = read_labelled(name_or_path, wanted, skip_bad_rows, progress)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
     label_names = _label_names(main, rows)
     read = [main]
     if test_corpus is not None:
         known = replace(wanted, labels=tuple(label_names))
-        read.append(sources.read_source(test_corpus, known, skip_bad_rows, progress, for_test=True))
+        read.append(read_labelled(test_corpus, known, skip_bad_rows, progress, for_test=True))
     _check_stars(read, stars)
     skipped = sum(source.skipped for source in read)
     notes = list(dict.fromkeys(note for source in read for note in source.notes))
@@ -132,7 +133,7 @@ def load_corpus(
         unlabelled=[row.text for row in unlabelled],
         unlabelled_ids=[row.row_id.partition(":")[0] for row in unlabelled],
         options={
-            "name_or_path": sources.absolute(name_or_path),
+            "name_or_path": location(name_or_path),
             "train_size": train_size,
             "test_size": test_size,
             "validation_fraction": validation_fraction,
@@ -141,7 +142,7 @@ def load_corpus(
             "label_column": label_column,
             "stars": stars,
             "labels": list(allowed) if allowed else None,
-            "test_corpus": sources.absolute(test_corpus) if test_corpus else None,
+            "test_corpus": location(test_corpus) if test_corpus else None,
             "skip_bad_rows": skip_bad_rows,
         },
     )
@@ -177,7 +178,7 @@ def load_again(options: dict[str, Any], test_hash: str | None = None, *, progres
 def corpus_available(options: dict[str, Any]) -> bool:
     """Say whether a recorded corpus can be loaded without a download: its files or starter items are here."""
     names = (options.get("name_or_path", "imdb"), options.get("test_corpus"))
-    return all(sources.is_available(name) for name in names if name is not None)
+    return all(is_available(name) for name in names if name is not None)
 
 
 def _check_sizes(train_size: Size | None, test_size: Size | None, validation_fraction: float) -> None:
@@ -196,7 +197,7 @@ def _check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(labels)
 
 
-def _check_stars(read: list[Source], stars: Stars) -> None:
+def _check_stars(read: list[LabelledRows], stars: Stars) -> None:
     if stars != "drop" and not any(source.has_stars for source in read):
         raise UsageError(
             f"{read[0].name} has no Amazon star ratings as labels, so the policy '{stars}' for three-star"
@@ -204,7 +205,7 @@ def _check_stars(read: list[Source], stars: Stars) -> None:
         )
 
 
-def _label_names(source: Source, rows: list[Row]) -> list[str]:
+def _label_names(source: LabelledRows, rows: list[Row]) -> list[str]:
     """Return the labels in their order, after checking that each occurs and that there are two."""
     found = {row.label for row in rows}
     if not rows:

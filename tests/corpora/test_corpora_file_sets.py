@@ -133,7 +133,7 @@ def test_dropped_stars_are_counted_a_file(tmp_path):
         ("data/none_*.csv", r"^no file matches data/none_\*\.csv$"),
         ("empty", r"^empty is a folder without files$"),
         ("mixed", r"^mixed is a folder; give the file .* 'mixed.\*\.jsonl': .*several formats \(\.csv, \.jsonl\)$"),
-        ("mixed/*", r"^mixed/\* is no corpus: its files are of several formats \(\.csv, \.jsonl\)"),
+        ("mixed/*", r"^mixed/\* is not a corpus: its files are of several formats \(\.csv, \.jsonl\)"),
         (
             "unlike",
             r"^the label is in column 'label' of a\.jsonl and in 'category' of b\.jsonl: name one with --label",

@@ -7,7 +7,7 @@ import pytest
 from corpora_helpers import reviews, write_jsonl
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.corpora import load_for_testing, sources
+from slmbench.corpora import load_for_testing, transfer
 
 LABELS = ["negative", "positive"]
 KINDS = ("hatespeech", "normal", "offensive")
@@ -101,13 +101,13 @@ def test_three_star_reviews(tmp_path):
 
 
 def test_a_hub_dataset_is_scored_on_its_own_test_part(posts, monkeypatch):
-    read = sources.read_source
+    read = transfer.read_labelled
 
     def with_test_part(name, *arguments, **named):
         source = read(name, *arguments, **named)
         return replace(source, test_rows=source.rows[:12], rows=source.rows[12:])
 
-    monkeypatch.setattr("slmbench.corpora.sources.read_source", with_test_part)
+    monkeypatch.setattr("slmbench.corpora.transfer.read_labelled", with_test_part)
     corpus, _ = load_for_testing(posts, LABELS, label_map=STAND_FOR)
     assert len(corpus.test) == 12
     assert "its own test part" in corpus.notes

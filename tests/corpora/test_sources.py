@@ -5,6 +5,7 @@ import io
 import json
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
@@ -35,7 +36,7 @@ def movie_reviews(tmp_path, monkeypatch):
     for name in ("imdb", "rotten-tomatoes"):
         real = items.ITEMS[name]
         file = items.File("x", real.files[0].name, len(content), hashlib.sha256(content).hexdigest())
-        small = items.Item(name, "corpus", real.title, real.licence, real.source, real.folder, real.parts, (file,))
+        small = replace(real, files=(file,))
         monkeypatch.setitem(items.ITEMS, name, small)
     folder = starter.item_path("imdb")
     folder.mkdir(parents=True)
