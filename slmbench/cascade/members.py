@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import UsageError
 from slmbench.edge.runtime import BundleFiles, label_columns
 from slmbench.export import export
-from slmbench.export.bundling import read_run
 from slmbench.export.manifest import write_bundle
-from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, read_record
+from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, artefacts
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
@@ -135,22 +134,17 @@ def read_members(small: Path, large: Path, small_form: str | None, large_form: s
 
 
 def _read(folder: Path, form: str | None) -> Member:
-    if (folder / "bundle.json").is_file():
-        record = read_record(BundleRecord, folder / "bundle.json")
+    record = artefacts.read(folder, BundleRecord, RunRecord)
+    if isinstance(record, BundleRecord):
         if record.runtime == "cascade":
             raise UsageError(f"{folder} is a cascade itself: name the bundles it was made of")
         return Member(folder, record, BundleFiles.open(folder).choose_form(form))
-    if not folder.is_dir():
-        raise UsageError(f"there is no bundle or run folder {folder}")
-    if not (folder / "run.json").is_file():
-        raise UsageError(f"{folder} is neither a bundle nor a run: it has no bundle.json and no run.json")
-    run = read_run(folder)
-    if not run.has_model:
+    if not record.has_model:
         raise UsageError(
-            f"{folder} has answers and no model that could be exported (method {run.method}): a cascade needs a"
+            f"{folder} has answers and no model that could be exported (method {record.method}): a cascade needs a"
             " classifier that can be asked again"
         )
-    return Member(folder, run, form or RUN_FORM)
+    return Member(folder, record, form or RUN_FORM)
 
 
 def _same_run(first: Member, second: Member) -> bool:

@@ -43,12 +43,13 @@ def verify(
         from slmbench.cli.command_line import command_line
         from slmbench.cli.views.runs import verification_summary
         from slmbench.common.errors import SlmbenchError
+        from slmbench.common.places import BUNDLES
         from slmbench.evaluation.verify import verify as replay
-        from slmbench.records import find_bundles
+        from slmbench.records import BundleRecord, artefacts
 
         records = [
             replay(folder, forms=form, command=command_line(ctx), progress=out)
-            for folder in find_bundles(bundles or [])
+            for folder in artefacts.find(bundles or [BUNDLES], BundleRecord)
         ]
         document = {
             "schema": "slmbench.verifications/1",

@@ -87,18 +87,6 @@ def build_aside(place: Path) -> Iterator[Path]:
         building.replace(place)
 
 
-def find_artefacts(path: Path, marker: str) -> list[Path]:
-    """Return a folder where it is an artefact itself, else the artefacts in it; those still being built are hidden.
-
-    Args:
-        path: The folder.
-        marker: File that every artefact of the kind has, such as ``run.json``.
-    """
-    if (path / marker).is_file():
-        return [path]
-    return sorted(found.parent for found in path.glob(f"*/{marker}") if not found.parent.name.startswith("."))
-
-
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,12 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import listing
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
-from slmbench.records import ProfileRecord, read_record
+from slmbench.records import ProfileRecord, artefacts, read_record
 from slmbench.records.sweep import SweepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-_SWEEP = f"slmbench.{SweepRecord.kind}/"
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
 
     Args:
         paths: Profile JSON files, and folders whose ``*.json`` are read, not searched deeper; other kinds of
-            record in a folder are passed over, and so are sweeps that are named. ``None`` means ``profiles/``.
+            record in a folder are left out, and so are sweeps that are named. ``None`` means ``profiles/``.
         progress: Told how many are read.
 
     Returns:
@@ -73,10 +70,10 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
     files: list[Path] = []
     for path in wanted:
         if path.is_dir():
-            files += [file for file in sorted(path.glob("*.json")) if _may_be_profile(file)]
+            files += [file for file in sorted(path.glob("*.json")) if artefacts.kind_of(file) is ProfileRecord]
         elif path.exists():
             # A shell's profiles/*.json names sweeps as well.
-            files += [] if _may_be_sweep(path) else [path]
+            files += [] if artefacts.kind_of(path) is SweepRecord else [path]
         elif paths is not None:
             raise UsageError(f"there is no profile or folder at {path}")
     if not files:
@@ -90,22 +87,8 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
     return profiles
 
 
-def _may_be_profile(file: Path) -> bool:
-    """Tell whether a file in a folder is a profile of any version; a damaged one is left to the reader."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError:
-        return not _may_be_sweep(file)
-    return isinstance(document, dict) and str(document.get("schema")).startswith("slmbench.profile/")
-
-
 def _read_profile(file: Path) -> ProfileRecord:
-    try:
-        profile = read_record(ProfileRecord, file)
-    except OSError as error:
-        raise SlmbenchError(f"{file} cannot be read: {error.strerror}") from None
+    profile = read_record(ProfileRecord, file)
     _check_machine(profile, file)
     predictions = profile.predictions
     columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
@@ -119,13 +102,13 @@ def _read_profile(file: Path) -> ProfileRecord:
 def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[str]]:
     """Read the sweeps that lie among profiles or below.
 
-    A sweep that cannot be read must not keep anybody from the decision, which does without it.
+    A sweep that cannot be read does not prevent the decision, which is made without it.
 
     Args:
         paths: As of :func:`load_profiles`; folders are searched to the bottom.
 
     Returns:
-        The sweeps, and a sentence for each file that was to be one and is damaged.
+        The sweeps, and a sentence for each damaged one.
     """
     files: dict[Path, Path] = {}
     for path in [PROFILES] if paths is None else paths:
@@ -133,30 +116,15 @@ def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[s
             files.setdefault(file.resolve(), file)
     sweeps, complaints = [], []
     for file in files.values():
-        if not _may_be_sweep(file):
+        try:
+            is_sweep = artefacts.kind_of(file) is SweepRecord
+        except SlmbenchError:  # load_profiles reports the files that it needs
             continue
         try:
-            sweeps.append(_read_sweep(file))
+            sweeps += [_read_sweep(file)] if is_sweep else []
         except SlmbenchError as error:
             complaints.append(f"left out of the curves: {error}")
     return sweeps, complaints
-
-
-def _may_be_sweep(file: Path) -> bool:
-    """Tell whether a file is a sweep of any version, also a damaged one."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        # Whoever reads profiles says so of one that was asked for.
-        return False
-    if _SWEEP not in text:
-        return False
-    try:
-        document = json.loads(text)
-    except ValueError:
-        # Half of a file: records begin with their schema.
-        return _SWEEP in text[:100]
-    return isinstance(document, dict) and str(document.get("schema")).startswith(_SWEEP)
 
 
 def _read_sweep(file: Path) -> SweepRecord:

@@ -12,7 +12,7 @@ from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles, TfidfBackend, softmax
-from slmbench.records import BundleRecord, RunRecord, read_record
+from slmbench.records import BundleRecord, RunRecord, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -148,16 +148,12 @@ def open_subject(path: Path, form: str | None = None) -> Subject:
         UsageError: There is neither, or no such form.
         SlmbenchError: The record is damaged.
     """
-    if not path.is_dir():
-        raise UsageError(f"there is no run or bundle folder {path}")
-    if (path / "run.json").is_file():
-        if form is not None:
-            raise UsageError(f"--form {form}: {path} is a run; forms are of bundles (`slmbench export {path}`)")
-        return Subject(path, read_record(RunRecord, path / "run.json"))
-    if (path / "bundle.json").is_file():
-        record = read_record(BundleRecord, path / "bundle.json")
+    record = artefacts.read(path, RunRecord, BundleRecord)
+    if isinstance(record, BundleRecord):
         return Subject(path, record, BundleFiles.open(path).choose_form(form))
-    raise UsageError(f"{path} is neither a run nor a bundle: it has no run.json and no bundle.json")
+    if form is not None:
+        raise UsageError(f"--form {form}: {path} is a run; forms are of bundles (`slmbench export {path}`)")
+    return Subject(path, record)
 
 
 def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunRecord]:
@@ -173,12 +169,10 @@ def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunR
     """
     runs = []
     for folder in folders:
-        if not folder.exists():
-            raise UsageError(f"there is no run folder {folder}")
-        if (folder / "run.json").is_file():
-            runs.append(read_record(RunRecord, folder / "run.json"))
+        if folder.exists() and artefacts.kind_of(folder) is not RunRecord:
+            progress.say(f"{folder} is not a run: left out")
         else:
-            progress.say(f"{folder} is no run: passed over")
+            runs.append(artefacts.read(folder, RunRecord))
     if not runs:
         raise UsageError("none of these folders is a run")
     return runs

@@ -10,7 +10,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles, load_backend
 from slmbench.instruments.hardware import hardware_fingerprint, runs_natively, software_versions
-from slmbench.records import BundleRecord, FormVerification, VerificationRecord, read_record
+from slmbench.records import BundleRecord, FormVerification, VerificationRecord, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def verify(
         SlmbenchError: ``bundle.json`` is damaged or was changed.
     """
     files = BundleFiles.open(bundle)
-    record = read_record(BundleRecord, bundle / "bundle.json")
+    record = artefacts.read(bundle, BundleRecord)
     for form in forms or ():
         if form not in record.forms:
             raise UsageError(f"{bundle} has no form {form!r}; it has: {', '.join(record.forms)}")

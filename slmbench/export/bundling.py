@@ -18,7 +18,7 @@ from slmbench.export.isa import quantization_preset
 from slmbench.export.manifest import write_bundle
 from slmbench.export.manifest_texts import MANIFEST_TEXTS
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, read_record
+from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def export(
         UsageError: The run folder or a form does not exist.
         SlmbenchError: The run is damaged, its corpus has changed, or fp32 answers differently from the model.
     """
-    record = read_run(run)
+    record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
     for form in wanted:
         if form not in FORM_PLANS:
@@ -145,20 +145,6 @@ def export(
         bundle = write_bundle(bundle, building)
     progress.say(f"bundle in {folder}")
     return bundle
-
-
-def read_run(run: Path) -> RunRecord:
-    """Read the record of a run folder.
-
-    Raises:
-        UsageError: There is no such folder, or it holds no run.
-        SlmbenchError: The record is damaged.
-    """
-    if not run.is_dir():
-        raise UsageError(f"there is no run folder {run}: train one with `slmbench finetune`")
-    if not (run / "run.json").is_file():
-        raise UsageError(f"{run} is not a run: it has no run.json")
-    return read_record(RunRecord, run / "run.json")
 
 
 def finished_bundle(folder: Path, key: str) -> BundleRecord | None:

@@ -11,6 +11,7 @@ from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import SILENT
+from slmbench.records import CheckpointRecord, RunRecord, artefacts
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
@@ -58,9 +59,9 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
     """
     folder = Path(name).expanduser()
     licence = None
-    record = next((path for path in (folder / "run.json", folder / "checkpoint.json") if path.is_file()), None)
-    if record is not None and (folder / "model" / "config.json").is_file():
-        licence = _inherited_licence(record)
+    kind = artefacts.kind_of(folder)
+    if kind in (RunRecord, CheckpointRecord) and (folder / "model" / "config.json").is_file():
+        licence = _inherited_licence(folder / str(kind.file))
         folder = folder / "model"  # a run, or an adapted language model, serves to go on from
     if folder.is_dir():
         if not (folder / "config.json").is_file():

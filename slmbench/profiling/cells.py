@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import BUNDLES
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.subjects import describe_bundle
 from slmbench.profiling.torch.runs import RunCell
-from slmbench.records import BundleRecord, ProfileRecord, find_bundles, read_record
+from slmbench.records import BundleRecord, ProfileRecord, artefacts
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
@@ -168,16 +169,10 @@ def find_cells(bundles: Sequence[Path], options: ProfileOptions) -> list[Cell]:
     """
     if options.backend == "torch":
         raise UsageError("sweep and versus measure bundles: leave out --backend torch")
-    for path in bundles:
-        if (path / "run.json").is_file():
-            raise UsageError(
-                f"{path} is a run: make a bundle of it with `slmbench export {path}`, or measure it as it is with"
-                " --backend torch"
-            )
-    folders = find_bundles(bundles)
+    folders = artefacts.find(bundles or [BUNDLES], BundleRecord)
     cells = []
-    for folder in {folder.resolve(): folder for folder in folders}.values():
-        record = read_record(BundleRecord, folder / "bundle.json")
+    for folder in folders:
+        record = artefacts.read(folder, BundleRecord)
         chosen = [form for form in record.forms if options.forms is None or form in options.forms]
         if options.forms is not None and len(folders) == 1 and len(chosen) < len(options.forms):
             missing = ", ".join(form for form in options.forms if form not in record.forms)

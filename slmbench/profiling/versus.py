@@ -24,7 +24,7 @@ from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle,
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import DRIFTING, LEAST_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
-from slmbench.records import write_record
+from slmbench.records import BundleRecord, artefacts, write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def find_contestant(text: str, options: ProfileOptions) -> Cell:
         if len(options.forms) > 1:
             raise UsageError("versus measures one form of each bundle: give one --form, or BUNDLE:FORM")
         (form,) = options.forms
-    if form is None and (folder / "bundle.json").is_file():
+    if form is None and artefacts.kind_of(folder) is BundleRecord:
         form = BundleFiles.open(folder).choose_form(None)
     cells = find_cells([folder], options.with_forms(form) if form else options)
     if len(cells) != 1:

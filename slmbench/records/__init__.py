@@ -7,7 +7,6 @@ them is computed when the record is read, so it can be recomputed, merged across
 from slmbench.records import artefacts
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
-from slmbench.records.bundles import find_bundles
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.energy import Energy
@@ -68,7 +67,6 @@ __all__ = [
     "WorkloadIdentity",
     "WorkloadLengths",
     "artefacts",
-    "find_bundles",
     "read_record",
     "write_record",
 ]

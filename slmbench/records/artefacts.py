@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted
@@ -49,7 +49,9 @@ KINDS: tuple[type[Record], ...] = (
 
 #: What to do where one kind was wanted and another is there: (wanted, found) -> advice.
 _ADVICE: dict[tuple[type[Record], type[Record]], str] = {
-    (BundleRecord, RunRecord): "make a bundle of it with `slmbench export {path}`",
+    (BundleRecord, RunRecord): (
+        "make a bundle of it with `slmbench export {path}` (`slmbench profile --backend torch` measures runs)"
+    ),
     (BundleRecord, CheckpointRecord): "fine-tune it with `slmbench finetune --model {path}`, then export the run",
     (BundleRecord, ProfileRecord): "name the bundle that was profiled",
     (RunRecord, BundleRecord): "name the run it was exported from",
@@ -61,6 +63,7 @@ _ADVICE: dict[tuple[type[Record], type[Record]], str] = {
 _SCHEMA = re.compile(r'\s*\{\s*"schema"\s*:\s*"slmbench\.(\w+)/')
 
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Record)
 
 
 def open(path: str | Path) -> Record:  # noqa: A001 - as gzip.open and others: read as artefacts.open
@@ -83,12 +86,19 @@ def open(path: str | Path) -> Record:  # noqa: A001 - as gzip.open and others: r
     return read(path, *KINDS)
 
 
-def read(path: str | Path, *kinds: type[R]) -> R:
+@overload
+def read(path: str | Path, kind: type[R], /, *, option: str = "") -> R: ...
+@overload
+def read(path: str | Path, kind: type[R], other: type[S], /, *, option: str = "") -> R | S: ...
+@overload
+def read(path: str | Path, *kinds: type[Record], option: str = "") -> Record: ...
+def read(path: str | Path, *kinds: type[Record], option: str = "") -> Record:
     """Read the record of a path that has to hold one of some kinds.
 
     Args:
         path: A folder (of a run, bundle, …), or the JSON file of a profile or another measurement.
         *kinds: Record types that will do.
+        option: The option that named the path, such as ``--teacher``; messages begin with it.
 
     Returns:
         The record.
@@ -104,16 +114,17 @@ def read(path: str | Path, *kinds: type[R]) -> R:
             return read_record(kind, path / kind.file if kind.file else path)
     if found is None and len(kinds) == 1 and kinds[0].file is None and path.is_file():
         return read_record(kinds[0], path)  # which says what is wrong with the file
-    raise UsageError(_refusal(path, kinds))
+    raise UsageError(_refusal(path, kinds, option))
 
 
-def find(paths: Iterable[str | Path], kind: type[Record]) -> list[Path]:
+def find(paths: Iterable[str | Path], kind: type[Record], *, option: str = "") -> list[Path]:
     """Return where records of a kind are: the paths that are one, and those inside the folders that hold some.
 
     Args:
         paths: Artefacts, or folders of them; a folder is not searched deeper, and what is still being built in it is
             not seen.
         kind: What is looked for.
+        option: As of :func:`read`.
 
     Returns:
         Folders (of runs, bundles, …) or JSON files (of profiles, …), each once; those of a folder sorted by name.
@@ -125,7 +136,7 @@ def find(paths: Iterable[str | Path], kind: type[Record]) -> list[Path]:
     for path in (Path(path).expanduser() for path in paths):
         inside = [path] if kind_of(path) is kind else _inside(path, kind)
         if not inside:
-            raise UsageError(_refusal(path, (kind,)))
+            raise UsageError(_refusal(path, (kind,), option))
         for one in inside:
             found.setdefault(one.resolve(), one)
     return list(found.values())
@@ -138,10 +149,11 @@ def kind_of(path: Path) -> type[Record] | None:
         path: A folder or a JSON file.
 
     Returns:
-        The record type, also of a damaged record or of another version; ``None`` where slmbench made nothing there.
+        The record type, also of another version and of a record that was cut off; ``None`` where slmbench made
+        nothing there.
 
     Raises:
-        SlmbenchError: The file may not be read.
+        SlmbenchError: The file may not be read, or it is not JSON.
     """
     if path.is_dir():
         return next((kind for kind in KINDS if kind.file and (path / kind.file).is_file()), None)
@@ -149,11 +161,11 @@ def kind_of(path: Path) -> type[Record] | None:
         return None
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return None
+        name = _schema_kind(text)
     except OSError as error:
         raise SlmbenchError(f"{path} cannot be read: {error.strerror}") from None
-    name = _schema_kind(text)
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise SlmbenchError(f"{path} is not JSON ({error}): make it again, or move it away") from None
     return next((kind for kind in KINDS if kind.kind == name and not kind.file), None)
 
 
@@ -161,10 +173,7 @@ def _schema_kind(text: str) -> str | None:
     """Return the kind that a JSON document's schema names."""
     if begins := _SCHEMA.match(text):
         return begins[1]
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return None
+    document = json.loads(text)
     schema = document.get("schema") if isinstance(document, dict) else None
     named = re.match(r"slmbench\.(\w+)/", schema) if isinstance(schema, str) else None
     return named[1] if named else None
@@ -181,8 +190,12 @@ def _inside(path: Path, kind: type[Record]) -> list[Path]:
     return sorted(one for one in found if not one.name.startswith("."))
 
 
-def _refusal(path: Path, kinds: tuple[type[Record], ...]) -> str:
+def _refusal(path: Path, kinds: tuple[type[Record], ...], option: str) -> str:
     """Say what is at a path instead of a record of these kinds, and what to do."""
+    return f"{option}: {_instead(path, kinds)}" if option else _instead(path, kinds)
+
+
+def _instead(path: Path, kinds: tuple[type[Record], ...]) -> str:
     any_kind = len(kinds) == len(KINDS)
     wanted = "artefact of slmbench" if any_kind else " or ".join(_named(kind) for kind in kinds)
     make = "" if any_kind else f": make one with {' or '.join(f'`{kind.made_by}`' for kind in kinds)}"

@@ -95,6 +95,8 @@ def read_record(record_type: type[R], path: Path) -> R:
         raise SlmbenchError(f"there is no {record_type.kind} record at {path}") from None
     except IsADirectoryError:
         raise SlmbenchError(f"{path} is a folder, not a {record_type.kind} record") from None
+    except OSError as error:
+        raise SlmbenchError(f"{path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SlmbenchError(
             f"{path} is not a {record_type.kind} record: it is not JSON ({error}): make it again, or move it away"
@@ -123,7 +125,7 @@ def finished_record(record_type: type[R], path: Path, key: str) -> R | None:
 
     Returns:
         The record, or ``None`` when there is none, or it is damaged, of another version or of other inputs: then
-        the work is done anew.
+        the work is done again.
     """
     try:
         record = read_record(record_type, path)

@@ -34,7 +34,7 @@ def floor(folder, reviews, **sizes):
 @pytest.mark.parametrize("name", ["there is none", "empty"])
 def test_a_folder_that_is_no_model(bundles, out, tmp_path, name):
     (tmp_path / "empty").mkdir()
-    says = "there is no bundle or run folder" if name != "empty" else "is neither a bundle nor a run"
+    says = "no bundle or run at" if name != "empty" else "holds no bundle or run"
     for members in ((tmp_path / name, bundles[1]), (bundles[0], tmp_path / name)):
         with pytest.raises(UsageError, match=says):
             cascade(*members, output=out)

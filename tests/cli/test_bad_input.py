@@ -362,12 +362,12 @@ def _(here):
 # --- runs -----------------------------------------------------------------------------------------------------
 
 
-@mistake("run folder missing", r"there is no run folder runs/nowhere: train one with `slmbench finetune`", 2)
+@mistake("run folder missing", r"no run at runs/nowhere.*`slmbench finetune`", 2)
 def _(here):
     return ("export", "runs/nowhere")
 
 
-@mistake("folder that is no run", r"base is not a run: it has no run\.json", 2)
+@mistake("folder that is no run", r"base holds no run .*run\.json", 2)
 def _(here):
     return ("export", "base")
 
@@ -447,12 +447,12 @@ def _(here):
     return ("predict", "exported/nowhere", "good")
 
 
-@mistake("bundle folder missing, profile", r"there is no bundle folder exported/nowhere: make one with", 2)
+@mistake("bundle folder missing, profile", r"no bundle at exported/nowhere.*`slmbench export`", 2)
 def _(here):
     return ("profile", "exported/nowhere")
 
 
-@mistake("nothing exported yet", r"there is no bundle folder exported: make one with `slmbench export`", 2)
+@mistake("nothing exported yet", r"no bundle at exported: make one with `slmbench export`", 2)
 def _(here):
     return ("profile",)
 

@@ -142,7 +142,7 @@ def test_members_in_bundles_need_no_extra(here, tmp_path, floor_bundle, tiny_bun
     ("words", "status", "says"),
     [
         (("bundle", "bundle"), 2, "bundle and bundle are the same classifier: a cascade needs two"),
-        (("bundle", "nowhere"), 2, "there is no bundle or run folder nowhere"),
+        (("bundle", "nowhere"), 2, "no bundle or run at nowhere"),
         (("bundle", "{floor}"), 1, "none to choose a threshold on"),
         (("bundle", "{floor}", "--threshold", "1.5"), 2, "--threshold must be above 0 and at most 1, not 1.5"),
         (("bundle", "{floor}", "--small-form", "int4"), 2, "bundle has no form 'int4'; it has: fp32, int8"),

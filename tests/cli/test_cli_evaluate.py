@@ -111,9 +111,9 @@ def test_markdown(workshop):
 @pytest.mark.parametrize(
     ("words", "says", "status"),
     [
-        (("none",), "there is no run or bundle folder none", 2),
-        (("base",), "base is neither a run nor a bundle", 2),
-        (("run", "none"), "there is no run folder none", 2),
+        (("none",), "no run or bundle at none", 2),
+        (("base",), "base holds no run or bundle", 2),
+        (("run", "none"), "no run at none", 2),
         (("base", "bundle"), "none of these folders is a run", 2),
         (("run", "--form", "int8"), "--form int8: run is a run", 2),
         (("bundle", "--form", "int4"), "bundle has no form 'int4'; it has: fp32, int8", 2),

@@ -139,11 +139,11 @@ def test_a_run_in_torch(here, tiny_run, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (("profile", "new", "--backend", "torch"), 2, "new is a bundle, and --backend torch measures runs"),
+        (("profile", "new", "--backend", "torch"), 2, "--backend torch: new is a bundle, not a run"),
         (("profile", "new", "--backend", "openvino", "--device", "cuda"), 2, "--device cuda"),
         (("sweep", "new", "--backend", "torch", "--over", "batch"), 2, "leave out --backend torch"),
         (("versus", "new", "old", "--backend", "torch"), 2, "leave out --backend torch"),
-        (("versus", "new", "nowhere"), 2, "there is no bundle folder nowhere"),
+        (("versus", "new", "nowhere"), 2, "no bundle at nowhere"),
         (("versus", "new", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
         (("profile", "new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
         (("sweep", "new", "--over", "threads", "--threads", 1), 2, "--threads cannot be given with --over threads"),

@@ -91,7 +91,8 @@ def test_a_bundle_that_is_not_there_is_one_sentence(tmp_path):
 
     assert result.exit_code == 2
     (sentence,) = result.stderr.splitlines()
-    assert sentence.startswith("error: there is no bundle folder")
+    assert sentence.startswith("error: ")
+    assert f"no bundle at {tmp_path / 'nowhere'}" in sentence
 
 
 def test_several_bundles_are_a_wrong_call(tmp_path, tiny_bundle, floor_bundle):

@@ -350,7 +350,7 @@ def test_forms_are_taken_from_the_bundles_that_have_them(bundle, floor_bundle):
 @pytest.mark.parametrize(
     ("places", "forms", "says"),
     [
-        (["nowhere"], None, "there is no bundle folder .*nowhere"),
+        (["nowhere"], None, "no bundle at .*nowhere"),
         (["."], None, "holds no bundle"),
         (["bundles/tiny"], ("int8", "fp16"), "has no form fp16; it has: fp32, int8"),
         (["bundles"], ("fp16",), "has no form fp16"),

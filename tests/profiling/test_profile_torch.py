@@ -169,13 +169,13 @@ def test_forms_that_the_device_does_not_have(tiny_run, forms, says):
 
 
 def test_runs_and_bundles_are_not_taken_for_each_other(tiny_run, tiny_bundle, tmp_path):
-    with pytest.raises(UsageError, match="is a bundle, and --backend torch measures runs .*: name the run"):
+    with pytest.raises(UsageError, match="--backend torch: .* is a bundle, not a run: name the run"):
         find_run_cells([tiny_run, tiny_bundle], TORCH)
-    with pytest.raises(UsageError, match="is a run: make a bundle of it with `slmbench export .*--backend torch"):
+    with pytest.raises(UsageError, match="is a run, not a bundle: .*`slmbench export .*--backend torch"):
         find_cells([tiny_bundle, tiny_run], ProfileOptions())
-    with pytest.raises(UsageError, match="there is no run folder .*nowhere: train one"):
+    with pytest.raises(UsageError, match="no run at .*nowhere"):
         find_run_cells([tmp_path / "nowhere"], TORCH)
-    with pytest.raises(UsageError, match="holds no run, and --backend torch measures runs"):
+    with pytest.raises(UsageError, match="--backend torch: .* holds no run"):
         find_run_cells([tmp_path], TORCH)
 
 

@@ -97,7 +97,7 @@ def test_a_gpu_that_is_not_there_is_said(tiny_run, monkeypatch):
 def test_what_has_no_torch_model_is_refused(floor_run, tiny_bundle):
     with pytest.raises(UsageError, match=r"has no torch model \(tfidf\): measure its bundle instead"):
         TorchBackend(floor_run)
-    with pytest.raises(UsageError, match=r"is not a run: it has no run\.json"):
+    with pytest.raises(UsageError, match="is a bundle, not a run"):
         TorchBackend(tiny_bundle)
 
 

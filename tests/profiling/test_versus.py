@@ -147,7 +147,7 @@ def test_contestants_are_found(bundle):
 @pytest.mark.parametrize(
     ("text", "options", "says"),
     [
-        ("nowhere", ProfileOptions(), "there is no bundle folder nowhere"),
+        ("nowhere", ProfileOptions(), "no bundle at nowhere"),
         ("{bundle}:fp99", ProfileOptions(), "has no form fp99; it has: fp32, int8"),
         ("{bundle}", ProfileOptions(forms=("fp32", "int8")), "give one --form, or BUNDLE:FORM"),
         ("{bundle}/..", ProfileOptions(), "holds several bundles"),

@@ -143,3 +143,9 @@ def test_a_folder_without_a_record_is_nothing(tmp_path, kind):
     assert artefacts.kind_of(tmp_path) is None
     with pytest.raises(UsageError, match=kind.file):
         artefacts.read(tmp_path, kind)
+
+
+def test_a_file_that_is_not_json_is_reported(places):
+    (places / "profiles/empty.json").write_text("")
+    with pytest.raises(SlmbenchError, match=r"empty\.json is not JSON"):
+        artefacts.find([places / "profiles"], ProfileRecord)

@@ -21,7 +21,7 @@ from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
-from slmbench.records import AnswerCost, RunRecord, read_record
+from slmbench.records import AnswerCost, RunRecord, artefacts
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -254,10 +254,10 @@ def _predictions_of(folder: str, corpus: Corpus) -> np.ndarray:
     """Return another run's predicted label ids on the same rows in the same order, -1 where it gave none.
 
     Raises:
-        UsageError: The run is about other rows or labels.
-        SlmbenchError: There is no run.
+        UsageError: There is no run, or it is about other rows or labels.
+        SlmbenchError: Its record is damaged.
     """
-    said = read_record(RunRecord, Path(folder) / "run.json").predictions
+    said = artefacts.read(folder, RunRecord, option="--inherit-from").predictions
     if said.labels != corpus.label_names or said.row_ids != corpus.test.row_ids:
         raise UsageError(f"--inherit-from {folder}: that run was tested on other rows than these")
     return said.predicted()

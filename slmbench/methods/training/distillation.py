@@ -16,7 +16,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import home
 from slmbench.methods.training.inference import classifier_logits, load_run
-from slmbench.records import RunRecord, read_record
+from slmbench.records import RunRecord, artefacts
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Teacher:
             SlmbenchError: Its record is damaged, or it was trained on reviews the student is tested on.
         """
         path = Path(folder)
-        if not (path / "run.json").is_file():
-            raise UsageError(f"--teacher {folder} is not a run: train one with `slmbench finetune`")
-        record = read_record(RunRecord, path / "run.json")
+        record = artefacts.read(path, RunRecord, option="--teacher")
         if not (path / "model" / "config.json").is_file():
             raise UsageError(
                 f"--teacher {folder} is a {record.method} run: a teacher has to be a fine-tuned transformer"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
-from slmbench.records import RunRecord, read_record
+from slmbench.records import RunRecord, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +42,7 @@ class TorchBackend:
         mode: str = "eager",
         threads: int | None = None,
     ) -> None:
-        if not (run / "run.json").is_file():
-            raise UsageError(f"{run} is not a run: it has no run.json")
-        record = read_record(RunRecord, run / "run.json")
+        record = artefacts.read(run, RunRecord)
         if not record.has_model or (run / "model/tfidf.json").is_file():
             raise UsageError(f"{run} has no torch model ({record.method}): measure its bundle instead")
         require_extra("torch", "train", "running a run in torch")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import find_artefacts, folder_bytes
+from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.files import folder_bytes
 from slmbench.common.places import RUNS
 from slmbench.instruments.hardware import usable_cores
 from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.subjects import Subject
 from slmbench.profiling.workload import REVIEWS, workload_of
-from slmbench.records import Predictions, RunRecord, read_record
+from slmbench.records import Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
         UsageError: A folder is not a run and holds none, or the device has no such form.
         SlmbenchError: A record is damaged, or torch or the device is not there.
     """
-    folders = list({folder.resolve(): folder for path in runs or [RUNS] for folder in _runs_in(path)}.values())
+    folders = artefacts.find(runs or [RUNS], RunRecord, option="--backend torch")
     require_extra("torch", "train", "profiling a run in torch")
     from slmbench.instruments.devices import choose_device
     from slmbench.profiling.torch.forward import native_precisions, parse_form
@@ -99,24 +99,8 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
         forms = list(dict.fromkeys(parse_form(form, options.device) for form in options.forms))
         if options.device != "cpu":
             choose_device(options.device)
-    records = {folder: read_record(RunRecord, folder / "run.json") for folder in folders}
+    records = {folder: artefacts.read(folder, RunRecord) for folder in folders}
     return [RunCell(folder, records[folder], precision, mode) for folder in folders for precision, mode in forms]
-
-
-def _runs_in(path: Path) -> list[Path]:
-    if (path / "bundle.json").is_file():
-        raise UsageError(
-            f"{path} is a bundle, and --backend torch measures runs (folders with run.json): name the run it was"
-            " exported from, or leave out --backend torch"
-        )
-    if not path.is_dir():
-        raise UsageError(f"there is no run folder {path}: train one with `slmbench finetune`")
-    found = find_artefacts(path, "run.json")
-    if not found:
-        raise UsageError(
-            f"{path} holds no run, and --backend torch measures runs: train one with `slmbench finetune`"
-        )
-    return found
 
 
 def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> Subject:

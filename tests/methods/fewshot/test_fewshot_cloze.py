@@ -347,7 +347,7 @@ def test_a_run_that_holds_a_masked_language_model_can_be_asked(base, corpus, tmp
             "leave out --template and --words",
         ),
         ({"protocol": "study-000", "shots": 31}, "there are only 30 test rows"),
-        ({"protocol": "study-000", "inherit_from": "nowhere"}, "there is no run record"),
+        ({"protocol": "study-000", "inherit_from": "nowhere"}, "--inherit-from: there is no run at nowhere"),
         ({"shots": 31}, "hold only 30 labelled"),
         ({"max_length": 12}, "--max-length 12: the template alone takes"),
         ({"device": "tpu"}, "there is no device 'tpu'"),

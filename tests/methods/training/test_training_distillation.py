@@ -130,7 +130,7 @@ def test_a_teacher_that_is_no_transformer_is_refused(floor_run, tiny_base, corpu
 
 
 def test_a_teacher_that_is_not_there_is_refused(tiny_base, corpus, tmp_path):
-    with pytest.raises(UsageError, match="nowhere is not a run"):
+    with pytest.raises(UsageError, match="--teacher: there is no run at nowhere"):
         distil(corpus, "nowhere", tiny_base, tmp_path / "student")
 
 
