@@ -95,7 +95,7 @@ def test_runs_over_seeds(workshop):
 def test_what_is_no_run_is_passed_over(workshop):
     result = run("evaluate", "run", with_seed(workshop / "run", 1), "base")
     assert result.exit_code == 0
-    assert "base is no run: passed over" in result.stderr
+    assert "base is not a run" in result.stderr
 
 
 def test_markdown(workshop):

@@ -354,7 +354,7 @@ def test_forms_are_taken_from_the_bundles_that_have_them(bundle, floor_bundle):
         (["."], None, "holds no bundle"),
         (["bundles/tiny"], ("int8", "fp16"), "has no form fp16; it has: fp32, int8"),
         (["bundles"], ("fp16",), "has no form fp16"),
-        (["bundles/tiny", "bundles/tiny"], ("fp16",), "no bundle has a form fp16"),
+        (["bundles/tiny", "bundles/tiny"], ("fp16",), "has no form fp16; it has: fp32, int8"),
     ],
 )
 def test_cells_that_are_not_there(bundle, tmp_path, places, forms, says):
