@@ -1,5 +1,14 @@
 """Metrics, intervals and tests: plain functions over arrays, shared by every stage."""
 
+from slmbench.statistics.classification import (
+    confusion_matrix,
+    f1_per_class,
+    mean_average_precision,
+    roc_auc,
+    roc_curve,
+    row_shares,
+    top_k_accuracy,
+)
 from slmbench.statistics.clusters import (
     Ratio,
     clustered_median_interval,
@@ -17,29 +26,24 @@ from slmbench.statistics.intervals import (
     quantile_interval,
     supported_percentile,
 )
-from slmbench.statistics.metrics import (
-    Evaluation,
-    confusion_matrix,
-    evaluate,
-    f1_per_class,
-    mean_average_precision,
-    roc_auc,
-    roc_curve,
-    row_shares,
-    top_k_accuracy,
-)
+from slmbench.statistics.metrics import METRICS, Metric, ScoredReviews, bootstrapped
 from slmbench.statistics.outliers import Outliers, count_outliers
 from slmbench.statistics.paired import SIGNIFICANCE, PairedDifference, paired_difference
+from slmbench.statistics.scores import Evaluation, evaluate
 
 __all__ = [
+    "METRICS",
     "PERCENTILE_SAMPLES",
     "SIGNIFICANCE",
     "Evaluation",
     "Interval",
+    "Metric",
     "Outliers",
     "PairedDifference",
     "Ratio",
+    "ScoredReviews",
     "bootstrap_interval",
+    "bootstrapped",
     "clustered_median_interval",
     "clustered_percentile_interval",
     "confusion_matrix",

@@ -1,183 +1,195 @@
-"""How good predictions are: confusion, accuracy, precision, recall, F1, ROC; each with its interval."""
+"""Metrics: each declared once, with its title, range, source and interval; installed packages add more.
+
+A package adds a metric by the entry point group ``slmbench.metrics``::
+
+    def mcc(reviews: ScoredReviews) -> float | None:
+        ...
+
+    MCC = Metric("mcc", "Matthews correlation", mcc, "Matthews 1975", range=(-1, 1), interval=bootstrapped(mcc))
+
+It is then computed wherever predictions are evaluated, and shown by ``evaluate``, ``compare`` and the reports.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from slmbench.common.errors import SlmbenchError, first_line
+from slmbench.common.registry import Registry
+from slmbench.statistics.classification import (
+    confusion_matrix,
+    f1_per_class,
+    mean_average_precision,
+    roc_auc,
+    top_k_accuracy,
+)
 from slmbench.statistics.intervals import Interval, bootstrap_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike
+    from collections.abc import Callable, Sequence
 
 
-class Evaluation(BaseModel):
-    """Metrics of one set of predictions.
+@dataclass(frozen=True, eq=False)
+class ScoredReviews:
+    """Reviews with their true labels and what a classifier answered: what metrics are computed from.
 
-    Precision and recall are macro averages; for two classes they are those of the second (positive) label.
-    Reviews to which no label was given count as wrong everywhere but in ``confusion``, which has no column for
-    them; so with abstentions micro-F1 is 2 x right / (reviews + answered), above the accuracy.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    reviews: int
-    #: Reviews to which no label was given.
-    abstained: int = 0
-    labels: list[str]
-    accuracy: float
-    accuracy_ci95: Interval
-    macro_f1: float
-    macro_f1_ci95: Interval
-    micro_f1: float
-    precision: float
-    recall: float
-    roc_auc: float | None
-    #: Share of reviews whose true label is among the 1, 2, 3 likeliest; of more than two labels only.
-    top_k: dict[int, float]
-    mean_average_precision: float | None
-    majority_baseline: float
-    confusion: list[list[int]]
-    per_class: dict[str, dict[str, float]]
-
-
-def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
-    """Count predictions: rows are true labels, columns predicted ones, both in label order.
-
-    Args:
+    Attributes:
         truth: True label ids, shape (n,).
-        predicted: Predicted label ids, shape (n,).
-        classes: Number of labels.
-
-    Returns:
-        Counts, shape (classes, classes).
+        probabilities: Probabilities of each label, shape (n, classes); without meaning where no label was given.
+        predicted: Predicted label ids, shape (n,); -1 where no label was given, which counts as wrong.
+        labels: Label names in id order.
     """
-    flat = np.asarray(truth) * classes + np.asarray(predicted)
-    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+    truth: np.ndarray
+    probabilities: np.ndarray
+    predicted: np.ndarray
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        truth: Sequence[int],
+        probabilities: np.ndarray,
+        labels: Sequence[str],
+        abstained: Sequence[int] = (),
+    ) -> ScoredReviews:
+        """Build from columns; the prediction is the label with the highest probability.
+
+        Args:
+            truth: True label ids, shape (n,).
+            probabilities: Probabilities, shape (n, classes).
+            labels: Label names in id order.
+            abstained: Indices of reviews to which no label was given.
+        """
+        predicted = probabilities.argmax(1)
+        predicted[list(abstained)] = -1
+        return cls(np.asarray(truth), probabilities, predicted, tuple(labels))
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        return len(self.labels)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each review is classified right, shape (n,)."""
+        return self.predicted == self.truth
+
+    @cached_property
+    def answered(self) -> np.ndarray:
+        """Whether each review was given a label, shape (n,)."""
+        return self.predicted >= 0
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """Counts of reviews with a label, true labels as rows, shape (classes, classes)."""
+        return confusion_matrix(self.truth[self.answered], self.predicted[self.answered], self.classes)
+
+    @cached_property
+    def support(self) -> np.ndarray:
+        """Reviews of each true label, those without an answer among them, shape (classes,)."""
+        return np.bincount(self.truth, minlength=self.classes)
+
+    def take(self, rows: np.ndarray) -> ScoredReviews:
+        """Return the reviews of these indices, which may repeat."""
+        return ScoredReviews(self.truth[rows], self.probabilities[rows], self.predicted[rows], self.labels)
 
 
-def row_shares(confusion: ArrayLike) -> np.ndarray:
-    """Return the counts of a confusion matrix as shares of the reviews that truly have the row's label.
+@dataclass(frozen=True)
+class Metric:
+    """How good predictions are, in one number.
+
+    Attributes:
+        name: Its key in records, such as ``macro_f1``.
+        title: What people call it.
+        compute: From reviews to the value; ``None`` where it is not defined.
+        source: Where the formula stands.
+        better: Whether more or less of it is better.
+        range: Lowest and highest possible value.
+        unit: ``%`` for a share that is written as a percentage; otherwise it is written as it is.
+        interval: From reviews to the 95 % interval, such as :func:`bootstrapped`; ``None`` where none is computed.
+        summary_from: Fewest labels with which summaries show it; ``None`` where they never do, because others say as
+            much.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[ScoredReviews], float | None]
+    source: str
+    better: Literal["more", "less"] = "more"
+    range: tuple[float, float] = (0.0, 1.0)
+    unit: Literal["%", ""] = ""
+    interval: Callable[[ScoredReviews], Interval | None] | None = None
+    summary_from: int | None = 2
+
+    def in_summary(self, labels: int) -> bool:
+        """Tell whether summaries show it for classifications of so many labels."""
+        return self.summary_from is not None and labels >= self.summary_from
+
+    def of(self, reviews: ScoredReviews) -> tuple[float | None, Interval | None]:
+        """Return the value and its interval, each ``None`` where it is not known.
+
+        Raises:
+            SlmbenchError: The metric fails on these reviews; the message names it.
+        """
+        try:
+            value = self.compute(reviews)
+            interval = None if value is None or self.interval is None else self.interval(reviews)
+        except Exception as error:  # a package's metric may fail in any way
+            raise SlmbenchError(f"the metric '{self.name}' cannot be computed: {first_line(error)}") from error
+        if value is None or not math.isfinite(value):
+            return None, None
+        return float(value), None if interval is None else (float(interval[0]), float(interval[1]))
+
+
+def bootstrapped(compute: Callable[[ScoredReviews], float | None]) -> Callable[[ScoredReviews], Interval]:
+    """Return how to compute a metric's bootstrap 95 % interval over reviews.
 
     Args:
-        confusion: Counts, shape (classes, classes).
-
-    Returns:
-        Shares of the same shape; 0 throughout for a label without reviews.
+        compute: The metric; a resample in which it is not defined is passed over.
     """
-    counts = np.asarray(confusion)
-    return counts / np.maximum(1, counts.sum(1, keepdims=True))
+
+    def interval(reviews: ScoredReviews) -> Interval:
+        def values(samples: np.ndarray) -> np.ndarray:
+            found = [compute(reviews.take(sample)) for sample in samples]
+            return np.array([math.nan if value is None else value for value in found])
+
+        return bootstrap_interval(values, len(reviews))
+
+    return interval
 
 
-def f1_per_class(confusion: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Return F1 of each class; one that is never seen and never predicted counts 0, as in scikit-learn.
-
-    Args:
-        confusion: Counts, shape (..., classes, classes).
-        support: Rows of each class, those without a label given among them, shape (..., classes).
-
-    Returns:
-        Shape (..., classes).
-    """
-    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = support + confusion.sum(-2)
-    return np.divide(2 * hit, total, out=np.zeros(hit.shape), where=total > 0)
+def precision_per_class(reviews: ScoredReviews) -> np.ndarray:
+    """Return the share of each predicted label that is right, shape (classes,); 0 where it is never predicted."""
+    columns, hits = reviews.confusion.sum(0), np.diagonal(reviews.confusion)
+    return np.divide(hits, columns, out=np.zeros(reviews.classes), where=columns > 0)
 
 
-def roc_curve(truth: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ROC curve of binary scores, one point per distinct score.
-
-    Args:
-        truth: 1 for positive rows, 0 for the others, shape (n,).
-        scores: Higher means more positive, shape (n,).
-
-    Returns:
-        False-positive and true-positive rates, from (0, 0) to (1, 1).
-    """
-    true_positive, false_positive = _found_by_threshold(truth, scores)
-    return (
-        np.concatenate([[0.0], false_positive / max(1, int(false_positive[-1]))]),
-        np.concatenate([[0.0], true_positive / max(1, int(true_positive[-1]))]),
-    )
+def recall_per_class(reviews: ScoredReviews) -> np.ndarray:
+    """Return the share of each true label that is found, shape (classes,); 0 where it has no reviews."""
+    hits = np.diagonal(reviews.confusion)
+    return np.divide(hits, reviews.support, out=np.zeros(reviews.classes), where=reviews.support > 0)
 
 
-def _found_by_threshold(truth: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Count true and false positives at each distinct score taken as threshold, highest first."""
-    scores = np.asarray(scores, dtype=float)
-    order = np.argsort(-scores, kind="stable")
-    positive = np.asarray(truth)[order] == 1
-    last_of_score = np.append(np.diff(scores[order]) != 0, True)
-    return np.cumsum(positive)[last_of_score], np.cumsum(~positive)[last_of_score]
+def _positive_or_mean(values: np.ndarray) -> float:
+    """Return that of the second label where there are two, else the macro average."""
+    return float(values[1] if len(values) == 2 else values.mean())
 
 
-def mean_average_precision(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
-    """Return the mean over labels of the average precision of telling the label from the rest.
-
-    Average precision is the sum of precision over the steps of recall, without interpolation (Manning et al.,
-    *Introduction to Information Retrieval*, § 8.4), as in scikit-learn.
-
-    Args:
-        truth: True label ids, shape (n,).
-        probabilities: Scores per label, shape (n, classes).
-
-    Returns:
-        The mean, or ``None`` when a label has no rows.
-    """
-    truth = np.asarray(truth)
-    values = []
-    for label in range(probabilities.shape[1]):
-        is_label = (truth == label).astype(int)
-        if not is_label.any():
-            return None
-        hits, misses = _found_by_threshold(is_label, probabilities[:, label])
-        recall_steps = np.diff(hits, prepend=0) / hits[-1]
-        values.append(float((recall_steps * hits / (hits + misses)).sum()))
-    return float(np.mean(values))
-
-
-def top_k_accuracy(truth: ArrayLike, probabilities: np.ndarray, k: int) -> float:
-    """Return the share of rows whose true label is among the k likeliest; of equal scores the first label wins.
-
-    Args:
-        truth: True label ids, shape (n,).
-        probabilities: Scores per label, shape (n, classes).
-        k: How many labels may be named.
-    """
-    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return float((likeliest == np.asarray(truth)[:, None]).any(1).mean())
-
-
-def roc_auc(truth: ArrayLike, probabilities: np.ndarray) -> float | None:
-    """Return the area under the ROC curve; for more than two classes the mean over one-against-rest curves.
-
-    Args:
-        truth: True label ids, shape (n,).
-        probabilities: Scores per label, shape (n, classes).
-
-    Returns:
-        The area, or ``None`` when a label has no rows or all of them, where it is not defined.
-    """
-    truth = np.asarray(truth)
-    classes = probabilities.shape[1]
-    areas = []
-    for label in [1] if classes == 2 else range(classes):
-        is_label = (truth == label).astype(int)
-        if is_label.sum() in (0, len(truth)):
-            return None
-        areas.append(float(np.trapezoid(*roc_curve(is_label, probabilities[:, label])[::-1])))
-    return float(np.mean(areas))
-
-
-def _share_interval(hits: np.ndarray) -> Interval:
-    """Return the bootstrap 95 % interval of a share; where all or none hit, the exact one (Clopper & Pearson, 1934).
+def _accuracy_interval(reviews: ScoredReviews) -> Interval:
+    """Return the bootstrap interval; where all or none are right, the exact one (Clopper & Pearson, 1934).
 
     Resamples of reviews that are all right are all right: the bootstrap would be sure of every review there is.
     """
-    right = int(hits.sum())
+    right, hits = int(reviews.right.sum()), reviews.right.astype(float)
     if 0 < right < len(hits):
         return bootstrap_interval(lambda sample: hits[sample].mean(1), len(hits))
     from scipy.stats import binomtest
@@ -186,72 +198,101 @@ def _share_interval(hits: np.ndarray) -> Interval:
     return float(exact.low), float(exact.high)
 
 
-def evaluate(
-    truth: Sequence[int], probabilities: np.ndarray, labels: Sequence[str], abstained: Sequence[int] = ()
-) -> Evaluation:
-    """Score predictions against true labels, with bootstrap 95 % intervals over reviews.
+def _macro_f1_interval(reviews: ScoredReviews) -> Interval:
+    """Return :func:`bootstrapped` of macro-F1, which is asked for often, from counts alone."""
+    classes = reviews.classes
+    # No label given is a column of its own, the last, which counts in the support only.
+    flat = reviews.truth * (classes + 1) + np.where(reviews.answered, reviews.predicted, classes)
 
-    Args:
-        truth: True label ids, shape (n,).
-        probabilities: Probabilities, shape (n, classes); the prediction is the highest.
-        labels: Label names in id order.
-        abstained: Indices of rows to which no label was given; they count as wrong.
-
-    Returns:
-        The metrics; ``majority_baseline`` is the accuracy of always answering the commonest true label.
-    """
-    true = np.asarray(truth)
-    classes = len(labels)
-    rows, silent = len(true), sorted(abstained)
-    predicted = probabilities.argmax(1)
-    predicted[silent] = classes  # a column of its own, cut off below
-    flat = true * (classes + 1) + predicted
-
-    def counts_of(rows: np.ndarray) -> np.ndarray:
-        cells = np.bincount(flat[rows], minlength=classes * (classes + 1))
-        return cells.reshape(classes, classes + 1)
-
-    full = counts_of(np.arange(rows))
-    confusion, support = full[:, :classes], full.sum(1)
-    f1 = f1_per_class(confusion, support)
-    hits = (true == predicted).astype(float)
-
-    def macro_f1_of(samples: np.ndarray) -> np.ndarray:
-        counts = np.stack([counts_of(sample) for sample in samples])
+    def values(samples: np.ndarray) -> np.ndarray:
+        counts = np.stack([np.bincount(flat[sample], minlength=classes * (classes + 1)) for sample in samples])
+        counts = counts.reshape(-1, classes, classes + 1)
         return f1_per_class(counts[..., :classes], counts.sum(-1)).mean(-1)
 
-    columns = confusion.sum(0)
-    hit = np.diagonal(confusion)
-    precision = np.divide(hit, columns, out=np.zeros(classes), where=columns > 0)
-    recall = np.divide(hit, support, out=np.zeros(classes), where=support > 0)
-    answered = np.setdiff1d(np.arange(rows), silent)
-    return Evaluation(
-        reviews=rows,
-        abstained=len(silent),
-        labels=list(labels),
-        accuracy=float(hits.mean()),
-        accuracy_ci95=_share_interval(hits),
-        macro_f1=float(f1.mean()),
-        macro_f1_ci95=bootstrap_interval(macro_f1_of, rows),
-        micro_f1=float(2 * hits.sum() / (rows + len(answered))),
-        precision=float(precision[1] if classes == 2 else precision.mean()),
-        recall=float(recall[1] if classes == 2 else recall.mean()),
-        roc_auc=None if silent else roc_auc(true, probabilities),
-        top_k={
-            k: top_k_accuracy(true[answered], probabilities[answered], k) * len(answered) / rows
-            for k in (1, 2, 3)
-            if k < classes and classes > 2 and len(answered)
-        },
-        mean_average_precision=None if silent else mean_average_precision(true, probabilities),
-        majority_baseline=float(support.max() / support.sum()),
-        confusion=confusion.tolist(),
-        per_class={
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "reviews": int(support[i]),
-            }
-            for i, name in enumerate(labels)
-        },
-    )
+    return bootstrap_interval(values, len(reviews))
+
+
+def _top_k(k: int) -> Callable[[ScoredReviews], float | None]:
+    def compute(reviews: ScoredReviews) -> float | None:
+        answered = reviews.take(np.flatnonzero(reviews.answered))
+        if reviews.classes <= max(k, 2) or not len(answered):
+            return None
+        return top_k_accuracy(answered.truth, answered.probabilities, k) * len(answered) / len(reviews)
+
+    return compute
+
+
+_PER_CLASS = "of the second label when there are two, else the mean over labels"
+
+#: Every metric by name: slmbench's own, and those of installed packages.
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    "slmbench.metrics",
+    (
+        Metric(
+            "accuracy",
+            "accuracy",
+            lambda reviews: float(reviews.right.mean()),
+            source="share of reviews classified right",
+            unit="%",
+            interval=_accuracy_interval,
+        ),
+        Metric(
+            "macro_f1",
+            "macro-F1",
+            lambda reviews: float(f1_per_class(reviews.confusion, reviews.support).mean()),
+            source="Manning et al., Introduction to Information Retrieval, § 13.6; mean of F1 over labels",
+            interval=_macro_f1_interval,
+        ),
+        Metric(
+            "micro_f1",
+            "micro-F1",
+            lambda reviews: float(2 * reviews.right.sum() / (len(reviews) + reviews.answered.sum())),
+            source="Manning et al., § 13.6; F1 of pooled counts, the accuracy where every review has a label",
+            summary_from=None,
+        ),
+        Metric(
+            "precision",
+            "precision",
+            lambda reviews: _positive_or_mean(precision_per_class(reviews)),
+            source=f"Manning et al., § 8.3; {_PER_CLASS}",
+            summary_from=None,
+        ),
+        Metric(
+            "recall",
+            "recall",
+            lambda reviews: _positive_or_mean(recall_per_class(reviews)),
+            source=f"Manning et al., § 8.3; {_PER_CLASS}",
+            summary_from=None,
+        ),
+        Metric(
+            "roc_auc",
+            "ROC AUC",
+            lambda reviews: roc_auc(reviews.truth, reviews.probabilities) if reviews.answered.all() else None,
+            source="Fawcett, Pattern Recognition Letters 27, 2006; mean over one-against-rest curves",
+        ),
+        Metric(
+            "top_2_accuracy",
+            "top-2 accuracy",
+            _top_k(2),
+            source="share of reviews whose true label is among the two likeliest; of more than two labels",
+            unit="%",
+        ),
+        Metric(
+            "top_3_accuracy",
+            "top-3 accuracy",
+            _top_k(3),
+            source="share of reviews whose true label is among the three likeliest; of more than three labels",
+            unit="%",
+        ),
+        Metric(
+            "mean_average_precision",
+            "mean average precision",
+            lambda reviews: (
+                mean_average_precision(reviews.truth, reviews.probabilities) if reviews.answered.all() else None
+            ),
+            source="Manning et al., § 8.4; mean over labels, without interpolation",
+            summary_from=3,
+        ),
+    ),
+)

@@ -10,6 +10,7 @@ from rich.text import Text
 from slmbench.cli.views.tables import FittingTable, number, text
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
+from slmbench.statistics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,14 +68,14 @@ def add_making(facts: Table, run: RunRecord) -> None:
 
 def add_metrics(facts: Table, test: Evaluation) -> None:
     """Add the metrics of a classification."""
-    facts.add_row("accuracy", with_interval(test.accuracy, test.accuracy_ci95, percent=True))
-    facts.add_row("macro-F1", with_interval(test.macro_f1, test.macro_f1_ci95, percent=False))
-    if test.roc_auc is not None:
-        facts.add_row("ROC AUC", f"{test.roc_auc:.3f}")
-    if test.top_k:
-        facts.add_row("top-k accuracy", ", ".join(f"top-{k} {percent(share)}" for k, share in test.top_k.items()))
-        if test.mean_average_precision is not None:
-            facts.add_row("mean average precision", f"{test.mean_average_precision:.3f}")
+    for metric in METRICS:
+        value, interval = test.value(metric.name), test.interval(metric.name)
+        if value is None or not metric.in_summary(len(test.labels)):
+            continue
+        as_percent = metric.unit == "%"
+        plain = percent(value) if as_percent else f"{value:.3f}"
+        shown = plain if interval is None else with_interval(value, interval, percent=as_percent)
+        facts.add_row(metric.title, shown)
     if test.abstained:
         facts.add_row("without a label", f"{test.abstained:,} of {test.reviews:,}, counted as wrong")
     facts.add_row("majority baseline", percent(test.majority_baseline))
