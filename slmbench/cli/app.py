@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from slmbench import __version__
+from slmbench.cli.adapt import adapt
 from slmbench.cli.architecture import architecture
 from slmbench.cli.cascade import cascade
 from slmbench.cli.compare import compare
@@ -53,7 +54,7 @@ def _program(
 
 
 for command in (
-    *(fetch, finetune, fewshot, evaluate, export, cascade, verify),
+    *(fetch, finetune, fewshot, adapt, evaluate, export, cascade, verify),
     *(profile, sweep, versus, tune, architecture, compare, predict),
 ):
     app.command(cls=ProfileCommand if command is profile else None)(command)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from slmbench.common.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import typer
 
 Word = TypeVar("Word", bound=str)
 
@@ -26,23 +21,6 @@ def choose(option: str, value: str | None, *words: Word) -> Word | None:
         if value == word:
             return word
     raise UsageError(f"{option} {value}: choose one of {', '.join(words)}")
-
-
-def refuse_others(ctx: typer.Context, allowed: Collection[str], what: str) -> None:
-    """Refuse options that were given and would be passed over in silence.
-
-    Args:
-        ctx: The running command.
-        allowed: Names of the parameters that are of use.
-        what: Which use of the command this is, such as ``--method mlm``.
-
-    Raises:
-        UsageError: Another one was given.
-    """
-    for parameter in ctx.command.params:
-        source = ctx.get_parameter_source(parameter.name or "")
-        if parameter.name not in allowed and source is not None and source.name == "COMMANDLINE":
-            raise UsageError(f"{parameter.opts[0]} is no option of {what}")
 
 
 def size(option: str, value: str | None) -> int | Literal["all"] | None:

@@ -45,7 +45,7 @@ class Option:
         below: Every value is smaller than this.
         flags: Its spellings on the command line, the usual one first.
         goes_with: Name of the option without which this one has no meaning.
-        parse: Reads a value from the command line, where ``type`` is none that Typer reads; raises ``UsageError``.
+        parse: Reads a value written as text, where the command line cannot read ``type``; raises ``UsageError``.
         panel: Heading in ``--help`` and docs; that of the method, or of common options, when not given.
         keyboard_only: Whether only a person at the keyboard can choose it: it is no recipe key and not recorded.
         recorded: Whether it is a hyper-parameter in the run's record and part of the run's key.
@@ -102,6 +102,11 @@ class Option:
         """
         from pydantic import TypeAdapter, ValidationError
 
+        if self.parse is not None and isinstance(value, str):
+            try:
+                value = self.parse(value)
+            except UsageError as error:
+                raise UsageError(f"{self.flag} {error}") from None
         try:
             value = TypeAdapter(self.type).validate_python(value)
         except ValidationError as error:

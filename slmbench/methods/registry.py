@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from slmbench.common.errors import UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.registry import Registry
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.declarations.fewshot import FEWSHOT
 from slmbench.methods.declarations.training import TRAINING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slmbench.methods.method import Method, Stage
 
-METHODS: Registry[Method] = Registry("method", "slmbench.methods", [*TRAINING, *FEWSHOT])
+_BUILTIN: tuple[Method, ...] = (*TRAINING, *FEWSHOT)
+METHODS: Registry[Method] = Registry("method", "slmbench.methods", _BUILTIN)
 
 
 def methods_of(stage: Stage) -> list[Method]:
     """Return the methods of a command."""
     return [method for method in METHODS if method.stage == stage]
+
+
+def loadable_methods(stage: Stage) -> list[Method]:
+    """Return the methods of a command for its help, which a damaged package of somebody else must not prevent."""
+    found = []
+    try:
+        names: Sequence[str] = METHODS.names
+    except SlmbenchError:
+        names = [method.name for method in _BUILTIN]
+    for name in names:
+        with suppress(SlmbenchError):
+            found.append(METHODS[name])
+    return [method for method in found if method.stage == stage]
 
 
 def method_of(stage: Stage, name: str) -> Method:

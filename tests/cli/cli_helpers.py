@@ -13,6 +13,7 @@ from slmbench.cli.app import app
 COMMANDS = (
     "fetch",
     "finetune",
+    "adapt",
     "fewshot",
     "evaluate",
     "cascade",

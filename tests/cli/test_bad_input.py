@@ -47,9 +47,19 @@ def edit_json(path, **changes):
 # --- words that a command does not know -----------------------------------------------------------------------
 
 
-@mistake("unknown method", r"--method magic: choose one of full, lora, linear, space, pretrained, tfidf, mlm", 2)
+@mistake("unknown method", r"'magic'.*full, lora, linear, space, pretrained, tfidf", 2)
 def _(here):
     return (*TRAIN, "--method", "magic")
+
+
+@mistake("a misspelt method", r"'liner'.*did you mean 'linear'", 2)
+def _(here):
+    return (*TRAIN, "--method", "liner")
+
+
+@mistake("a method as model", r"'tfidf' is a method.*--method tfidf", 2)
+def _(here):
+    return (*TRAIN, "--model", "tfidf")
 
 
 @mistake("unknown precision", r"--precision fp8: choose one of auto, fp32, bf16", 2)

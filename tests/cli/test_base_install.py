@@ -68,8 +68,8 @@ def test_profile_compare_and_predict_work(base_install, here, tiny_bundle, floor
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("finetune", "--model", "{base}", "--corpus", "{corpus}"), "fine-tuning needs the 'train' extra"),
-        (("finetune", "--method", "tfidf", "--corpus", "{corpus}"), "the TF-IDF floor needs the 'train' extra"),
+        (("finetune", "--model", "{base}", "--corpus", "{corpus}"), "needs the 'train' extra"),
+        (("finetune", "--method", "tfidf", "--corpus", "{corpus}"), "needs the 'train' extra"),
         (("export", "{run}"), "exporting needs the 'train' extra"),
         (("export", "{floor}"), "exporting needs the 'train' extra"),
         (("finetune", "--method", "tfidf", "--corpus", "someone/reviews"), "needs the 'train' extra"),

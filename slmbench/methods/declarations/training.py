@@ -44,7 +44,7 @@ def _by_study(usual: Any, study_001: Any) -> ByModel:
         return study_001 if facts and facts.study_001_targets else usual
 
     shown = [f"{one:g}" if isinstance(one, float) else str(one) for one in (usual, study_001)]
-    return ByModel(f"{shown[0]}; ALBERT and DistilBERT {shown[1]}", value)
+    return ByModel(f"{shown[0]} (ALBERT, DistilBERT: {shown[1]})", value)
 
 
 def _targets(architecture: str, hidden_size: int) -> tuple[str, ...]:
@@ -204,7 +204,13 @@ _FROZEN = (
     WEIGHT_DECAY.by_default(0.0),
     SELECT_BY,
 )
-_PLOTS = Option("plots", bool, "Draw the training curves", default=False, recorded=False)
+_PLOTS = Option(
+    "plots",
+    bool,
+    "Draw the training curves and, of space, the tokens in the concept spaces",
+    default=False,
+    recorded=False,
+)
 
 
 def _whole_epochs(options: MethodOptions) -> None:

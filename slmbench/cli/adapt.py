@@ -1,0 +1,54 @@
+"""``slmbench adapt``: train a masked language model on reviews without their labels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from slmbench.cli import options as opt
+from slmbench.cli.method_options import these_options
+from slmbench.cli.output import command_output
+from slmbench.methods.declarations.training import ADAPTATION
+
+
+@these_options(ADAPTATION)
+def adapt(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A starter model, a folder, a run, or a hub name.")
+    ] = "minilm-l6",
+    corpus: opt.CorpusName = "imdb",
+    text_column: opt.TextColumn = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+    output: opt.OutputFolder = None,
+    seed: opt.Seed = 42,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+    **options: Any,
+) -> None:
+    """Adapt a language model to reviews without their labels; fine-tune from the checkpoint afterwards.
+
+    \b
+    Examples:
+      slmbench adapt --model bert-tiny --train-size 2000
+      slmbench adapt --model minilm-l6 --corpus reviews.csv --text-column body --output runs/minilm-adapted
+    """
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.command_line import command_line
+        from slmbench.cli.views.runs import checkpoint_summary
+        from slmbench.methods.training import MlmOptions
+        from slmbench.methods.training import adapt as train
+
+        record = train(
+            model,
+            corpus,
+            MlmOptions(seed=seed, **options),
+            text_column=text_column,
+            skip_bad_rows=skip_bad_rows,
+            output=output,
+            command=command_line(ctx),
+            progress=out,
+        )
+        out.result(record.to_json(), *checkpoint_summary(record))

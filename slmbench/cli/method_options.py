@@ -1,0 +1,91 @@
+"""Options of methods on the command line, from the methods' declarations; the help has a panel for each method."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from slmbench.methods.registry import loadable_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from slmbench.methods.method import Method, Stage
+    from slmbench.methods.options import Option
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+_SHARED = "Training options"
+
+
+def options_of(stage: Stage) -> Decorator:
+    """Return a decorator that gives a command the options of every method of a stage, as its keyword arguments.
+
+    An option that several methods have is shown once, with the default of each.
+
+    Args:
+        stage: The command.
+    """
+    by_name: dict[str, list[tuple[Method, Option]]] = {}
+    for method in loadable_methods(stage):
+        for option in method.options:
+            by_name.setdefault(option.name, []).append((method, option))
+    return _with_parameters([_parameter(owners) for owners in by_name.values()])
+
+
+def these_options(options: Iterable[Option], panel: str = _SHARED) -> Decorator:
+    """Return a decorator that gives a command some declared options, as its keyword arguments.
+
+    Args:
+        options: The options.
+        panel: Their heading in the help.
+    """
+    return _with_parameters([_typer_option([one], one.panel or panel, one.shown_default) for one in options])
+
+
+def method_names(stage: Stage) -> list[str]:
+    """Return the names of a stage's methods, for the help and shell completion."""
+    return [method.name for method in loadable_methods(stage)]
+
+
+def _parameter(owners: list[tuple[Method, Option]]) -> inspect.Parameter:
+    method, option = owners[0]
+    panel = option.panel or (_SHARED if len(owners) > 1 else f"Method {method.name}")
+    defaults: dict[str, list[str]] = {}
+    for owner, one in owners:
+        defaults.setdefault(one.shown_default, []).append(owner.name)
+    shown = "; ".join(f"{', '.join(names)}: {text}" for text, names in defaults.items())
+    return _typer_option([one for _, one in owners], panel, shown if len(defaults) > 1 else option.shown_default)
+
+
+def _typer_option(declared: list[Option], panel: str, shown: str) -> inspect.Parameter:
+    option = declared[0]
+    kind: Any = option.type
+    if option.parse is not None or any(other.type != option.type for other in declared):
+        kind = str
+    elif option.choices and all(other.choices == option.choices for other in declared):
+        kind = Literal[option.choices]
+    flags = option.flags or (option.flag,)
+    if kind is bool and option.default:
+        flags = (f"{option.flag}/--no-{option.flag.removeprefix('--')}",)
+    info = typer.Option(*flags, help=f"{option.help}.", show_default=shown, rich_help_panel=panel)
+    return inspect.Parameter(
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
+    )
+
+
+def _with_parameters(made: list[inspect.Parameter]) -> Decorator:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(command).parameters.items()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+        return command
+
+    return decorate
