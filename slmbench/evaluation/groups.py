@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slmbench.statistics import bootstrap_interval
+from slmbench.statistics import bootstrap_interval, t_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from slmbench.records import RunRecord
     from slmbench.statistics import Interval
@@ -159,20 +159,6 @@ def group_runs(runs: Iterable[RunRecord]) -> list[RunTable]:
         rows = (run.predictions.rows_hash(), *run.predictions.labels)
         by_rows[rows][_identity(run)].append(run)
     return [_table(list(groups.values())) for groups in by_rows.values()]
-
-
-def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Return Student's t interval of a mean.
-
-    Args:
-        values: At least two independent observations.
-        confidence: Coverage wanted.
-    """
-    from scipy.stats import t
-
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
-    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
-    return mean - half, mean + half
 
 
 def _identity(run: RunRecord) -> str:

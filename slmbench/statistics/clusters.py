@@ -43,12 +43,11 @@ def t_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         values: At least two values.
         confidence: Coverage wanted.
     """
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
     values = np.asarray(values, dtype=float)
-    n = len(values)
-    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return float(values.mean()) - half, float(values.mean()) + half
+    mean, half = float(values.mean()), float(t.ppf((1 + confidence) / 2, len(values) - 1) * sem(values))
+    return mean - half, mean + half
 
 
 def clustered_percentile_interval(

@@ -39,10 +39,11 @@ def supported_percentile(samples: Sequence[float], q: int) -> tuple[float | None
     return percentile(samples, q), None
 
 
-def quantile_interval(samples: ArrayLike, q: float, confidence: float = 0.95) -> Interval | None:
+def quantile_interval(samples: Sequence[float], q: float, confidence: float = 0.95) -> Interval | None:
     """Return the distribution-free interval of a percentile from order statistics.
 
-    The ranks come from the Binomial(n, q / 100) distribution (David & Nagaraja, *Order Statistics*, 3rd ed., §7.1).
+    The ranks come from the Binomial(n, q / 100) distribution (David & Nagaraja, *Order Statistics*, 3rd ed., §7.1):
+    the innermost ones at which neither tail is larger than allowed.
 
     Args:
         samples: Independent observations, shape (n,).
@@ -52,20 +53,15 @@ def quantile_interval(samples: ArrayLike, q: float, confidence: float = 0.95) ->
     Returns:
         Lower and upper end, or ``None`` when no two of so few samples enclose the percentile that surely.
     """
-    from scipy.stats import binom
+    from scipy.stats import quantile_test
 
-    ordered = np.sort(np.asarray(samples, dtype=float))
-    n = len(ordered)
-    # [x_(low), x_(high)] covers with probability 1 - P(B < low) - P(B >= high), B the number of samples below the
-    # percentile; ppf gives the innermost ranks at which neither tail is larger than allowed.
-    low = int(binom.ppf((1 - confidence) / 2, n, q / 100))
-    high = int(binom.ppf((1 + confidence) / 2, n, q / 100)) + 1
-    if low < 1 or high > n:
+    if not len(samples):
         return None
-    return float(ordered[low - 1]), float(ordered[high - 1])
+    low, high = quantile_test(samples, p=q / 100).confidence_interval(confidence)
+    return None if np.isnan([low, high]).any() else (float(low), float(high))
 
 
-def median_interval(samples: ArrayLike, confidence: float = 0.95) -> Interval | None:
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """Return :func:`quantile_interval` of the median: of 95 % from six samples on, below that ``None``."""
     return quantile_interval(samples, 50, confidence)
 
@@ -81,7 +77,8 @@ def bootstrap_interval(
     """Return the percentile bootstrap interval of a statistic over n rows.
 
     Rows are resampled by index, so that a statistic may look at several columns of each row at once
-    (Efron & Tibshirani, *An Introduction to the Bootstrap*, ch. 13).
+    (Efron & Tibshirani, *An Introduction to the Bootstrap*, ch. 13). Not BCa: its jackknife evaluates the statistic n
+    more times, and from 200 reviews on its ends differ by less than a tenth of the interval's width.
 
     Args:
         statistic: From row indices of shape (resamples, n) to values of shape (resamples,).
@@ -93,15 +90,24 @@ def bootstrap_interval(
     Returns:
         Lower and upper end.
     """
-    generator = np.random.default_rng(seed)
-    values: list[np.ndarray] = []
-    # In blocks, so that 2,000 resamples of 25,000 rows do not take 400 MB at once.
-    block = max(1, min(resamples, 2_000_000 // max(n, 1)))
-    done = 0
-    while done < resamples:
-        size = min(block, resamples - done)
-        values.append(np.asarray(statistic(generator.integers(0, n, size=(size, n))), dtype=float))
-        done += size
-    tail = (1 - confidence) / 2 * 100
-    low, high = np.nanpercentile(np.concatenate(values), [tail, 100 - tail])
+    from scipy.stats import bootstrap
+
+    if n < 2:
+        value = float(statistic(np.zeros((1, n), dtype=int))[0])
+        return value, value
+
+    def on_axis(rows: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(statistic(rows.reshape(-1, n)), dtype=float).reshape(rows.shape[:-1])
+
+    # In batches, so that 2,000 resamples of 25,000 rows do not take 400 MB at once.
+    low, high = bootstrap(
+        (np.arange(n),),
+        on_axis,
+        n_resamples=resamples,
+        batch=max(1, min(resamples, 2_000_000 // n)),
+        vectorized=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return float(low), float(high)

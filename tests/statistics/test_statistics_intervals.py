@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, bootstrap
 
 from slmbench.statistics import (
     bootstrap_interval,
     clustered_median_interval,
     median_interval,
     percentile,
+    quantile_interval,
     supported_percentile,
 )
 
@@ -54,6 +55,37 @@ def test_a_percentile_needs_the_samples_that_the_binomial_distribution_says(q, n
 def test_percentiles_are_interpolated():
     assert percentile([4, 1, 3, 2], 50) == 2.5
     assert percentile([1, 2], 95) == pytest.approx(1.95)
+
+
+@pytest.mark.parametrize("q", [50, 90, 95, 99])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_of_a_percentile_has_the_textbook_ranks(q, confidence):
+    """Order statistics of every small sample: [x_(low), x_(high)] covers 1 - P(B < low) - P(B >= high)."""
+    for n in [*range(1, 150), 662]:
+        low = int(binom.ppf((1 - confidence) / 2, n, q / 100))
+        high = int(binom.ppf((1 + confidence) / 2, n, q / 100)) + 1
+        wanted = (low, high) if low >= 1 and high <= n else None
+        assert quantile_interval(np.arange(1.0, n + 1), q, confidence) == wanted
+
+
+@pytest.mark.parametrize("size", [2, 3, 10, 80, 400])
+def test_the_bootstrap_interval_is_the_percentiles_of_resampled_rows(size):
+    values = np.random.default_rng(1).exponential(size=size)
+    rows = np.random.default_rng(0).integers(0, size, (2000, size))
+    wanted = tuple(np.percentile(values[rows].mean(1), [2.5, 97.5]))
+    assert bootstrap_interval(lambda rows: values[rows].mean(1), size) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize(("size", "accuracy"), [(200, 0.86), (1000, 0.86), (1000, 0.98)])
+def test_the_bootstrap_interval_of_an_accuracy_is_close_to_the_corrected_one(size, accuracy):
+    right = (np.arange(size) < accuracy * size).astype(float)
+    plain = bootstrap_interval(lambda rows: right[rows].mean(1), size)
+    corrected = bootstrap((right,), np.mean, n_resamples=2000, method="BCa", rng=np.random.default_rng(0))
+    assert plain == pytest.approx(tuple(corrected.confidence_interval), abs=0.1 * (plain[1] - plain[0]))
+
+
+def test_one_row_is_all_that_a_bootstrap_knows():
+    assert bootstrap_interval(lambda rows: np.full(len(rows), 0.5), 1) == (0.5, 0.5)
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed():
