@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,10 +62,11 @@ def evaluate(
         from slmbench.cli.command_line import command_line
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.common.errors import UsageError
-        from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
+        from slmbench.evaluation import evaluate as score
+        from slmbench.evaluation import open_subject
         from slmbench.report import draw_evaluation
 
-        reading = {
+        reading: dict[str, Any] = {
             "test_size": size("--test-size", test_size),
             "text_column": text_column,
             "label_column": label_column,
@@ -87,18 +88,15 @@ def evaluate(
             raise UsageError("--markdown is of the table over several runs: name more than one")
         subject = open_subject(subjects[0], form)
         command = command_line(ctx)
-        if corpus is None:
-            record = evaluate_own_rows(subject, output=output, command=command, progress=out)
-        else:
-            record = evaluate_elsewhere(
-                subject,
-                corpus,
-                label_map=_labels(label_map),
-                output=output,
-                command=command,
-                progress=out,
-                **reading,
-            )
+        record = score(
+            subject,
+            corpus,
+            label_map=_labels(label_map),
+            output=output,
+            command=command,
+            progress=out,
+            **(reading if corpus is not None else {}),
+        )
         draw_evaluation(record, out)
         out.result(record.to_json(), *evaluation_view(record, subject.run))
 

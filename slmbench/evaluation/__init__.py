@@ -1,6 +1,6 @@
 """Evaluations: a finished run or bundle on its own test rows or on another corpus, and runs over several seeds."""
 
-from slmbench.evaluation.evaluating import evaluate_elsewhere, evaluate_own_rows
+from slmbench.evaluation.evaluating import evaluate
 from slmbench.evaluation.groups import RunTable, SeedGroup, group_runs
 from slmbench.evaluation.subject import Subject, open_subject, read_runs
 
@@ -8,8 +8,7 @@ __all__ = [
     "RunTable",
     "SeedGroup",
     "Subject",
-    "evaluate_elsewhere",
-    "evaluate_own_rows",
+    "evaluate",
     "group_runs",
     "open_subject",
     "read_runs",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, check_place
+from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from slmbench.corpora import Split
     from slmbench.records import CorpusIdentity
 
-RECORD = "evaluation.json"
-
 
 @dataclass(frozen=True)
 class _Reviews:
@@ -40,48 +39,31 @@ class _Reviews:
     notes: list[str] = field(default_factory=list)
 
 
-def evaluate_own_rows(
-    subject: Subject, *, output: Path | None = None, command: Sequence[str] = (), progress: Progress = SILENT
-) -> EvaluationRecord:
-    """Evaluate a run or a bundle on its own test rows, whose answers its record has: nothing is run.
-
-    Args:
-        subject: From :func:`slmbench.evaluation.open_subject`.
-        output: The folder; ``evaluations/SUBJECT`` when not given.
-        command: The command line, for the record.
-        progress: Where to say how far it is.
-
-    Returns:
-        The record; see :func:`evaluate_elsewhere`.
-
-    Raises:
-        UsageError: The folder holds something else.
-    """
-    return _evaluated(subject, _Reviews(subject.corpus), output, command, progress)
-
-
-def evaluate_elsewhere(
-    subject: Subject | Path,
-    corpus: str,
+def evaluate(
+    subject: Subject | str | Path,
+    corpus: str | None = None,
     *,
+    form: str | None = None,
     label_map: Mapping[str, str] | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
     **reading: Any,
 ) -> EvaluationRecord:
-    """Score a run or a bundle on all of a corpus that it was not trained on; nothing is trained.
+    """Score a run or a bundle on its own test rows or on another corpus; nothing is trained.
 
-    The folder made holds ``evaluation.json``, the record; ``slmbench.report.draw_evaluation`` adds a plot.
+    On its own test rows nothing is run either: its record has the answers. The folder made holds ``evaluation.json``,
+    the record; ``slmbench.report.draw_evaluation`` adds a plot.
 
     Args:
-        subject: From :func:`slmbench.evaluation.open_subject`, or the folder of a run or bundle.
-        corpus: Reviews to score it on, by name or path. Those it was trained on are left out where its own corpus is
-            at hand to tell them.
+        subject: Folder of a run or bundle, or :func:`slmbench.evaluation.open_subject` of it.
+        corpus: Reviews to score it on, all of them, by name or path; its own test rows when not given. Those it was
+            trained on are left out where its own corpus is still available to recognise them.
+        form: Form of a bundle; the smallest accepted one when not given.
         label_map: Which of the classifier's labels a label of the corpus stands for.
-        output: The folder; ``evaluations/SUBJECT-on-CORPUS`` when not given.
+        output: The folder; ``evaluations/SUBJECT`` or ``evaluations/SUBJECT-on-CORPUS`` when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
         **reading: ``test_size``, ``text_column``, ``label_column``, ``stars`` and ``skip_bad_rows`` of
             :func:`slmbench.corpora.load_for_testing`.
 
@@ -89,13 +71,22 @@ def evaluate_elsewhere(
         The record; an evaluation of the same weights on the same reviews that is already there is returned as it is.
 
     Raises:
-        SlmbenchError: Something the user can mend; see the message.
+        UsageError: There is no run or bundle, no such form or corpus, a label of the corpus is unknown to the
+            classifier, the output folder holds something else, or options of a corpus are given without one.
+        SlmbenchError: A record is damaged, the reviews cannot be read, a library is missing, or the classifier
+            answers with NaN.
     """
-    if isinstance(subject, Path):
-        subject = open_subject(subject)
-    subject.check_can_answer()
-    reviews = _other_reviews(subject, corpus, dict(label_map or {}), reading, progress)
-    return _evaluated(subject, reviews, output, command, progress)
+    if not isinstance(subject, Subject):
+        subject = open_subject(Path(subject), form)
+    if corpus is None:
+        if label_map or reading:
+            named = [*reading, "label_map"] if label_map else list(reading)
+            raise UsageError(f"{listing(named)} cannot be given without a corpus: name one, or leave out the rest")
+        reviews = _Reviews(subject.corpus)
+    else:
+        subject.check_can_answer()
+        reviews = _other_reviews(subject, corpus, dict(label_map or {}), reading, progress)
+    return _evaluated(subject, reviews, None if output is None else Path(output), command, progress)
 
 
 def _evaluated(
@@ -103,7 +94,8 @@ def _evaluated(
 ) -> EvaluationRecord:
     own = reviews.rows is None
     folder = output or _default_folder(subject, None if own else reviews.identity.name)
-    check_place(folder, RECORD)
+    file = EvaluationRecord.file
+    check_place(folder, file)
     key = content_key(
         stage="evaluation/1",
         weights=subject.weights_sha256,
@@ -114,7 +106,7 @@ def _evaluated(
         label_map=reviews.label_map,
         left_out=reviews.left_out,
     )
-    done = finished_record(EvaluationRecord, folder / RECORD, key)
+    done = finished_record(EvaluationRecord, folder / file, key)
     if done:
         progress.say(f"{folder} is already there, of the same weights and reviews")
         # A folder that was moved since says where it is now.
@@ -146,7 +138,7 @@ def _evaluated(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
-        write_record(record, building / RECORD)
+        write_record(record, building / file)
     progress.say(f"evaluation in {folder}")
     return record
 
@@ -161,14 +153,14 @@ def _other_reviews(
     if trained is not None:
         return _Reviews(loaded.identity(), loaded.test, label_map, left_out)
     unknown = (
-        f"{subject.corpus.name}, which the {subject.kind} was trained on, is not at hand as it was: whether some of"
-        " these reviews were trained on is not known"
+        f"{subject.corpus.name}, which the {subject.kind} was trained on, is no longer available unchanged: whether"
+        " it was trained on some of these reviews is unknown"
     )
     return _Reviews(loaded.identity(), loaded.test, label_map, None, [unknown])
 
 
 def _training_hashes(identity: CorpusIdentity, progress: Progress) -> set[str] | None:
-    """Return the text hashes of all reviews trained on, or ``None`` when they cannot be had any more."""
+    """Return the text hashes of all reviews trained on, or ``None`` when that corpus is gone or has changed."""
     if not corpus_available(identity.options):
         return None
     try:

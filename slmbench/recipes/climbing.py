@@ -9,7 +9,7 @@ from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import BUNDLES, RUNS
 from slmbench.corpora import load_corpus
-from slmbench.evaluation import evaluate_elsewhere
+from slmbench.evaluation import evaluate
 from slmbench.export import export
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.training import finetune
@@ -130,7 +130,7 @@ class Ladder:
         if table.rung not in self.bundles:
             return f"{table.rung} was not scored on {table.corpus}: it has no bundle"
         try:
-            record = evaluate_elsewhere(
+            record = evaluate(
                 self.bundles[table.rung],
                 table.corpus,
                 text_column=table.text_column,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
@@ -23,7 +23,7 @@ class EvaluationRecord(Record, Evaluated):
 
     kind = "evaluation"
     made_by = "slmbench evaluate"
-    file = "evaluation.json"
+    file: ClassVar[str] = "evaluation.json"
 
     path: str
     #: What was scored: a run or a form of a bundle, and where it was found.

@@ -13,7 +13,7 @@ from learnable import reviews
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
-from slmbench.evaluation import evaluate_elsewhere, evaluate_own_rows, open_subject
+from slmbench.evaluation import evaluate, open_subject
 from slmbench.records import EvaluationRecord, RunRecord, read_record
 from slmbench.report import draw_evaluation
 
@@ -54,7 +54,7 @@ def posts(here):
 @pytest.mark.parametrize("made", ["tiny_run", "tiny_bundle", "floor_run", "floor_bundle"])
 def test_three_labels_of_another_corpus_are_scored_as_two(made, posts, here, request):
     folder = request.getfixturevalue(made)
-    record = evaluate_elsewhere(folder, posts, label_map=STAND_FOR)
+    record = evaluate(folder, posts, label_map=STAND_FOR)
 
     assert record.corpus.test_reviews == len(record.predictions.truth) == 90
     assert record.predictions.labels == ["negative", "positive"]
@@ -82,7 +82,7 @@ def test_asked_again_it_answers_its_own_test_rows_as_recorded(made, here, reques
         [(text, subject.labels[label]) for text, label in zip(test.texts, test.labels, strict=True)],
     )
 
-    record = evaluate_elsewhere(subject, path)
+    record = evaluate(subject, path)
 
     recorded = subject.predictions
     assert record.predictions.row_ids == recorded.row_ids
@@ -95,14 +95,14 @@ def test_reviews_it_was_trained_on_are_left_out(tiny_run, small_corpus_file, her
     corpus = load_corpus(**subject.corpus.options)
     seen = len(corpus.train) + len(corpus.validation)
 
-    record = evaluate_elsewhere(subject, str(small_corpus_file))
+    record = evaluate(subject, str(small_corpus_file))
 
     assert record.training_rows_left_out == seen
     assert sorted(record.predictions.row_ids) == sorted(corpus.test.row_ids)
     assert record.accuracy == subject.record.test.accuracy
     only_training = write_rows(here / "seen.csv", [(text, "negative") for text in corpus.train.texts])
     with pytest.raises(SlmbenchError, match="were trained on: there is nothing to test on"):
-        evaluate_elsewhere(subject, only_training)
+        evaluate(subject, only_training)
 
 
 def test_without_its_corpus_it_is_not_known_what_it_was_trained_on(tiny_run, small_corpus_file, here):
@@ -112,9 +112,9 @@ def test_without_its_corpus_it_is_not_known_what_it_was_trained_on(tiny_run, sma
     (here / "run/run.json").write_text(json.dumps(document))
 
     for _ in range(2):
-        record = evaluate_elsewhere(here / "run", str(small_corpus_file))
+        record = evaluate(here / "run", str(small_corpus_file))
         assert record.training_rows_left_out is None
-        assert any("is not known" in note for note in record.notes)
+        assert any("is unknown" in note for note in record.notes)
         assert record.corpus.test_reviews == 240
         # Neither does another corpus of that name tell.
         shutil.copy(small_corpus_file, here / "gone.csv")
@@ -123,19 +123,19 @@ def test_without_its_corpus_it_is_not_known_what_it_was_trained_on(tiny_run, sma
 
 
 def test_finished_work_is_not_done_again(tiny_bundle, posts):
-    first = evaluate_elsewhere(tiny_bundle, posts, label_map=STAND_FOR)
+    first = evaluate(tiny_bundle, posts, label_map=STAND_FOR)
     listener = Listener()
-    again = evaluate_elsewhere(tiny_bundle, posts, label_map=STAND_FOR, progress=listener)
+    again = evaluate(tiny_bundle, posts, label_map=STAND_FOR, progress=listener)
     assert (again.created, again.seconds) == (first.created, first.seconds)
     assert any("already there" in said for said in listener.said)
-    other = evaluate_elsewhere(tiny_bundle, posts, label_map=STAND_FOR, test_size=30)
+    other = evaluate(tiny_bundle, posts, label_map=STAND_FOR, test_size=30)
     assert len(other.predictions.truth) == 30
 
 
 def test_a_form_of_a_bundle_is_chosen(tiny_bundle, posts):
     smallest, fp32 = open_subject(tiny_bundle), open_subject(tiny_bundle, "fp32")
     assert (smallest.form, fp32.form) == ("int8", "fp32")
-    record = evaluate_elsewhere(fp32, posts, label_map=STAND_FOR)
+    record = evaluate(fp32, posts, label_map=STAND_FOR)
     assert record.form == "fp32"
     assert record.path.endswith("tiny-bert-full-fp32-on-posts")
     with pytest.raises(UsageError, match="has no form 'int4'"):
@@ -145,7 +145,7 @@ def test_a_form_of_a_bundle_is_chosen(tiny_bundle, posts):
 def test_own_rows_are_taken_over_without_running_anything(tiny_run, tiny_bundle, here):
     shutil.copytree(tiny_run, here / "run")
     shutil.rmtree(here / "run/model")
-    record = evaluate_own_rows(open_subject(here / "run"))
+    record = evaluate(here / "run")
     assert record.own_rows
     assert record.predictions == read_record(RunRecord, tiny_run / "run.json").predictions
     assert (record.seconds, record.training_rows_left_out) == (None, None)
@@ -153,7 +153,7 @@ def test_own_rows_are_taken_over_without_running_anything(tiny_run, tiny_bundle,
     assert draw_evaluation(record).stat().st_size > 1000
     assert sorted(file.name for file in (here / "evaluations/run").iterdir()) == ["confusion.png", "evaluation.json"]
     bundle = open_subject(tiny_bundle, "fp32")
-    assert evaluate_own_rows(bundle).predictions == bundle.record.forms["fp32"].predictions
+    assert evaluate(bundle).predictions == bundle.record.forms["fp32"].predictions
 
 
 def test_a_run_without_a_classifier_is_sent_to_fewshot(tiny_run, posts, here):
@@ -162,13 +162,13 @@ def test_a_run_without_a_classifier_is_sent_to_fewshot(tiny_run, posts, here):
     document |= {"has_model": False, "method": "prompt", "model": "some-lm"}
     (here / "run/run.json").write_text(json.dumps(document))
     with pytest.raises(UsageError, match=r"run `slmbench fewshot --model some-lm --method prompt` on that corpus$"):
-        evaluate_elsewhere(here / "run", posts, label_map=STAND_FOR)
-    assert evaluate_own_rows(open_subject(here / "run")).method == "prompt"
+        evaluate(here / "run", posts, label_map=STAND_FOR)
+    assert evaluate(open_subject(here / "run")).method == "prompt"
 
 
 def test_labels_that_do_not_occur_are_said(tiny_run, here):
     path = write_rows(here / "praise.csv", [(text, "positive") for text, _ in reviews(["positive"], 20, seed=3)])
-    record = evaluate_elsewhere(tiny_run, path)
+    record = evaluate(tiny_run, path)
     assert "no review is labelled negative: macro-F1 counts 0 for that" in record.notes
     assert record.evaluation.majority_baseline == 1.0
 
@@ -177,14 +177,14 @@ def test_nothing_of_the_users_is_replaced_and_nothing_half_written(tiny_run, pos
     (here / "mine").mkdir()
     (here / "mine/thesis.txt").write_text("years of work")
     with pytest.raises(UsageError, match="mine holds other files, which would be lost"):
-        evaluate_elsewhere(tiny_run, posts, label_map=STAND_FOR, output=here / "mine")
+        evaluate(tiny_run, posts, label_map=STAND_FOR, output=here / "mine")
 
     def broken(*_):
         raise OSError("no space left")
 
     monkeypatch.setattr("slmbench.evaluation.evaluating.write_record", broken)
     with pytest.raises(OSError, match="no space left"):
-        evaluate_elsewhere(tiny_run, posts, label_map=STAND_FOR)
+        evaluate(tiny_run, posts, label_map=STAND_FOR)
     assert not (here / "evaluations").exists()
 
 
@@ -195,7 +195,7 @@ def test_without_matplotlib_there_is_a_record_and_no_plot(tiny_bundle, posts, he
     with monkeypatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "matplotlib" else found(name, *a))
         listener = Listener()
-        record = evaluate_elsewhere(tiny_bundle, posts, label_map=STAND_FOR)
+        record = evaluate(tiny_bundle, posts, label_map=STAND_FOR)
         assert draw_evaluation(record, listener) is None
     assert any("slmbench[report]" in said for said in listener.said)
     folder = here / record.path
@@ -210,8 +210,8 @@ def test_a_bundle_is_scored_without_torch(made, posts, request):
     script = f"""
 import json, sys
 from pathlib import Path
-from slmbench.evaluation import evaluate_elsewhere
-evaluate_elsewhere(Path(sys.argv[1]), sys.argv[2], label_map=json.loads({json.dumps(STAND_FOR)!r}))
+from slmbench.evaluation import evaluate
+evaluate(Path(sys.argv[1]), sys.argv[2], label_map=json.loads({json.dumps(STAND_FOR)!r}))
 print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
 """
     folder = request.getfixturevalue(made)
@@ -226,3 +226,8 @@ def test_what_is_neither_run_nor_bundle(here):
     (here / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no run or bundle.*run\.json.*bundle\.json"):
         open_subject(here / "empty")
+
+
+def test_options_of_a_corpus_need_a_corpus(tiny_run, here):
+    with pytest.raises(UsageError, match="test_size and label_map"):
+        evaluate(tiny_run, test_size=5, label_map={"bad": "negative"})
