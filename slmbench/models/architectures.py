@@ -10,8 +10,10 @@ from slmbench.common.errors import UsageError
 _QUERY_VALUE = ("query", "value")
 
 
-#: Families that number positions from padding_idx + 1: so many rows of their table no token ever uses.
-UNUSED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
+#: Families that number positions from padding_idx + 1, and that index, ``None`` where it is ``pad_token_id``.
+_FIRST_POSITIONS = {"roberta": None, "xlm-roberta": None, "camembert": None, "mpnet": 1}
+#: Padding id of the published models of those families.
+_PUBLISHED_PAD_ID = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,20 @@ _ARCHITECTURES = {
         Architecture("modernbert", ("attn.Wqkv",)),
     )
 }
+
+
+def unused_positions(model_type: str, pad_token_id: int | None = None) -> int:
+    """Return how many rows of a position table no token ever uses.
+
+    Args:
+        model_type: As in ``config.json``.
+        pad_token_id: Likewise; that of the published models when ``None``.
+    """
+    if model_type not in _FIRST_POSITIONS:
+        return 0
+    own = _PUBLISHED_PAD_ID if pad_token_id is None else pad_token_id
+    fixed = _FIRST_POSITIONS[model_type]
+    return (own if fixed is None else fixed) + 1
 
 
 def architecture_of(model_type: str) -> Architecture | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
-from slmbench.models.architectures import UNUSED_POSITIONS
+from slmbench.models.architectures import unused_positions
 
 if TYPE_CHECKING:
     from slmbench.models.sources import ModelFiles
@@ -72,7 +72,7 @@ def position_limit(config: Any) -> int | None:
     limit = getattr(config, "max_position_embeddings", None)
     if not isinstance(limit, int) or limit <= 0 or getattr(config, "model_type", "") == "xlnet":
         return None
-    return limit - UNUSED_POSITIONS.get(config.model_type, 0)
+    return limit - unused_positions(config.model_type, getattr(config, "pad_token_id", None))
 
 
 def input_limit(config: Any, wanted: int | None, default: int = DEFAULT_LENGTH) -> int:

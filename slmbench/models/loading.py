@@ -1,10 +1,14 @@
-"""Loading a sequence classifier and its tokenizer through transformers."""
+"""Loading a sequence classifier and its tokenizer through transformers, whole or not at all."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, first_line
+from slmbench.common.formatting import counted
+from slmbench.common.progress import SILENT
+from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout
 
 if TYPE_CHECKING:
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from slmbench.common.progress import Progress
     from slmbench.models.sources import ModelFiles
 
 
@@ -23,8 +28,10 @@ def load_classifier(
     dropout: float | None = None,
     allow_pickle: bool = False,
     native_head: bool = False,
+    new_head: bool = False,
+    progress: Progress = SILENT,
 ) -> PreTrainedModel:
-    """Load a model with a classification head; a head of other labels is replaced by a fresh one.
+    """Load a model with a classification head.
 
     Args:
         files: From :func:`slmbench.models.find_model`.
@@ -34,13 +41,17 @@ def load_classifier(
         allow_pickle: Load ``*.bin`` weights.
         native_head: Put the head of transformers on the encoder even where the folder has one of
             ``slmbench.models.headed``.
+        new_head: The classifier is to be trained: where the folder has no head for so many labels, a new one starts
+            at random, and ``progress`` is told. An encoder never does.
+        progress: Told of a new head.
 
     Returns:
         The model in fp32 on the CPU.
 
     Raises:
         UsageError: More layers are wanted than there are.
-        SlmbenchError: The architecture has no sequence classifier, or the weights do not load.
+        SlmbenchError: The architecture has no sequence classifier, the weights do not load, or they lack part of the
+            model (the message names the tensors).
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -56,7 +67,10 @@ def load_classifier(
         from slmbench.models.headed import HeadedClassifier
 
         loader = HeadedClassifier
-    return _load(loader, files, config, "a classifier", allow_pickle)
+    model, drawn = _load(loader, files, config, "a classifier", allow_pickle, new_head)
+    if drawn:
+        progress.say(f"a new classification head for '{files.name}' starts at random ({', '.join(drawn)})")
+    return model
 
 
 def load_encoder(
@@ -75,7 +89,7 @@ def load_encoder(
 
     Raises:
         UsageError: More layers are wanted than there are.
-        SlmbenchError: The weights do not load.
+        SlmbenchError: The weights do not load, or lack part of the encoder.
     """
     from transformers import AutoModel
 
@@ -83,7 +97,7 @@ def load_encoder(
 
     config = _configured(files, layers, dropout)
     _forget_head(config)
-    return without_pooler(_load(AutoModel, files, config, "an encoder", allow_pickle))
+    return without_pooler(_load(AutoModel, files, config, "an encoder", allow_pickle, True)[0])
 
 
 def _configured(files: ModelFiles, layers: int | None, dropout: float | None) -> Any:
@@ -100,20 +114,24 @@ def _forget_head(config: Any) -> None:
         delattr(config, HEAD_KEY)
 
 
-def _load(loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: bool) -> PreTrainedModel:
+def _load(
+    loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: bool, new_head: bool
+) -> tuple[PreTrainedModel, list[str]]:
+    """Return a model in fp32, and the tensors of its head that start at random."""
     from safetensors import SafetensorError
 
     try:
-        model = loader.from_pretrained(
+        model, found = loader.from_pretrained(
             files.folder,
             config=config,
             local_files_only=True,
             use_safetensors=not allow_pickle,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=True,  # reported below, by name
+            output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as {what}: {first_line(error)}") from None
-    return model.float()
+    return model.float(), check_weights(files, model, WeightsReport.of(found), new_head=new_head)
 
 
 def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrainedTokenizerFast:
@@ -124,7 +142,7 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
         max_length: Truncate to this; ``None`` keeps the model's own limit.
 
     Raises:
-        SlmbenchError: There is no tokenizer, or it has no fast form.
+        SlmbenchError: There is no tokenizer, it has no fast form, or it has tokens that the model beside it lacks.
     """
     from transformers import AutoTokenizer
 
@@ -136,6 +154,25 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
         raise SlmbenchError(f"the tokenizer in {folder} has no fast form, which a bundle needs")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    _check_tokens(tokenizer, folder)
     if max_length is not None:
         tokenizer.model_max_length = max_length
     return tokenizer
+
+
+def _check_tokens(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Raise when a tokenizer has ids beyond the rows of the embedding table that ``config.json`` describes."""
+    try:
+        rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    except (OSError, ValueError, AttributeError):
+        return  # a tokenizer alone
+    if not isinstance(rows, int):
+        return
+    beyond = sorted((index, token) for token, index in tokenizer.get_vocab().items() if index >= rows)
+    if beyond:
+        words = ", ".join(f"'{token}'" for _, token in beyond[:3])
+        raise SlmbenchError(
+            f"the tokenizer in {folder} has {counted(len(beyond), 'token')} more than the model's embedding table has"
+            f" rows ({rows}; {words}{', …' if len(beyond) > 3 else ''}): use the tokenizer that the model was trained"
+            " with"
+        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import UsageError
+from slmbench.models.checkpoint import tensor_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,11 +126,5 @@ _HEADS: dict[str, Callable[[Any], NativeHead]] = {
 
 def is_in_checkpoint(folder: Path, module: str) -> bool:
     """Say whether a model's weights on disk name a module; of pickled weights the answer is always yes."""
-    from safetensors import safe_open
-
-    files = list(folder.glob("*.safetensors"))
-    names: list[str] = []
-    for file in files:
-        with safe_open(file, framework="numpy") as weights:
-            names += weights.keys()
-    return not files or any(module in name.split(".") for name in names)
+    names = tensor_shapes(folder)
+    return not names or any(module in name.split(".") for name in names)

@@ -1,7 +1,5 @@
 """Heads on a frozen encoder, from reviews to the app: what the edge runtime answers is what was trained."""
 
-import json
-
 import numpy as np
 import pytest
 import tiny
@@ -70,9 +68,14 @@ def test_a_pooled_head_in_one_graph(kind, tmp_path):
 
 
 def test_an_architecture_optimum_does_not_know(tmp_path):
-    folder = tiny.model_folder(tmp_path / "model")
-    configuration = json.loads((folder / "config.json").read_text())
-    configuration |= {"model_type": "fnet", "slmbench_head": {"kind": "space", "latents": 3}}
-    (folder / "config.json").write_text(json.dumps(configuration))
+    from transformers import FNetConfig, FNetModel
+
+    from slmbench.models.headed import PooledHead, put_head, without_pooler
+
+    folder = tmp_path / "model"
+    tiny.wordpiece(folder)
+    size = FNetConfig(vocab_size=130, hidden_size=32, num_hidden_layers=1, intermediate_size=64)
+    encoder = without_pooler(FNetModel(size))
+    put_head(encoder, PooledHead(32, 2), ["negative", "positive"]).save_pretrained(folder)
     with pytest.raises(SlmbenchError, match="Optimum cannot export architecture 'fnet' to ONNX"):
         export_onnx(folder, tmp_path / "model.onnx")

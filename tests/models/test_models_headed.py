@@ -118,7 +118,7 @@ def test_a_head_of_other_labels_is_replaced_by_a_fresh_one(tmp_path):
     import torch
 
     model, folder = headed(tmp_path)
-    fresh = load_classifier(find_model(str(folder)), ["no", "yes"], layers=1)
+    fresh = load_classifier(find_model(str(folder)), ["no", "yes"], layers=1, new_head=True)
     assert answers(fresh, folder).shape == (3, 2)
     assert fresh.head.spaces.weight.abs().max() < 1
     assert fresh.head.spaces.weight.std() > 0.01
@@ -129,7 +129,7 @@ def test_a_head_of_other_labels_is_replaced_by_a_fresh_one(tmp_path):
 
 def test_the_head_of_transformers_can_take_its_place(tmp_path):
     _, folder = headed(tmp_path)
-    native = load_classifier(find_model(str(folder)), LABELS, native_head=True)
+    native = load_classifier(find_model(str(folder)), LABELS, native_head=True, new_head=True)
     assert type(native).__name__ == "BertForSequenceClassification"
     native.save_pretrained(tmp_path / "native")
     assert "slmbench_head" not in json.loads((tmp_path / "native" / "config.json").read_text())

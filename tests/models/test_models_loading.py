@@ -58,7 +58,7 @@ def test_dropout_is_set_everywhere(files):
 
 
 def test_the_head_gets_the_labels(files):
-    model = load_classifier(files, ["bad", "fair", "good"])
+    model = load_classifier(files, ["bad", "fair", "good"], new_head=True)
     assert model.config.id2label == {0: "bad", 1: "fair", 2: "good"}
     assert model.config.label2id == {"bad": 0, "fair": 1, "good": 2}
     assert model.num_labels == 3

@@ -133,7 +133,7 @@ class FrozenHeadTraining(TransformerTraining):
         """Return a classifier, its head with what it reads, where that is from, and what a reader has to know."""
         from slmbench.models.native_heads import is_in_checkpoint, native_head
 
-        model = load_classifier(self._files, self._corpus.label_names, native_head=True, **self._how)
+        model = load_classifier(self._files, self._corpus.label_names, native_head=True, new_head=True, **self._how)
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         head = native_head(model.to(self._device).eval())

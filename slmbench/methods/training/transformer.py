@@ -86,6 +86,8 @@ class TransformerTraining:
             layers=options.layers,
             dropout=options.dropout,
             allow_pickle=options.allow_pickle,
+            new_head=True,
+            progress=progress,
         )
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id

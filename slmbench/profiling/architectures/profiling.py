@@ -10,7 +10,7 @@ from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
 from slmbench.instruments.roofline.child import ask_child
-from slmbench.models.architectures import UNUSED_POSITIONS
+from slmbench.models.architectures import unused_positions
 from slmbench.profiling.architectures.arithmetic import arithmetic_lines, arithmetic_of, refusal
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
@@ -156,7 +156,7 @@ def _checked(model: PublishedModel, options: ArchitectureOptions) -> Task:
         raise UsageError("lengths, batch size and threads must be 1 or more")
     positions = model.config.get("max_position_embeddings", model.config.get("n_positions"))
     if positions is not None:
-        limit = positions - UNUSED_POSITIONS.get(model.model_type, 0)
+        limit = positions - unused_positions(model.model_type, model.config.get("pad_token_id"))
         if max(options.lengths) > limit:
             raise UsageError(f"{model.name} has positions for {limit} tokens, not for {max(options.lengths)}")
     return task

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import load_tokenizer
+from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import position_limit, read_config
 
 if TYPE_CHECKING:
@@ -63,9 +64,13 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
     _check_kind(config, files.name)
     tokenizer = load_tokenizer(files.folder)
     try:
-        model = loader.from_pretrained(files.folder, config=config, local_files_only=True).float()
+        model, found = loader.from_pretrained(
+            files.folder, config=config, local_files_only=True, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as a language model: {first_line(error)}") from None
+    check_weights(files, model, WeightsReport.of(found), new_head=False)
+    model = model.float()
     return LanguageModel(model.to(device).eval(), tokenizer, config.is_encoder_decoder, position_limit(config))
 
 
