@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from slmbench.cli import options as opt
 from slmbench.cli.method_options import these_options
@@ -14,10 +12,7 @@ from slmbench.methods.declarations.training import ADAPTATION
 
 @these_options(ADAPTATION)
 def adapt(
-    ctx: typer.Context,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A starter model, a folder, a run, or a hub name.")
-    ] = "minilm-l6",
+    model: opt.ModelName = "minilm-l6",
     corpus: opt.CorpusName = "imdb",
     text_column: opt.TextColumn = None,
     skip_bad_rows: opt.SkipBadRows = False,
@@ -30,13 +25,11 @@ def adapt(
 ) -> None:
     """Adapt a language model to reviews without their labels; fine-tune from the checkpoint afterwards.
 
-    \b
     Examples:
       slmbench adapt --model bert-tiny --train-size 2000
       slmbench adapt --model minilm-l6 --corpus reviews.csv --text-column body --output runs/minilm-adapted
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.runs import checkpoint_summary
         from slmbench.methods.training import MlmOptions
         from slmbench.methods.training import adapt as train
@@ -48,7 +41,8 @@ def adapt(
             text_column=text_column,
             skip_bad_rows=skip_bad_rows,
             output=output,
-            command=command_line(ctx),
+            command=out.command,
             progress=out,
         )
-        out.result(record.to_json(), *checkpoint_summary(record))
+        then = ("finetune", "--model", record.path)
+        out.result(record.to_json(), *checkpoint_summary(record), written=record.path, then=then)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,18 +19,28 @@ from slmbench.cli.finetune import finetune
 from slmbench.cli.moved import ProfileCommand
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
+from slmbench.cli.program import Command, Program
 from slmbench.cli.sweep import sweep
 from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
 from slmbench.cli.versus import versus
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The commands by panel of the program's help.
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Main path": (fetch, finetune, fewshot, export, profile, compare, predict),
+    "Beside it": (adapt, evaluate, cascade, verify, tune, sweep, versus, architecture),
+}
+
 app = typer.Typer(
+    cls=Program,
     name="slmbench",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -48,21 +58,20 @@ def _program(
 ) -> None:
     """Which text classifier, in which form, should I ship on this hardware?
 
-    The way: fetch > finetune > export > profile > compare, then predict. `slmbench compare --recipe quickstart`
-    goes all of it.
+    fetch → finetune or fewshot → export → profile → compare → predict, each command on the output of the one before.
+    The whole path in one command: slmbench compare --recipe quickstart
     """
 
 
-for command in (
-    *(fetch, finetune, fewshot, adapt, evaluate, export, cascade, verify),
-    *(profile, sweep, versus, tune, architecture, compare, predict),
-):
-    app.command(cls=ProfileCommand if command is profile else None)(command)
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        cls = ProfileCommand if command is profile else Command
+        app.command(cls=cls, rich_help_panel=panel)(command)
 
 
 def main() -> None:
     """Run the program."""
-    app()
+    app(prog_name="slmbench")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from slmbench.common.places import PROFILES
 
 
 def architecture(
-    ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Published configuration, such as google/flan-t5-xxl.")],
     device: shared.Device = "cpu",
     dtype: Annotated[
@@ -42,13 +41,11 @@ def architecture(
     No weights are fetched. What does not fit into the free memory is refused with the arithmetic. Needs the train
     extra.
 
-    \b
     Examples:
       slmbench architecture distilbert-base-uncased
       slmbench architecture google/flan-t5-xxl --dtype bf16 --lengths 64,256
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.architecture import architecture_view
         from slmbench.profiling.architectures import ArchitectureOptions, find_architecture, profile_architecture
 
@@ -65,6 +62,6 @@ def architecture(
             time_limit_s=time_limit,
         )
         record = profile_architecture(
-            find_architecture(name), options, output=output, command=command_line(ctx), progress=out
+            find_architecture(name), options, output=output, command=out.command, progress=out
         )
-        out.result(record.to_json(), *architecture_view(record))
+        out.result(record.to_json(), *architecture_view(record), written=output, then=("finetune", "--model", name))

@@ -12,7 +12,6 @@ from slmbench.cli.output import command_output
 
 
 def cascade(
-    ctx: typer.Context,
     small: Annotated[Path, typer.Argument(help="Bundle or run that answers first.")],
     large: Annotated[Path, typer.Argument(help="Bundle or run that answers where the first is unsure.")],
     threshold: Annotated[
@@ -48,7 +47,6 @@ def cascade(
 
     The threshold is chosen on labelled reviews that neither learned from, and reported on the test reviews.
 
-    \b
     Examples:
       slmbench finetune --method tfidf --output runs/floor
       slmbench cascade runs/floor exported/bert-tiny-imdb
@@ -57,7 +55,6 @@ def cascade(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cascade import CascadeOptions
         from slmbench.cascade import cascade as make_cascade
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.cascade import cascade_summary
 
         record = make_cascade(
@@ -72,7 +69,7 @@ def cascade(
                 profiles=profiles,
             ),
             output=output,
-            command=command_line(ctx),
+            command=out.command,
             progress=out,
         )
-        out.result(record.to_json(), *cascade_summary(record))
+        out.result(record.to_json(), *cascade_summary(record), written=record.path, then=("profile", record.path))

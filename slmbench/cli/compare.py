@@ -13,7 +13,6 @@ from slmbench.common.places import COMPARISONS
 
 
 def compare(
-    ctx: typer.Context,
     profiles: Annotated[
         list[Path] | None,
         typer.Argument(help="Profile files or folders of them; profiles/ when none."),
@@ -78,7 +77,6 @@ def compare(
 ) -> None:
     """Compare profiles, mark the Pareto front, and say what to ship and why everything else lost.
 
-    \b
     Examples:
       slmbench compare --recipe quickstart
       slmbench compare --recipe study-001 --offline
@@ -89,7 +87,6 @@ def compare(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import percentage
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.decision import baseline_lines
         from slmbench.cli.views.runs import decision_view
         from slmbench.common.errors import SlmbenchError, UsageError
@@ -125,7 +122,7 @@ def compare(
                 pareto=axes,
                 baseline=standard,
                 report_dir=report,
-                command=command_line(ctx),
+                command=out.command,
                 progress=out,
             )
         else:
@@ -138,10 +135,10 @@ def compare(
                 constraints=constraints,
                 pareto=axes,
                 baseline=standard,
-                command=command_line(ctx),
+                command=out.command,
                 progress=out,
             )
             write_report(record, measured.profiles, report, progress=out)
-        out.result(record.to_json(), *decision_view(record, report), *baseline_lines(record))
+        out.result(record.to_json(), *decision_view(record, report), *baseline_lines(record), written=report)
         if record.baseline and record.baseline.failures:
             raise SlmbenchError("; ".join(record.baseline.failures))

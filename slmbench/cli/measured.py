@@ -82,6 +82,9 @@ def report_measured(
     found: Iterable[Record],
     failures: Failures,
     view: Callable[[Sequence[Any]], Iterable[RenderableType]],
+    *,
+    written: Path,
+    then: Callable[[Sequence[Any]], Sequence[Path | str]],
 ) -> None:
     """Print what was measured and what could not be.
 
@@ -91,6 +94,8 @@ def report_measured(
         found: The records, measured as they are asked for.
         failures: Filled while they are.
         view: Renders the records for people.
+        written: Folder of the records.
+        then: Words of the command that usually comes next, from the records.
 
     Raises:
         SlmbenchError: Nothing could be measured.
@@ -105,6 +110,8 @@ def report_measured(
         kind: [record.model_dump(mode="json", by_alias=True) for record in records],
         "failed": list(failures),
     }
-    out.result(to_json(document), *(view(records) if records else []))
-    if not records:
+    if records:
+        out.result(to_json(document), *view(records), written=written, then=then(records))
+    else:
+        out.result(to_json(document))
         raise SlmbenchError(f"no form could be measured: {'; '.join(reasons)}")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
-
-from slmbench.cli.output import command_output
+from slmbench.cli.program import Command
 from slmbench.common.errors import UsageError
 
 _ARCHITECTURE = "slmbench architecture NAME"
@@ -20,7 +18,7 @@ _OF_PROFILE = {
 }
 
 
-class ProfileCommand(TyperCommand):
+class ProfileCommand(Command):
     """``profile``, which once was four commands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -28,6 +26,5 @@ class ProfileCommand(TyperCommand):
         for word in args:
             option = word.partition("=")[0]
             if option in _OF_PROFILE:
-                with command_output():
-                    raise UsageError(f"profile {option} is a command of its own now: {_OF_PROFILE[option]}")
+                raise UsageError(f"profile {option} is a command of its own now: {_OF_PROFILE[option]}")
         return super().parse_args(ctx, args)

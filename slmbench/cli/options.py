@@ -1,57 +1,96 @@
-"""Option types that several commands share."""
+"""Option types that several commands share; each has a help text, and says what happens where it is not given."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print the record as one JSON document on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own messages.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+#: Panels of a command's help: what it reads, and what every command has.
+CORPUS, OUTPUT = "Corpus", "Output"
 
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the record as one JSON document on stdout.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Suppress progress output.", rich_help_panel=OUTPUT)]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="Show tracebacks and the messages of libraries.", rich_help_panel=OUTPUT),
+]
+OutputFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Folder to write.", show_default="named after the inputs", rich_help_panel=OUTPUT
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the random number generators.")]
+
+ModelName = Annotated[
+    str, typer.Option("--model", "-m", help="A starter model, a model folder, a run folder, or a name on the hub.")
+]
 CorpusName = Annotated[
     str,
     typer.Option(
         "--corpus",
-        help="imdb, rotten-tomatoes, a file, a quoted pattern or a folder of files, or a hub dataset.",
+        help="imdb, rotten-tomatoes, a file, a quoted pattern or folder of files, or a dataset name on the hub.",
+        rich_help_panel=CORPUS,
     ),
 ]
 TrainSize = Annotated[
     str | None,
-    typer.Option("--train-size", help="Training reviews, or 'all'; a tenth picks the epoch. [up to 1000]"),
+    typer.Option(
+        "--train-size",
+        help="Number of training reviews, or all; a tenth of them is set aside for validation.",
+        show_default="1000, or as many as there are",
+        rich_help_panel=CORPUS,
+    ),
 ]
 TestSize = Annotated[
     str | None,
-    typer.Option("--test-size", help="Held-out reviews, or 'all'. [up to 1000]"),
+    typer.Option(
+        "--test-size",
+        help="Number of test reviews, or all.",
+        show_default="1000, or as many as there are",
+        rich_help_panel=CORPUS,
+    ),
 ]
 TextColumn = Annotated[
     str | None,
     typer.Option(
         "--text-column",
         "--text-field",
-        help="Column of the text; for Amazon files reviewText or summary.",
+        help="Column of the text; of Amazon files reviewText or summary.",
+        show_default="the column with a usual name, such as text",
+        rich_help_panel=CORPUS,
     ),
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option("--label-column", help="Column of the label."),
+    typer.Option(
+        "--label-column",
+        help="Column of the label.",
+        show_default="the column with a usual name, such as label",
+        rich_help_panel=CORPUS,
+    ),
 ]
+StarPolicy = Literal["drop", "negative", "neutral"]
 Stars = Annotated[
-    str,
-    typer.Option("--stars", help="What a 3-star review is: drop, negative or neutral."),
+    StarPolicy,
+    typer.Option("--stars", help="What a 3-star review counts as; drop leaves it out.", rich_help_panel=CORPUS),
 ]
 TestCorpus = Annotated[
     str | None,
-    typer.Option("--test-corpus", help="Test rows from a file of their own."),
+    typer.Option(
+        "--test-corpus",
+        help="Take the test reviews from this file.",
+        show_default="the test rows of the corpus, or some set aside",
+        rich_help_panel=CORPUS,
+    ),
 ]
 SkipBadRows = Annotated[
     bool,
-    typer.Option("--skip-bad-rows", help="Drop rows that cannot be read, and count them."),
-]
-OutputFolder = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="Folder to write."),
+    typer.Option(
+        "--skip-bad-rows", help="Leave out rows that cannot be read, and count them.", rich_help_panel=CORPUS
+    ),
 ]

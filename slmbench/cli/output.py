@@ -1,46 +1,75 @@
-"""The one place where the command line writes: human text, progress bars, JSON, and errors."""
+"""The one place where the command line writes: human text, progress, JSON, and errors."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shlex
 import sys
 import warnings
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from slmbench.common.errors import SlmbenchError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rich.console import Console, RenderableType
-    from rich.progress import Progress as RichProgress
 
     from slmbench.common.progress import Task
+
+#: The command as it was typed, without the path of the program.
+TYPED: ContextVar[list[str]] = ContextVar("TYPED")
 
 
 class Output:
     """Where a command writes.
 
-    Results go to stdout, as text for people or as one JSON document; what is said on the way goes to stderr.
+    Results go to stdout, as text for people or as one JSON document; progress and messages go to stderr.
+
+    Args:
+        as_json: Print the record as one JSON document.
+        quiet: Suppress progress output and messages.
     """
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet
 
-    def result(self, document: str, *human: RenderableType) -> None:
-        """Print a command's result: the JSON document with --json, else the text for people."""
+    @property
+    def command(self) -> list[str]:
+        """The command as it was typed, for the record."""
+        return TYPED.get(["slmbench"])
+
+    def result(
+        self,
+        document: str,
+        *human: RenderableType,
+        written: Path | str | None = None,
+        then: Sequence[Path | str] = (),
+    ) -> None:
+        """Print a command's result: the JSON document with --json, else the text for people.
+
+        Args:
+            document: The record as JSON.
+            *human: What people see instead.
+            written: Where the output lies; people are told.
+            then: Words of the command that usually comes next, without ``slmbench``; people are told.
+        """
         if self.as_json:
             _write_json(document.rstrip("\n"))
         elif not self._quiet:
             console = _console(stderr=False)
             for part in human:
                 console.print(part)
+            if written is not None:
+                console.print(f"written to {written}", highlight=False, markup=False, soft_wrap=True)
+            if then:
+                words = shlex.join(["slmbench", *map(str, then)])
+                console.print(f"next: {words}", highlight=False, markup=False, soft_wrap=True)
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
@@ -50,97 +79,40 @@ class Output:
     def say(self, text: str) -> None:
         """Tell the person one thing on stderr."""
         if not self._quiet:
-            _console(stderr=True).print(text, style="dim", highlight=False, markup=False)
+            _console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Tell the person of something wrong that does not stop the work; said even with --quiet."""
-        _console(stderr=True).print(f"warning: {text}", style="yellow", highlight=False, markup=False)
+        """Tell the person of something wrong that does not stop the work, also with --quiet."""
+        _console(stderr=True).print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
-    @contextmanager
-    def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        """Show a progress bar with the time left; drawn only on a terminal."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import DownloadColumn as BytesColumn
+    def task(self, description: str, total: float | None = None, unit: str = "") -> AbstractContextManager[Task]:
+        """Show how far work is: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
+        from slmbench.cli import bars
+        from slmbench.common.progress import SILENT
 
+        if self._quiet:
+            return SILENT.task(description, total, unit)
         console = _console(stderr=True)
-        amount = BytesColumn() if unit == "bytes" else MofNCompleteColumn()
-        with Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            amount,
-            TextColumn(unit if unit != "bytes" else ""),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            # Elsewhere than on a terminal, each refresh of a bar would be a line of a log.
-            disable=self._quiet or not console.is_terminal,
-        ) as bars:
-            yield _Bar(bars, description, total)
-
-
-class _Bar:
-    def __init__(self, bars: RichProgress, description: str, total: float | None) -> None:
-        self._bars = bars
-        self._id = bars.add_task(description, total=total)
-
-    def advance(self, steps: float = 1) -> None:
-        self._bars.advance(self._id, steps)
-
-    def describe(self, text: str) -> None:
-        self._bars.update(self._id, description=text)
-
-    def set_total(self, total: float) -> None:
-        self._bars.update(self._id, total=total)
+        if console.is_terminal:
+            return bars.bar(console, description, total, unit)
+        return bars.lines(self.say, description, total, unit)
 
 
 @contextmanager
 def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = False) -> Iterator[Output]:
-    """Run a command's body: what goes wrong for the user becomes one sentence and an exit status.
+    """Give a command's body its output.
 
     Args:
         as_json: Print the record as JSON.
-        quiet: Say nothing on the way.
-        debug: Show tracebacks and the libraries' own messages.
+        quiet: Suppress progress output and messages.
+        debug: Let libraries write their own messages.
 
     Yields:
         Where to write.
     """
     if not debug:
         _silence_libraries()
-    try:
-        yield Output(as_json=as_json, quiet=quiet)
-        # Here a reader that has gone is expected; at exit Python would complain of it.
-        sys.stdout.flush()
-    except SlmbenchError as error:
-        if debug:
-            raise
-        _print_error(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except BrokenPipeError:
-        # The reader has seen enough (`slmbench predict … | head`); Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
-    except OSError as error:
-        if debug:
-            raise
-        # What the system refuses (no space, no permission, a folder where a file should be) is the user's to mend.
-        where = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{where}{error.strerror or error}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _console(stderr=True).print("interrupted; run the same command again", style="yellow")
-        raise typer.Exit(130) from None
+    yield Output(as_json=as_json, quiet=quiet)
 
 
 def to_json(document: dict[str, Any]) -> str:
@@ -155,7 +127,8 @@ def _write_json(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _print_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
+    """Write one sentence of what went wrong on stderr."""
     console = _console(stderr=True)
     console.print(f"error: {sentence}", style="bold red", highlight=False, markup=False, soft_wrap=True)
 

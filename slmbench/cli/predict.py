@@ -41,7 +41,6 @@ def predict(
 ) -> None:
     """Classify texts: one JSON line a text, in input order, however many there are.
 
-    \b
     Examples:
       slmbench predict exported/bert-tiny-imdb "A superb film." "Two hours I want back."
       echo "A superb film." | slmbench predict exported/bert-tiny-imdb

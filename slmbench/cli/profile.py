@@ -14,7 +14,6 @@ from slmbench.common.places import PROFILES
 
 
 def profile(
-    ctx: typer.Context,
     bundles: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -87,7 +86,6 @@ def profile(
 
     Needs the base install only, so that it runs on the device itself; --backend torch needs the train extra.
 
-    \b
     Examples:
       slmbench profile --device cpu
       slmbench profile exported/bert-tiny-imdb --form int8 --threads 1
@@ -96,7 +94,6 @@ def profile(
       slmbench profile exported/bert-tiny-imdb --scenario server --max-p95-ms 50
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.profiles import profile_table
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling import profile as measure
@@ -115,7 +112,13 @@ def profile(
             grid=grid,
         )
         failures = shared.Failures()
-        found = measure(
-            bundles or [], options, output=output, command=command_line(ctx), progress=out, failed=failures.add
+        found = measure(bundles or [], options, output=output, command=out.command, progress=out, failed=failures.add)
+        shared.report_measured(
+            out,
+            "profiles",
+            found,
+            failures,
+            lambda records: [profile_table(records)],
+            written=output,
+            then=lambda _: ("compare",) if output == PROFILES else ("compare", output),
         )
-        shared.report_measured(out, "profiles", found, failures, lambda records: [profile_table(records)])

@@ -10,11 +10,10 @@ from slmbench.cli import measured as shared
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
 from slmbench.common.errors import UsageError
-from slmbench.common.places import PROFILES
+from slmbench.common.places import BUNDLES, PROFILES
 
 
 def sweep(
-    ctx: typer.Context,
     over: Annotated[
         shared.Axis,
         typer.Option(
@@ -37,14 +36,12 @@ def sweep(
 ) -> None:
     """Measure how latency changes with review length, token budget or number of threads.
 
-    \b
     Examples:
       slmbench sweep --over length
       slmbench sweep exported/bert-tiny-imdb --form int8 --over batch
       slmbench sweep exported/bert-tiny-imdb --over threads --time-limit 60
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.profiles import sweep_summary
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.sweeps import sweep as measure
@@ -61,8 +58,14 @@ def sweep(
         )
         failures = shared.Failures()
         found = measure(
-            bundles or [], over, options, output=output, command=command_line(ctx), progress=out, failed=failures.add
+            bundles or [], over, options, output=output, command=out.command, progress=out, failed=failures.add
         )
         shared.report_measured(
-            out, "sweeps", found, failures, lambda records: [part for one in records for part in sweep_summary(one)]
+            out,
+            "sweeps",
+            found,
+            failures,
+            lambda records: [part for one in records for part in sweep_summary(one)],
+            written=output,
+            then=lambda records: ("tune", bundles[0] if bundles else BUNDLES / records[0].bundle),
         )

@@ -12,7 +12,6 @@ from slmbench.cli.output import command_output
 
 
 def tune(
-    ctx: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
     time_limit: Annotated[float, typer.Option("--time-limit", help="Maximum sampling time (s).")] = 60.0,
     as_json: opt.Json = False,
@@ -24,15 +23,13 @@ def tune(
     What is found is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
     apps (tuned_settings in slmbench.instruments.tuned) use it.
 
-    \b
     Examples:
       slmbench tune exported/bert-tiny-imdb
       slmbench tune exported/bert-tiny-imdb --time-limit 20 --json
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.profiles import tuning_summary
         from slmbench.profiling.tuning import tune as find_fastest
 
-        record = find_fastest(bundle, time_limit_s=time_limit, command=command_line(ctx), progress=out)
-        out.result(record.to_json(), *tuning_summary(record))
+        record = find_fastest(bundle, time_limit_s=time_limit, command=out.command, progress=out)
+        out.result(record.to_json(), *tuning_summary(record), then=("predict", bundle, "--tuned"))

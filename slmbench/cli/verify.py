@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def verify(
-    ctx: typer.Context,
     bundles: Annotated[
         list[Path] | None,
         typer.Argument(help="Bundle folders, or a folder of bundles; exported/ when none."),
@@ -34,13 +33,11 @@ def verify(
 
     Needs the base install only, so that it runs on the device itself.
 
-    \b
     Examples:
       slmbench verify exported/bert-tiny-imdb
       slmbench verify --form int8
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.runs import verification_summary
         from slmbench.common.errors import SlmbenchError
         from slmbench.common.places import BUNDLES
@@ -48,7 +45,7 @@ def verify(
         from slmbench.records import BundleRecord, artefacts
 
         records = [
-            replay(folder, forms=form, command=command_line(ctx), progress=out)
+            replay(folder, forms=form, command=out.command, progress=out)
             for folder in artefacts.find(bundles or [BUNDLES], BundleRecord)
         ]
         document = {
@@ -56,7 +53,8 @@ def verify(
             "agrees": all(record.agrees for record in records),
             "verifications": [record.model_dump(mode="json", by_alias=True) for record in records],
         }
-        out.result(to_json(document), *(part for record in records for part in verification_summary(record)))
+        parts = [part for record in records for part in verification_summary(record)]
+        out.result(to_json(document), *parts, then=("profile", *(bundles or ())))
         if sentences := _sentences([record for record in records if not record.agrees]):
             raise SlmbenchError("; ".join(sentences))
 

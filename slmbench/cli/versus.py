@@ -16,7 +16,6 @@ _CONTESTANT = "BUNDLE[:FORM]"
 
 
 def versus(
-    ctx: typer.Context,
     first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar=_CONTESTANT)],
     second: Annotated[str, typer.Argument(help="What it is compared with, the baseline.", metavar=_CONTESTANT)],
     fail_if_slower: Annotated[
@@ -53,7 +52,6 @@ def versus(
 ) -> None:
     """Measure two bundles alternately, so that disturbances affect both, and say which is faster.
 
-    \b
     Examples:
       slmbench versus exported/new exported/old
       slmbench versus exported/new exported/old --fail-if-slower 5%
@@ -61,7 +59,6 @@ def versus(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.choices import percentage
-        from slmbench.cli.command_line import command_line
         from slmbench.cli.views.profiles import versus_summary
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.versus import versus as measure
@@ -75,7 +72,9 @@ def versus(
             processes=processes,
             time_limit_s=time_limit,
         )
-        record = measure(first, second, options, output=output, command=command_line(ctx), progress=out)
-        out.result(record.to_json(), *versus_summary(record))
+        record = measure(first, second, options, output=output, command=out.command, progress=out)
+        out.result(
+            record.to_json(), *versus_summary(record), written=output, then=("profile", first.partition(":")[0])
+        )
         if limit is not None and record.slower_by_more_than(limit):
             raise SlmbenchError(f"{record.sentence}; --fail-if-slower allows {1 + limit:.3f}×")

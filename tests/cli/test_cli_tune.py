@@ -5,20 +5,15 @@ import json
 import shutil
 
 import pytest
-import typer
 from cli_helpers import json_lines, run
 from rich.console import Console
-from typer.testing import CliRunner
 
-from slmbench.cli.tune import tune
 from slmbench.cli.views.profiles import tuning_summary
 from slmbench.edge import Classifier
 from slmbench.instruments.tuned import tuned_settings
 from slmbench.records.tuning import TuningRecord
 
 TEXTS = ["superb, the best", "an awful, boring plot"]
-app = typer.Typer()
-app.command()(tune)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +36,7 @@ def result(tiny_bundle, untuned):
 
 
 def invoke(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return run("tune", *words)
 
 
 def test_it_prints_and_keeps_what_it_found(tiny_bundle, result):

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 from cli_helpers import COMMANDS, run
+from typer.main import get_command
 
 import slmbench
+from slmbench.cli.app import app
 
 HEAVY = (
     "torch",
@@ -28,8 +30,38 @@ def test_the_program_lists_its_commands_and_says_where_to_begin():
     result = run("--help")
 
     assert result.exit_code == 0
-    assert all(re.search(rf"^  {command}\b", result.stdout, re.MULTILINE) for command in COMMANDS)
+    shown = re.findall(r"^│ ([a-z]+) ", result.stdout, re.MULTILINE)
+    assert sorted(shown) == sorted(COMMANDS)
+    # The main path comes first, in its order.
+    assert shown[:7] == ["fetch", "finetune", "fewshot", "export", "profile", "compare", "predict"]
     assert "slmbench compare --recipe quickstart" in result.stdout
+
+
+def parameters(command):
+    return [one for one in get_command(app).commands[command].params if not getattr(one, "hidden", False)]
+
+
+#: Commands whose help is still being written.
+UNFINISHED = ("fewshot", "export", "compare", "predict", "cascade", "verify")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=pytest.mark.xfail) if one in UNFINISHED else one for one in COMMANDS],
+)
+def test_each_parameter_has_a_help_text_and_a_shown_default(command):
+    for one in parameters(command):
+        name = f"{command} {one.opts[0]}"
+        assert one.help and one.help.endswith("."), name
+        assert "[" not in one.help, f"{name}: rich takes square brackets for markup; a default goes into show_default"
+        # A flag is off unless it is given; of the others one sees what happens where they are not given.
+        shown = one.required or getattr(one, "is_flag", False) or isinstance(one.show_default, str)
+        assert shown or one.default not in (None, ""), f"{name} has no default that shows"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_flag_is_off_unless_given(command):
+    assert not [one.opts[0] for one in parameters(command) if getattr(one, "is_flag", False) and one.default]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -37,7 +69,7 @@ def test_each_command_explains_its_options_by_example(command):
     result = run(command, "--help")
 
     assert result.exit_code == 0
-    examples = result.stdout.partition("Examples:")[2].partition("\n\n")[0]
+    examples = result.stdout.partition("Examples:")[2].partition("╭")[0]
     assert f"slmbench {command}" in examples
     # Written apart, not run together into a paragraph.
     assert len(examples.strip().splitlines()) >= 2

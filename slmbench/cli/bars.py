@@ -1,0 +1,129 @@
+"""How far work is: a bar on a terminal, and plain lines in a log or a pipe."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    from slmbench.common.progress import Task
+
+#: Where nobody sees a bar, a line tells of progress this often, in seconds.
+LINE_EVERY_S = 10.0
+#: Tasks of at most so many steps (forms, cells, epochs) tell of each step, unless steps are shorter than a second.
+_FEW_STEPS = 50
+_MIN_STEP_S = 1.0
+
+
+@contextmanager
+def bar(console: Console, description: str, total: float | None, unit: str) -> Iterator[Task]:
+    """Draw a progress bar with the time left; it vanishes when the work is done.
+
+    Args:
+        console: A terminal.
+        description: What is being done.
+        total: Number of steps, if known.
+        unit: What is counted; ``"bytes"`` are written as MB.
+    """
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        DownloadColumn() if unit == "bytes" else MofNCompleteColumn(),
+        TextColumn(unit if unit != "bytes" else ""),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bars:
+        yield _Bar(bars, description, total)
+
+
+class _Bar:
+    def __init__(self, bars: RichProgress, description: str, total: float | None) -> None:
+        self._bars = bars
+        self._id = bars.add_task(description, total=total)
+
+    def advance(self, steps: float = 1) -> None:
+        self._bars.advance(self._id, steps)
+
+    def describe(self, text: str) -> None:
+        self._bars.update(self._id, description=text)
+
+    def set_total(self, total: float) -> None:
+        self._bars.update(self._id, total=total)
+
+
+@contextmanager
+def lines(write: Callable[[str], None], description: str, total: float | None, unit: str) -> Iterator[Task]:
+    """Write lines: at the start, for each of a few steps or every ten seconds, for each new description, at the end.
+
+    Args:
+        write: Writes one line.
+        description: What is being done.
+        total: Number of steps, if known.
+        unit: What is counted; ``"bytes"`` are written as MB.
+    """
+    task = _Lines(write, description, total, unit)
+    write(f"{description} …")
+    yield task
+    task.finish()
+
+
+class _Lines:
+    def __init__(self, write: Callable[[str], None], description: str, total: float | None, unit: str) -> None:
+        self._write = write
+        self._description = description
+        self._total = total
+        self._unit = unit
+        self._done = 0.0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, steps: float = 1) -> None:
+        self._done += steps
+        few = self._total is not None and self._total <= _FEW_STEPS
+        if time.monotonic() - self._told >= (_MIN_STEP_S if few else LINE_EVERY_S):
+            self._tell()
+
+    def describe(self, text: str) -> None:
+        if text != self._description:
+            self._description = text
+            self._tell()
+
+    def set_total(self, total: float) -> None:
+        self._total = total
+
+    def finish(self) -> None:
+        """Tell of the end, unless the work was short."""
+        if time.monotonic() - self._began >= _MIN_STEP_S:
+            self._tell("done")
+
+    def _tell(self, what: str = "") -> None:
+        self._told = time.monotonic()
+        facts = [what or self._amount(), f"{self._told - self._began:.0f} s"]
+        self._write(f"{self._description}: {', '.join(filter(None, facts))}")
+
+    def _amount(self) -> str:
+        if not self._done:
+            return ""
+        scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
+        of_total = f" of {self._total / scale:,.0f}" if self._total else ""
+        return f"{self._done / scale:,.0f}{of_total} {unit}".rstrip()

@@ -1,0 +1,128 @@
+"""The frame of the program: the one place where errors become a sentence and an exit status, and did-you-mean."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from typer import TyperException
+from typer.core import TyperCommand, TyperGroup
+
+from slmbench.cli.output import TYPED, print_error
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: What the parser says of a value that is none of the choices.
+_NO_CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.+')\.")
+
+
+class _FlagsWithoutType:
+    """Help in which a flag, which takes no value, has no type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters that help shows."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class Command(_FlagsWithoutType, TyperCommand):
+    """A command of the program; the paragraphs of its help are filled to the width of the terminal."""
+
+    def __init__(self, *args: Any, help: str | None = None, **attributes: Any) -> None:  # noqa: A002
+        paragraphs = inspect.cleandoc(help or "").split("\n\n")
+        filled = [text if text.startswith("Examples:") else " ".join(text.split()) for text in paragraphs]
+        super().__init__(*args, help="\n\n".join(filled), **attributes)
+
+
+class Program(_FlagsWithoutType, TyperGroup):
+    """The commands, behind one boundary for errors."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
+        """Run a command and exit with its status: 0 done, 1 failed, 2 bad usage, 3 inconclusive, 130 interrupted."""
+        words = [*(sys.argv[1:] if args is None else args)]
+        TYPED.set(["slmbench", *words])
+        with _errors_explained(debug="--debug" in words):
+            status = super().main(args, *others, **{**extra, "standalone_mode": False})
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        # Within typer's own handling, which has another status for a reader that has gone.
+        with _errors_explained(debug="--debug" in TYPED.get()):
+            result = super().invoke(ctx)
+            # Here a reader that has gone is expected; at exit Python would complain of it.
+            sys.stdout.flush()
+        return result
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, or suggest the one that may have been meant."""
+        if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
+            hint = did_you_mean(args[0], self.commands)
+            raise UsageError(f"there is no command '{args[0]}'{hint or _see_help(ctx)}")
+        return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _errors_explained(*, debug: bool) -> Iterator[None]:
+    """Turn what goes wrong for a user into one sentence on stderr and an exit status.
+
+    Args:
+        debug: Show tracebacks instead.
+
+    Raises:
+        SystemExit: Something went wrong.
+    """
+    try:
+        yield
+    except TyperException as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # which has shown the help already
+            print_error(_usage_sentence(error))
+        sys.exit(2)
+    except SlmbenchError as error:
+        if debug:
+            raise
+        print_error(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader has seen enough (`slmbench predict … | head`); Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if debug:
+            raise
+        # What the system refuses (no space, no permission, a folder where a file should be) is for the user to fix.
+        where = f"{error.filename}: " if error.filename else ""
+        print_error(f"{where}{error.strerror or error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print_error("interrupted; run the same command again")
+        sys.exit(130)
+
+
+def _usage_sentence(error: Any) -> str:
+    """Return what the parser found, as one sentence with a suggestion or where to look."""
+    ctx, parameter = error.ctx, getattr(error, "param", None)
+    option = parameter.opts[0] if parameter is not None else ""
+    unknown = getattr(error, "option_name", None)
+    if unknown is not None and hasattr(error, "possibilities"):
+        known = [name for one in ctx.command.get_params(ctx) for name in one.opts if name.startswith("--")]
+        return f"{ctx.command_path} has no option {unknown}{did_you_mean(unknown, known) or _see_help(ctx)}"
+    if no_choice := _NO_CHOICE.search(error.message):
+        value, choices = no_choice["value"], re.findall(r"'([^']*)'", no_choice["choices"])
+        return f"{option} {value}: choose one of {', '.join(choices)}{did_you_mean(value, choices)}"
+    sentence = " ".join(error.format_message().split()).rstrip(".")
+    return sentence[:1].lower() + sentence[1:] + _see_help(ctx)
+
+
+def _see_help(ctx: Any) -> str:
+    return f": see {ctx.command_path} --help" if ctx is not None else ""

@@ -1,0 +1,122 @@
+"""The frame of the program: usage errors, interruption, completion, and what a log shows of progress."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from cli_helpers import run
+
+import slmbench.cli.bars as bars
+from slmbench.cli.output import Output, command_output
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (("finetun",), ("'finetun'", "'finetune'")),
+        (("profil", "exported"), ("'profil'", "'profile'")),
+        (("zzz",), ("'zzz'", "slmbench --help")),
+        (("--vers",), ("--vers", "--version")),
+        (("evaluate", "run", "--lable-column", "x"), ("--lable-column", "'--label-column'")),
+        (("evaluate", "run", "--zzz"), ("--zzz", "evaluate --help")),
+        (("evaluate", "run", "--stars", "negativ"), ("--stars negativ", "drop, negative, neutral", "'negative'")),
+        (("cascade", "a", "b", "--threshold", "high"), ("--threshold", "cascade --help")),
+        (("export",), ("export --help",)),
+    ],
+)
+def test_bad_usage_is_one_sentence_with_a_suggestion_or_where_to_look(here, words, facts):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert all(fact in line for fact in facts)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_interruption_has_its_own_status(monkeypatch, here, debug):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("slmbench.starter.fetch", interrupted)
+    result = run("fetch", "starter", *(["--debug"] if debug else []))
+    assert result.exit_code == 130
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(here):
+    with pytest.raises(Exception, match="nothere"):
+        run("evaluate", "nothere", "--debug")
+
+
+def test_the_shell_is_told_of_commands_and_options():
+    script = "import slmbench.cli.app as program; program.main()"
+    environment = {"_SLMBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "slmbench fine", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["finetune"]
+
+
+class Clock:
+    """A clock that only moves when told to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def told(total, unit, steps, clock, seconds, description="training"):
+    said = []
+    with bars.lines(said.append, description, total, unit) as task:
+        for _ in range(steps):
+            clock.now += seconds
+            task.advance()
+    return said
+
+
+def test_a_log_has_a_line_for_each_of_a_few_steps(clock):
+    said = told(3, "processes", 3, clock, 20)
+    numbers = [" ".join(re.findall(r"\d+", line)) for line in said]
+    assert numbers == ["", "1 3 20", "2 3 40", "3 3 60", "60"]
+    assert all("training" in line for line in said)
+
+
+def test_a_log_has_a_line_every_ten_seconds_for_many_steps(clock):
+    said = told(1000, "reviews", 1000, clock, 0.06)
+    assert 6 <= len(said) <= 8
+    assert "of 1,000 reviews" in said[1]
+
+
+def test_a_log_has_one_line_of_short_work(clock):
+    assert len(told(1000, "reviews", 1000, clock, 0.0001)) == 1
+
+
+def test_a_log_has_a_line_for_each_epoch(clock):
+    said = []
+    with bars.lines(said.append, "training", None, "steps") as task:
+        for epoch in (1, 2):
+            clock.now += 5
+            task.describe(f"epoch {epoch}: accuracy 0.8{epoch}")
+    assert sum("epoch 1: accuracy 0.81" in line for line in said) == 1
+    assert "epoch 2: accuracy 0.82" in said[2]
+
+
+def test_piped_progress_is_lines_and_quiet_is_silent(capsys):
+    for quiet in (False, True):
+        with command_output(quiet=quiet) as out, out.task("fitting", total=2, unit="forms") as task:
+            task.advance()
+    assert [line.rstrip(" …") for line in capsys.readouterr().err.splitlines()] == ["fitting"]
+
+
+def test_people_are_told_where_the_output_lies_and_what_comes_next(capsys):
+    Output(as_json=False, quiet=False).result("{}", "facts", written="runs/my run", then=("export", "runs/my run"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["facts", "written to runs/my run", "next: slmbench export 'runs/my run'"]
+    Output(as_json=True, quiet=False).result('{"a": 1}', "facts", written="x", then=("export", "x"))
+    assert capsys.readouterr().out == '{"a": 1}\n'
