@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split
 from slmbench.corpora.rows import Row, text_digest
-from slmbench.methods.fewshot.study_000 import TEMPLATE
+from slmbench.methods.protocols import CLOZE_TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ def study_corpus(path: Path, rows: int | None = None) -> Corpus:
         SlmbenchError: A column is missing, or a label is neither ``positive`` nor ``negative``.
     """
     names = ["negative", "positive"]
-    before, after = TEMPLATE.removeprefix("{text}").split("{mask}")
+    before, after = CLOZE_TEMPLATE.removeprefix("{text}").split("{mask}")
     titles = []
     for number, row in enumerate(_rows(path, "title", "label")[:rows], 1):
         if row["label"] not in names:

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from study_000 import LABELLED_ROWS, cloze_table, study_corpus
 
+from slmbench.methods.declarations.fewshot import CLOZE
 from slmbench.methods.fewshot import fewshot
-from slmbench.methods.fewshot.cloze import ClozeOptions
-from slmbench.methods.fewshot.study_000 import PROTOCOL
+from slmbench.methods.protocols import STUDY_000
 
 WAYS = {
-    "study's rule, zero-shot": ClozeOptions(protocol=PROTOCOL),
-    f'study\'s rule, "{LABELLED_ROWS} shots"': ClozeOptions(protocol=PROTOCOL, shots=LABELLED_ROWS),
-    "likeliest word, if in the top 30": ClozeOptions(top_n=30),
-    "likeliest word": ClozeOptions(),
+    "study's rule, zero-shot": CLOZE.choose({"protocol": STUDY_000}),
+    f'study\'s rule, "{LABELLED_ROWS} shots"': CLOZE.choose({"protocol": STUDY_000, "labelled_rows": LABELLED_ROWS}),
+    "most likely word, if in top 30": CLOZE.choose({"top_n": 30}),
+    "most likely word": CLOZE.choose({}),
 }
 
 

@@ -11,23 +11,24 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError
 from slmbench.export.catalogue import DEFAULT_FORMS, FORM_PLANS
-from slmbench.methods.fewshot.methods import METHODS, method_options
+from slmbench.methods.registry import method_of, methods_of
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
 
 if TYPE_CHECKING:
-    from slmbench.methods.fewshot import FewshotOptions
+    from slmbench.methods.options import MethodOptions
 
 
 #: Kinds of rung, by which pydantic names the place of a mistake.
 KINDS = ("training", "fewshot", "cascade")
+_FEWSHOT = {method.name for method in methods_of("fewshot")}
 
 
 def _kind(rung: Any) -> str:
     """Tell a rung's kind from its method."""
     method = rung.get("method") if isinstance(rung, dict) else rung.method
-    return "cascade" if method == "cascade" else "fewshot" if method in METHODS else "training"
+    return "cascade" if method == "cascade" else "fewshot" if method in _FEWSHOT else "training"
 
 
 AnyRung = Annotated[
@@ -224,7 +225,7 @@ def _check_rungs(recipe: Recipe, path: Path) -> None:
             if isinstance(rung, TrainingRung):
                 rung.check()
             elif isinstance(rung, FewshotRung):
-                fewshot_options(rung).check()
+                fewshot_options(rung)
         except UsageError as error:
             raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': {error}") from None
         earlier.add(rung.name)
@@ -241,7 +242,7 @@ def references(rung: Rung) -> list[str]:
     return [other] if other else []
 
 
-def fewshot_options(rung: FewshotRung, **changes: Any) -> FewshotOptions:
+def fewshot_options(rung: FewshotRung, **changes: Any) -> MethodOptions:
     """Return the options of a few-shot rung.
 
     Args:
@@ -251,6 +252,4 @@ def fewshot_options(rung: FewshotRung, **changes: Any) -> FewshotOptions:
     Raises:
         UsageError: The method has no such option.
     """
-    given = rung.given(**changes)
-    shared = {name: given.pop(name) for name in ("shots", "seed", "max_length", "device") if name in given}
-    return method_options(rung.method, given, **shared)
+    return method_of("fewshot", rung.method).choose(rung.given(**changes), seed=rung.seed)

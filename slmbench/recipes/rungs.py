@@ -95,9 +95,9 @@ class FewshotRung(_SeededRung):
 
     model: str
     method: Literal["cloze", "setfit", "probe", "nli", "prompt"]
-    shots: int = 0
+    shots: int | None = None
     max_length: int | None = None
-    device: str = "auto"
+    device: str | None = None
     template: str | None = None
     words: dict[str, tuple[str, ...]] | None = None
     top_n: int | None = None
@@ -106,6 +106,8 @@ class FewshotRung(_SeededRung):
     inherit_from: Name | None = None
     answer_by: Literal["likelihood", "calibrated", "generate"] | None = None
     chat: bool | None = None
+    max_new_tokens: int | None = None
+    labelled_rows: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -117,7 +119,7 @@ class FewshotRung(_SeededRung):
         Args:
             **changes: What only the ladder knows, such as where an earlier rung's run lies.
         """
-        own = self.model_dump(exclude={"name", "model", "method", "offline", "seeds"}, exclude_none=True)
+        own = self.model_dump(exclude={"name", "model", "method", "offline", "seed", "seeds"}, exclude_none=True)
         return {**own, **changes}
 
 

@@ -1,4 +1,4 @@
-"""Cloze prompts: a template around a review, demonstrations before it, cut to a length so that the mask survives."""
+"""Cloze prompts: a template around a review, demonstrations before it, truncated so that the mask is always kept."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerFast
 
-#: A shorter piece of a demonstration says nothing of the review it is from; then rather one fewer.
-LEAST_DEMONSTRATION = 8
-#: Room a template has to leave for the review.
-LEAST_REVIEW = 4
-#: Reviews tokenised at once: character offsets are large, and needed only until a prompt is cut.
+#: A shorter piece of a demonstration is useless; one demonstration is dropped instead.
+MIN_DEMONSTRATION = 8
+#: Tokens a template has to leave for the review.
+MIN_REVIEW = 4
+#: Reviews tokenised at once: character offsets are large, and needed only until a prompt is truncated.
 _CHUNK = 64
 
 
 class Filled(NamedTuple):
-    """A filled template, and where in it the review and the word stand (character ranges)."""
+    """A filled template with the character ranges of the review and of the word."""
 
     string: str
     text: tuple[int, int]
@@ -32,29 +32,17 @@ class Filled(NamedTuple):
 
 @dataclass(frozen=True)
 class Template:
-    """What stands around a review and the word that says its label: ``{text}`` and ``{mask}``, once each."""
+    """The text around a review and around the word that names its label: ``{text}`` and ``{mask}``, once each."""
 
     pattern: str
 
-    def check(self) -> None:
-        """Check the places.
-
-        Raises:
-            UsageError: One is missing, or is there twice.
-        """
-        for place in ("{text}", "{mask}"):
-            if self.pattern.count(place) != 1:
-                raise UsageError(
-                    f"--template {self.pattern!r} has to hold {place} exactly once, as in '{{text}} It was {{mask}}.'"
-                )
-
     def fill(self, text: str, word: str, offset: int = 0) -> Filled:
-        """Put a review and a word into their places.
+        """Fill in a review and a word.
 
         Args:
-            text: The review, as it is: braces in it mean nothing.
+            text: The review; braces in it have no meaning.
             word: A word, or the tokenizer's mask.
-            offset: Added to the character ranges, for a string that will stand further on.
+            offset: Added to the character ranges, for a string that will be appended to another.
         """
         values = {"{text}": text, "{mask}": word}
         first, second = sorted(values, key=self.pattern.index)
@@ -69,11 +57,11 @@ class Template:
         return Filled(string, ranges["{text}"], ranges["{mask}"])
 
 
-class Prompt(NamedTuple):
+class ClozePrompt(NamedTuple):
     """A tokenised prompt.
 
     Attributes:
-        columns: What the tokenizer gives (``input_ids``, ``attention_mask``, …), not padded.
+        columns: The tokenizer's output (``input_ids``, ``attention_mask``, …), not padded.
         mask: Position of the mask among the tokens.
         review_cut: Whether the review was shortened.
         demonstrations_cut: How many demonstrations were shortened.
@@ -88,12 +76,12 @@ class Prompt(NamedTuple):
 
 
 class ClozePrompts:
-    """Makes prompts that fit into a model.
+    """Builds prompts that fit into a model.
 
-    Only reviews are cut, at their end; the template and the mask always stay whole. The review may have half of the
-    room, and what the demonstrations leave; these share the rest evenly. Where less than
-    :data:`LEAST_DEMONSTRATION` tokens of one would be left, the first round of demonstrations (one of each label)
-    is dropped. What a review's prompt is depends on nothing but the review.
+    Only reviews are truncated, at their end; the template and the mask are always kept whole. The review gets half of
+    the room and whatever the demonstrations do not need; these share the rest evenly. When less than
+    :data:`MIN_DEMONSTRATION` tokens of one would be left, the first round of demonstrations (one of each label)
+    is dropped. A review's prompt does not depend on the other reviews.
     """
 
     def __init__(
@@ -104,14 +92,14 @@ class ClozePrompts:
         demonstrations: Sequence[tuple[str, str]] = (),
         round_size: int = 1,
     ) -> None:
-        """Settle what every prompt begins with.
+        """Build what every prompt begins with.
 
         Args:
             tokenizer: The model's; it has a mask token.
-            template: What to put the reviews into.
-            max_length: Longest prompt in tokens.
+            template: Filled with the reviews.
+            max_length: Maximum prompt length in tokens.
             demonstrations: Reviews, each with the word of its label.
-            round_size: How many demonstrations make a round.
+            round_size: Number of demonstrations in a round.
 
         Raises:
             UsageError: The template leaves no room for a review.
@@ -121,10 +109,10 @@ class ClozePrompts:
         self._max_length = max_length
         self._round_size = round_size
         frame = len(tokenizer(template.fill("", tokenizer.mask_token).string)["input_ids"])
-        if frame + LEAST_REVIEW > max_length:
+        if frame + MIN_REVIEW > max_length:
             raise UsageError(
                 f"--max-length {max_length}: the template alone takes {frame} tokens, and a review needs"
-                f" {LEAST_REVIEW} more"
+                f" {MIN_REVIEW} more"
             )
         self._beginning = ""
         self._blocks: list[tuple[int, int]] = []
@@ -136,8 +124,8 @@ class ClozePrompts:
             self._blocks.append((start, len(self._beginning)))
             self._texts.append(filled.text)
 
-    def of(self, texts: Sequence[str]) -> Iterator[Prompt]:
-        """Make the prompt of each review, in order."""
+    def of(self, texts: Sequence[str]) -> Iterator[ClozePrompt]:
+        """Yield the prompt of each review, in order."""
         for start in range(0, len(texts), _CHUNK):
             filled = [
                 self._template.fill(text, self._tokenizer.mask_token, len(self._beginning))
@@ -150,7 +138,7 @@ class ClozePrompts:
                 columns = {name: column[row] for name, column in encoded.items()}
                 yield self._cut(columns, _tight(string, offsets[row]), each)
 
-    def _cut(self, columns: dict[str, list[int]], spans: np.ndarray, filled: Filled) -> Prompt:
+    def _cut(self, columns: dict[str, list[int]], spans: np.ndarray, filled: Filled) -> ClozePrompt:
         review = _within(spans, filled.text)
         texts = [_within(spans, text) for text in self._texts]
         blocks = [_within(spans, block) for block in self._blocks]
@@ -161,11 +149,11 @@ class ClozePrompts:
         cut = [review[kept_review:], *blocks[:dropped], *(text[cap:] for text in texts[dropped:])]
         keep = np.ones(len(spans), dtype=bool)
         keep[np.concatenate(cut)] = False
-        # The mask is the token that ends where the template's mask does: a review may hold one of its own, and
-        # some tokenizers let it swallow the space before it.
+        # The mask is the token that ends where the template's mask does: a review may contain a mask token too, and
+        # in some tokenizers the mask includes the space before it.
         is_mask = np.asarray(columns["input_ids"]) == self._tokenizer.mask_token_id
         (place,) = np.flatnonzero(is_mask & (spans[:, 1] == filled.word[1]))
-        return Prompt(
+        return ClozePrompt(
             columns={name: np.asarray(column)[keep].tolist() for name, column in columns.items()},
             mask=int(keep[:place].sum()),
             review_cut=kept_review < len(review),
@@ -177,40 +165,40 @@ class ClozePrompts:
 def share_room(
     room: int, review: int, demonstrations: Sequence[int], frames: Sequence[int], round_size: int
 ) -> tuple[int, int, int]:
-    """Divide the tokens a prompt may have.
+    """Divide the tokens of a prompt between the review and the demonstrations.
 
     Args:
-        room: Tokens there are for the review and all of the demonstrations.
+        room: Tokens available for the review and all of the demonstrations.
         review: Tokens of the review.
         demonstrations: Tokens of each demonstration's review.
         frames: Tokens of the template around each.
-        round_size: How many demonstrations are dropped together, from the first on.
+        round_size: Number of demonstrations dropped together, from the first on.
 
     Returns:
-        Tokens of the review to keep, how many demonstrations to drop, and the most tokens of a review to keep in
-        each of the others.
+        Tokens of the review to keep, number of demonstrations to drop, and maximum tokens of a review to keep in each
+        of the others.
     """
     for dropped in range(0, len(demonstrations), round_size):
         wanted = demonstrations[dropped:]
         left = room - sum(frames[dropped:])
         kept_review = min(review, max(left // 2, left - sum(wanted)))
         cap = _even_cap(wanted, left - kept_review)
-        if kept_review >= min(review, LEAST_REVIEW) and cap >= min(LEAST_DEMONSTRATION, max(wanted)):
+        if kept_review >= min(review, MIN_REVIEW) and cap >= min(MIN_DEMONSTRATION, max(wanted)):
             return kept_review, dropped, cap
     return min(review, room), len(demonstrations), 0
 
 
 def word_token(tokenizer: PreTrainedTokenizerFast, template: Template, word: str, model: str) -> int:
-    """Return the token a word is at the mask's place.
+    """Return a word's token at the position of the mask.
 
     Args:
         tokenizer: The model's.
-        template: Where the word would stand: with a space before it, byte-level tokenizers have another token.
-        word: A verbaliser.
-        model: What to call the model.
+        template: Where the word would be: after a space, byte-level tokenizers use another token for it.
+        word: A word that stands for a label.
+        model: The model's name, for messages.
 
     Raises:
-        UsageError: The word is several tokens, none, or runs into the text around it.
+        UsageError: The word is unknown, several tokens, or merged with the text around it.
     """
     filled = template.fill("", word)
     encoded = tokenizer(filled.string, return_offsets_mapping=True)
@@ -227,14 +215,14 @@ def word_token(tokenizer: PreTrainedTokenizerFast, template: Template, word: str
         )
     if tuple(spans[touching[0]]) != filled.word:
         raise UsageError(
-            f"--words: '{word}' runs into the text beside {{mask}} in {template.pattern!r} for '{model}'"
-            f" (token '{tokenizer.convert_ids_to_tokens(ids[0])}'); set the mask apart"
+            f"--words: '{word}' is merged with the text beside {{mask}} in {template.pattern!r} for '{model}'"
+            f" (token '{tokenizer.convert_ids_to_tokens(ids[0])}'); put a space around the mask"
         )
     return int(ids[0])
 
 
 def _even_cap(lengths: Sequence[int], budget: int) -> int:
-    """Return the most that each of some lengths may keep, so that together they stay within a budget."""
+    """Return the largest cap at which some lengths together stay within a budget."""
     left = budget
     for place, length in enumerate(sorted(lengths)):
         share = left // (len(lengths) - place)
@@ -245,7 +233,7 @@ def _even_cap(lengths: Sequence[int], budget: int) -> int:
 
 
 def _tight(string: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Return character ranges of tokens without the white space some tokenizers count to the word after it."""
+    """Return character ranges of tokens without the leading white space that some tokenizers include."""
     spans = []
     for start, end in offsets:
         blank = end - start - len(string[start:end].lstrip())
@@ -254,6 +242,6 @@ def _tight(string: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
 
 
 def _within(spans: np.ndarray, characters: tuple[int, int]) -> np.ndarray:
-    """Return the indices of the tokens that lie inside a range of characters; special tokens lie nowhere."""
+    """Return the indices of the tokens inside a range of characters; special tokens are in none."""
     start, end = characters
     return np.flatnonzero((spans[:, 0] >= start) & (spans[:, 1] <= end) & (spans[:, 1] > spans[:, 0]))

@@ -1,4 +1,4 @@
-"""Sentence vectors, and a logistic regression on them that becomes the head of a classifier."""
+"""Sentence vectors and a logistic regression on them, which becomes the head of a classifier."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from slmbench.models import ModelFiles
 
 #: Starter models whose cards document mean pooling and normalisation (all-MiniLM-L6-v2, all-mpnet-base-v2), but
-#: whose wheels left the sentence-transformers modules out that would say so.
+#: whose wheels lack the sentence-transformers modules that configure it.
 _NORMALISED_STARTERS = ("minilm-l6", "mpnet-base")
-#: Those modules that mean pooling and normalisation reproduce.
+#: The sentence-transformers modules that mean pooling and normalisation reproduce.
 _UNDERSTOOD = {"Transformer", "Pooling", "Normalize"}
-#: Of the regression: scikit-learn's and setfit's own, but for the iterations, of which 100 may not be enough.
+#: Settings of the regression: the defaults of scikit-learn and setfit, except that 100 iterations may be too few.
 REGRESSION = {"C": 1.0, "max_iter": 1000}
 
 
 @dataclass(frozen=True)
 class Pooling:
-    """How tokens become one vector: always their mean.
+    """How token vectors become one sentence vector: always by their mean.
 
     Attributes:
-        normalize: Whether it is brought to length 1.
-        note: Where that was decided.
+        normalize: Whether the vector is scaled to length 1.
+        note: A sentence that says what decided it.
     """
 
     normalize: bool
@@ -47,10 +47,10 @@ class Pooling:
 
 
 def pooling_of(files: ModelFiles) -> Pooling:
-    """Decide how a model's tokens are pooled.
+    """Return how a model's tokens are pooled.
 
-    A model's own sentence-transformers modules (``modules.json``) say whether the mean is normalised. Without them
-    it is not, as in sentence-transformers, except for the starter models that are documented to be.
+    A model's own sentence-transformers modules (``modules.json``) determine whether the mean is normalised. Without
+    them it is not, as in sentence-transformers, except for the starter models whose cards document it.
 
     Args:
         files: The model's files.
@@ -93,16 +93,16 @@ def _pooling_mode(folder: Path) -> str:
 
 
 class SentenceEncoder(nn.Module):
-    """An encoder, its tokenizer, and what the classifier to be does before its last layer.
+    """An encoder with its tokenizer and the pooling that the classifier will have before its last layer.
 
-    It is also the one module that a ``SentenceTransformer`` needs, so that contrastive training shapes the very
-    vectors that the classifier will see.
+    It is also a complete ``SentenceTransformer`` module, so contrastive training changes exactly the vectors that the
+    classifier will use.
 
     Args:
         encoder: From :func:`slmbench.models.load_encoder`.
         tokenizer: Its tokenizer.
-        max_length: Truncate to so many tokens.
-        normalize: Bring the vectors to length 1.
+        max_length: Maximum input in tokens; longer reviews are truncated.
+        normalize: Scale the vectors to length 1.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class SentenceEncoder(nn.Module):
         self.pool.linear = nn.Identity()
 
     def preprocess(self, texts: Sequence[str], **_: Any) -> Any:
-        """Tokenise a batch; sentence-transformers calls it, before 5.4 as ``tokenize``."""
+        """Tokenise a batch; called by sentence-transformers (as ``tokenize`` before 5.4)."""
         return self.tokenizer(
             list(texts), truncation=True, max_length=self.max_seq_length, padding=True, return_tensors="pt"
         )
@@ -144,7 +144,7 @@ def fit_regression(vectors: np.ndarray, labels: Sequence[int]) -> LogisticRegres
 
     Args:
         vectors: Shape (examples, width).
-        labels: Label ids; each of them occurs.
+        labels: Label ids; each occurs at least once.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -152,13 +152,13 @@ def fit_regression(vectors: np.ndarray, labels: Sequence[int]) -> LogisticRegres
 
 
 def head_of(regression: LogisticRegression, *, normalize: bool) -> PooledHead:
-    """Return the head that repeats a regression's probabilities as a softmax over one logit a label.
+    """Return the head whose softmax over one logit per label gives the regression's probabilities.
 
-    Of two labels the first has logit 0 and the second the regression's one score.
+    With two labels the first has logit 0 and the second the regression's single score.
 
     Args:
         regression: From :func:`fit_regression`.
-        normalize: Whether its vectors were brought to length 1.
+        normalize: Whether its vectors were scaled to length 1.
     """
     weights = torch.from_numpy(regression.coef_).float()
     bias = torch.from_numpy(regression.intercept_).float()

@@ -1,4 +1,4 @@
-"""What a model's card says it was trained on: a model that saw labelled reviews is not zero-shot on reviews."""
+"""Training data named in a model's card: a model trained on labelled reviews is not zero-shot on reviews."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the card tells about the training data.
+    """What the card states about the training data.
 
     Attributes:
         zero_shot: ``True`` when the card lists its data sets and no review corpus is among them, ``False`` when it
-            names one as training data, ``None`` when it does not tell.
+            names one as training data, ``None`` when it is unclear.
         note: The same as a sentence.
     """
 
@@ -40,8 +40,8 @@ class TrainingData:
 def training_data(folder: Path) -> TrainingData:
     """Read from a model's card (``README.md``) whether it was trained on labelled reviews.
 
-    The ``datasets`` of the metadata count as training data, and so does what the text of a section names after it
-    begins to speak of training; a corpus named elsewhere may have served for testing only.
+    The ``datasets`` of the metadata count as training data, and so do corpora that a section names after its first
+    mention of training; a corpus named elsewhere may have been used for testing only.
 
     Args:
         folder: The model's folder.
@@ -56,7 +56,7 @@ def training_data(folder: Path) -> TrainingData:
     if reviews := [name for name in listed if _corpora(name)]:
         return TrainingData(False, f"not zero-shot here: the model card lists {', '.join(reviews)} as training data")
     if reviews := _corpora("\n".join(map(_from_training_on, _HEADING.split(text)))):
-        where = "where it speaks of training"
+        where = "where it describes training"
         return TrainingData(False, f"not zero-shot here: the model card names {', '.join(reviews)} {where}")
     if reviews := _corpora(text):
         return TrainingData(
@@ -64,7 +64,7 @@ def training_data(folder: Path) -> TrainingData:
         )
     if not listed:
         return TrainingData(None, "the model card does not list what the model was trained on")
-    return TrainingData(True, f"by its model card trained on {', '.join(listed)}, no corpus of reviews")
+    return TrainingData(True, f"according to its model card trained on {', '.join(listed)}, not on reviews")
 
 
 def _listed(card: str) -> list[str]:
@@ -81,7 +81,7 @@ def _listed(card: str) -> list[str]:
 
 
 def _from_training_on(section: str) -> str:
-    """Return the part of a section that begins where it speaks of training."""
+    """Return the part of a section from its first mention of training on."""
     found = _TRAINING.search(section)
     return section[found.start() :] if found else ""
 

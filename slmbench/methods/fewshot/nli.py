@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.fewshot.answering import FewshotOptions
 from slmbench.methods.fewshot.model_card import training_data
-from slmbench.methods.fewshot.words import Words, words_of
 from slmbench.methods.runs import NO_TRAINING, Outcome
+from slmbench.methods.words import words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
@@ -30,50 +28,25 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
+    from slmbench.methods.options import MethodOptions
     from slmbench.models import ModelFiles
 
 _SLOT = "{label}"
 
 
-@dataclass(frozen=True)
-class NliOptions(FewshotOptions):
-    """Options of entailment; it learns from no examples.
-
-    Attributes:
-        template: The hypothesis, ``{label}`` standing for a label's word.
-        words: Label words, of which the first fills the template; ``None`` takes the labels' own names.
-    """
-
-    method: ClassVar[str] = "nli"
-
-    template: str = "This review is {label}."
-    words: Words | None = None
-
-    def check(self) -> None:
-        """Check what can be checked without a model; see :meth:`FewshotOptions.check`."""
-        super().check()
-        if self.shots:
-            raise UsageError(f"--shots {self.shots}: method nli learns from no examples")
-        if _SLOT not in self.template:
-            raise UsageError(f"--template '{self.template}' has no {_SLOT} in it")
-
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> EntailmentAnswering:
-        """Return the method with every choice settled."""
-        return EntailmentAnswering(model, corpus, self, progress)
-
-
-class EntailmentAnswering:
-    """An entailment model that judges, for each review, one hypothesis a label.
+class Entailment:
+    """An entailment model that judges one hypothesis per label for each review.
 
     Attributes:
         key: Hash of everything the result depends on.
     """
 
-    def __init__(self, name: str, corpus: Corpus, options: NliOptions, progress: Progress) -> None:
-        """Find the model and settle the hypotheses.
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
+        """Find the model and write the hypotheses.
 
         Raises:
-            SlmbenchError: The model cannot be had, or none of its labels means entailment.
+            UsageError: The model does not exist, or none of its labels means entailment.
+            SlmbenchError: Its configuration cannot be read.
         """
         self._corpus = corpus
         self._files = find_model(name, progress=progress)
@@ -97,14 +70,14 @@ class EntailmentAnswering:
             weights=self._sha256,
             architecture=self._config.model_type,
             entailment=self._entailment,
-            card=self._training_data.note,
+            zero_shot=self._training_data.zero_shot,
             hyperparameters=self._hyperparameters,
             test=corpus.identity().test_hash,
             labels=corpus.label_names,
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Judge every test review; see :class:`slmbench.methods.runs.RunMethod`."""
+        """Judge every test review; nothing is written, since the model is used as it is."""
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         self._check_room(tokenizer)
         model = _load(self._files).to(self._device)
@@ -144,10 +117,10 @@ class EntailmentAnswering:
         )
 
     def clean_up(self, folder: Path) -> None:
-        """Nothing is left over beside the run."""
+        """Do nothing: no files are left beside a finished run."""
 
     def _check_room(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Refuse hypotheses that leave no room for the review, which alone is truncated."""
+        """Refuse hypotheses that leave no room for the review, the only part that is truncated."""
         hypotheses = list(self._hypotheses.values())
         longest = max(map(len, tokenizer([""] * len(hypotheses), hypotheses)["input_ids"]))
         if longest >= self._max_length:
@@ -161,8 +134,8 @@ class EntailmentAnswering:
     ) -> np.ndarray:
         """Return the logit of entailment of each label's hypothesis, shape (texts, labels), float32.
 
-        Their softmax over the labels is the score of transformers' zero-shot pipeline for labels that exclude one
-        another (``multi_label=False``); the logits of contradiction and neutrality take no part in it.
+        Their softmax over the labels is the score of transformers' zero-shot pipeline for mutually exclusive labels
+        (``multi_label=False``), which ignores the logits of contradiction and neutrality.
         """
         columns = []
         with progress.task("judging", total=len(texts) * len(self._hypotheses), unit="pairs") as task:
@@ -183,25 +156,25 @@ class EntailmentAnswering:
 
 
 def _entailment_id(config: Any, name: str) -> int:
-    """Return the class of an entailment model that means entailment: its name begins so, whatever its case.
+    """Return the id of the class whose name begins with "entail", in any case.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The model has no such class.
     """
     for index, label in config.id2label.items():
         if label.lower().startswith("entail"):
             return int(index)
     raise UsageError(
-        f"'{name}' is no entailment model: none of its labels ({', '.join(config.id2label.values())}) begins with"
+        f"'{name}' is not an entailment model: none of its labels ({', '.join(config.id2label.values())}) begins with"
         " 'entail'; --method nli needs a model fine-tuned on natural language inference"
     )
 
 
 def _load(files: ModelFiles) -> PreTrainedModel:
-    """Load an entailment model, its head included.
+    """Load an entailment model with its head.
 
     Raises:
-        SlmbenchError: The weights do not load, or some are missing, so that they would start at random.
+        SlmbenchError: The weights do not load, or some are missing and would be random.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification

@@ -1,4 +1,4 @@
-"""The linear probe: a frozen encoder and a logistic regression on K examples a label. The baseline of SetFit."""
+"""The linear probe: a frozen encoder and a logistic regression on K examples per label. The baseline of SetFit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.fewshot.answering import FewshotOptions
 from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.methods.runs import Outcome, draw_shots
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
@@ -32,41 +31,20 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus, Split
     from slmbench.methods.fewshot.embedding import SentenceEncoder
+    from slmbench.methods.options import MethodOptions
     from slmbench.models import ParameterCounts
 
-#: Longest input where nothing is chosen: as in fine-tuning, and in all-MiniLM-L6-v2's own settings.
-MAX_LENGTH = 256
-
 
 @dataclass(frozen=True)
-class ProbeOptions(FewshotOptions):
-    """Options of the linear probe."""
-
-    method: ClassVar[str] = "probe"
-
-    shots: int = 8
-
-    def check(self) -> None:
-        """Check what can be checked without a model; see :meth:`FewshotOptions.check`."""
-        super().check()
-        if self.shots < 1:
-            raise UsageError(f"--shots {self.shots}: method {self.method} learns from at least 1 example a label")
-
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> Probing:
-        """Return the method with every choice settled."""
-        return Probing(model, corpus, self, progress)
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """What became of the encoder before the regression: nothing, or a training.
+class EncoderTraining:
+    """How the encoder was trained before the regression; by default not at all.
 
     Attributes:
-        seconds: What it took, loading libraries left out.
-        epochs: Passes over what it was trained on.
-        trained_parameters: How many of its parameters were trained.
-        history: Its training, epoch by epoch.
-        details: What the run's record says of it.
+        seconds: Duration without loading libraries.
+        epochs: Passes over the training pairs.
+        trained_parameters: Number of encoder parameters that were trained.
+        history: Loss of each epoch.
+        details: Entries for the run's record.
     """
 
     seconds: float = 0.0
@@ -76,23 +54,24 @@ class Adaptation:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class Probing:
-    """One classifier from sentence vectors of K examples a label.
+class LinearProbe:
+    """A classifier on the sentence vectors of K examples per label; see :class:`slmbench.methods.runs.RunMethod`.
 
     Attributes:
         key: Hash of everything the result depends on.
     """
 
-    #: What to do where the vectors are not finite.
+    #: What to do when the vectors are not finite.
     remedy: ClassVar[str] = "choose another model"
-    #: Every dropout probability of the encoder; ``None`` keeps the model's own, of which nothing here makes use.
+    #: Every dropout probability of the encoder; ``None`` keeps the model's own, which a frozen encoder does not use.
     dropout: ClassVar[float | None] = None
 
-    def __init__(self, name: str, corpus: Corpus, options: ProbeOptions, progress: Progress) -> None:
-        """Find the model and settle every choice.
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
+        """Find the model and fill in every default.
 
         Raises:
-            SlmbenchError: The model cannot be had, or an option does not fit it.
+            UsageError: The model does not exist, or accepts fewer tokens than ``max_length``.
+            SlmbenchError: Its configuration or pooling modules cannot be read.
         """
         from slmbench.methods.fewshot.embedding import REGRESSION, pooling_of
 
@@ -100,7 +79,7 @@ class Probing:
         self._files = find_model(name, progress=progress)
         config = read_config(self._files)
         self._pooling = pooling_of(self._files)
-        self._max_length = input_limit(config, options.max_length, MAX_LENGTH)
+        self._max_length = input_limit(config, options.max_length)
         self._device = choose_device(options.device)
         self._shots = options.shots
         self._seed = options.seed
@@ -128,7 +107,7 @@ class Probing:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Embed, fit, save, read back and answer; see :class:`slmbench.methods.runs.RunMethod`."""
+        """Embed the examples, fit the regression, save the classifier, load it again and answer the test reviews."""
         from transformers import set_seed
 
         from slmbench.methods.fewshot.embedding import SentenceEncoder, fit_regression
@@ -139,13 +118,15 @@ class Probing:
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         encoder = load_encoder(self._files, dropout=self.dropout).to(self._device)
         body = SentenceEncoder(encoder, tokenizer, self._max_length, normalize=self._pooling.normalize)
-        adaptation = self.adapt(body, examples, progress)
+        trained = self.train_encoder(body, examples, progress)
         began = time.perf_counter()
         vectors = body.vectors(examples.texts, SILENT)
         if not np.isfinite(vectors).all():
-            raise SlmbenchError(f"the sentence vectors of '{self._files.name}' hold NaN or infinity: {self.remedy}")
+            raise SlmbenchError(
+                f"the sentence vectors of '{self._files.name}' contain NaN or infinity: {self.remedy}"
+            )
         regression = fit_regression(vectors, examples.labels)
-        train_seconds = adaptation.seconds + time.perf_counter() - began
+        train_seconds = trained.seconds + time.perf_counter() - began
         train_peak = high_water_mark()[0]
         counts = self._save(body, regression, building / "model")
         saved = ModelFiles(self._files.name, building / "model", "directory")
@@ -164,19 +145,19 @@ class Probing:
             base_license=self._files.license,
             max_length=self._max_length,
             hyperparameters=self._hyperparameters,
-            trainable_parameters=adaptation.trained_parameters + regression.coef_.size + regression.intercept_.size,
+            trainable_parameters=trained.trained_parameters + regression.coef_.size + regression.intercept_.size,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
             train=TrainCost(
                 seconds=train_seconds,
-                reviews_per_second=len(examples) * adaptation.epochs / train_seconds,
-                epochs=adaptation.epochs,
+                reviews_per_second=len(examples) * trained.epochs / train_seconds,
+                epochs=trained.epochs,
                 peak_rss_bytes=train_peak,
                 device=self._device,
                 precision="fp32",
                 best_epoch=None,
                 selected_by=None,
-                history=adaptation.history,
+                history=trained.history,
             ),
             logits=logits,
             answering=AnswerCost(
@@ -185,25 +166,25 @@ class Probing:
                 peak_rss_bytes=high_water_mark()[0],
             ),
             shots=self._shots,
-            details={"embedding_width": vectors.shape[1], "examples": examples.row_ids, **adaptation.details},
+            details={"embedding_width": vectors.shape[1], "examples": examples.row_ids, **trained.details},
             notes=[self._pooling.note],
         )
 
     def clean_up(self, folder: Path) -> None:
-        """Nothing is left over beside the run."""
+        """Do nothing: no files are left beside a finished run."""
 
-    def adapt(self, body: SentenceEncoder, examples: Split, progress: Progress) -> Adaptation:
-        """Train the encoder in place before the regression; here it stays frozen.
+    def train_encoder(self, body: SentenceEncoder, examples: Split, progress: Progress) -> EncoderTraining:
+        """Train the encoder in place before the regression; a linear probe leaves it frozen.
 
         Args:
             body: The encoder.
             examples: The labelled examples.
-            progress: Where to say how far it is.
+            progress: Receives progress.
 
         Raises:
-            SlmbenchError: Training failed.
+            SlmbenchError: Memory ran out.
         """
-        return Adaptation()
+        return EncoderTraining()
 
     def _save(self, body: SentenceEncoder, regression: LogisticRegression, folder: Path) -> ParameterCounts:
         """Save the encoder and the regression as one classifier; returns its parameters."""
@@ -219,10 +200,10 @@ class Probing:
     def _check_reloaded(
         self, classifier: PreTrainedModel, body: SentenceEncoder, regression: LogisticRegression
     ) -> None:
-        """Check on some test reviews that what was saved is what was fitted.
+        """Check on some test reviews that the saved classifier repeats the fitted regression.
 
         Raises:
-            SlmbenchError: It is not.
+            SlmbenchError: Its probabilities differ.
         """
         texts = self._corpus.test.texts[:RELOAD_REVIEWS]
         fitted = regression.predict_proba(body.vectors(texts, SILENT))
@@ -230,7 +211,7 @@ class Probing:
         difference = float(np.abs(saved - fitted).max())
         if difference > RELOAD_TOLERANCE:
             raise SlmbenchError(
-                f"the saved classifier gives other probabilities than the fitted one (by {difference:.3g}) and was"
+                f"the saved classifier's probabilities differ from the fitted one's by {difference:.3g}, so it was"
                 f" not kept; please report the architecture '{self._architecture}'"
             )
 

@@ -1,90 +1,216 @@
-"""Prompted language models: a prompt around each review, its label by likelihood or from what the model writes."""
+"""Prompting: a language model labels each review, by likelihood or by generated text. Nothing is trained."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
-from slmbench.methods.fewshot.answering import FewshotOptions
+from slmbench.common.files import sha256_of
+from slmbench.instruments.devices import choose_device
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.declarations.fewshot import answer_mode
+from slmbench.methods.fewshot.model_card import training_data
+from slmbench.methods.fewshot.prompting.answers import Answers, by_generation, by_likelihood
+from slmbench.methods.fewshot.prompting.classifier import check_classifier, write_classifier
+from slmbench.methods.fewshot.prompting.language_models import load_language_model
+from slmbench.methods.fewshot.prompting.prompts import FittedFrame, encode_prompts, fit_frame
+from slmbench.methods.protocols import PROMPTS
+from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
+from slmbench.methods.words import words_of
+from slmbench.models import count_parameters
+from slmbench.models.sources import find_language_model, weights_sha256
+from slmbench.records import AnswerCost
+from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.fewshot.words import Words
-    from slmbench.methods.runs import RunMethod
-
-#: How a label comes out of a language model.
-ANSWER_BY = ("likelihood", "calibrated", "generate")
-#: The most tokens that study 003 let a model write, and enough for a label.
-NEW_TOKENS = 20
+    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+    from slmbench.methods.fewshot.prompting.prompts import EncodedPrompts
+    from slmbench.methods.options import MethodOptions
 
 
-@dataclass(frozen=True)
-class PromptOptions(FewshotOptions):
-    """Options of ``--method prompt``.
-
-    ``max_length`` is that of the review: instructions and demonstrations come on top of it.
+class PromptedModel:
+    """A language model that is prompted with every test review; see :class:`slmbench.methods.runs.RunMethod`.
 
     Attributes:
-        answer_by: ``likelihood`` of each label's words, ``calibrated`` likelihood, or ``generate``: what the model
-            writes. ``None`` is likelihood, and with a protocol generate.
-        template: A prompt with ``{text}`` and, where the labels shall be listed, ``{labels}``; what stands before
-            the last empty line before ``{text}`` is said once, the rest for every demonstration.
-        words: What the model may say for each label; its name when not given. The prompt names the first of them.
-        protocol: One of :data:`slmbench.methods.fewshot.study_003.PROTOCOLS`.
-        max_new_tokens: Most tokens of a generated answer.
-        chat: Wrap the prompt in the tokenizer's chat template.
+        key: Hash of everything the result depends on.
     """
 
-    method: ClassVar[str] = "prompt"
-
-    answer_by: str | None = None
-    template: str | None = None
-    words: Words | None = None
-    protocol: str | None = None
-    max_new_tokens: int = NEW_TOKENS
-    chat: bool = False
-
-    @property
-    def how(self) -> str:
-        """Which of :data:`ANSWER_BY` it is, the default filled in."""
-        return self.answer_by or ("generate" if self.protocol else "likelihood")
-
-    def variant(self) -> list[str]:
-        """Add the protocol and the way of answering."""
-        asked = [self.protocol] if self.protocol else []
-        return [*super().variant(), *asked, self.how, *(["chat"] if self.chat else [])]
-
-    def check(self) -> None:
-        """Check what can be checked without a model.
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
+        """Find the model and draw the demonstrations, which is enough to recognise a finished run.
 
         Raises:
-            UsageError: A value is out of its range, or two options contradict each other.
+            UsageError: The model does not exist, a label has no words, or the corpus has too few examples.
+            SlmbenchError: The weights cannot be read.
         """
-        from slmbench.methods.fewshot.prompting.frames import split_template
-        from slmbench.methods.fewshot.study_003 import protocol_named
+        self._name = name
+        self._corpus = corpus
+        self._options = options
+        self._words = words_of(corpus.label_names, options.words)
+        self._shots = draw_shots(corpus, options.shots, options.seed)
+        self._protocol = PROMPTS[options.protocol] if options.protocol else None
+        self._files = find_language_model(name, progress=progress)
+        self._device = choose_device(options.device)
+        folder, gguf = self._files.folder, self._files.gguf
+        self._training_data = training_data(folder)
+        self._base_sha256 = sha256_of(folder / gguf) if gguf else weights_sha256(folder)
+        self._answer_by = answer_mode(options)
+        self._hyperparameters = {
+            **options.hyperparameters(),
+            "template": None if options.protocol else options.template,
+            "answer_by": self._answer_by,
+            "device": self._device,
+        }
+        self.key = content_key(
+            stage="prompt/1",
+            weights=self._base_sha256,
+            zero_shot=self._training_data.zero_shot,
+            seed=options.seed,
+            hyperparameters=self._hyperparameters,
+            shots=self._shots.row_ids,
+            labels=corpus.label_names,
+            test=corpus.identity().test_hash,
+        )
 
-        super().check()
-        if self.how not in ANSWER_BY:
-            raise UsageError(f"--answer-by {self.answer_by}: choose among {', '.join(ANSWER_BY)}")
-        if self.max_new_tokens < 2:
-            raise UsageError(f"an answer needs at least 2 new tokens, not {self.max_new_tokens}")
-        if self.template is not None:
-            split_template(self.template)
-        if self.protocol is not None:
-            protocol_named(self.protocol)
-            if self.template is not None:
-                raise UsageError("--protocol brings its own prompt: leave --template out")
-            if self.shots:
-                raise UsageError("--protocol brings its own demonstration: leave --shots out")
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Answer the test reviews, and write ``model/`` if the prompt can be a classifier."""
+        with progress.task(f"loading {self._name}"):
+            loaded = load_language_model(self._files, self._device)
+        fitted = self._fit(loaded)
+        begin = time.perf_counter()
+        prompts = encode_prompts(loaded.tokenizer, fitted.frame, self._corpus.test.texts, fitted.room)
+        answers = self._answer(loaded, fitted, prompts, progress)
+        seconds = time.perf_counter() - begin
+        peak = high_water_mark()[0]
+        counts = count_parameters(loaded.model)
+        missing = self._write_classifier(loaded, fitted, prompts, answers, building / "model", progress)
+        return Outcome(
+            model=self._name,
+            model_source=self._files.source,
+            base_sha256=self._base_sha256,
+            weights_sha256=self._base_sha256 if missing else weights_sha256(building / "model"),
+            architecture=loaded.model.config.model_type,
+            base_license=self._files.license,
+            max_length=fitted.longest,
+            hyperparameters=self._hyperparameters,
+            trainable_parameters=0,
+            total_parameters=counts.total,
+            parameters_without_embeddings=counts.without_embeddings,
+            train=NO_TRAINING,
+            logits=answers.logits,
+            abstained=answers.abstained,
+            answering=AnswerCost(
+                seconds=seconds,
+                reviews_per_second=len(prompts.ids) / seconds,
+                peak_rss_bytes=peak,
+            ),
+            shots=self._options.shots,
+            has_model=not missing,
+            details={**self._details(fitted), **answers.details},
+            notes=[*loaded.notes, self._training_data.note, *self._notes(fitted, prompts), *answers.notes, *missing],
+        )
 
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> RunMethod:
-        """Return the method with every choice settled.
+    def clean_up(self, folder: Path) -> None:
+        """Do nothing: no files are left beside a finished run."""
 
-        Raises:
-            SlmbenchError: The model cannot be had, or an option does not fit it.
-        """
-        from slmbench.methods.fewshot.prompting.asking import PromptAnswering
+    def _fit(self, loaded: LanguageModel) -> FittedFrame:
+        options = self._options
+        if options.chat and not loaded.tokenizer.chat_template:
+            raise UsageError(f"'{self._name}' has no chat template: leave --chat out")
+        names = [choice[0] for choice in self._words.values()]
+        template = self._protocol.template_for(names) if self._protocol else options.template
+        return fit_frame(
+            loaded,
+            template,
+            names,
+            [(text, names[label]) for text, label in zip(self._shots.texts, self._shots.labels, strict=True)],
+            max_review=self._hyperparameters["max_length"],
+            answer=0 if loaded.is_seq2seq else self._answer_room(loaded),
+            chat=options.chat,
+        )
 
-        return PromptAnswering(model, corpus, self, progress)
+    def _answer_room(self, loaded: LanguageModel) -> int:
+        if self._answer_by == "generate":
+            return self._options.max_new_tokens
+        every = [f" {word}" for choice in self._words.values() for word in choice]
+        return max(map(len, loaded.tokenizer(every, add_special_tokens=False)["input_ids"]))
+
+    def _answer(
+        self, loaded: LanguageModel, fitted: FittedFrame, prompts: EncodedPrompts, progress: Progress
+    ) -> Answers:
+        options = self._options
+        if self._answer_by == "generate":
+            # The study's limit includes the start token of the decoder.
+            start_tokens = int(loaded.is_seq2seq and self._protocol is not None)
+            return by_generation(
+                loaded,
+                prompts.ids,
+                self._words,
+                self._corpus.test.labels,
+                progress,
+                new_tokens=options.max_new_tokens - start_tokens,
+                protocol=self._protocol,
+            )
+        calibrated = self._answer_by == "calibrated"
+        return by_likelihood(loaded, fitted, self._words, prompts.ids, progress, calibrated=calibrated)
+
+    def _write_classifier(
+        self,
+        loaded: LanguageModel,
+        fitted: FittedFrame,
+        prompts: EncodedPrompts,
+        answers: Answers,
+        folder: Path,
+        progress: Progress,
+    ) -> list[str]:
+        """Write ``model/`` if the prompt can be a classifier; returns a note of one sentence if it cannot."""
+        if answers.first_tokens is None or self._answer_by != "likelihood":
+            return [
+                "this run cannot be exported: only a prompt scored by the likelihood of first tokens is a classifier"
+            ]
+        labels, texts = self._corpus.label_names, self._corpus.test.texts
+        with progress.task("writing the prompt as a classifier"):
+            reason = write_classifier(loaded, fitted, answers.first_tokens, labels, folder)
+            if reason is None:
+                reason = check_classifier(folder, labels, fitted.longest, texts, prompts.ids, answers.logits)
+        if reason is None:
+            return []
+        shutil.rmtree(folder, ignore_errors=True)
+        return [f"this prompt cannot be exported: {reason}"]
+
+    def _details(self, fitted: FittedFrame) -> dict[str, Any]:
+        details: dict[str, Any] = {
+            "prompt": fitted.frame.around("{text}"),
+            "words": {label: list(choice) for label, choice in self._words.items()},
+            "review_tokens": fitted.room,
+            "zero_shot": self._training_data.zero_shot,
+        }
+        if len(self._shots):
+            details["demonstrations"] = {
+                "row_ids": self._shots.row_ids,
+                "tokens_each": fitted.demonstration_tokens,
+                "shortened": fitted.shortened,
+            }
+        return details
+
+    def _notes(self, fitted: FittedFrame, prompts: EncodedPrompts) -> list[str]:
+        notes = []
+        if prompts.cut:
+            notes.append(f"{prompts.cut} of {len(prompts.ids)} reviews were cut to {fitted.room} tokens")
+        if fitted.shortened:
+            notes.append(
+                f"{fitted.shortened} of {len(self._shots)} demonstrations were cut to"
+                f" {fitted.demonstration_tokens} tokens"
+            )
+        if self._protocol:
+            names = [choice[0] for choice in self._words.values()]
+            if strange := [label for label in self._protocol.shown if label not in names]:
+                notes.append(
+                    f"the prompt's own example answers {', '.join(strange)}, which is not a label of this corpus"
+                )
+        return notes

@@ -1,23 +1,24 @@
-"""Contrastive few-shot learning (SetFit, Tunstall et al. 2022): shape the encoder on pairs, then a linear probe.
+"""Contrastive few-shot learning (SetFit, Tunstall et al. 2022): train the encoder on pairs, then a linear probe.
 
-Pairs of examples with the same label are drawn together, others apart; then a logistic regression is fitted on
-the sentence vectors, as in :mod:`slmbench.methods.fewshot.probe`. The training is the setfit library's; the pairs
-are drawn here, because the library lists all pairs of examples before it takes any.
+The vectors of examples with the same label are pulled together, those of others pushed apart; then a logistic
+regression is fitted on the sentence vectors, as in :mod:`slmbench.methods.fewshot.probe`. The training loop is the
+setfit library's. The pairs are drawn here (never all listed, so memory grows only with the number drawn), because the
+library lists all pairs of examples before it samples.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+from math import comb, isqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.methods.fewshot.pairs import draw_pairs
-from slmbench.methods.fewshot.probe import Adaptation, ProbeOptions, Probing
+from slmbench.common.errors import SlmbenchError
+from slmbench.methods.fewshot.probe import EncoderTraining, LinearProbe
 from slmbench.models import count_parameters
 from slmbench.records import EpochLog
 
@@ -27,68 +28,39 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress, Task
     from slmbench.corpora import Corpus, Split
     from slmbench.methods.fewshot.embedding import SentenceEncoder
-    from slmbench.methods.fewshot.pairs import Pair
+    from slmbench.methods.options import MethodOptions
 
-#: Loggers that speak up while setfit trains.
+#: Loggers that print messages while setfit trains.
 _LOGGERS = ("setfit", "sentence_transformers")
+#: Default number of pairs of each kind (like, unlike) per example: the R of Tunstall et al. 2022, counted per example
+#: like setfit's ``num_iterations``.
+ITERATIONS = 20
+
+#: Two examples by index, and whether they have the same label.
+Pair = tuple[int, int, bool]
 
 
-@dataclass(frozen=True)
-class SetfitOptions(ProbeOptions):
-    """Options of contrastive few-shot learning.
+class SetFit(LinearProbe):
+    """A linear probe whose encoder is first trained on pairs of the examples."""
 
-    Attributes:
-        epochs: Passes over the pairs.
-        batch_size: Pairs a step, two reviews each.
-        learning_rate: Peak rate of the encoder; it rises over a tenth of the steps and falls linearly to zero.
-        pairs: Most pairs to draw; ``None`` is 40 an example. Never more than there are different ones, see
-            :func:`slmbench.methods.fewshot.pairs.draw_pairs`.
-    """
-
-    method: ClassVar[str] = "setfit"
-
-    epochs: int = 1
-    batch_size: int = 16
-    learning_rate: float = 2e-5
-    pairs: int | None = None
-
-    def check(self) -> None:
-        """Check what can be checked without a model; see :meth:`FewshotOptions.check`."""
-        super().check()
-        positive = {"--epochs": self.epochs, "--batch-size": self.batch_size, "--lr": self.learning_rate}
-        for option, value in positive.items():
-            if not value > 0:
-                raise UsageError(f"{option} must be above 0, not {value}")
-        if self.pairs is not None and self.pairs < 2:
-            raise UsageError(f"--pairs must be at least 2 (one like, one unlike), not {self.pairs}")
-
-    def making(self, model: str, corpus: Corpus, progress: Progress) -> Contrasting:
-        """Return the method with every choice settled."""
-        require_extra("setfit", "setfit", "SetFit")
-        return Contrasting(model, corpus, self, progress)
-
-
-class Contrasting(Probing):
-    """A probe whose encoder is first trained on pairs of the examples."""
-
-    remedy: ClassVar[str] = "training went astray, lower --lr"
-    # As in fine-tuning, and unlike the library, which keeps the model's own: on a CPU dropout costs time and half of
+    remedy: ClassVar[str] = "training diverged, lower --lr"
+    # As in fine-tuning, and unlike the library, which keeps the model's own: on a CPU, dropout costs time and half of
     # the memory of a step.
     dropout: ClassVar[float | None] = 0.0
 
-    def __init__(self, name: str, corpus: Corpus, options: SetfitOptions, progress: Progress) -> None:
-        """Find the model and settle every choice; see :class:`Probing`."""
+    def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
+        """Find the model and fill in every default; see :class:`LinearProbe`."""
         super().__init__(name, corpus, options, progress)
         self._options = options
 
-    def adapt(self, body: SentenceEncoder, examples: Split, progress: Progress) -> Adaptation:
-        """Train the encoder in place on pairs of the examples; see :meth:`Probing.adapt`."""
+    def train_encoder(self, body: SentenceEncoder, examples: Split, progress: Progress) -> EncoderTraining:
+        """Train the encoder in place on pairs of the examples; see :meth:`LinearProbe.train_encoder`."""
         pairs = draw_pairs(examples.labels, self._options.pairs, self._options.seed)
-        with progress.task(f"contrasting {len(pairs)} pairs", unit="steps") as task, _quiet():
+        with progress.task(f"training on {len(pairs)} pairs", unit="steps") as task, _quiet():
             began = time.perf_counter()
-            history = _contrast(body, examples, pairs, self._options, task)
+            history = _train_on_pairs(body, examples, pairs, self._options, task)
             seconds = time.perf_counter() - began
-        return Adaptation(
+        return EncoderTraining(
             seconds=seconds,
             epochs=float(self._options.epochs),
             trained_parameters=count_parameters(body).total,
@@ -97,16 +69,16 @@ class Contrasting(Probing):
         )
 
 
-def _contrast(
-    body: SentenceEncoder, examples: Split, pairs: Sequence[Pair], options: SetfitOptions, task: Task
+def _train_on_pairs(
+    body: SentenceEncoder, examples: Split, pairs: Sequence[Pair], options: MethodOptions, task: Task
 ) -> list[EpochLog]:
-    """Train an encoder with setfit's trainer so that like reviews have a cosine of 1 and unlike ones of 0."""
+    """Train an encoder with setfit's trainer toward a cosine of 1 for like and 0 for unlike reviews."""
     import setfit
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer
 
     class PairTrainer(setfit.Trainer):
-        """Takes the pairs that were drawn instead of listing all there are."""
+        """Uses the pairs that were drawn instead of listing all of them."""
 
         def get_dataset(self, x: Any, y: Any, args: Any, max_pairs: int = -1) -> tuple[Dataset, Any]:
             columns = {
@@ -149,7 +121,7 @@ def _contrast(
 
 
 def _report_to(task: Task, trainer: Any) -> None:
-    """Let a trainer advance the bar and print nothing."""
+    """Make a trainer advance the progress bar and print nothing."""
     from transformers import PrinterCallback, TrainerCallback
     from transformers.trainer_callback import ProgressCallback
 
@@ -167,7 +139,7 @@ def _report_to(task: Task, trainer: Any) -> None:
 
 @contextmanager
 def _trainer_device(device: str) -> Iterator[None]:
-    """Within the block, setfit's trainer is made for the CPU where that is wanted: by itself it asks nobody."""
+    """Within the block, setfit creates its trainer for the chosen device; it has no argument for that."""
     from setfit import trainer
 
     arguments = trainer.SentenceTransformerTrainingArguments
@@ -192,3 +164,58 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def draw_pairs(labels: Sequence[int], maximum: int | None, seed: int) -> list[Pair]:
+    """Draw equally many pairs of like and of unlike examples, alternating.
+
+    The number of different pairs of the more frequent kind is the limit: then each of those occurs once, and pairs of
+    the rarer kind are repeated (setfit's ``oversampling``). An example is paired with itself only when each label has
+    a single example.
+
+    Args:
+        labels: Label of each example; every label occurs equally often.
+        maximum: Maximum number of pairs, at least 2; ``None`` is 2 x :data:`ITERATIONS` per example.
+        seed: Another seed draws other pairs.
+
+    Returns:
+        The pairs, an even number.
+    """
+    by_label: dict[int, list[int]] = {}
+    for index, label in enumerate(labels):
+        by_label.setdefault(label, []).append(index)
+    groups = list(by_label.values())
+    shots = len(groups[0])
+    like = len(groups) * max(comb(shots, 2), 1)
+    unlike = comb(len(groups), 2) * shots**2
+    wanted = min((2 * ITERATIONS * len(labels) if maximum is None else maximum) // 2, max(like, unlike))
+    generator = random.Random(seed)
+
+    def like_pair(number: int) -> Pair:
+        group, within = divmod(number, max(comb(shots, 2), 1))
+        first, second = _two_of(within) if shots > 1 else (0, 0)
+        return groups[group][first], groups[group][second], True
+
+    def unlike_pair(number: int) -> Pair:
+        which, within = divmod(number, shots**2)
+        one, other = _two_of(which)
+        first, second = divmod(within, shots)
+        return groups[one][first], groups[other][second], False
+
+    likes = map(like_pair, _draw(like, wanted, generator))
+    unlikes = map(unlike_pair, _draw(unlike, wanted, generator))
+    return [pair for both in zip(likes, unlikes, strict=True) for pair in both]
+
+
+def _draw(total: int, wanted: int, generator: random.Random) -> list[int]:
+    """Draw numbers below ``total``, each of them once before any is repeated."""
+    drawn: list[int] = []
+    while len(drawn) < wanted:
+        drawn += generator.sample(range(total), min(total, wanted - len(drawn)))
+    return drawn
+
+
+def _two_of(number: int) -> tuple[int, int]:
+    """Return the two members of the pair with a number: (0, 1), (0, 2), (1, 2), (0, 3) and so on."""
+    larger = (1 + isqrt(1 + 8 * number)) // 2
+    return number - comb(larger, 2), larger

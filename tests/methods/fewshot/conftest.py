@@ -6,7 +6,8 @@ from learnable import reviews
 from tiny import language_model_folder
 
 from slmbench.corpora import load_corpus
-from slmbench.methods.fewshot.prompting.frames import TEMPLATE, build_frame
+from slmbench.methods.declarations.fewshot import DEFAULT_PROMPT
+from slmbench.methods.fewshot.prompting.prompts import build_frame
 
 LABELS = ["negative", "positive"]
 
@@ -15,7 +16,7 @@ LABELS = ["negative", "positive"]
 def prompt_texts():
     """What the tokenizers of the tiny language models learn."""
     own = [f"{text}\nCategory: {label}\n\n" for text, label in reviews(["negative", "positive"], 60)]
-    return [*own, TEMPLATE, "Sentence: neutral\n", *["negative positive neutral"] * 5]
+    return [*own, DEFAULT_PROMPT, "Sentence: neutral\n", *["negative positive neutral"] * 5]
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def taught_lm(tmp_path_factory, tiny_lm):
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_lm("llama"))
     model = AutoModelForCausalLM.from_pretrained(tiny_lm("llama"))
-    frame = build_frame(TEMPLATE, LABELS)
+    frame = build_frame(DEFAULT_PROMPT, LABELS)
     rows = [
         (
             tokenizer(frame.around(text))["input_ids"],

@@ -16,21 +16,21 @@ from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
+from slmbench.methods.declarations.fewshot import CLOZE
 from slmbench.methods.fewshot import fewshot
-from slmbench.methods.fewshot.cloze import ClozeOptions
-from slmbench.methods.fewshot.cloze_model import load_with_head, word_scores
-from slmbench.methods.fewshot.cloze_prompts import LEAST_REVIEW, ClozePrompts, Template, share_room, word_token
-from slmbench.methods.fewshot.study_000 import TEMPLATE
+from slmbench.methods.fewshot.cloze_prompts import MIN_REVIEW, ClozePrompts, Template, share_room, word_token
+from slmbench.methods.fewshot.cloze_scores import load_with_head, word_scores
+from slmbench.methods.protocols import CLOZE_TEMPLATE
 from slmbench.methods.runs import draw_shots
 from slmbench.models import find_model, load_tokenizer
 from slmbench.records import RunRecord, read_record
 
 HAVE_MASKED_LM = ("bert", "distilbert", "albert", "electra", "mpnet", "roberta", "deberta-v2", "modernbert")
-STUDY = Template(TEMPLATE)
+STUDY = Template(CLOZE_TEMPLATE)
 
 
-def options(**changes):
-    return ClozeOptions(**{"device": "cpu", **changes})
+def options(seed=42, **changes):
+    return CLOZE.choose({"device": "cpu", **changes}, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_no_prompt_is_longer_than_it_may_be():
         kept, dropped, cap = share_room(room, review, sizes, [frame] * len(sizes), len(sizes) // 2 or 1)
         shown = [min(size, cap) for size in sizes[dropped:]]
         assert kept + sum(shown) + frame * len(shown) <= room
-        assert min(review, LEAST_REVIEW) <= kept <= review
+        assert min(review, MIN_REVIEW) <= kept <= review
 
 
 def test_the_word_is_the_token_at_the_masks_place(tmp_path):
@@ -241,13 +241,13 @@ def test_the_protocol_is_the_studys_rule(ask, base, one_by_one):
     assert 1 in both
 
 
-def test_the_protocols_shots_are_rows_that_keep_their_label(ask, corpus):
-    zero, twelve = ask(protocol="study-000"), ask(protocol="study-000", shots=12)
+def test_the_protocols_first_rows_can_keep_their_label(ask, corpus):
+    zero, twelve = ask(protocol="study-000"), ask(protocol="study-000", labelled_rows=12)
     said = twelve.predictions.predicted()
     assert said[:12].tolist() == corpus.test.labels[:12]
     assert (said[12:] == zero.predictions.predicted()[12:]).all()
-    assert (twelve.shots, twelve.hyperparameters["shots"], twelve.details["labelled_rows"]) == (0, 12, 12)
-    assert "the first 12 rows carry their true label as prediction" in " ".join(twelve.notes)
+    assert (twelve.shots, twelve.hyperparameters["labelled_rows"], twelve.details["labelled_rows"]) == (0, 12, 12)
+    assert any("12 rows" in note and "true label" in note for note in twelve.notes)
     assert twelve.details["demonstrations"] == []
 
 
@@ -304,12 +304,10 @@ def test_shortened_prompts_are_counted_in_a_note(ask):
 
 def test_the_same_again_is_found_and_other_choices_are_not(base, corpus, tmp_path, monkeypatch):
     def key(**changes):
-        return options(**changes).making(str(base), corpus, SILENT).key
+        return CLOZE.prepare(str(base), corpus, options(**changes), SILENT).key
 
     first = fewshot(str(base), corpus, options(shots=1), output=tmp_path / "run")
-    monkeypatch.setattr(
-        "slmbench.methods.fewshot.cloze_answering.load_with_head", lambda files: pytest.fail("asked again")
-    )
+    monkeypatch.setattr("slmbench.methods.fewshot.cloze.load_with_head", lambda files: pytest.fail("asked again"))
     assert fewshot(str(base), corpus, options(shots=1), output=tmp_path / "run").created == first.created
     others = [{}, {"seed": 7}, {"template": "{text} {mask}"}, {"top_n": 3}, {"max_length": 30}]
     keys = {first.key, *(key(shots=1, **other) for other in others[1:]), key(), key(protocol="study-000")}
@@ -331,13 +329,15 @@ def test_a_run_that_holds_a_masked_language_model_can_be_asked(base, corpus, tmp
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"template": "{text}, this review is good."}, r"has to hold \{mask\} exactly once"),
-        ({"template": "it was {mask}"}, r"has to hold \{text\} exactly once"),
-        ({"template": "{text} {mask} {mask}"}, r"has to hold \{mask\} exactly once"),
+        ({"template": "{text}, this review is good."}, r"\{mask\} exactly once"),
+        ({"template": "it was {mask}"}, r"\{text\} exactly once"),
+        ({"template": "{text} {mask} {mask}"}, r"\{mask\} exactly once"),
         ({"top_n": 0}, "--top-n must be at least 1"),
-        ({"protocol": "study-001"}, "there is only 'study-000'"),
-        ({"inherit_from": "runs/x"}, "--inherit-from goes with --protocol study-000"),
-        ({"protocol": "study-000", "top_n": 5}, "has its own rule: leave out --top-n"),
+        ({"protocol": "study-001"}, "--protocol study-001: choose one of study-000"),
+        ({"inherit_from": "runs/x"}, "--inherit-from goes with --protocol"),
+        ({"labelled_rows": 12}, "--labelled-rows goes with --protocol"),
+        ({"protocol": "study-000", "shots": 12}, "--labelled-rows 12"),
+        ({"protocol": "study-000", "top_n": 5}, "leave out --top-n"),
         (
             {
                 "protocol": "study-000",
@@ -346,7 +346,7 @@ def test_a_run_that_holds_a_masked_language_model_can_be_asked(base, corpus, tmp
             },
             "leave out --template and --words",
         ),
-        ({"protocol": "study-000", "shots": 31}, "there are only 30 test rows"),
+        ({"protocol": "study-000", "labelled_rows": 31}, "--labelled-rows 31: .* only 30 test rows"),
         ({"protocol": "study-000", "inherit_from": "nowhere"}, "--inherit-from: there is no run at nowhere"),
         ({"shots": 31}, "hold only 30 labelled"),
         ({"max_length": 12}, "--max-length 12: the template alone takes"),
@@ -358,7 +358,10 @@ def test_a_run_that_holds_a_masked_language_model_can_be_asked(base, corpus, tmp
         ),
         ({"words": {"negative": ("bäd☃",), "positive": ("good",)}}, "'bäd☃' is not in the vocabulary"),
         ({"words": {"negative": ("good", "bad"), "positive": ("Good",)}}, "'Good' stands for both"),
-        ({"template": "{text} a{mask}", "words": {"negative": ("nd",), "positive": ("good",)}}, "runs into the text"),
+        (
+            {"template": "{text} a{mask}", "words": {"negative": ("nd",), "positive": ("good",)}},
+            "'nd' is merged with the text",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(base, corpus, tmp_path, changes, sentence):
@@ -394,7 +397,7 @@ def test_a_tokenizer_without_a_mask_is_refused(base, corpus, tmp_path):
 
 def test_the_protocol_knows_two_labels_and_its_own_rows(base, corpus, ask, tmp_path):
     renamed = replace(corpus, label_names=["bad", "good"])
-    with pytest.raises(UsageError, match="knows the labels negative and positive only"):
+    with pytest.raises(UsageError, match="negative and positive; those of .* are: bad, good"):
         fewshot(str(base), renamed, options(protocol="study-000"), output=tmp_path / "run")
     fewer = replace(corpus, test=replace(corpus.test, row_ids=corpus.test.row_ids[::-1]))
     with pytest.raises(UsageError, match="was tested on other rows"):
@@ -414,7 +417,7 @@ def test_the_command(base, small_corpus_file, tmp_path):
     assert record["hyperparameters"]["words"] == {"negative": ["bad", "awful"], "positive": ["good"]}
     wrong = say("--template", "{text} is good")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert "has to hold {mask} exactly once" in " ".join(wrong.stderr.split())
+    assert "{mask} exactly once" in " ".join(wrong.stderr.split())
 
 
 def with_known_words():

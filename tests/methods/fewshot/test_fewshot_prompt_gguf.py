@@ -8,9 +8,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from slmbench import starter
 from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
+from slmbench.methods.declarations.fewshot import PROMPT
 from slmbench.methods.fewshot import fewshot
-from slmbench.methods.fewshot.prompt import PromptOptions
-from slmbench.methods.fewshot.prompting.loading import load_language_model
+from slmbench.methods.fewshot.prompting.language_models import load_language_model
 from slmbench.models.sources import find_language_model
 
 gguf = pytest.importorskip("gguf")
@@ -97,8 +97,8 @@ def test_its_tokenizer_adds_a_begin_token_only_where_the_file_says_so(tiny_lm, t
 
 def test_a_quantized_file_says_so_in_the_record(taught_lm, lm_corpus, tmp_path):
     path = write_gguf(taught_lm, tmp_path / "tiny-Q8_0.gguf", kind=gguf.GGMLQuantizationType.Q8_0)
-    run = fewshot(str(path), lm_corpus, PromptOptions(device="cpu"), output=tmp_path / "run")
-    assert run.notes[0] == "weights dequantised from 8 bit (tiny-Q8_0.gguf) and run in fp32"
+    run = fewshot(str(path), lm_corpus, PROMPT.choose({"device": "cpu"}), output=tmp_path / "run")
+    assert "8 bit (tiny-Q8_0.gguf)" in run.notes[0]
     assert run.test.accuracy > 0.8
 
 
@@ -118,9 +118,9 @@ def test_smollm2_on_imdb(tmp_path):
         pytest.skip(f"smollm2-135m cannot be fetched: {error}")
     corpus = load_corpus("imdb", train_size=20, test_size=4)
     # Calibrated, for a plain run would write the half gigabyte of its classifier.
-    options = PromptOptions(answer_by="calibrated", max_length=32, device="cpu")
+    options = PROMPT.choose({"answer_by": "calibrated", "max_length": 32, "device": "cpu"})
     run = fewshot("smollm2-135m", corpus, options, output=tmp_path / "run")
-    assert run.notes[0].startswith("weights dequantised from 4 bit")
+    assert "4 bit" in run.notes[0]
     assert (run.model_source, run.base_license, run.architecture) == ("starter", "Apache-2.0", "llama")
     assert run.details["scored_by"] == "first token"
     assert 134e6 < run.total_parameters < 135e6

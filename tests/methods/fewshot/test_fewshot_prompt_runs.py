@@ -9,8 +9,8 @@ import pytest
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
+from slmbench.methods.declarations.fewshot import PROMPT
 from slmbench.methods.fewshot import fewshot
-from slmbench.methods.fewshot.prompt import PromptOptions
 from slmbench.models import find_model
 from slmbench.models.sources import find_language_model
 from slmbench.records import RunRecord, read_record
@@ -18,8 +18,9 @@ from slmbench.records import RunRecord, read_record
 LABELS = ["negative", "positive"]
 
 
-def ask(model, corpus, folder, **options):
-    return fewshot(str(model), corpus, PromptOptions(device="cpu", **options), output=folder / "run")
+def ask(model, corpus, folder, seed=42, **options):
+    chosen = PROMPT.choose({"device": "cpu", **options}, seed=seed)
+    return fewshot(str(model), corpus, chosen, output=folder / "run")
 
 
 @pytest.fixture
@@ -60,13 +61,13 @@ def test_a_taught_model_writes_what_it_holds_likely(taught_lm, lm_corpus, tmp_pa
     assert set(written.details["answers"]) == {" negative", " positive"}
     np.testing.assert_array_equal(written.predictions.predicted(), likely.predictions.predicted())
     assert set(np.ravel(written.predictions.probabilities)) == {0.0, 1.0}
-    assert any("ROC and top-k mean nothing" in note for note in written.notes)
+    assert any("ROC AUC and top-k" in note for note in written.notes)
     assert not written.has_model
 
 
 def test_the_same_inputs_are_not_asked_twice(taught_lm, lm_corpus, tmp_path, monkeypatch):
     first = ask(taught_lm, lm_corpus, tmp_path)
-    monkeypatch.setattr("slmbench.methods.fewshot.prompting.asking.load_language_model", None)
+    monkeypatch.setattr("slmbench.methods.fewshot.prompt.load_language_model", None)
     assert ask(taught_lm, lm_corpus, tmp_path).created == first.created
     with pytest.raises(TypeError):
         ask(taught_lm, lm_corpus, tmp_path, answer_by="calibrated")
@@ -166,7 +167,7 @@ def test_study_003_categories(taught_lm, categories, tmp_path, canned):
         assert run.details["top_k"]["study"][k] == study
     again = json.loads((tmp_path / "run" / "run.json").read_text())
     assert again["details"]["top_k"]["fair"]["1"] == run.test.accuracy
-    assert any("own example answers Electronics, Sports, not among the labels" in note for note in run.notes)
+    assert any("own example answers Electronics, Sports" in note for note in run.notes)
 
 
 def test_a_studys_prompt_can_be_ranked_by_likelihood(taught_lm, categories, tmp_path):
@@ -188,7 +189,7 @@ def test_chat_needs_a_template(taught_lm, lm_corpus, tmp_path):
 
 
 def test_an_encoder_is_no_language_model(tiny_base, lm_corpus, tmp_path):
-    with pytest.raises(UsageError, match="is no language model that continues a text: ask it with --method cloze"):
+    with pytest.raises(UsageError, match="not a generative language model: use it with --method cloze"):
         ask(tiny_base, lm_corpus, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -196,12 +197,13 @@ def test_an_encoder_is_no_language_model(tiny_base, lm_corpus, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"answer_by": "guess"}, "--answer-by guess: choose among likelihood, calibrated, generate"),
-        ({"protocol": "study-003"}, "choose among study-003-sentiment"),
-        ({"protocol": "study-003-sentiment", "shots": 1}, "leave --shots out"),
-        ({"protocol": "study-003-sentiment", "template": "{text}"}, "leave --template out"),
+        ({"answer_by": "guess"}, "--answer-by guess: choose one of likelihood, calibrated, generate"),
+        ({"protocol": "study-003"}, "--protocol study-003: choose one of study-003-sentiment"),
+        ({"protocol": "study-003-sentiment", "shots": 1}, "leave out --shots"),
+        ({"protocol": "study-003-sentiment", "template": "{text}"}, "leave out --template"),
         ({"template": "no place"}, "exactly once"),
-        ({"max_new_tokens": 1}, "at least 2 new tokens"),
+        ({"template": "{text} and {text}"}, "exactly once"),
+        ({"max_new_tokens": 1}, "--max-new-tokens must be at least 2, not 1"),
         ({"words": {"negative": ("bad",)}}, "label 'positive' has no words"),
         ({"words": {"negative": ("bad",), "positive": ("bad",)}}, "'bad' begins with 'bad'"),
         ({"shots": 1000}, "hold only"),

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from slmbench.methods.fewshot.prompting.encoding import encode_prompts
-from slmbench.methods.fewshot.prompting.frames import TEMPLATE, build_frame
+from slmbench.methods.declarations.fewshot import DEFAULT_PROMPT
 from slmbench.methods.fewshot.prompting.generation import generate_answers
-from slmbench.methods.fewshot.prompting.loading import load_language_model
-from slmbench.methods.fewshot.prompting.scoring import make_scorer
+from slmbench.methods.fewshot.prompting.label_scores import make_scorer
+from slmbench.methods.fewshot.prompting.language_models import load_language_model
+from slmbench.methods.fewshot.prompting.prompts import build_frame, encode_prompts
 from slmbench.models.sources import find_language_model
 
 TEXTS = ["the film was good", "bad", "a " + "boring plot and " * 9, "i loved it", "é"]
@@ -25,7 +25,7 @@ def prompts(request):
 
     def make(loaded):
         shown = [("great film", "positive"), ("worst plot", "negative")]
-        frame = build_frame(TEMPLATE, ["negative", "positive"], shown)
+        frame = build_frame(DEFAULT_PROMPT, ["negative", "positive"], shown)
         return encode_prompts(loaded.tokenizer, frame, TEXTS, 99).ids
 
     return make

@@ -11,20 +11,19 @@ import pytest
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
+from slmbench.methods.declarations.fewshot import SETFIT
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.embedding import SentenceEncoder
-from slmbench.methods.fewshot.pairs import draw_pairs
-from slmbench.methods.fewshot.setfit import SetfitOptions
+from slmbench.methods.fewshot.setfit import draw_pairs
 from slmbench.methods.runs import draw_shots
 from slmbench.models import find_model, load_classifier, load_encoder, load_tokenizer
 
 SHOTS = 10
 
 
-def options(**changes):
-    return SetfitOptions(
-        **{"shots": SHOTS, "max_length": 32, "device": "cpu", "learning_rate": 5e-3, "epochs": 3, **changes}
-    )
+def options(seed=42, **changes):
+    given = {"shots": SHOTS, "max_length": 32, "device": "cpu", "learning_rate": 5e-3, "epochs": 3, **changes}
+    return SETFIT.choose(given, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +152,7 @@ def test_it_tells_how_far_it_is(tiny_base, corpus, tmp_path):
             pass
 
     fewshot(str(tiny_base), corpus, options(pairs=32, epochs=2), output=tmp_path / "run", progress=Bars())
-    assert totals["contrasting 32 pairs"] == done["contrasting 32 pairs"] == 4  # 2 epochs of 2 batches
+    assert totals["training on 32 pairs"] == done["training on 32 pairs"] == 4  # 2 epochs of 2 batches
     assert totals["answering"] == done["answering"] == 30
 
 
@@ -173,7 +172,7 @@ def test_on_the_cpu_the_trainer_is_told_to_stay_there(tiny_base, corpus, tmp_pat
 
 
 def test_a_rate_that_wrecks_the_model(tiny_base, corpus, tmp_path):
-    with pytest.raises(SlmbenchError, match="hold NaN or infinity: training went astray, lower --lr"):
+    with pytest.raises(SlmbenchError, match="NaN or infinity: training diverged, lower --lr"):
         fewshot(str(tiny_base), corpus, options(learning_rate=1e30), output=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
@@ -181,12 +180,12 @@ def test_a_rate_that_wrecks_the_model(tiny_base, corpus, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"shots": 0}, "--shots 0: method setfit learns from at least 1 example a label"),
+        ({"shots": 0}, "--shots must be at least 1, not 0"),
         ({"epochs": 0}, "--epochs must be above 0, not 0"),
-        ({"batch_size": 0}, "--batch-size must be above 0, not 0"),
+        ({"batch_size": 0}, "--batch-size must be at least 1, not 0"),
         ({"learning_rate": -1.0}, "--lr must be above 0, not -1.0"),
         ({"learning_rate": float("nan")}, "--lr must be above 0, not nan"),
-        ({"pairs": 1}, r"--pairs must be at least 2 \(one like, one unlike\), not 1"),
+        ({"pairs": 1}, "--pairs must be at least 2, not 1"),
     ],
 )
 def test_choices_out_of_range(change, says, tiny_base, corpus):
@@ -197,7 +196,7 @@ def test_choices_out_of_range(change, says, tiny_base, corpus):
 def test_without_the_extra(tiny_base, corpus, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "setfit" else real(name))
-    with pytest.raises(SlmbenchError, match=r"SetFit needs the 'setfit' extra.*pip install 'slmbench\[setfit\]'"):
+    with pytest.raises(SlmbenchError, match=r"setfit needs the 'setfit' extra.*pip install 'slmbench\[setfit\]'"):
         fewshot(str(tiny_base), corpus, options())
 
 

@@ -1,18 +1,15 @@
 """Study 003's prompts letter for letter, and its parsing and counting rules."""
 
-import numpy as np
 import pytest
 
-from slmbench.common.errors import UsageError
-from slmbench.methods.fewshot.prompting.frames import build_frame
-from slmbench.methods.fewshot.study_003 import (
-    PROTOCOLS,
+from slmbench.methods.fewshot.prompting.prompts import build_frame
+from slmbench.methods.protocols import (
+    PROMPTS,
     UNKNOWN,
     parse_labels,
     parse_sentiment,
-    protocol_named,
-    top_k_hits_fair,
-    top_k_hits_study,
+    top_k_accuracy_fair,
+    top_k_accuracy_study,
 )
 
 LABELS = ["Books", "Music", "Video", "Electronics", "Health & Personal Care"]
@@ -20,7 +17,7 @@ BOOKS, MUSIC, VIDEO, ELECTRONICS, HEALTH = range(5)
 
 
 def prompt(name, labels, text):
-    return build_frame(protocol_named(name).template_for(labels), labels).around(text)
+    return build_frame(PROMPTS[name].template_for(labels), labels).around(text)
 
 
 def test_the_sentiment_prompt():
@@ -60,15 +57,10 @@ def test_the_category_prompts_for_several_labels(name, number, output):
     assert f"multi labels classification task.\nSelect the {number} categories " in said
     assert f"\nOutput: {output}\n\nCustomer review:\nx." in said
     assert ("Output format: first label, second label, third label\n" in said) == name.endswith("ul2")
-    assert protocol_named(name).labels_asked == len(output.split(", "))
+    assert PROMPTS[name].labels_asked == len(output.split(", "))
 
 
-def test_an_unknown_protocol_says_which_there_are():
-    with pytest.raises(UsageError, match="study-003-sentiment, study-003-category-t5,"):
-        protocol_named("study-003")
-
-
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", PROMPTS)
 def test_a_review_with_braces_and_quotes_stays_as_it_is(name):
     assert "it's {text} and {labels}" in prompt(name, LABELS, "it's {text} and {labels}")
 
@@ -102,14 +94,18 @@ def test_single_right_answers_lose_top_2_by_the_studys_count_alone():
     said = ["Books", "Books, Music", "Books, Video, Music", "Books"]
     answers = [parse_labels(text, LABELS) for text in said]
     truth = [BOOKS] * 4
-    assert [top_k_hits_study(answers, truth, k).mean() for k in (1, 2, 3)] == [1.0, 0.5, 0.25]
-    assert [top_k_hits_fair(answers, truth, k).mean() for k in (1, 2, 3)] == [1.0, 1.0, 1.0]
+    assert [top_k_accuracy_study(answers, truth, k) for k in (1, 2, 3)] == [1.0, 0.5, 0.25]
+    assert [top_k_accuracy_fair(answers, truth, k) for k in (1, 2, 3)] == [1.0, 1.0, 1.0]
 
 
 def test_a_later_label_counts_from_its_place_on():
     answers = [[MUSIC, BOOKS, VIDEO], [MUSIC, BOOKS], [UNKNOWN, BOOKS]]
-    for rule in (top_k_hits_study, top_k_hits_fair):
-        np.testing.assert_array_equal(rule(answers, [BOOKS] * 3, 1), [False, False, False])
-        np.testing.assert_array_equal(rule(answers, [BOOKS] * 3, 2), [True, True, True])
-    np.testing.assert_array_equal(top_k_hits_study(answers, [BOOKS] * 3, 3), [True, False, False])
-    np.testing.assert_array_equal(top_k_hits_fair(answers, [BOOKS] * 3, 3), [True, True, True])
+
+    def right(rule, k):
+        return [rule([answer], [BOOKS], k) for answer in answers]
+
+    for rule in (top_k_accuracy_study, top_k_accuracy_fair):
+        assert right(rule, 1) == [0, 0, 0]
+        assert right(rule, 2) == [1, 1, 1]
+    assert right(top_k_accuracy_study, 3) == [1, 0, 0]
+    assert right(top_k_accuracy_fair, 3) == [1, 1, 1]

@@ -1,1 +1,1 @@
-"""Prompting: frames around reviews, their tokens, label likelihoods, generated answers and what they mean."""
+"""Parts of ``--method prompt``: prompts and their tokens, label likelihoods, generated answers, a classifier."""

@@ -1,4 +1,4 @@
-"""Two ways to get labels out of a language model: by the likelihood of their words, and by what it writes."""
+"""Two ways to get labels from a language model: by the likelihood of their words, and from generated answers."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.edge.runtime import softmax
-from slmbench.methods.fewshot.prompting.encoding import answer_tokens, check_answers, encode_prompts
-from slmbench.methods.fewshot.prompting.generation import generate_answers
-from slmbench.methods.fewshot.prompting.parsing import first_labels
-from slmbench.methods.fewshot.prompting.scoring import make_scorer
-from slmbench.methods.fewshot.study_003 import (
+from slmbench.methods.fewshot.prompting.generation import first_labels, generate_answers
+from slmbench.methods.fewshot.prompting.label_scores import make_scorer
+from slmbench.methods.fewshot.prompting.prompts import answer_tokens, check_answers, encode_prompts
+from slmbench.methods.protocols import (
     UNKNOWN,
-    Protocol,
     parse_labels,
     parse_sentiment,
-    top_k_hits_fair,
-    top_k_hits_study,
+    top_k_accuracy_fair,
+    top_k_accuracy_study,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.methods.fewshot.prompting.fitting import Fitted
-    from slmbench.methods.fewshot.prompting.loading import LanguageModel
-    from slmbench.methods.fewshot.words import Words
+    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+    from slmbench.methods.fewshot.prompting.prompts import FittedFrame
+    from slmbench.methods.protocols import StudyPrompt
+    from slmbench.methods.words import Words
 
 #: Inputs without content by which contextual calibration measures a prompt's bias (Zhao et al. 2021, § 5).
 CONTENT_FREE = ("N/A", "", "[MASK]")
-#: Logit of a written answer: large enough that its recorded probability is 1.
+#: Logit of a generated answer: large enough that its recorded probability is 1.
 _CERTAIN = 30.0
-#: Raw texts shown as examples of answers that could not be read.
+#: Number of raw texts shown as examples of answers without a label.
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answers:
     """Answers to the test reviews.
 
     Attributes:
         logits: Shape (rows, labels), float32.
         abstained: Indices of rows without a label.
         details: For the run's record.
-        notes: Sentences that a reader of the numbers has to know.
-        first_tokens: Of each label, the token whose logit is its score, where that is how labels were scored.
+        notes: Caveats about the results, as sentences.
+        first_tokens: For each label, the token whose logit is its score, if labels were scored by first tokens.
     """
 
     logits: np.ndarray
@@ -59,31 +58,31 @@ class Answered:
 
 def by_likelihood(
     loaded: LanguageModel,
-    fitted: Fitted,
+    fitted: FittedFrame,
     words: Words,
     prompts: Sequence[Sequence[int]],
     progress: Progress,
     *,
     calibrated: bool,
-) -> Answered:
+) -> Answers:
     """Score every label by the likelihood of its words after the prompt.
 
-    Where every label has one word and these begin with different tokens, a decoder's logits of the first tokens are
-    the scores: the rest of a word is all but settled by its beginning. Else the log-probabilities of a word's tokens
-    are summed, without regard to their number, and the probabilities of a label's words are added up.
+    If every label has one word and these begin with different tokens, a decoder's logits of the first tokens are the
+    scores: the beginning of a word almost determines the rest. Otherwise the log-probabilities of a word's tokens are
+    summed, without length normalisation, and the probabilities of a label's words are added up.
 
     Args:
         loaded: The model.
         fitted: The prompt.
         words: Label name → words that stand for it, in label order.
         prompts: Token ids of the test reviews' prompts.
-        progress: Where to say how far it is.
+        progress: Receives progress.
         calibrated: Subtract the log-probability that each label has without content: contextual calibration (Zhao
             et al. 2021, *Calibrate Before Use*, eq. 1 with W = diag(p_cf)⁻¹, b = 0).
 
     Raises:
         UsageError: A label's word is the beginning of another one's.
-        SlmbenchError: A word cannot be told apart from the prompt's end.
+        SlmbenchError: The tokenizer merges a word with the end of the prompt.
     """
     owners = [number for number, choice in enumerate(words.values()) for _ in choice]
     spelled = [word for choice in words.values() for word in choice]
@@ -99,7 +98,7 @@ def by_likelihood(
         without = softmax(_by_label(scorer(empty.ids), owners))
         details["content_free"] = dict(zip(CONTENT_FREE, np.round(without, 6).tolist(), strict=True))
         logits = logits - np.log(without.mean(0)).astype(np.float32)
-    return Answered(logits, [], details, _one_sided(logits, list(words)), first if by_first else None)
+    return Answers(logits, [], details, _one_sided(logits, list(words)), first if by_first else None)
 
 
 def _by_label(scores: np.ndarray, owners: Sequence[int]) -> np.ndarray:
@@ -113,7 +112,9 @@ def _one_sided(logits: np.ndarray, labels: list[str]) -> list[str]:
     share = count / len(logits)
     if share < 0.9:
         return []
-    return [f"{100 * share:.0f} % of the reviews are given '{labels[label]}': the prompt leans to that label"]
+    return [
+        f"{100 * share:.0f} % of the reviews are given '{labels[label]}': the prompt is biased towards that label"
+    ]
 
 
 def by_generation(
@@ -124,23 +125,23 @@ def by_generation(
     progress: Progress,
     *,
     new_tokens: int,
-    protocol: Protocol | None,
-) -> Answered:
-    """Let the model write, and read what it wrote: as study 003 did with its prompts, else with goodwill.
+    protocol: StudyPrompt | None,
+) -> Answers:
+    """Generate answers and read labels from them: by study 003's rules for its prompts, otherwise leniently.
 
     Args:
         loaded: The model.
         prompts: Token ids of the test reviews' prompts.
         words: Label name → words that stand for it, in label order.
-        truth: True label ids, for what the record says beside the study's rule.
-        progress: Where to say how far it is.
-        new_tokens: Most tokens of an answer.
-        protocol: The study's prompt, where it is one.
+        truth: True label ids, for the lenient accuracy recorded beside the study's.
+        progress: Receives progress.
+        new_tokens: Maximum tokens of an answer.
+        protocol: The study's prompt, if it is one.
     """
     said = generate_answers(loaded, prompts, new_tokens, progress)
     tolerant = first_labels(said, words)
     details: dict[str, Any] = {"answers": said, "new_tokens": new_tokens}
-    notes = ["answers are written, not weighed: their probabilities are 1 or 0, and ROC and top-k mean nothing"]
+    notes = ["answers are generated, so their probabilities are 1 or 0: ROC AUC and top-k are meaningless"]
     labels: list[int | None]
     if protocol is None:
         labels = tolerant
@@ -150,25 +151,25 @@ def by_generation(
         right = [label == true for label, true in zip(tolerant, truth, strict=True)]
         details["tolerant"] = {"accuracy": float(np.mean(right)), "unparsable": tolerant.count(None)}
         if protocol.is_category:
-            hits = {"study": top_k_hits_study, "fair": top_k_hits_fair}
+            rules = {"study": top_k_accuracy_study, "fair": top_k_accuracy_fair}
             details["top_k"] = {
-                name: {k: float(rule(lists, truth, k).mean()) for k in (1, 2, 3)} for name, rule in hits.items()
+                name: {k: accuracy(lists, truth, k) for k in (1, 2, 3)} for name, accuracy in rules.items()
             }
-            notes.append("top-k of the written lists is in details: the study's counts only lists of k labels")
+            notes.append("top-k of the generated lists is in details: the study's rule counts only lists of k labels")
     silent = [row for row, label in enumerate(labels) if label is None]
     if silent:
-        notes.append(f"{len(silent)} of {len(said)} answers could not be read as a label and count as wrong")
+        notes.append(f"{len(silent)} of {len(said)} answers contain no label and count as wrong")
     details["unparsable"] = len(silent)
     details["unparsable_examples"] = [said[row] for row in silent[:_EXAMPLES]]
     logits = np.zeros((len(said), len(words)), dtype=np.float32)
     for row, label in enumerate(labels):
         if label is not None:
             logits[row, label] = _CERTAIN
-    return Answered(logits, silent, details, notes)
+    return Answers(logits, silent, details, notes)
 
 
-def _as_study(said: Sequence[str], words: Words, protocol: Protocol) -> list[list[int]]:
-    """Read answers by the study's rules; a label is what stands for it in the prompt."""
+def _as_study(said: Sequence[str], words: Words, protocol: StudyPrompt) -> list[list[int]]:
+    """Read answers by the study's rules; a label is written as the prompt names it."""
     names = [choice[0] for choice in words.values()]
     if protocol.is_category:
         return [parse_labels(answer, names) for answer in said]

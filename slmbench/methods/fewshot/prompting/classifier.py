@@ -1,7 +1,7 @@
-"""A prompt as an ordinary classifier folder, which export, predict and profile treat as any other.
+"""A prompt as an ordinary classifier folder, which export, predict and profile use like any other.
 
 The logit of a label's first token after the prompt is the last hidden state times that token's row of the output
-matrix. So a sequence classifier with these rows as its head says the same, once its tokenizer puts the prompt's
+matrix. So a sequence classifier with these rows as its head gives the same logits if its tokenizer puts the prompt's
 tokens around every text.
 """
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.methods.fewshot.prompting.encoding import frame_tokens
+from slmbench.methods.fewshot.prompting.prompts import frame_tokens
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.methods.fewshot.prompting.fitting import Fitted
-    from slmbench.methods.fewshot.prompting.loading import LanguageModel
+    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+    from slmbench.methods.fewshot.prompting.prompts import FittedFrame
 
-#: Largest weights in fp32 that are written: an ONNX file is a protobuf message, which ends at 2 GiB.
-MOST_BYTES = 2**31
-#: The folder's logits must repeat those of the prompt to this; fp32 sums differ by less.
+#: Maximum size of the weights in fp32: an ONNX file is a protobuf message, which is limited to 2 GiB.
+MAX_BYTES = 2**31
+#: Maximum difference between the logits of the folder and of the prompt; fp32 sums differ by less.
 TOLERANCE = 1e-3
 #: Test reviews on which that is checked.
 CHECKED_REVIEWS = 8
@@ -32,7 +32,7 @@ CHECKED_REVIEWS = 8
 
 def write_classifier(
     loaded: LanguageModel,
-    fitted: Fitted,
+    fitted: FittedFrame,
     first_tokens: Sequence[int],
     labels: list[str],
     folder: Path,
@@ -40,14 +40,14 @@ def write_classifier(
     """Write the model folder of a prompted decoder.
 
     Args:
-        loaded: The decoder; its own modules go into the classifier.
+        loaded: The decoder; the classifier uses its modules.
         fitted: The prompt.
-        first_tokens: Of each label, the token whose logit is its score.
+        first_tokens: For each label, the token whose logit is its score.
         labels: Label names in id order.
         folder: Where to write.
 
     Returns:
-        Why there can be no such folder, or ``None`` when it is written.
+        Why the prompt cannot be a classifier, or ``None`` if it was written.
     """
     import torch
     from torch import nn
@@ -56,24 +56,24 @@ def write_classifier(
     model = loaded.model
     config = copy.deepcopy(model.config)
     pad = loaded.tokenizer.pad_token_id
-    if 4 * sum(parameter.numel() for parameter in model.parameters()) >= MOST_BYTES:
+    if 4 * sum(parameter.numel() for parameter in model.parameters()) >= MAX_BYTES:
         return "its weights in fp32 are larger than the 2 GiB of an ONNX file"
     if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         return f"transformers has no sequence classifier for architecture '{config.model_type}'"
     after = frame_tokens(loaded.tokenizer, fitted.frame)[1]
     if not after or after[-1] == pad:
-        return "the prompt does not end with a token of its own"
+        return "the prompt ends with padding or with the review"
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
-    # The head reads the last token that is not this one.
+    # The head uses the last token that is not padding.
     config.pad_token_id = pad
     with torch.device("meta"):
         classifier = AutoModelForSequenceClassification.from_config(config)
     head, output = getattr(classifier, "score", None), model.get_output_embeddings()
     if not isinstance(head, nn.Linear) or head.bias is not None or getattr(output, "bias", None) is not None:
-        return f"the classifier of architecture '{config.model_type}' has another head than one matrix"
+        return f"the classifier head of architecture '{config.model_type}' is not a single matrix"
     setattr(classifier, classifier.base_model_prefix, model.base_model)
     rows = output.weight.detach()[list(first_tokens)].clone()
     classifier.score = nn.Linear(rows.shape[1], rows.shape[0], bias=False)
@@ -91,18 +91,18 @@ def check_classifier(
     prompts: Sequence[Sequence[int]],
     logits: np.ndarray,
 ) -> str | None:
-    """Read a model folder back and compare it with the prompt that it stands for.
+    """Load a model folder and compare it with the prompt it was written from.
 
     Args:
         folder: The folder.
         labels: Label names in id order.
-        longest: Longest prompt in tokens.
+        longest: Maximum prompt in tokens.
         texts: The test reviews.
         prompts: Token ids of their prompts.
         logits: Their scores, shape (reviews, labels).
 
     Returns:
-        What is different, or ``None``.
+        What differs, or ``None``.
     """
     import torch
 
@@ -110,7 +110,7 @@ def check_classifier(
     own = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
     different = sum(ids != list(prompt) for ids, prompt in zip(own, prompts, strict=True))
     if different:
-        return f"around {different} of {len(texts)} reviews its tokenizer makes other tokens of the prompt"
+        return f"for {different} of {len(texts)} reviews its tokenizer gives other tokens than the prompt"
     classifier = load_classifier(ModelFiles(str(folder), folder, "directory"), labels).eval()
     batch = tokenizer.pad({"input_ids": own[:CHECKED_REVIEWS]}, return_tensors="pt")
     with torch.inference_mode():
@@ -119,8 +119,8 @@ def check_classifier(
     return f"its logits differ by {difference:.2g}" if difference > TOLERANCE else None
 
 
-def _classifier_tokenizer(tokenizer: Any, fitted: Fitted) -> Any:
-    """Return a tokenizer that puts the prompt's tokens around every text; truncation counts them in."""
+def _classifier_tokenizer(tokenizer: Any, fitted: FittedFrame) -> Any:
+    """Return a tokenizer that puts the prompt's tokens around every text; truncation includes them."""
     from tokenizers import Tokenizer, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -145,6 +145,6 @@ def _classifier_tokenizer(tokenizer: Any, fitted: Fitted) -> Any:
         padding_side="right",
         truncation_side="right",
         model_max_length=fitted.longest,
-        model_input_names=["input_ids", "attention_mask"],  # token types are words to GPT-2
+        model_input_names=["input_ids", "attention_mask"],  # GPT-2 treats token types as words
         clean_up_tokenization_spaces=False,
     )

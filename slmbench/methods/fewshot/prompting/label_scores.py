@@ -1,7 +1,7 @@
 """How likely each label is as the answer to a prompt.
 
-A decoder reads what all prompts have in common (instructions, demonstrations) once: the keys and values of that
-part are copied for every batch. An encoder-decoder reads each prompt once, whatever the number of labels.
+A decoder processes the common beginning of all prompts (instructions, demonstrations) once: the keys and values of
+that part are copied for every batch. An encoder-decoder encodes each prompt once for any number of labels.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.methods.fewshot.prompting.loading import LanguageModel
+    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
-#: Tokens of a padded batch, all prompts whole: what bounds the memory for keys and values.
+#: Maximum tokens of a padded batch, which bounds the memory for keys and values.
 BATCH_TOKENS = 4096
 
 
@@ -38,7 +38,7 @@ def make_scorer(loaded: LanguageModel, answers: Sequence[Sequence[int]], *, firs
 
     Args:
         loaded: The model.
-        answers: Token ids of each answer that is scored.
+        answers: Token ids of each answer to score.
         first_tokens: Score an answer by the logit of its first token instead of its whole log-likelihood; for
             decoders only.
     """
@@ -64,15 +64,15 @@ class DecoderScorer:
 
         Args:
             prompts: Token ids.
-            progress: Where to say how far it is.
-            share: Read what the prompts have in common once.
+            progress: Receives progress.
+            share: Process the common beginning of the prompts once.
 
         Returns:
             Shape (prompts, answers), float32: logits of first tokens, or log-likelihoods of whole answers, summed
             over their tokens.
 
         Raises:
-            SlmbenchError: The architecture keeps its past in another form than keys and values.
+            SlmbenchError: The architecture has no cache of keys and values.
         """
         import torch
 
@@ -80,7 +80,7 @@ class DecoderScorer:
         continued = not self._first_tokens and max(map(len, self._answers)) > 1
         budget = BATCH_TOKENS // (len(self._answers) if continued else 1)
         out = np.empty((len(prompts), len(self._answers)), dtype=np.float32)
-        with torch.inference_mode(), progress.task("asking", total=len(prompts), unit="reviews") as task:
+        with torch.inference_mode(), progress.task("scoring", total=len(prompts), unit="reviews") as task:
             past = self._read([prompts[0][:common]], None)[1] if common else None
             for rows in batches_by_tokens([len(prompt) for prompt in prompts], budget):
                 batch = [prompts[row][common:] for row in rows]
@@ -99,7 +99,7 @@ class DecoderScorer:
         return scores + self._continue(past, mask) if continued else scores
 
     def _read(self, batch: Sequence[Sequence[int]], past: Any) -> tuple[Any, Any, Any]:
-        """Read prompts after a common past.
+        """Process prompts after a common past.
 
         Returns:
             Logits at the last tokens, shape (rows, vocabulary); the past after them; the mask, shape
@@ -107,7 +107,7 @@ class DecoderScorer:
         """
         import torch
 
-        # On the left, so that the last token of every row, and what follows it, stands at the same place.
+        # Padding on the left, so that the last token of every row is at the same position.
         longest = max(map(len, batch))
         ids = torch.tensor([[self._pad] * (longest - len(row)) + list(row) for row in batch])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in batch])
@@ -118,7 +118,7 @@ class DecoderScorer:
         return logits[:, -1], past, mask.to(self._model.device)
 
     def _continue(self, past: Any, mask: Any) -> Any:
-        """Return the log-likelihood of what follows each answer's first token, shape (rows, answers)."""
+        """Return the log-likelihood of each answer after its first token, shape (rows, answers)."""
         import torch
 
         rows, answers, longest = len(mask), len(self._answers), max(map(len, self._answers))
@@ -145,14 +145,14 @@ class DecoderScorer:
         )
         if not isinstance(out.past_key_values, DynamicCache):
             raise SlmbenchError(
-                f"architecture '{self._model.config.model_type}' keeps no keys and values that can be copied:"
-                " ask it with --answer-by generate"
+                f"architecture '{self._model.config.model_type}' has no cache of keys and values that can be"
+                " copied: use --answer-by generate"
             )
         return out.logits[:, -keep:], out.past_key_values
 
 
 class Seq2SeqScorer:
-    """Scores answers with an encoder-decoder: log-likelihoods summed over tokens, the end token among them."""
+    """Scores answers with an encoder-decoder: log-likelihoods summed over tokens, including the end token."""
 
     def __init__(self, loaded: LanguageModel, answers: Sequence[Sequence[int]]) -> None:
         self._model = loaded.model
@@ -164,7 +164,7 @@ class Seq2SeqScorer:
         import torch
 
         out = np.empty((len(prompts), len(self._answers)), dtype=np.float32)
-        with torch.inference_mode(), progress.task("asking", total=len(prompts), unit="reviews") as task:
+        with torch.inference_mode(), progress.task("scoring", total=len(prompts), unit="reviews") as task:
             for rows in batches_by_tokens([len(prompt) for prompt in prompts], BATCH_TOKENS):
                 out[rows] = self._score([prompts[row] for row in rows]).float().cpu().numpy()
                 task.advance(len(rows))
@@ -198,7 +198,7 @@ class Seq2SeqScorer:
 
 
 def _common_length(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all prompts begin with in common; one of each is left to be read."""
+    """Return the length of the common beginning of all prompts; at least one token of each is left over."""
     shortest = min(map(len, prompts))
     places = (place for place in range(shortest) if any(row[place] != prompts[0][place] for row in prompts))
     return min(next(places, shortest), shortest - 1)

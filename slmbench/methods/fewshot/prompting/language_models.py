@@ -1,4 +1,4 @@
-"""Loading a language model and its tokenizer: decoders, encoder-decoders, and GGUF files brought back to fp32."""
+"""Loading a language model and its tokenizer: decoders, encoder-decoders, and GGUF files dequantized to fp32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from slmbench.models import ModelFiles
 
-#: Endings of class names in ``config.json`` that mean a model which continues a text.
+#: Endings of class names in ``config.json`` of models that continue a text.
 _CONTINUES = ("ForCausalLM", "LMHeadModel")
 
 
@@ -29,8 +29,8 @@ class LanguageModel:
         model: In fp32, in evaluation mode, on its device.
         tokenizer: A fast tokenizer with a padding token.
         is_seq2seq: Whether an encoder reads the prompt and a decoder answers (T5), or one decoder does both.
-        positions: Longest input in tokens, or ``None`` without a limit.
-        notes: What a reader of its numbers has to know.
+        positions: Maximum input in tokens, or ``None`` without a limit.
+        notes: Caveats about its results, as sentences.
     """
 
     model: Any
@@ -41,11 +41,11 @@ class LanguageModel:
 
 
 def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
-    """Load a model that continues texts or answers them.
+    """Load a decoder or an encoder-decoder.
 
     Args:
         files: From :func:`slmbench.models.sources.find_language_model`.
-        device: Where it shall run.
+        device: Where to run it.
 
     Raises:
         UsageError: The model is an encoder or a classifier.
@@ -79,8 +79,8 @@ def _check_kind(config: Any, name: str) -> None:
     classes = config.architectures or []
     if not config.is_encoder_decoder and classes and not any(one.endswith(_CONTINUES) for one in classes):
         raise UsageError(
-            f"'{name}' ({classes[0]}) is no language model that continues a text: ask it with --method cloze or nli,"
-            " or name a generative model such as smollm2-135m"
+            f"'{name}' ({classes[0]}) is not a generative language model: use it with --method cloze or nli, or"
+            " choose one that is, such as smollm2-135m"
         )
 
 
@@ -95,15 +95,15 @@ def _load_gguf(files: ModelFiles) -> tuple[Any, Any, tuple[str, ...]]:
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
         raise SlmbenchError(f"the GGUF file {files.gguf} cannot be read: {first_line(error)}") from None
     bits = facts["bits"]
-    notes = (f"weights dequantised from {bits} bit ({files.gguf}) and run in fp32",) if bits < 16 else ()
+    notes = (f"weights dequantized from {bits} bit ({files.gguf}) and run in fp32",) if bits < 16 else ()
     return model.float(), _gguf_tokenizer(loaded, facts), notes
 
 
 def _gguf_tokenizer(loaded: Any, facts: dict[str, Any]) -> Any:
     """Return the tokenizer as the file describes it.
 
-    The conversion in transformers (4.57) puts a begin token before every text and names it as end token too,
-    whatever the file says, and loses the space that an answer begins with.
+    The conversion in transformers (4.57) always adds a begin token before every text and uses it as end token too,
+    and it loses the space at the beginning of an answer.
     """
     from tokenizers import decoders, processors
     from transformers import PreTrainedTokenizerFast
@@ -126,7 +126,7 @@ def _gguf_tokenizer(loaded: Any, facts: dict[str, Any]) -> Any:
 
 
 def _gguf_facts(files: ModelFiles) -> dict[str, Any]:
-    """Return the single values in a GGUF file's header, and ``bits``: what most of its weights are kept in."""
+    """Return the scalar values in a GGUF file's header, and ``bits``: the bits per weight of most of its weights."""
     from gguf import GGUFReader, GGUFValueType
 
     reader = GGUFReader(files.folder / str(files.gguf))
@@ -138,14 +138,14 @@ def _gguf_facts(files: ModelFiles) -> dict[str, Any]:
     weights: dict[Any, int] = {}
     for tensor in reader.tensors:
         weights[tensor.tensor_type] = weights.get(tensor.tensor_type, 0) + int(tensor.n_elements)
-    # Named Q4_1, IQ3_S, F16, …: the first digits are the bits of a weight, the scales of its block left out.
+    # Named Q4_1, IQ3_S, F16, …: the first digits are the bits of a weight without the scales of its block.
     bits = re.search(r"\d+", max(weights, key=weights.__getitem__).name)
     return {**facts, "bits": int(bits[0]) if bits else 32}
 
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
-    """Within the block, transformers draws no bar of its own while it reads a GGUF file."""
+    """Within the block, transformers shows no progress bar while it reads a GGUF file."""
     from transformers import modeling_gguf_pytorch_utils as reading
 
     bar = reading.tqdm

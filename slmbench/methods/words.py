@@ -1,4 +1,4 @@
-"""Label words: what a language model may say for each label (the verbalisers of Schick and Schütze 2021)."""
+"""Label words: the words that stand for each label (the verbalisers of Schick and Schütze 2021)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def parse_words(text: str) -> Words:
         label, equals, given = part.partition("=")
         chosen = tuple(word.strip() for word in given.split(",") if word.strip())
         if not equals or not label.strip() or not chosen:
-            raise UsageError(f"--words {part}: write label=word,word;label=word")
+            raise UsageError(f"{part}: write label=word,word;label=word")
         words[label.strip()] = chosen
     return words
 
 
 def words_of(labels: Sequence[str], words: Words | None) -> Words:
-    """Return the words of every label, in label order; a label's own name where nothing is chosen.
+    """Return the words of every label, in label order; by default each label's own name.
 
     Raises:
-        UsageError: Words are given for some labels only, or for a label there is not.
+        UsageError: A label has no words, or words are given for a label that does not exist.
     """
     if words is None:
         return {label: (label,) for label in labels}
