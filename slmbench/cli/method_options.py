@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-_SHARED = "Training options"
+#: Panels of the options that several methods of a stage have.
+_SHARED: dict[Stage, str] = {"finetune": "Training options", "fewshot": "Options of several methods"}
 
 
 def options_of(stage: Stage) -> Decorator:
@@ -36,7 +37,7 @@ def options_of(stage: Stage) -> Decorator:
     return _with_parameters([_parameter(owners) for owners in by_name.values()])
 
 
-def these_options(options: Iterable[Option], panel: str = _SHARED) -> Decorator:
+def these_options(options: Iterable[Option], panel: str = _SHARED["finetune"]) -> Decorator:
     """Return a decorator that gives a command some declared options, as its keyword arguments.
 
     Args:
@@ -53,7 +54,7 @@ def method_names(stage: Stage) -> list[str]:
 
 def _parameter(owners: list[tuple[Method, Option]]) -> inspect.Parameter:
     method, option = owners[0]
-    panel = option.panel or (_SHARED if len(owners) > 1 else f"Method {method.name}")
+    panel = option.panel or (_SHARED[method.stage] if len(owners) > 1 else f"Method {method.name}")
     defaults: dict[str, list[str]] = {}
     for owner, one in owners:
         defaults.setdefault(one.shown_default, []).append(owner.name)
