@@ -19,8 +19,7 @@ from slmbench.corpora import load_again
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import quantize_dynamic
 from slmbench.export.graph import unweighted_nodes
-from slmbench.export.isa import quantization_preset
-from slmbench.instruments.hardware import hardware_fingerprint
+from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset
 from slmbench.records import BundleRecord, read_record
 
 

@@ -141,8 +141,8 @@ def _read(folder: Path, form: str | None) -> Member:
         return Member(folder, record, BundleFiles.open(folder).choose_form(form))
     if not record.has_model:
         raise UsageError(
-            f"{folder} has answers and no model that could be exported (method {record.method}): a cascade needs a"
-            " classifier that can be asked again"
+            f"{folder} has predictions but no model that could be exported (method {record.method}): a cascade needs"
+            " a classifier that can be run again"
         )
     return Member(folder, record, form or RUN_FORM)
 

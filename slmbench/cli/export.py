@@ -9,6 +9,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
+from slmbench.export.forms import BUILTIN_FORMS, CALIBRATIONS, DEFAULT_FORMS
 
 
 def export(
@@ -17,18 +18,21 @@ def export(
         list[str] | None,
         typer.Option(
             "--form",
-            help="fp32, fused, fp16, int8, int8-fused, int8-static, int8-weights, int4-weights, or all; may be given"
-            " several times. [fp32 and int8]",
+            help=f"{', '.join(form.name for form in BUILTIN_FORMS)}, a form of an installed package, or all;"
+            f" repeatable. [{' and '.join(DEFAULT_FORMS)}]",
         ),
     ] = None,
     max_accuracy_drop: Annotated[
-        float, typer.Option("--max-accuracy-drop", help="Refuse a form that loses more than this.")
+        float,
+        typer.Option(
+            "--max-accuracy-drop", help="Refuse a form that loses more accuracy against fp32 than this fraction."
+        ),
     ] = 0.01,
     calibration: Annotated[
-        str, typer.Option("--calibration", help="Ranges of int8-static: minmax, entropy or percentile.")
+        str, typer.Option("--calibration", help=f"Method for the ranges of int8-static: {', '.join(CALIBRATIONS)}.")
     ] = "minmax",
     calibration_reviews: Annotated[
-        int, typer.Option("--calibration-reviews", help="Training reviews that give them.")
+        int, typer.Option("--calibration-reviews", help="Training reviews for the ranges of int8-static.")
     ] = 128,
     with_tokenizer: Annotated[
         bool,
@@ -48,12 +52,12 @@ def export(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.runs import bundle_summary
-        from slmbench.export import DEFAULT_FORMS, FORM_PLANS, Calibration
+        from slmbench.export import FORMS, Calibration
         from slmbench.export import export as make_bundle
 
         record = make_bundle(
             run,
-            forms=list(FORM_PLANS) if "all" in (form or ()) else form or DEFAULT_FORMS,
+            forms=FORMS.names if "all" in (form or ()) else form or DEFAULT_FORMS,
             max_accuracy_drop=max_accuracy_drop,
             calibration=Calibration(calibration, calibration_reviews),
             with_tokenizer=with_tokenizer,

@@ -1,6 +1,22 @@
-"""From a run to a bundle: ONNX, quantized forms, parity on real reviews, the Hugging Face-shaped folder."""
+"""From a run to a bundle: ONNX, quantized forms, parity on real reviews, the Hugging Face-shaped folder.
 
-from slmbench.export.bundling import export
-from slmbench.export.catalogue import CALIBRATIONS, DEFAULT_FORMS, FORM_PLANS, Calibration
+``export`` is imported on first use, so that the declarations of forms cost a command line nothing.
+"""
 
-__all__ = ["CALIBRATIONS", "DEFAULT_FORMS", "FORM_PLANS", "Calibration", "export"]
+from typing import TYPE_CHECKING, Any
+
+from slmbench.export.forms import CALIBRATIONS, DEFAULT_FORMS, FORMS, Calibration, Form
+
+if TYPE_CHECKING:
+    from slmbench.export.bundling import export
+
+__all__ = ["CALIBRATIONS", "DEFAULT_FORMS", "FORMS", "Calibration", "Form", "export"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``export`` when it is first asked for."""
+    if name != "export":
+        raise AttributeError(f"module 'slmbench.export' has no attribute {name!r}")
+    from slmbench.export.bundling import export
+
+    return export

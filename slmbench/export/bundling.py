@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import build_aside, check_place, folder_bytes
+from slmbench.common.files import build_aside, check_place, folder_bytes, write_atomically
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
+from slmbench.common.templates import render_markdown
 from slmbench.corpora import load_again
-from slmbench.export.card import write_card
-from slmbench.export.catalogue import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT_FORMS, FORM_PLANS, Calibration
-from slmbench.export.isa import quantization_preset
-from slmbench.export.manifest import write_bundle
-from slmbench.export.manifest_texts import MANIFEST_TEXTS
-from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.export.forms import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT_FORMS, FORMS, REFERENCE, Calibration
+from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
+from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
+from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
 from slmbench.records.base import content_key, finished_record
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Split
-    from slmbench.export.forms import MadeForms
+    from slmbench.export.run_forms import MadeForms
     from slmbench.records.bundle import TokenizerInside
 
 
@@ -49,45 +48,37 @@ def export(
 
     Args:
         run: The run folder.
-        forms: Forms wanted, of ``slmbench.export.FORM_PLANS``.
+        forms: Names of the forms wanted, of ``slmbench.export.FORMS``.
         max_accuracy_drop: Largest loss of accuracy against fp32 that is accepted, as a fraction.
         calibration: How the ranges of static int8 are found.
-        with_tokenizer: Write the smallest accepted form once more with the tokenizer inside: text in, label out.
+        with_tokenizer: Also write the smallest accepted form with the tokenizer inside: text in, label out.
         output: The bundle folder; ``exported/RUN`` when not given.
         name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
         progress: Where to say how far it is.
 
     Returns:
-        The record; a bundle made from the same run and options that is already there is returned as it is.
+        The record; a finished bundle of the same run and options is returned as it is.
 
     Raises:
-        UsageError: The run folder or a form does not exist.
-        SlmbenchError: The run is damaged, its corpus has changed, or fp32 answers differently from the model.
+        UsageError: There is no such run or form, or an option is out of its range.
+        SlmbenchError: The run is damaged, its corpus has changed, fp32 changes a label of the trained model, a form
+            cannot be made, or an extra is not installed.
     """
     record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
-    for form in wanted:
-        if form not in FORM_PLANS:
-            raise UsageError(f"--form {form}: choose among {', '.join(FORM_PLANS)}")
-    if not wanted:
-        raise UsageError("name at least one --form")
-    if not 0 <= max_accuracy_drop <= 1:
-        raise UsageError(f"--max-accuracy-drop {max_accuracy_drop}: give a fraction between 0 and 1")
-    if calibration.method not in CALIBRATIONS:
-        raise UsageError(f"--calibration {calibration.method}: choose among {', '.join(CALIBRATIONS)}")
-    if calibration.reviews < 1:
-        raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
-    is_floor = record.method == "tfidf"
-    if is_floor:
-        if passed_over := [form for form in wanted if form not in DEFAULT_FORMS]:
-            progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(passed_over)} not made")
-        wanted = ["fp32"]
-    if with_tokenizer and is_floor:
+    _check(wanted, max_accuracy_drop, calibration)
+    is_tfidf = record.method == "tfidf"
+    if is_tfidf:
+        if others := [form for form in wanted if form not in DEFAULT_FORMS]:
+            progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(others)} not made")
+        wanted = [REFERENCE]
+    if with_tokenizer and is_tfidf:
         raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")
     if with_tokenizer:
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
-    require_extra("sklearn" if is_floor else "optimum", "train", "exporting")
+    for module, extra in {("sklearn", "train")} if is_tfidf else {FORMS[form].needs for form in (REFERENCE, *wanted)}:
+        require_extra(module, extra, "exporting")
     folder = output or BUNDLES / record.name
     key = content_key(
         stage="export/2",
@@ -95,23 +86,23 @@ def export(
         forms=wanted,
         preset=quantization_preset(),
         max_accuracy_drop=max_accuracy_drop,
-        calibration=asdict(calibration) if any(FORM_PLANS[form].calibrated for form in wanted) else None,
+        calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
         with_tokenizer=with_tokenizer,
     )
     check_place(folder, "bundle.json")
     if done := finished_bundle(folder, key):
-        progress.say(f"{folder} is already there, made from the same run")
+        progress.say(f"{folder} is up to date: made from the same run and options")
         return done
 
-    from slmbench.export.forms import Material, make_onnx_forms, make_tfidf_form
+    from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
 
     corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
-    material = Material(record, run / "model", corpus, _reference_logits(run, record))
+    data = RunData(record, run / "model", corpus, _reference_logits(run, record))
     with build_aside(folder) as building:
         made = (
-            make_tfidf_form(material, building, progress)
-            if is_floor
-            else make_onnx_forms(material, wanted, building, max_accuracy_drop, calibration, progress)
+            make_tfidf_form(data, building, progress)
+            if is_tfidf
+            else make_onnx_forms(data, wanted, building, max_accuracy_drop, calibration, progress)
         )
         inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
         bundle = BundleRecord(
@@ -123,7 +114,7 @@ def export(
             method=record.method,
             run=record.name,
             run_key=record.key,
-            runtime="tfidf" if is_floor else "onnx",
+            runtime="tfidf" if is_tfidf else "onnx",
             architecture=record.architecture,
             labels=record.predictions.labels,
             max_length=record.max_length,
@@ -141,14 +132,37 @@ def export(
             software=software_versions(),
             manifest=made.manifest,
         )
-        write_card(bundle, record, building / "README.md")
+        _write_card(bundle, record, building / "README.md")
         bundle = write_bundle(bundle, building)
     progress.say(f"bundle in {folder}")
     return bundle
 
 
+def _check(wanted: Sequence[str], max_accuracy_drop: float, calibration: Calibration) -> None:
+    """Check the options.
+
+    Raises:
+        UsageError: A form or a method of calibration is unknown, or a number is out of its range.
+    """
+    for form in wanted:
+        FORMS[form]
+    if not wanted:
+        raise UsageError("name at least one --form")
+    if not 0 <= max_accuracy_drop <= 1:
+        raise UsageError(f"--max-accuracy-drop {max_accuracy_drop}: give a fraction between 0 and 1")
+    if calibration.method not in CALIBRATIONS:
+        raise UsageError(f"--calibration {calibration.method}: choose among {', '.join(CALIBRATIONS)}")
+    if calibration.reviews < 1:
+        raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
+
+
 def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
-    """Return the bundle in a folder when it was made from the same run and options and is whole."""
+    """Return the bundle in a folder when it was made from the same run and options and is complete.
+
+    Args:
+        folder: The bundle's folder.
+        key: Hash of the run and the options.
+    """
     record = finished_record(BundleRecord, folder / "bundle.json", key)
     if record is None:
         return None
@@ -157,12 +171,28 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
     return record if whole else None
 
 
+def _write_card(bundle: BundleRecord, run: RunRecord, path: Path) -> None:
+    """Write the model card, with the hub's metadata block."""
+    text = render_markdown(
+        "slmbench.export",
+        "card.md",
+        bundle=bundle,
+        run=run,
+        test=run.test,
+        form_help={name: FORMS[name].help for name in bundle.forms},
+        made=how_made(run),
+        learned=learned_from(run),
+        hub_licence=hub_licence(bundle.base_license),
+    )
+    write_atomically(path, text)
+
+
 def _put_tokenizer_inside(building: Path, made: MadeForms, rows: Split, progress: Progress) -> TokenizerInside | None:
     from slmbench.export.with_tokenizer import add_tokenizer
 
     accepted = [form for form in made.records.values() if form.accepted]
     if not accepted:
-        progress.say("no form is accepted, so none gets its tokenizer inside")
+        progress.say("no form is accepted, so none is written with the tokenizer inside")
         return None
     form = min(accepted, key=lambda form: form.bytes)
     reviews = dict(zip(rows.row_ids, rows.texts, strict=True))

@@ -66,7 +66,7 @@ def _export_folder(model_folder: Path, config: Any, target: Path) -> None:
         str(model_folder),
         output=target.parent,
         task=_TASK,
-        # Judged on real reviews instead (slmbench.export.parity).
+        # Checked on real reviews instead (slmbench.export.parity).
         do_validation=False,
         custom_onnx_configs=_custom_configurations(config),
         local_files_only=True,

@@ -1,4 +1,4 @@
-"""Is a form the same classifier? Judged by labels and logits on the run's own test reviews."""
+"""Is a form the same classifier? Labels and logits on the run's own test reviews, and the rule of acceptance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
+    from slmbench.statistics import PairedDifference
+
+#: With fewer test reviews the reason says how few there were.
+ENOUGH_REVIEWS = 200
 
 
 def form_logits(backend: Backend, items: Sequence[object], progress: Progress, what: str) -> np.ndarray:
@@ -33,3 +37,45 @@ def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -
         label_flips=int((reference.argmax(1) != candidate.argmax(1)).sum()),
         max_abs_logit_diff=float(np.abs(reference - candidate).max()),
     )
+
+
+def accept_reference(parity: Parity) -> tuple[bool, str]:
+    """Decide on fp32, which has to give the trained model's label on every review.
+
+    Args:
+        parity: Compared with the trained model.
+
+    Returns:
+        Whether it is accepted, and why.
+    """
+    if parity.label_flips:
+        return False, (
+            f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}:"
+            " the exported graph is not the trained model"
+        )
+    few = f"; fewer than the {ENOUGH_REVIEWS} a parity check should have" if parity.reviews < ENOUGH_REVIEWS else ""
+    return True, (
+        f"same label as {parity.against} on all {parity.reviews} test reviews,"
+        f" largest logit difference {parity.max_abs_logit_diff:.1e}{few}"
+    )
+
+
+def accept_form(parity: Parity, loss: PairedDifference, max_drop: float) -> tuple[bool, str]:
+    """Decide on another form by the accuracy that it loses against fp32 on the same reviews.
+
+    Args:
+        parity: Compared with fp32.
+        loss: Accuracy of the form minus that of fp32.
+        max_drop: Largest loss of accuracy that is accepted, as a fraction.
+
+    Returns:
+        Whether it is accepted, and why.
+    """
+    change = f"accuracy {100 * loss.difference:+.1f} points against fp32"
+    evidence = (
+        f"{change} (95 % interval {100 * loss.ci95[0]:+.1f} to {100 * loss.ci95[1]:+.1f},"
+        f" McNemar p = {loss.p_value:.2g}), {parity.label_flips} of {parity.reviews} labels changed"
+    )
+    if -loss.difference > max_drop:
+        return False, f"{evidence}: more than the {100 * max_drop:.1f} points allowed (--max-accuracy-drop)"
+    return True, evidence

@@ -1,4 +1,4 @@
-"""Which products must stay in float for a form to keep its accuracy: found on training reviews, never on test ones.
+"""Which products must stay in float for a form to keep its accuracy: found on training reviews, never test reviews.
 
 Each product is quantized alone, and the answers of that model are compared with fp32's (Kullback-Leibler divergence
 of the probabilities, as in NVIDIA's and Intel's post-training toolkits). The most harmful ones are then left in
@@ -28,8 +28,8 @@ RANKING_REVIEWS, DECIDING_REVIEWS = 32, 256
 
 
 @dataclass(frozen=True)
-class SearchMaterial:
-    """What a search works with.
+class SearchInputs:
+    """Inputs of the search.
 
     Attributes:
         nodes: Names of the products and tables that can be kept in float.
@@ -37,7 +37,7 @@ class SearchMaterial:
         load: Loads such a file.
         reference: Fp32, loaded.
         texts: Training reviews.
-        scratch: A file name that may be written over and over.
+        scratch: A file that may be overwritten.
     """
 
     nodes: Sequence[str]
@@ -48,45 +48,49 @@ class SearchMaterial:
     scratch: Path
 
 
-def rank(material: SearchMaterial, progress: Progress) -> dict[str, float]:
-    """Quantize each node alone and measure the harm.
+def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
+    """Quantize each node alone and measure how the answers change.
+
+    Args:
+        inputs: The inputs of the search.
+        progress: Where to say how far it is.
 
     Returns:
         Mean divergence from fp32 in nats by node, most harmful first.
     """
-    items = material.reference.encode(material.texts[:RANKING_REVIEWS])
-    wanted = _answers(material.reference, items)
+    items = inputs.reference.encode(inputs.texts[:RANKING_REVIEWS])
+    wanted = _answers(inputs.reference, items)
     harm = {}
-    with progress.task("finding what int8 harms", total=len(material.nodes), unit="products") as task:
-        for node in material.nodes:
-            material.make(material.scratch, [other for other in material.nodes if other != node])
-            harm[node] = _divergence(wanted, _answers(material.load(material.scratch), items))
+    with progress.task("finding harmful products", total=len(inputs.nodes), unit="products") as task:
+        for node in inputs.nodes:
+            inputs.make(inputs.scratch, [other for other in inputs.nodes if other != node])
+            harm[node] = _divergence(wanted, _answers(inputs.load(inputs.scratch), items))
             task.advance()
     return dict(sorted(harm.items(), key=lambda entry: -entry[1]))
 
 
 def keep_more(
-    material: SearchMaterial, ranked: Sequence[str], progress: Progress
+    inputs: SearchInputs, ranked: Sequence[str], progress: Progress
 ) -> Iterator[tuple[list[str], SearchStep]]:
-    """Keep ever more of the most harmful nodes in float.
+    """Keep more and more of the most harmful nodes in float.
 
     Args:
-        material: What to work with.
+        inputs: The inputs of the search.
         ranked: Nodes, most harmful first.
         progress: Where to say how far it is.
 
     Yields:
-        The nodes kept and what came of it; ``material.scratch`` holds that file.
+        The nodes kept and the result; ``inputs.scratch`` holds that file.
     """
-    items = material.reference.encode(material.texts[:DECIDING_REVIEWS])
-    wanted = _answers(material.reference, items).argmax(1)
+    items = inputs.reference.encode(inputs.texts[:DECIDING_REVIEWS])
+    wanted = _answers(inputs.reference, items).argmax(1)
     count = 1
     while count < len(ranked):
         kept = list(ranked[:count])
         with progress.task(f"keeping {count} of {len(ranked)} products in float"):
-            material.make(material.scratch, kept)
-            agreement = float((_answers(material.load(material.scratch), items).argmax(1) == wanted).mean())
-        yield kept, SearchStep(kept=count, agreement=agreement, bytes=material.scratch.stat().st_size)
+            inputs.make(inputs.scratch, kept)
+            agreement = float((_answers(inputs.load(inputs.scratch), items).argmax(1) == wanted).mean())
+        yield kept, SearchStep(kept=count, agreement=agreement, bytes=inputs.scratch.stat().st_size)
         count *= 2
 
 

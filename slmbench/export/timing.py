@@ -1,4 +1,4 @@
-"""Is a form faster than fp32 on this CPU? A brief look at export, the two in turns; ``slmbench profile`` measures."""
+"""Is a form faster than fp32 on this CPU? A short test at export; ``slmbench profile`` measures properly."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from slmbench.edge.runtime import Backend
 
 #: Seconds after which no further review is timed.
-PATIENCE = 6.0
-#: Reviews timed at least, and at most.
-FEWEST, MOST = 12, 60
+TIME_LIMIT_S = 6.0
+#: How many reviews are timed.
+MIN_REVIEWS, MAX_REVIEWS = 12, 60
 #: A median ratio nearer to 1 than this is within what two runs of the same file differ by.
 SAME_SPEED = 0.03
 
@@ -33,17 +33,17 @@ def measure_gain(fp32: Backend, form: Backend, items: Sequence[object], *, fp32_
         fp32_bytes: Size of the reference's file.
         form_bytes: Size of the form's file.
     """
-    # Evenly over the lengths there are, so that a few reviews stand for all.
+    # Evenly over the lengths, so that a few reviews represent all.
     by_length = sorted(range(len(items)), key=fp32.lengths(items).__getitem__)
-    chosen = [by_length[i] for i in np.linspace(0, len(items) - 1, min(MOST, len(items))).round().astype(int)]
-    # Shuffled, because time may run out: the short ones must not be all there is.
+    chosen = [by_length[i] for i in np.linspace(0, len(items) - 1, min(MAX_REVIEWS, len(items))).round().astype(int)]
+    # Shuffled, because time may run out after the first few, which must not all be short.
     chosen = list(np.random.default_rng(0).permutation(chosen))
     for backend in (fp32, form):
         backend.logits([items[chosen[-1]]])
     times: tuple[list[float], list[float]] = ([], [])
     began = time.perf_counter()
     for turn, index in enumerate(chosen):
-        if turn >= FEWEST and time.perf_counter() - began > PATIENCE:
+        if turn >= MIN_REVIEWS and time.perf_counter() - began > TIME_LIMIT_S:
             break
         order = (0, 1) if turn % 2 == 0 else (1, 0)
         for which in order:
@@ -52,13 +52,13 @@ def measure_gain(fp32: Backend, form: Backend, items: Sequence[object], *, fp32_
             times[which].append(1000 * (time.perf_counter() - start))
     ratios = np.array(times[0]) / np.array(times[1])
     interval = bootstrap_interval(lambda rows: np.median(ratios[rows], axis=1), len(ratios))
-    return judge_gain(times[0], times[1], float(np.median(ratios)), interval, form_bytes / fp32_bytes)
+    return describe_gain(times[0], times[1], float(np.median(ratios)), interval, form_bytes / fp32_bytes)
 
 
-def judge_gain(
+def describe_gain(
     fp32_ms: list[float], form_ms: list[float], speedup: float, interval: tuple[float, float], size_ratio: float
 ) -> Gain:
-    """Say in a word and a sentence what a form gains over fp32.
+    """Describe what a form gains over fp32.
 
     Args:
         fp32_ms: Times of the reference, one a review.

@@ -1,7 +1,7 @@
-"""Text in, label out: one ONNX file with the tokenizer inside, written only where it reads texts as the bundle does.
+"""Text in, label out: one ONNX file with the tokenizer inside, written only where it tokenizes as the bundle does.
 
-The operators are those of onnxruntime-extensions, a library that an app registers with its session. What they answer
-is held against the bundle's own tokenizer and form; a difference is listed by name, or the file is not written.
+The operators are those of onnxruntime-extensions, a library that an app registers with its session. Their output is
+compared with the bundle's own tokenizer and form; differences are listed by name, or the file is not written.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
 
 FILE = "onnx/model_with_tokenizer.onnx"
-#: Share of the fixed texts that may differ: they are meant to be extreme; what fails on more is another tokenizer.
-MOST_DIFFERING = 0.1
-#: Logits further apart than this differ; the graphs are optimized apart, and rounding of int8 follows.
+#: Share of the fixed texts, which are extreme on purpose, that may differ.
+MAX_DIFFERING = 0.1
+#: Largest difference of two logits that count as equal: the graphs are optimized separately and round differently.
 TOLERANCE = 1e-3
 _LISTED = 10
 _PROTOBUF = "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
@@ -45,9 +45,9 @@ def add_tokenizer(
     reviews: Mapping[str, str],
     progress: Progress = SILENT,
 ) -> TokenizerInside:
-    """Write a form of a bundle once more, with the tokenizer inside, where that is the same classifier.
+    """Write a form of a bundle with the tokenizer inside, where that is the same classifier.
 
-    It is written when no test review gets other token ids, and of the fixed texts at most :data:`MOST_DIFFERING` do.
+    It is written when no test review gets other token ids, and of the fixed texts at most :data:`MAX_DIFFERING` do.
 
     Args:
         bundle: The bundle's folder: ``config.json``, ``tokenizer.json`` and the form.
@@ -57,7 +57,7 @@ def add_tokenizer(
         progress: Where to say how far it is.
 
     Returns:
-        What was found; :data:`FILE` is in the bundle when it is accepted.
+        The result; :data:`FILE` is in the bundle when it is accepted.
 
     Raises:
         SlmbenchError: onnxruntime-extensions is not installed, or the bundle cannot be read.
@@ -88,7 +88,7 @@ def add_tokenizer(
         for name in texts
         if name in found or name in moved
     ]
-    accepted, reason = _judge(len(texts), [text.name for text in differing], len(reviews), len(wrong))
+    accepted, reason = _decide(len(texts), [text.name for text in differing], len(reviews), len(wrong))
     listed = [DifferingText(name=name, what=what) for name, what in list(wrong.items())[:_LISTED]]
     facts: dict[str, Any] = {}
     if accepted:
@@ -108,12 +108,12 @@ def add_tokenizer(
     )
 
 
-def _judge(texts: int, differing: Sequence[str], reviews: int, wrong: int) -> tuple[bool, str]:
-    """Decide whether the file may be written; returns that and the sentence that says why."""
+def _decide(texts: int, differing: Sequence[str], reviews: int, wrong: int) -> tuple[bool, str]:
+    """Decide whether the file may be written; returns the decision and its reason."""
     if wrong:
-        return False, f"it reads {wrong:,} of {reviews:,} test reviews as other tokens than the bundle: not written"
+        return False, f"{wrong:,} of {reviews:,} test reviews get other tokens than in the bundle: not written"
     named = f"{len(differing)} of {texts} fixed texts ({', '.join(differing)})"
-    if len(differing) > MOST_DIFFERING * texts:
+    if len(differing) > MAX_DIFFERING * texts:
         return False, f"it differs from the bundle on {named}: not written"
     if differing:
         return True, f"the same tokens on all {reviews:,} test reviews, but it differs from the bundle on {named}"
@@ -121,7 +121,7 @@ def _judge(texts: int, differing: Sequence[str], reviews: int, wrong: int) -> tu
 
 
 def _ids_that_differ(session: Any, tokenizer: Tokenizer, texts: Mapping[str, str]) -> dict[str, str]:
-    """Compare token ids; returns what is wrong, by name."""
+    """Compare token ids; returns the differences, by name."""
     wrong = {}
     for name, text in texts.items():
         got = _run(session, "input_ids", [text])
@@ -143,7 +143,7 @@ def _difference(own: Sequence[int], wanted: Sequence[int]) -> str:
 def _logits_that_differ(
     session: Any, backend: OnnxBackend, labels: Sequence[str], texts: Mapping[str, str]
 ) -> tuple[list[float], dict[str, str]]:
-    """Run texts one at a time in both; returns the distances, and what is wrong by name."""
+    """Run texts one at a time in both; returns the distances, and the differences by name."""
     distances, wrong = [], {}
     for name, text in texts.items():
         wanted = backend.logits(backend.encode([text]))[0]

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from slmbench.export.with_tokenizer_graph import GraphBuilder
+    from slmbench.export.with_tokenizer_nodes import GraphBuilder
 
 #: Stands for a character that the normalizer removes, because a table of the library has no empty values. Private-use
 #: characters are free: the normalizer removes those of the text, and so does the graph first of all.
 _REMOVED = "\ue000"
 _FIRST_ADDED = 0xE001
 #: So many neighbours of one kind are a range in a regular expression, fewer are lines of the table: an expression is
-#: compiled anew for every text.
+#: compiled again for every text.
 _RANGE = 256
 #: Halves of surrogate pairs are no text; planes 3 to 13 hold a part of CJK that BERT does not know, and nothing else.
 _PLANES = (range(0xD800), range(0xE000, 0x30000), range(0xE0000, 0xE1000), range(0xF0000, 0x110000))

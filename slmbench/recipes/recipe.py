@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError
-from slmbench.export.catalogue import DEFAULT_FORMS, FORM_PLANS
+from slmbench.export import DEFAULT_FORMS, FORMS
 from slmbench.methods.registry import method_of, methods_of
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.torch.forward import parse_form
@@ -61,9 +61,11 @@ class ExportTable(Table):
     @field_validator("forms")
     @classmethod
     def _known(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [form for form in forms if form not in FORM_PLANS]
-        if unknown:
-            raise ValueError(f"there is no form {', '.join(unknown)}; there are: {', '.join(FORM_PLANS)}")
+        for form in forms:
+            try:
+                FORMS[form]
+            except UsageError as error:
+                raise ValueError(str(error)) from None
         return forms
 
 

@@ -82,7 +82,7 @@ def _(here):
     return (*TRAIN, "--select-by", "auc")
 
 
-@mistake("unknown form to export", r"--form int4: choose among fp32, fused", 2)
+@mistake("unknown form to export", r"no form 'int4'.*fp32, fused", 2)
 def _(here):
     return ("export", "run", "--form", "int4")
 

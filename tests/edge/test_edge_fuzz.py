@@ -13,7 +13,7 @@ from slmbench import starter
 from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.export.tokenizer import write_tokenizer
+from slmbench.export.run_forms import write_tokenizer
 
 SHIPPED = Path(__file__).parents[2] / "exported/bert-tiny-imdb"
 CONTROL = [*map(chr, range(32)), *map(chr, range(0x7F, 0xA0))]

@@ -11,7 +11,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
-from slmbench.export import export
+from slmbench.export import FORMS, export
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import BundleRecord, RunRecord, read_record
 
@@ -105,10 +105,11 @@ def test_the_model_card(tiny_bundle, record):
     assert "license: other\n" in front
     assert "pipeline_tag: text-classification\n" in front
     assert "# tiny-bert-full" in body
-    assert "| form | MB | accuracy [95 %] | macro-F1 [95 %] | evidence |" in body
+    assert "| form | what it is | MB | accuracy [95 %] | macro-F1 [95 %] | evidence |" in body
     for name, form in record.forms.items():
         (row,) = [line for line in body.splitlines() if line.startswith(f"| {name} |")]
         assert f"{100 * form.accuracy:.1f} %" in row
+        assert FORMS[name].help in row
         assert form.reason in row
     assert record.corpus.test_hash[:16] in body
     assert f"int8 was made for and checked on `{record.forms['int8'].isa}`" in body
@@ -213,7 +214,7 @@ def test_a_corpus_that_is_gone_is_noticed(file_run, tmp_path):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ({"forms": ["fp64"]}, "--form fp64: choose among fp32, fused, fp16, int8"),
+        ({"forms": ["fp64"]}, "no form 'fp64'; did you mean .* fp32, fused, fp16, int8"),
         ({"forms": []}, "name at least one --form"),
         ({"max_accuracy_drop": 2}, "--max-accuracy-drop 2: give a fraction between 0 and 1"),
         ({"max_accuracy_drop": -0.1}, "--max-accuracy-drop -0.1"),

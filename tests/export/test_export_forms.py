@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from slmbench.common.errors import UsageError
 from slmbench.edge import Classifier
-from slmbench.export import FORM_PLANS, Calibration, export
+from slmbench.export import FORMS, Calibration, export
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
 from slmbench.records import BundleRecord, RunRecord, read_record
 
@@ -20,7 +20,7 @@ def all_forms(tiny_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("forms") / "tiny"
     export(
         tiny_run,
-        forms=list(FORM_PLANS),
+        forms=list(FORMS.names),
         max_accuracy_drop=1,
         calibration=Calibration("minmax", 16),
         output=folder,
@@ -34,11 +34,11 @@ def record(all_forms):
 
 
 def test_every_form_loads_and_answers_as_its_record_says(all_forms, record):
-    assert list(record.forms) == list(FORM_PLANS)
+    assert list(record.forms) == list(FORMS.names)
     texts = ["good great superb", "bad awful boring", "the movie was fine"]
     wanted = Classifier(all_forms, form="fp32").predict_proba(texts)
     for name, form in record.forms.items():
-        assert form.file == FORM_PLANS[name].file
+        assert form.file == FORMS[name].file
         assert Classifier(all_forms, form=name).predict_proba(texts) == pytest.approx(wanted, abs=0.2), name
         assert form.parity.reviews == record.corpus.test_reviews
     # What fusion and half precision do is rounding.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slmbench.export.timing import judge_gain, measure_gain
+from slmbench.export.timing import describe_gain, measure_gain
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from slmbench.export.timing import judge_gain, measure_gain
     ],
 )
 def test_the_verdict(speedup, interval, size, verdict, said):
-    gain = judge_gain([1.0], [1.0], speedup, interval, size)
+    gain = describe_gain([1.0], [1.0], speedup, interval, size)
     assert gain.verdict == verdict
     assert gain.sentence.startswith(said)
 

@@ -11,7 +11,7 @@ from slmbench.edge import Classifier
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export import export
 from slmbench.export.exporter import export_onnx
-from slmbench.export.tokenizer import write_tokenizer
+from slmbench.export.run_forms import write_tokenizer
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.models import find_model, load_encoder, load_tokenizer
 

@@ -2,14 +2,16 @@
 
 import pytest
 
-from slmbench.export import export, isa
+from slmbench.export import export
+from slmbench.instruments.hardware import cpu as processor
+from slmbench.instruments.hardware import quantization_preset
 
 
 @pytest.fixture
 def cpu(monkeypatch):
     def pretend(machine, *features):
         monkeypatch.setattr("platform.machine", lambda: machine)
-        monkeypatch.setattr(isa, "cpu_features", lambda: features)
+        monkeypatch.setattr(processor, "cpu_features", lambda: features)
 
     return pretend
 
@@ -30,7 +32,7 @@ def cpu(monkeypatch):
 )
 def test_the_preset_for_a_cpu(cpu, machine, features, preset):
     cpu(machine, *features)
-    assert isa.quantization_preset() == preset
+    assert quantization_preset() == preset
 
 
 @pytest.mark.parametrize("features", [("avx2",), ("avx2", "avx512f", "avx512_vnni")])
@@ -40,7 +42,7 @@ def test_the_preset_is_in_the_record_and_the_weights_fit_it(cpu, features, tiny_
 
     cpu("x86_64", *features)
     record = export(tiny_run, forms=["int8"], max_accuracy_drop=1, output=tmp_path / "bundle")
-    assert record.forms["int8"].isa == isa.quantization_preset()
+    assert record.forms["int8"].isa == quantization_preset()
     graph = onnx.load(tmp_path / "bundle" / "onnx" / "model_quantized.onnx").graph
     quantized = [each for each in graph.initializer if each.name.endswith("_quantized")]
     # Tables are looked up, not multiplied.

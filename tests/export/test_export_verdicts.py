@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier
-from slmbench.export import export, making
+from slmbench.export import builder, export
 from slmbench.records import BundleRecord, read_record
 
 
@@ -24,7 +24,7 @@ def always_negative(monkeypatch):
         bias.CopyFrom(numpy_helper.from_array(np.array([100, 0], dtype=np.float32), bias.name))
         onnx.save(graph, target)
 
-    monkeypatch.setattr(making, "quantize_dynamic", ruin)
+    monkeypatch.setattr(builder, "quantize_dynamic", ruin)
 
 
 def turn_round(run, rows):

@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, normalizers
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.export.manifest_texts import MANIFEST_TEXTS
+from slmbench.export.manifest import MANIFEST_TEXTS
 from slmbench.export.with_tokenizer import FILE, add_tokenizer
 
 extensions = pytest.importorskip("onnxruntime_extensions", reason="onnxruntime-extensions is not installed")

@@ -8,7 +8,7 @@ from javascript_runtimes import Job, missing, node_answers, page_outcome
 from tokenizers import Tokenizer
 
 from slmbench.edge import Classifier
-from slmbench.export.manifest_texts import MANIFEST_TEXTS
+from slmbench.export.manifest import MANIFEST_TEXTS
 
 SHIPPED = Path(__file__).parents[2] / "exported/bert-tiny-imdb"
 #: Those of a manifest, and half a surrogate pair, which a JavaScript string can hold.

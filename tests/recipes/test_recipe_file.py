@@ -122,7 +122,7 @@ def test_recipes_that_are_not_there(name, says):
         (LEAST + "[profiling]\nprocesses = 1\n", "wrong at 'profiling'"),
         (
             LEAST + '[export]\nforms = ["int9"]\n',
-            r"wrong at 'export\.forms': .*no form int9; there are: fp32",
+            r"wrong at 'export\.forms': .*no form 'int9'.*fp32, fused",
         ),
         (LEAST + '[profile]\ndevices = ["tpu"]\n', r"wrong at 'profile\.devices\.0'"),
         (

@@ -49,8 +49,22 @@ def cpu_features() -> tuple[str, ...]:
     return tuple(name for name in _FEATURES if name in flags)
 
 
+def quantization_preset() -> str:
+    """Return the quantization preset for this CPU, by Optimum's names.
+
+    ``avx512_vnni`` also where only AVX-VNNI is there: what matters is that int8 products are summed in 32 bits, so
+    that full-range weights cannot saturate (onnxruntime issues 5849 and 6004 show what happens otherwise).
+    """
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return "arm64"
+    features = cpu_features()
+    if any(name in features for name in _PRESETS["avx512_vnni"]):
+        return "avx512_vnni"
+    return "avx512" if "avx512f" in features else "avx2"
+
+
 def runs_natively(isa: str) -> bool | None:
-    """Say whether this CPU computes a quantization preset exactly (see ``slmbench.export.isa``).
+    """Say whether this CPU computes a quantization preset exactly (see :func:`quantization_preset`).
 
     Args:
         isa: ``avx512_vnni``, ``avx512``, ``avx2`` or ``arm64``.

@@ -9,7 +9,7 @@ from sealing import reseal, spoil
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import sealed
 from slmbench.evaluation.verify import verify
-from slmbench.export.manifest_texts import MANIFEST_TEXTS
+from slmbench.export.manifest import MANIFEST_TEXTS
 from slmbench.instruments.hardware import cpu
 from slmbench.records import BundleRecord, read_record
 

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 from tiny import configuration, model_folder
 
-from slmbench.export import FORM_PLANS, Calibration, export
+from slmbench.export import FORMS, Calibration, export
 from slmbench.export.exporter import export_onnx
 from slmbench.instruments.roofline import NotCountableError, count_operations
 from slmbench.profiling.architectures.catalogue import PublishedModel
@@ -23,13 +23,13 @@ PER_PAIR = 2 * 2 * 32
 def every_form(tiny_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("counted") / "tiny"
     calibration = Calibration("minmax", 16)
-    export(tiny_run, forms=list(FORM_PLANS), max_accuracy_drop=1, calibration=calibration, output=folder)
+    export(tiny_run, forms=list(FORMS.names), max_accuracy_drop=1, calibration=calibration, output=folder)
     return folder
 
 
-@pytest.mark.parametrize("form", FORM_PLANS)
+@pytest.mark.parametrize("form", FORMS.names)
 def test_a_form_computes_what_can_be_counted_by_hand(every_form, form):
-    counted = count_operations(every_form / FORM_PLANS[form].file)
+    counted = count_operations(every_form / FORMS[form].file)
 
     assert counted.linear == Polynomial(const=ONCE, per_token=PER_TOKEN)
     assert counted.full == Polynomial(const=ONCE, per_token=PER_TOKEN, per_token2=PER_PAIR)
@@ -50,7 +50,7 @@ def test_a_form_computes_what_can_be_counted_by_hand(every_form, form):
     ],
 )
 def test_in_what_numbers_a_form_computes(every_form, form, precisions):
-    counted = count_operations(every_form / FORM_PLANS[form].file)
+    counted = count_operations(every_form / FORMS[form].file)
 
     found = {p: (work.const, work.per_token, work.per_token2) for p, work in counted.by_precision.items()}
     assert found == precisions

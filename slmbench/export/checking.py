@@ -1,4 +1,4 @@
-"""Judging a form on the run's test reviews: answers, flips with their texts, batches, speed, the verdict."""
+"""Checking a form on the run's test reviews: answers, changed labels, padded batches, speed, acceptance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
 from slmbench.export.graph import graph_facts
-from slmbench.export.parity import compare_logits, form_logits
+from slmbench.export.parity import accept_form, compare_logits, form_logits
 from slmbench.export.timing import measure_gain
-from slmbench.export.verdict import judge_form
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
 from slmbench.records.predictions import REGIME
@@ -27,13 +26,21 @@ if TYPE_CHECKING:
     from slmbench.records import Parity
     from slmbench.statistics import PairedDifference
 
-#: Flipped reviews that a record lists, and how much of each.
+#: Changed labels that a record lists, and how many characters of each review.
 FLIPS_LISTED, FLIP_CHARACTERS = 50, 280
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the test reviews say of a form, before it is a record."""
+class CheckedForm:
+    """A form's answers to the test reviews and the decision on it.
+
+    Attributes:
+        logits: Shape (rows, labels).
+        parity: How they differ from the reference.
+        difference: Accuracy minus that of fp32; ``None`` of fp32 itself.
+        accepted: Whether it may be shipped.
+        reason: Why, in one sentence.
+    """
 
     logits: np.ndarray
     parity: Parity
@@ -42,8 +49,8 @@ class Judged:
     reason: str
 
 
-class Judge:
-    """The test reviews and fp32's answers to them, against which other forms are held.
+class FormChecker:
+    """The test reviews and fp32's answers to them, with which other forms are compared.
 
     Args:
         folder: The bundle's folder, which holds the tokenizer.
@@ -61,13 +68,12 @@ class Judge:
         self._fp32_logits: np.ndarray | None = None
         self._items: list[object] = []
 
-    def take_reference(self, file: Path) -> np.ndarray:
-        """Load fp32 and ask it; returns its logits, shape (rows, labels)."""
+    def take_reference(self, file: Path) -> None:
+        """Load fp32 and run the test reviews through it; comes before everything else."""
         self._fp32 = self.load(file)
         self._fp32_bytes = file.stat().st_size
         self._items = self._fp32.encode(self.rows.texts)
         self._fp32_logits = form_logits(self._fp32, self._items, self._progress, "checking fp32")
-        return self._fp32_logits
 
     @property
     def reference(self) -> OnnxBackend:
@@ -75,6 +81,13 @@ class Judge:
         if self._fp32 is None:
             raise RuntimeError("take_reference comes first")
         return self._fp32
+
+    @property
+    def reference_logits(self) -> np.ndarray:
+        """Fp32's logits on the test reviews, shape (rows, labels)."""
+        if self._fp32_logits is None:
+            raise RuntimeError("take_reference comes first")
+        return self._fp32_logits
 
     @property
     def truth(self) -> np.ndarray:
@@ -87,26 +100,26 @@ class Judge:
         return self.reference.lengths(self._items)
 
     def load(self, file: Path) -> OnnxBackend:
-        """Load a form's file with as many threads as onnxruntime takes by itself."""
+        """Load a form's file with onnxruntime's own number of threads."""
         return OnnxBackend(self._folder, file, None)
 
-    def judge(self, form: str, backend: Backend) -> Judged:
-        """Ask a form all test reviews, one at a time, and compare with fp32."""
-        if self._fp32_logits is None:
-            raise RuntimeError("take_reference comes first")
+    def check(self, form: str, backend: Backend) -> CheckedForm:
+        """Run all test reviews through a form, one at a time, and compare its answers with fp32's."""
         logits = form_logits(backend, self._items, self._progress, f"checking {form}")
-        parity = compare_logits("fp32", self._fp32_logits, logits)
-        difference = paired_difference(self._right(self._fp32_logits), self._right(logits))
-        accepted, reason = judge_form(parity, difference, self._max_drop)
-        return Judged(logits, parity, difference, accepted, reason)
+        parity = compare_logits("fp32", self.reference_logits, logits)
+        difference = paired_difference(self._right(self.reference_logits), self._right(logits))
+        accepted, reason = accept_form(parity, difference, self._max_drop)
+        return CheckedForm(logits, parity, difference, accepted, reason)
 
-    def record(self, file: str, backend: Backend, judged: Judged, isa: str | None = None, **more: Any) -> FormRecord:
+    def record(
+        self, file: str, backend: Backend, checked: CheckedForm, isa: str | None = None, **more: Any
+    ) -> FormRecord:
         """Complete the record of a form: flips, batches, speed, what its graph holds.
 
         Args:
             file: Its path below the bundle's folder.
             backend: The form, loaded.
-            judged: What the test reviews say of it.
+            checked: Its answers and the decision.
             isa: Instruction set it is made for.
             **more: Further fields of the record.
         """
@@ -116,15 +129,15 @@ class Judge:
             file=file,
             bytes=path.stat().st_size,
             sha256=sha256_of(path),
-            parity=judged.parity,
-            accepted=judged.accepted,
-            reason=judged.reason,
-            predictions=Predictions.of(self._labels, self.rows.row_ids, self.rows.labels, softmax(judged.logits)),
+            parity=checked.parity,
+            accepted=checked.accepted,
+            reason=checked.reason,
+            predictions=Predictions.of(self._labels, self.rows.row_ids, self.rows.labels, softmax(checked.logits)),
             regime=REGIME,
             isa=isa,
-            difference_to_fp32=judged.difference,
-            flips=[] if is_reference else self._flips(judged.logits),
-            batching=self._batching(backend, judged.logits),
+            difference_to_fp32=checked.difference,
+            flips=[] if is_reference else self._flips(checked.logits),
+            batching=self._batching(backend, checked.logits),
             gain=None if is_reference else self._gain(backend, path),
             graph=graph_facts(path),
             **more,
@@ -134,7 +147,7 @@ class Judge:
         return logits.argmax(1) == self.truth
 
     def _flips(self, logits: np.ndarray) -> list[Flip]:
-        before, after = softmax(self._fp32_logits), softmax(logits)  # type: ignore[arg-type]
+        before, after = softmax(self.reference_logits), softmax(logits)
         changed = np.flatnonzero(before.argmax(1) != after.argmax(1))
         return [
             Flip(

@@ -1,0 +1,156 @@
+"""Making the file of each form: int8 through Optimum; fusion, fp16 and weight-only blocks through onnxruntime."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slmbench.edge.runtime import OnnxBackend
+from slmbench.export.exporter import calibrate, export_onnx, quantize_dynamic, quantize_embeddings, quantize_static
+from slmbench.models.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+#: Weights that share a scale in weight-only forms: small enough for int4 to keep its accuracy, 1/16 of its size.
+BLOCK = 32
+#: Of MatMulNBits: products of int8 activations and weights, which is what CPUs have instructions for.
+_INT8_ARITHMETIC = 4
+
+
+@dataclass(frozen=True)
+class FormBuilder:
+    """What forms are made from, and the steps that make them.
+
+    Each ``to_…`` method writes one file and returns how it was made, for the record.
+
+    Attributes:
+        model: The trained model's Hugging Face folder.
+        folder: The bundle's folder, which holds the tokenizer.
+        fp32: The exported graph; it is there for every form but fp32 itself.
+        texts: Training reviews for calibration.
+        calibration: How activation ranges are found: ``minmax``, ``entropy`` or ``percentile``.
+        preset: Instruction set of int8 forms; see :func:`slmbench.instruments.hardware.quantization_preset`.
+    """
+
+    model: Path
+    folder: Path
+    fp32: Path
+    texts: Sequence[str]
+    calibration: str
+    preset: str
+
+    def export(self, target: Path) -> dict[str, Any]:
+        """Export the trained model.
+
+        Raises:
+            SlmbenchError: The weights cannot be read, or Optimum cannot export this architecture.
+        """
+        export_onnx(self.model, target)
+        return {}
+
+    @cached_property
+    def fused(self) -> Path:
+        """The exported graph with attention, layer norms and GELU merged; a scratch file, made when first needed."""
+        from onnxruntime.transformers.optimizer import optimize_model
+
+        target = self.folder / "scratch_fused.onnx"
+        with quiet_libraries():
+            # opt_level 0: what onnxruntime itself rewrites is for one machine and happens when a file is loaded.
+            optimize_model(str(self.fp32), model_type="bert", opt_level=0).save_model_to_file(str(target))
+        return target
+
+    @cached_property
+    def feeds(self) -> list[dict[str, np.ndarray]]:
+        """Model inputs of the calibration reviews, one review each."""
+        backend = OnnxBackend(self.folder, self.fp32, None)
+        return [backend.feed([item]) for item in backend.encode(self.texts)]
+
+    @cached_property
+    def _ranges(self) -> Any:
+        """Ranges of activations: the same whichever products are kept in float."""
+        return calibrate(self.fp32, self.calibration, self.feeds)
+
+    def copy_fused(self, target: Path) -> dict[str, Any]:
+        """Write the fused graph."""
+        shutil.copy(self.fused, target)
+        return {}
+
+    def to_half(self, target: Path) -> dict[str, Any]:
+        """Write half precision; inputs and logits stay in fp32, so that callers see no difference."""
+        import onnx
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        with quiet_libraries():
+            onnx.save(convert_float_to_float16(onnx.load(str(self.fp32)), keep_io_types=True), str(target))
+        return {"inputs_and_outputs": "fp32"}
+
+    def to_dynamic_int8(self, target: Path, keep_float: Sequence[str], *, fused: bool = False) -> dict[str, Any]:
+        """Write dynamic int8.
+
+        Args:
+            target: The file to write.
+            keep_float: Names of nodes that are not quantized.
+            fused: Start from the fused graph.
+        """
+        quantize_dynamic(self.fused if fused else self.fp32, target, self.preset, keep_float, fused=fused)
+        return {"preset": self.preset, "per_channel": True}
+
+    def to_static_int8(self, target: Path, keep_float: Sequence[str]) -> dict[str, Any]:
+        """Write static int8 with ranges from the calibration reviews.
+
+        Args:
+            target: The file to write.
+            keep_float: Names of nodes that are not quantized.
+        """
+        quantize_static(self.fp32, target, self.preset, keep_float, self._ranges)
+        return {
+            "preset": self.preset,
+            "per_channel": True,
+            "calibration": self.calibration,
+            "calibration_reviews": len(self.feeds),
+        }
+
+    def to_blocks(self, target: Path, keep_float: Sequence[str], *, bits: int) -> dict[str, Any]:
+        """Write weights in blocks that share a scale.
+
+        Args:
+            target: The file to write.
+            keep_float: Names of nodes that are not quantized.
+            bits: Bits of a weight, 4 or 8.
+        """
+        import onnx
+        from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+        settings: dict[str, Any] = {
+            "block_size": BLOCK,
+            "is_symmetric": True,
+            "accuracy_level": _INT8_ARITHMETIC,
+            # The block quantizer knows embeddings in four bits only.
+            "op_types_to_quantize": ("MatMul", "Gather") if bits == 4 else ("MatMul",),
+            "quant_axes": (("MatMul", 0), ("Gather", 1)),
+        }
+        with tempfile.TemporaryDirectory() as scratch, quiet_libraries():
+            source = self.fp32
+            if bits == 8:
+                source = Path(scratch) / "embeddings.onnx"
+                quantize_embeddings(self.fp32, source, keep_float)
+            quantizer = MatMulNBitsQuantizer(
+                onnx.load(str(source)),
+                nodes_to_exclude=list(keep_float),
+                algo_config=DefaultWeightOnlyQuantConfig(bits=bits, **settings),
+                **settings,
+            )
+            quantizer.process()
+            quantizer.model.save_model_to_file(str(target))
+        return {"bits": bits, "block": BLOCK}
+
+    def remove_scratch_files(self) -> None:
+        """Remove what was written beside the forms."""
+        (self.folder / "scratch_fused.onnx").unlink(missing_ok=True)
