@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from slmbench.methods.listing import SHARED, list_options
 from slmbench.methods.registry import loadable_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from slmbench.methods.method import Method, Stage
+    from slmbench.methods.method import Stage
     from slmbench.methods.options import Option
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
-
-#: Panels of the options that several methods of a stage have.
-_SHARED: dict[Stage, str] = {"finetune": "Training options", "fewshot": "Options of several methods"}
 
 
 def options_of(stage: Stage) -> Decorator:
@@ -30,21 +28,18 @@ def options_of(stage: Stage) -> Decorator:
     Args:
         stage: The command.
     """
-    by_name: dict[str, list[tuple[Method, Option]]] = {}
-    for method in loadable_methods(stage):
-        for option in method.options:
-            by_name.setdefault(option.name, []).append((method, option))
-    return _with_parameters([_parameter(owners) for owners in by_name.values()])
+    listed = list_options(loadable_methods(stage))
+    return _with_parameters([_typer_option(one.declared, one.panel, one.shown_default) for one in listed])
 
 
-def these_options(options: Iterable[Option], panel: str = _SHARED["finetune"]) -> Decorator:
+def these_options(options: Iterable[Option], panel: str = SHARED["finetune"]) -> Decorator:
     """Return a decorator that gives a command some declared options, as its keyword arguments.
 
     Args:
         options: The options.
         panel: Their heading in the help.
     """
-    return _with_parameters([_typer_option([one], one.panel or panel, one.shown_default) for one in options])
+    return _with_parameters([_typer_option((one,), one.panel or panel, one.shown_default) for one in options])
 
 
 def method_names(stage: Stage) -> list[str]:
@@ -52,17 +47,7 @@ def method_names(stage: Stage) -> list[str]:
     return [method.name for method in loadable_methods(stage)]
 
 
-def _parameter(owners: list[tuple[Method, Option]]) -> inspect.Parameter:
-    method, option = owners[0]
-    panel = option.panel or (_SHARED[method.stage] if len(owners) > 1 else f"Method {method.name}")
-    defaults: dict[str, list[str]] = {}
-    for owner, one in owners:
-        defaults.setdefault(one.shown_default, []).append(owner.name)
-    shown = "; ".join(f"{', '.join(names)}: {text}" for text, names in defaults.items())
-    return _typer_option([one for _, one in owners], panel, shown if len(defaults) > 1 else option.shown_default)
-
-
-def _typer_option(declared: list[Option], panel: str, shown: str) -> inspect.Parameter:
+def _typer_option(declared: tuple[Option, ...], panel: str, shown: str) -> inspect.Parameter:
     option = declared[0]
     kind: Any = option.type
     if option.parse is not None or any(other.type != option.type for other in declared):

@@ -42,7 +42,7 @@ def parameters(command):
 
 
 #: Commands whose help is still being written.
-UNFINISHED = ("fewshot", "export", "compare", "predict", "cascade", "verify")
+UNFINISHED = ("export", "compare", "predict", "cascade", "verify")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ _WORDS = Option(
 _PROTOCOL = Option(
     "protocol",
     str,
-    "Follow a study to the letter: study-000 (cloze), study-003-… (prompt)",
+    "Follow a study to the letter; study-000 for cloze, study-003-… for prompt",
     default_text="none",
     panel=_PROTOCOLS,
 )
