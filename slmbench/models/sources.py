@@ -11,6 +11,7 @@ from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import SILENT
+from slmbench.common.suggestions import did_you_mean
 from slmbench.records import CheckpointRecord, RunRecord, artefacts
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
     except LocalEntryNotFoundError:
         pass
     except HFValidationError:
-        raise UsageError(f"'{name}' is neither a folder, a starter model nor a hub name") from None
+        raise UsageError(f"'{name}' is neither a folder, a starter model nor a hub name{_available(name)}") from None
     progress.say(f"looking for {name} on the model hub")
     try:
         return ModelFiles(name, Path(snapshot_download(name, allow_patterns=patterns)), "hub")
@@ -149,17 +150,17 @@ def _from_hub(name: str, allow_pickle: bool, progress: Progress) -> ModelFiles:
             f"'{name}' is gated: accept its terms on the hub and log in with `hf auth login`"
         ) from None
     except RepositoryNotFoundError:
-        raise UsageError(f"the model hub has no model '{name}'; {_available()}") from None
+        raise UsageError(f"the model hub has no model '{name}'{_available(name)}") from None
     except (OSError, LocalEntryNotFoundError) as error:
         raise SlmbenchError(
-            f"'{name}' is not on this machine and the model hub cannot be reached ({type(error).__name__});"
-            f" {_available()}; to bring {name} over, download its files elsewhere and pass their folder as --model"
+            f"'{name}' is not on this machine and the model hub cannot be reached ({type(error).__name__})"
+            f"{_available(name)}: to bring {name} over, download its files elsewhere and pass their folder as --model"
         ) from None
 
 
-def _available() -> str:
+def _available(name: str) -> str:
     models = [item.name for item in starter.catalogue().values() if _is_encoder(item)]
-    return f"available without the hub: {', '.join(models)} (`slmbench fetch --list`)"
+    return f"{did_you_mean(name, models)} (available without the hub: {', '.join(models)})"
 
 
 def _is_encoder(item: starter.Item) -> bool:
