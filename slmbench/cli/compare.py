@@ -49,12 +49,25 @@ def compare(
         ),
     ] = None,
     fail_if_slower: Annotated[
-        str | None,
-        typer.Option("--fail-if-slower", help="Exit 1 when a median latency is over the baseline's by more: 5%."),
+        float | None,
+        typer.Option(
+            "--fail-if-slower",
+            parser=opt.parse_percentage,
+            metavar="<percent>",
+            help="Exit with status 1 when a median latency exceeds the baseline's by more than this, such as 5%.",
+            show_default="never fails",
+        ),
     ] = None,
     fail_if_worse: Annotated[
-        str | None,
-        typer.Option("--fail-if-worse", help="Exit 1 when an accuracy is lower by more points than this: 0.5."),
+        float | None,
+        typer.Option(
+            "--fail-if-worse",
+            parser=opt.parse_percentage,
+            metavar="<points>",
+            help="Exit with status 1 when an accuracy is lower than the baseline's by more points than this, such as"
+            " 0.5.",
+            show_default="never fails",
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -86,7 +99,6 @@ def compare(
       slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import percentage
         from slmbench.cli.views.decision import baseline_lines
         from slmbench.cli.views.runs import decision_view
         from slmbench.common.errors import SlmbenchError, UsageError
@@ -102,11 +114,9 @@ def compare(
             min_accuracy=min_accuracy,
         )
         axes = parse_axes(pareto) if pareto is not None else None
-        slower = percentage("--fail-if-slower", fail_if_slower)
-        worse = percentage("--fail-if-worse", fail_if_worse)
-        if baseline is None and (slower is not None or worse is not None):
+        if baseline is None and (fail_if_slower is not None or fail_if_worse is not None):
             raise UsageError("--fail-if-slower and --fail-if-worse need --baseline: a profile, a folder or a row")
-        standard = Baseline(baseline, slower, worse) if baseline is not None else None
+        standard = Baseline(baseline, fail_if_slower, fail_if_worse) if baseline is not None else None
         report = report or COMPARISONS / (
             (Path(recipe).stem + ("-offline" if offline else "")) if recipe else "latest"
         )

@@ -28,9 +28,11 @@ def evaluate(
         ),
     ] = None,
     test_size: Annotated[
-        str | None,
+        Any,
         typer.Option(
             "--test-size",
+            parser=opt.parse_review_count,
+            metavar="<int|all>",
             help="Size of a stratified sample of the corpus, or all.",
             show_default="all",
             rich_help_panel=opt.CORPUS,
@@ -78,7 +80,6 @@ def evaluate(
       slmbench evaluate runs/* --markdown table.md
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import size
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.common.errors import UsageError
         from slmbench.evaluation import evaluate as score
@@ -86,7 +87,7 @@ def evaluate(
         from slmbench.report import draw_evaluation
 
         reading: dict[str, Any] = {
-            "test_size": size("--test-size", test_size),
+            "test_size": test_size,
             "text_column": text_column,
             "label_column": label_column,
             "stars": stars,

@@ -48,7 +48,6 @@ def fewshot(
       slmbench fewshot --model smollm2-135m --method prompt --shots 2 --test-size 50
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import size
         from slmbench.cli.views.evaluation import seeds_table
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
@@ -62,8 +61,8 @@ def fewshot(
         chosen = [method_of("fewshot", method).choose(options, seed=seed + turn) for turn in range(seeds)]
         reviews = load_corpus(
             corpus,
-            train_size=size("--train-size", train_size),
-            test_size=size("--test-size", test_size),
+            train_size=train_size,
+            test_size=test_size,
             text_column=text_column,
             label_column=label_column,
             stars=stars,

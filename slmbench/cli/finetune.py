@@ -49,7 +49,6 @@ def finetune(
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import size
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
@@ -65,8 +64,8 @@ def finetune(
         chosen = TrainingOptions(method or ("lora" if lora else "full"), seed=seed, **options)
         reviews = load_corpus(
             corpus,
-            train_size=size("--train-size", train_size),
-            test_size=size("--test-size", test_size),
+            train_size=train_size,
+            test_size=test_size,
             unlabelled_size=chosen.given.get("unlabelled", 0),
             text_column=text_column,
             label_column=label_column,

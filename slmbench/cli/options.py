@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+
+from slmbench.common.errors import UsageError
+from slmbench.methods.declarations.shared import parse_size
+
+
+def parse_review_count(value: str) -> Any:
+    """Return a number of reviews, or ``"all"``.
+
+    Raises:
+        typer.BadParameter: It is neither a number above 0 nor the word.
+    """
+    try:
+        return parse_size(value)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def parse_percentage(value: str) -> float:
+    """Return ``5%``, ``5 %`` or ``5`` as 0.05.
+
+    Raises:
+        typer.BadParameter: It is not a number from 0 to 100.
+    """
+    try:
+        number = float(value.strip().removesuffix("%"))
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 100:
+        raise typer.BadParameter(f"{value}: give a number from 0 to 100, such as 5%")
+    return number / 100
+
 
 #: Panels of a command's help: what it reads, and what every command has.
 CORPUS, OUTPUT = "Corpus", "Output"
@@ -37,19 +68,24 @@ CorpusName = Annotated[
         rich_help_panel=CORPUS,
     ),
 ]
+# Typer has no unions: the value is a number, "all" or None.
 TrainSize = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--train-size",
+        parser=parse_review_count,
+        metavar="<int|all>",
         help="Number of training reviews, or all; a tenth of them is set aside for validation.",
         show_default="1000, or as many as there are",
         rich_help_panel=CORPUS,
     ),
 ]
 TestSize = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--test-size",
+        parser=parse_review_count,
+        metavar="<int|all>",
         help="Number of test reviews, or all.",
         show_default="1000, or as many as there are",
         rich_help_panel=CORPUS,

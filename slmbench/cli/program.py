@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
@@ -120,6 +121,11 @@ def _usage_sentence(error: Any) -> str:
     if no_choice := _NO_CHOICE.search(error.message):
         value, choices = no_choice["value"], re.findall(r"'([^']*)'", no_choice["choices"])
         return f"{option} {value}: choose one of {', '.join(choices)}{did_you_mean(value, choices)}"
+    message = " ".join(error.message.split()).rstrip(".")
+    if isinstance(error, typer.BadParameter) and message:
+        # Of typer's own checks, which name no value, one sees more in the help.
+        own = message[:1].isupper()
+        return f"{option}: {message[:1].lower()}{message[1:]}{_see_help(ctx)}" if own else f"{option} {message}"
     sentence = " ".join(error.format_message().split()).rstrip(".")
     return sentence[:1].lower() + sentence[1:] + _see_help(ctx)
 

@@ -19,9 +19,11 @@ def versus(
     first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar=_CONTESTANT)],
     second: Annotated[str, typer.Argument(help="What it is compared with, the baseline.", metavar=_CONTESTANT)],
     fail_if_slower: Annotated[
-        str | None,
+        float | None,
         typer.Option(
             "--fail-if-slower",
+            parser=opt.parse_percentage,
+            metavar="<percent>",
             help="Exit with status 1 when the first is slower than the second by more than this, such as 5%.",
             show_default="never fails",
         ),
@@ -58,12 +60,10 @@ def versus(
       slmbench versus exported/bert-tiny-imdb:int8 exported/bert-tiny-imdb:fp32
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.choices import percentage
         from slmbench.cli.views.profiles import versus_summary
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.versus import versus as measure
 
-        limit = percentage("--fail-if-slower", fail_if_slower)
         options = ProfileOptions(
             forms=(form,) if form else None,
             device=device,
@@ -76,5 +76,5 @@ def versus(
         out.result(
             record.to_json(), *versus_summary(record), written=output, then=("profile", first.partition(":")[0])
         )
-        if limit is not None and record.slower_by_more_than(limit):
-            raise SlmbenchError(f"{record.sentence}; --fail-if-slower allows {1 + limit:.3f}×")
+        if fail_if_slower is not None and record.slower_by_more_than(fail_if_slower):
+            raise SlmbenchError(f"{record.sentence}; --fail-if-slower allows {1 + fail_if_slower:.3f}×")

@@ -82,7 +82,7 @@ def test_a_front_over_what_nobody_knows_is_said(measured):
     [
         (("--fail-if-slower", "5%"), "need --baseline"),
         (("--baseline", "nothing"), "no profile, no folder and no row"),
-        (("--baseline", "profiles", "--fail-if-slower", "slow"), "takes a number"),
+        (("--baseline", "profiles", "--fail-if-slower", "slow"), "from 0 to 100"),
         (("--pareto", "accuracy,beauty"), "no axis 'beauty'"),
         (("--recipe", "quickstart", "--baseline", "nothing"), "no profile, no folder and no row of the recipe"),
     ],
