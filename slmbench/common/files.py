@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -85,6 +85,11 @@ def build_aside(place: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     else:
         building.replace(place)
+
+
+def as_paths(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return one path or several as a list."""
+    return [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
 
 
 def folder_bytes(folder: Path) -> int:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    measured: Measurements | Sequence[Path] | None = None,
+    measured: Measurements | str | Path | Sequence[str | Path] | None = None,
     *,
-    constraints: Constraints = Constraints(),  # noqa: B008 - immutable
+    constraints: Constraints | None = None,
     pareto: Sequence[str] | None = None,
     baseline: Baseline | None = None,
     failures: Sequence[Row] = (),
@@ -36,6 +36,7 @@ def compare(
     name: str = "comparison",
     command: Sequence[str] = (),
     progress: Progress = SILENT,
+    **limits: float | None,
 ) -> ComparisonRecord:
     """Compare profiles and say which classifier to ship, in which form, and why.
 
@@ -45,7 +46,7 @@ def compare(
     Args:
         measured: From :func:`slmbench.compare.read_measurements`, or the paths that it takes. May be empty when
             ``failures`` or ``unprofiled`` are given.
-        constraints: Limits that a recommendation must keep.
+        constraints: Limits that a recommendation must keep, instead of giving them one by one.
         pareto: Axes of the Pareto front, by name (``slmbench.compare.axes``); ``None`` means accuracy and latency.
             The recommendation does not depend on them.
         baseline: What to hold the rows against; what fails it is told in the record's ``baseline``.
@@ -56,6 +57,7 @@ def compare(
         name: Name of the comparison.
         command: The command line, for the record.
         progress: Told what is going on.
+        **limits: Attributes of :class:`~slmbench.compare.constraints.Constraints`: ``max_p95_ms=20``.
 
     Returns:
         The decision. Rows are grouped by machine and sorted by median latency, failures last.
@@ -64,6 +66,7 @@ def compare(
         UsageError: A path or the baseline is not there.
         SlmbenchError: There is no profile, or a file is not one or is damaged.
     """
+    constraints = constraints or Constraints(**limits)
     others = [*unprofiled, *failures]
     if not isinstance(measured, Measurements):
         nothing = others and measured is not None and not measured

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import as_paths
 from slmbench.common.formatting import listing
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
@@ -32,7 +33,9 @@ class Measurements:
     damaged: list[str] = field(default_factory=list)
 
 
-def read_measurements(paths: Sequence[Path] | None = None, progress: Progress = SILENT) -> Measurements:
+def read_measurements(
+    paths: str | Path | Sequence[str | Path] | None = None, progress: Progress = SILENT
+) -> Measurements:
     """Read profiles and the sweeps that lie with them.
 
     Args:
@@ -47,8 +50,8 @@ def read_measurements(paths: Sequence[Path] | None = None, progress: Progress = 
         UsageError: A path is not there.
         SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
     """
-    profiles = load_profiles(paths, progress)
-    return Measurements(profiles, *find_sweeps(paths))
+    wanted = None if paths is None else as_paths(paths)
+    return Measurements(load_profiles(wanted, progress), *find_sweeps(wanted))
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from slmbench.records import BundleRecord, FormVerification, VerificationRecord,
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
@@ -28,7 +28,7 @@ _LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
 
 
 def verify(
-    bundle: Path,
+    bundle: str | Path,
     *,
     forms: Sequence[str] | None = None,
     command: Sequence[str] = (),
@@ -54,6 +54,7 @@ def verify(
         UsageError: There is no such folder or form.
         SlmbenchError: ``bundle.json`` is damaged or was changed.
     """
+    bundle = Path(bundle)
     files = BundleFiles.open(bundle)
     record = artefacts.read(bundle, BundleRecord)
     for form in forms or ():

@@ -5,6 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.stage_package import make_callable
 from slmbench.export.forms import CALIBRATIONS, DEFAULT_FORMS, FORMS, Calibration, Form
 
 if TYPE_CHECKING:
@@ -20,3 +21,6 @@ def __getattr__(name: str) -> Any:
     from slmbench.export.bundling import export
 
     return export
+
+
+make_callable(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,6 @@ from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Split
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 def export(
-    run: Path,
+    run: str | Path,
     *,
     forms: Sequence[str] = DEFAULT_FORMS,
     max_accuracy_drop: float = 0.01,
     calibration: Calibration = DEFAULT_CALIBRATION,
     with_tokenizer: bool = False,
-    output: Path | None = None,
+    output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
@@ -65,6 +65,7 @@ def export(
         SlmbenchError: The run is damaged, its corpus has changed, fp32 changes a label of the trained model, a form
             cannot be made, or an extra is not installed.
     """
+    run = Path(run)
     record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
     _check(wanted, max_accuracy_drop, calibration)
@@ -79,7 +80,7 @@ def export(
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
     for module, extra in {("sklearn", "train")} if is_tfidf else {FORMS[form].needs for form in (REFERENCE, *wanted)}:
         require_extra(module, extra, "exporting")
-    folder = output or BUNDLES / record.name
+    folder = Path(output) if output else BUNDLES / record.name
     key = content_key(
         stage="export/2",
         run=record.key,

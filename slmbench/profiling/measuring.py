@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import as_paths
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.instruments.energy import find_sources, grid_factor
@@ -41,8 +43,7 @@ from slmbench.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from slmbench.common.progress import Progress
     from slmbench.profiling.subjects import Subject
@@ -54,41 +55,46 @@ BUSY_PERCENT = 20.0
 
 
 def profile(
-    bundles: Sequence[Path] = (),
+    bundles: str | Path | Sequence[str | Path] = (),
     options: ProfileOptions | None = None,
     *,
-    output: Path = PROFILES,
+    output: str | Path = PROFILES,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
     failed: Callable[[AnyCell, SlmbenchError], None] | None = None,
-) -> Iterator[ProfileRecord]:
+    **given: Any,
+) -> list[ProfileRecord]:
     """Measure bundles, one form after another, and write each record as it is done.
 
     Args:
         bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With the backend
             ``torch`` run folders, or folders of runs; none means everything in ``runs/``.
-        options: How to measure.
+        options: How to measure, instead of giving it one by one.
         output: Folder for the records, one JSON file a cell; an earlier one of the same cell is replaced.
         command: The command line, for the records.
         progress: Where to say how far it is.
         failed: Called when a cell fails, after which the others go on; without it the failure is raised.
+        **given: Attributes of :class:`~slmbench.profiling.cells.ProfileOptions`: ``forms=("int8",), threads=2``.
 
-    Yields:
-        Each record, once it is written.
+    Returns:
+        The records, written.
 
     Raises:
         UsageError: No bundle (or run) is found, or an option is out of range.
         SlmbenchError: A cell failed and ``failed`` was not given.
     """
-    options = options or ProfileOptions()
+    options, output = options or ProfileOptions(**given), Path(output)
     options.check()
     check_output(output)
     in_torch = options.backend == "torch"
-    cells: Sequence[AnyCell] = find_run_cells(bundles, options) if in_torch else find_cells(bundles, options)
+    find = find_run_cells if in_torch else find_cells
+    cells: Sequence[AnyCell] = find(as_paths(bundles), options)
     check_names([profile_name(cell, options) for cell in cells])
+    records = []
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
-        yield record
+        records.append(record)
+    return records
 
 
 def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:

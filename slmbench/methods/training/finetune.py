@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import SILENT
+from slmbench.corpora import load_corpus
+from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.registry import method_of
 from slmbench.methods.runs import make_run
 from slmbench.methods.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
 
 def finetune(
     model: str,
-    corpus: Corpus,
+    corpus: Corpus | str,
     options: MethodOptions | None = None,
     *,
-    output: Path | None = None,
+    method: str = "full",
+    seed: int = DEFAULT_SEED,
+    output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
+    **given: Any,
 ) -> RunRecord:
     """Train a classifier and test it.
 
@@ -37,12 +42,15 @@ def finetune(
 
     Args:
         model: Folder, run, starter item or hub name; ignored by a method that takes no model.
-        corpus: From :func:`slmbench.corpora.load_corpus`.
-        options: The method and its hyper-parameters; full fine-tuning when not given.
+        corpus: From :func:`slmbench.corpora.load_corpus`, or the name or path that it takes.
+        options: The method, its hyper-parameters and the seed, instead of giving them one by one.
+        method: How the classifier is made (:data:`slmbench.methods.registry.METHODS`).
+        seed: Seed of initialisation, order and dropout.
         output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
+        **given: Hyper-parameters of the method, by the names of its declaration: ``epochs=2, learning_rate=1e-4``.
 
     Returns:
         The record; a run with the same inputs that is already there is returned as it is.
@@ -51,7 +59,9 @@ def finetune(
         UsageError: An option does not fit the model or the corpus, or the folder holds something else.
         SlmbenchError: A library is missing, the model cannot be had, or training failed.
     """
-    options = options or TrainingOptions()
+    options = options or TrainingOptions(method, seed=seed, **given)
+    if isinstance(corpus, str):
+        corpus = load_corpus(corpus, unlabelled_size=options.given.get("unlabelled", 0), progress=progress)
     if corpus.unlabelled and options.given.get("teacher") is None:
         raise UsageError("unlabelled reviews are for a teacher to label: pass --teacher, or use `slmbench adapt`")
     return make_run(
@@ -59,7 +69,7 @@ def finetune(
         model,
         corpus,
         options,
-        output=output,
+        output=Path(output) if output else None,
         name=name,
         command=command,
         progress=progress,

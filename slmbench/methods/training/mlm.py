@@ -6,6 +6,7 @@ Pretraining*, Gururangan et al. 2020, measured what such adaptation gives).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
@@ -65,12 +65,14 @@ def adapt(
     corpus: str,
     options: MlmOptions | None = None,
     *,
+    seed: int = DEFAULT_SEED,
     text_column: str | None = None,
     skip_bad_rows: bool = False,
-    output: Path | None = None,
+    output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
+    **given: Any,
 ) -> CheckpointRecord:
     """Train a masked language model on reviews, whose labels are not looked at, and measure what it learned.
 
@@ -80,23 +82,26 @@ def adapt(
     Args:
         model: Folder, run, starter item or hub name.
         corpus: See :func:`slmbench.corpora.stream_texts`.
-        options: Hyper-parameters.
+        options: Hyper-parameters and the seed, instead of giving them one by one.
+        seed: Seed of a new head, the order and the masks.
         text_column: Column with the text.
         skip_bad_rows: Leave out rows that cannot be used.
         output: The folder; ``runs/MODEL-mlm-CORPUS`` when not given.
         name: What tables call the checkpoint; the folder's name when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
+        **given: Hyper-parameters by the names of their declaration: ``epochs=1, max_reviews=10_000``.
 
     Returns:
         The record; a checkpoint of the same inputs that is already there is returned as it is.
 
     Raises:
-        SlmbenchError: Something the user can mend; see the message.
+        UsageError: There is no such model, corpus, column or option, or the folder holds something else.
+        SlmbenchError: A library or the weights are missing, reviews cannot be read, or training diverged.
     """
-    options = options or MlmOptions()
+    options = options or MlmOptions(seed=seed, **given)
     require_extra("torch", "train", "adapting a language model")
-    folder = output or default_folder(model, corpus, options.seed, METHOD)
+    folder = Path(output) if output else default_folder(model, corpus, options.seed, METHOD)
     check_place(folder, "checkpoint.json")
     work = _Adaptation(model, options, progress)
     sample = sample_texts(
