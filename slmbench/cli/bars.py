@@ -29,28 +29,27 @@ def bar(console: Console, description: str, total: float | None, unit: str) -> I
         console: A terminal.
         description: What is being done.
         total: Number of steps, if known.
-        unit: What is counted; ``"bytes"`` are written as MB.
+        unit: What is counted; ``"bytes"`` are written as MB. Nothing where steps are not counted.
     """
     from rich.progress import (
         BarColumn,
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}")]
+    if unit:
+        amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
+        columns += [BarColumn(bar_width=30), *amount, TimeRemainingColumn(), TextColumn("left")]
     with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        DownloadColumn() if unit == "bytes" else MofNCompleteColumn(),
-        TextColumn(unit if unit != "bytes" else ""),
+        *columns,
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
         console=console,
         transient=True,
     ) as bars:

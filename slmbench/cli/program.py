@@ -42,7 +42,8 @@ class Command(_FlagsWithoutType, TyperCommand):
     def __init__(self, *args: Any, help: str | None = None, **attributes: Any) -> None:  # noqa: A002
         paragraphs = inspect.cleandoc(help or "").split("\n\n")
         filled = [text if text.startswith("Examples:") else " ".join(text.split()) for text in paragraphs]
-        super().__init__(*args, help="\n\n".join(filled), **attributes)
+        # The empty paragraph keeps typer from taking the indentation of the examples away.
+        super().__init__(*args, help="\n\n".join([filled[0], "", *filled[1:]]), **attributes)
 
 
 class Program(_FlagsWithoutType, TyperGroup):
