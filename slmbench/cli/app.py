@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slmbench import __version__
 from slmbench.cli.adapt import adapt
 from slmbench.cli.architecture import architecture
 from slmbench.cli.cascade import cascade
@@ -24,6 +23,7 @@ from slmbench.cli.sweep import sweep
 from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
 from slmbench.cli.versus import versus
+from slmbench.common.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable

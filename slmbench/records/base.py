@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from slmbench import __version__
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import content_key, write_atomically
+from slmbench.common.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
