@@ -1,6 +1,6 @@
-"""What a runtime answers that cuts long reviews without the special token that closes them, as transformers.js 4.3.1.
+"""Effect of truncating long reviews without the special token at their end, as transformers.js 4.3.1 does.
 
-Run from the repository's root, the starter reviews fetched: ``python benchmarks/closing_token.py [BUNDLE]``
+Run from the repository's root after fetching the starter reviews: ``python benchmarks/closing_token.py [BUNDLE]``
 """
 
 import argparse
@@ -42,6 +42,6 @@ open_ended = np.array([probabilities(ids[:longest]) for _, ids in cut])
 moved = np.abs(closed - open_ended).max(1)
 changed = int((closed.argmax(1) != open_ended.argmax(1)).sum())
 print(
-    f"{len(cut)} of {len(reviews.texts)} reviews are cut; without the closing token {changed} labels change and "
+    f"{len(cut)} of {len(reviews.texts)} reviews are truncated; without the closing token {changed} labels change, "
     f"scores move by up to {moved.max():.2f} (median {np.median(moved):.4f}, p95 {np.quantile(moved, 0.95):.3f})"
 )

@@ -2,10 +2,10 @@
 
     python benchmarks/cold_start.py [BUNDLE] [--run RUN] [--forms int8 fp32] [--threads 1] [--rounds 7]
 
-With ``--run``, the run that the bundle was exported from, the same model answers through transformers' pipeline
-(torch) too, in turns with the bundle's forms. Each answer is a process of its own; printed are the median and the
-largest wall time, interpreter start included, the kernel's memory high-water mark, and the medians of each round's
-ratios. That the edge does not load torch, and that all give the same label, is checked, not assumed.
+With ``--run``, the run that the bundle was exported from, the same model is also measured in transformers' pipeline
+(torch), alternating with the bundle's forms. Every prediction runs in a separate process. The script prints the
+median and the largest wall time, including interpreter start, the kernel's memory high-water mark, and the medians
+of each round's ratios. It checks that the edge runtime does not load torch and that all labels agree.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ print(json.dumps({"label": label, "peak": high_water_mark()[0], "torch": "torch"
 
 def timed(words: list[str]) -> tuple[float, str]:
     """Run a command; returns its wall time in seconds and what it printed."""
-    # A model in a folder is loaded from there: without this, a hub that does not answer would be waited for.
+    # The model is in a folder; without this, transformers would wait for an unreachable hub.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     began = time.perf_counter()
     answer = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
@@ -49,7 +49,7 @@ def timed(words: list[str]) -> tuple[float, str]:
 
 
 def asked(code: str, model: str, form: str, threads: int) -> dict:
-    """Run one prediction in a process of its own; returns what it reported, and ``seconds``."""
+    """Run one prediction in a separate process; returns its report and ``seconds``."""
     seconds, answer = timed([sys.executable, "-c", code + REPORT, model, form, TEXT, str(threads)])
     return {"seconds": seconds, **json.loads(answer.splitlines()[-1])}
 
@@ -58,9 +58,13 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", default="exported/quickstart-minilm-l6")
-    parser.add_argument("--run", type=Path, help="the run it was exported from, for the transformers pipeline")
+    parser.add_argument(
+        "--run", type=Path, help="run that the bundle was exported from, for the transformers pipeline"
+    )
     parser.add_argument("--forms", nargs="+", default=["int8", "fp32"])
-    parser.add_argument("--threads", type=int, default=0, help="of the edge; 0 leaves it to onnxruntime")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of the edge runtime; 0 is onnxruntime's default"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
@@ -74,18 +78,18 @@ def main() -> None:
     if arguments.run:
         ways["transformers pipeline"] = (PIPELINE, str(arguments.run / "model"), "")
     rounds: dict[str, list[dict]] = {name: [] for name in ways}
-    # In turns, so that a slow minute of the machine falls on all of them; the first round only fills the page cache.
+    # Alternating, so that slow phases of the machine affect all of them; the first round only fills the page cache.
     for number in range(arguments.rounds + 1):
         for name, way in ways.items():
             found = asked(*way, arguments.threads)
             if number:
                 rounds[name].append(found)
     if any(found["torch"] for name, answers in rounds.items() if name.startswith("edge") for found in answers):
-        raise SystemExit("torch was loaded: this is not the edge runtime alone")
+        raise SystemExit("the edge runtime loaded torch")
     if len(labels := {found["label"] for answers in rounds.values() for found in answers}) > 1:
-        raise SystemExit(f"the answers differ: {', '.join(sorted(labels))}")
+        raise SystemExit(f"the labels differ: {', '.join(sorted(labels))}")
 
-    print(f"one prediction, whole process, {arguments.rounds} rounds in turns, {arguments.bundle}:")
+    print(f"one prediction, whole process, {arguments.rounds} alternating rounds, {arguments.bundle}:")
     for name, answers in rounds.items():
         walls, peaks = ([found[key] for found in answers] for key in ("seconds", "peak"))
         print(

@@ -1,8 +1,8 @@
-"""What tells energy on this machine, and what a review of a bundle takes by it, in this very process.
+"""Energy counters of this machine, its idle power, and the energy per review of a bundle run in this process.
 
     python benchmarks/energy_sources.py [BUNDLE] [--form int8] [--grid DEU]
 
-Without a bundle it says which counters there are and what the machine draws when idle.
+Without a bundle it prints only the counters and the idle power.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from slmbench.records import BundleRecord, read_record
 
 
 def main() -> None:
-    """Print what is known."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, nargs="?")
     parser.add_argument("--form")
@@ -29,7 +29,7 @@ def main() -> None:
     hardware = hardware_fingerprint()
     sources = find_sources(hardware)
     print(f"machine: {hardware['machine']}, virtualised: {hardware['virtualised']}")
-    print(f"told by: {sources.source or sources.reason}")
+    print(f"source:  {sources.source or sources.reason}")
     if sources.counters:
         idle = measure_idle(sources)
         print(f"idle:    {idle.reason or f'{idle.watts:.1f} W, parts differ by {idle.spread_watts:.2f} W'}")

@@ -1,10 +1,10 @@
-"""Fine-tuning speed: slmbench against the plain Hugging Face Trainer with its CPU defaults, interleaved.
+"""Fine-tuning speed: slmbench and the plain Hugging Face Trainer with its CPU defaults, alternating.
 
     python benchmarks/finetune_speed.py [--seeds 3] [--reviews 1000] [--epochs 2]
 
 Both train minilm-l6 on the same IMDb reviews (max length 256, batch 16, peak rate 1e-4) and are tested on the same
-1,000 held-out reviews in fp32. Each training is a process of its own; for each seed one follows the other, so
-that both meet the same state of the machine. Timed is the training alone, as the Trainer reports it.
+1,000 held-out reviews in fp32. Every training runs in a separate process; for each seed the two run one after the
+other, in the same state of the machine. The time is that of training alone, as the Trainer reports it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODEL, MAX_LENGTH, RATE, TEST = "minilm-l6", 256, 1e-4, 1000
 
 
 def plain(reviews: int, epochs: float, seed: int) -> dict[str, float]:
-    """Train with the Trainer as it comes: fp32, dropout, dynamic padding, no length grouping."""
+    """Train with the Trainer's defaults: fp32, dropout, dynamic padding, no length grouping."""
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -70,7 +70,7 @@ def plain(reviews: int, epochs: float, seed: int) -> dict[str, float]:
 
 
 def ours(reviews: int, epochs: float, seed: int) -> dict[str, float]:
-    """Train with slmbench's defaults, on the same rows: no validation part is held out here."""
+    """Train with slmbench's defaults on the same rows, without a validation part."""
     from slmbench.corpora import load_corpus
     from slmbench.methods.training import TrainingOptions, finetune
 

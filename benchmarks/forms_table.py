@@ -1,9 +1,9 @@
-"""The table of docs/export.md: what each form of some bundles weighs, loses and gains.
+"""The table of docs/export.md: size, accuracy loss and speed of each form of some bundles.
 
     python benchmarks/forms_table.py BUNDLE... [--profiles profiles]
 
-From the bundles' records and their profiles: accuracy, loss and flips are those that export measured on the run's
-test reviews; time and memory those of `slmbench profile` on this machine. A form without a profile has dashes there.
+Accuracy, loss and flips are from the bundles' records, measured by export on the run's test reviews; time and
+memory are from `slmbench profile` on this machine. A form without a profile has dashes there.
 """
 
 from __future__ import annotations

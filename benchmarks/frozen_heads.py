@@ -1,11 +1,11 @@
-"""What epochs of a head on a frozen encoder cost, when the encoder reads each review once.
+"""Cost of the epochs of a head on a frozen encoder that processes each review once.
 
-The claim is that 15 epochs of study 002's head, the encoder's pass included, take at most 1.15 times as long as one.
-The pass is timed once, into an empty cache, and counts for both trainings: its own scatter is larger than the
+The claim is that 15 epochs of study 002's head, including the encoder's pass, take at most 1.15 times as long as one.
+The pass is timed once, with an empty cache, and counts for both trainings, because its variance is larger than the
 difference.
 
     python benchmarks/frozen_heads.py                # 5,000 IMDb reviews, minilm-l6: about 1 GB of disk
-    python benchmarks/frozen_heads.py --reviews 200  # does it work
+    python benchmarks/frozen_heads.py --reviews 200  # quick check
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-#: The most that all epochs may cost, in units of one.
+#: Maximum cost of all epochs, in units of one.
 CLAIM = 1.15
 TEST = 100
 CACHE = "slmbench.methods.training.features.home"

@@ -1,8 +1,8 @@
-"""How fast this machine multiplies matrices: every library, precision and size, measured anew.
+"""How fast this machine multiplies matrices: every library, precision and size, measured again.
 
     python benchmarks/gemm_ceiling.py [--device cuda] [--threads 1]
 
-A star marks the ceiling of a precision, which `slmbench profile` holds its cells against.
+A star marks the ceiling of a precision, with which `slmbench profile` compares its cells.
 """
 
 import argparse

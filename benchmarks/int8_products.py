@@ -1,9 +1,9 @@
-"""Dynamic int8 with and without products of two activations (attention scores), as docs/export.md tells it.
+"""Dynamic int8 with and without products of two activations (attention scores); see docs/export.md.
 
     python benchmarks/int8_products.py BUNDLE [--reviews 600]
 
-Optimum's presets quantize them, onnxruntime's own quantizer and slmbench do not. The two files are made from the
-bundle's fp32 and asked the same test reviews of its run, in turns, on one thread.
+Optimum's presets quantize them; onnxruntime's own quantizer and slmbench do not. Both files are made from the
+bundle's fp32 form and run on the same test reviews, alternating, on one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from slmbench.records import BundleRecord, read_record
 
 
 def main() -> None:
-    """Quantize, ask and print."""
+    """Quantize, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--reviews", type=int, default=600)

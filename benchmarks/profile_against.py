@@ -1,12 +1,12 @@
-"""Does ``slmbench versus`` call equals equal, and find a planted slowdown?
+"""Error rates of ``slmbench versus``: equal bundles called different, and planted slowdowns missed.
 
     python benchmarks/profile_against.py [BUNDLE] [--form int8] [--tries 20] [--planted 5] [--slowdown 10]
                                          [--time-limit 6] [--keep FOLDER]
 
-The bundle is measured against itself ``--tries`` times, and ``--planted`` times against itself with the first of the
-two made slower: its worker waits, after each answer, for a share of the time that the answer took. Printed are the
-ratios with their intervals and how often the two were called different, which of equals may happen in 5 %. Finished
-tries lie in ``--keep`` and are not repeated when the command is run again.
+The bundle is compared with itself ``--tries`` times, and ``--planted`` times with a slowed copy of itself as the
+first of the two: its worker waits after each answer for a share of the answer's time. The script prints the ratios
+with their intervals and how often the two were called different, which is expected for 5 % of equal pairs. Finished
+tries are kept in ``--keep`` and not repeated when the command is run again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ worker.main()
 
 
 def tried(first: Path, second: Path, path: Path, options: ProfileOptions) -> VersusRecord:
-    """Measure one try, or read it when it was measured before."""
+    """Measure one try, or read its record if there is one."""
     if path.is_file():
         return read_record(VersusRecord, path)
     record = versus(str(first), str(second), options, output=path.parent)
@@ -98,7 +98,7 @@ def main() -> int:
     print(f"equal: --fail-if-slower 5% fails {sum(counts['equal failing'])} of {arguments.tries}")
     print(f"planted {arguments.slowdown:g} %: called slower {found} of {arguments.planted}")
     print(f"planted: --fail-if-slower 5% fails {sum(counts['planted failing'])} of {arguments.planted}")
-    # Of twenty tries at 5 % each, more than three come with 1.6 %: that would not be chance.
+    # Of twenty tries at 5 % each, more than three differ with a probability of 1.6 %, which is not chance.
     return int(found < arguments.planted or different > 3 * max(1.0, 0.05 * arguments.tries))
 
 

@@ -1,14 +1,14 @@
-"""Does ``slmbench profile`` agree with a plain onnxruntime loop, and with the peak memory that the system reports?
+"""Agreement of ``slmbench profile`` with a plain onnxruntime loop and with the peak memory that the system reports.
 
     python benchmarks/profile_agreement.py [BUNDLE] [--forms fp32 int8] [--rounds 6] [--time-limit 10] [--keep FOLDER]
 
-Time is held against a script that knows nothing of slmbench: a tokenizer, an onnxruntime session, one review at a
-time, the same reviews as the profile, the same threads. Memory is held against what the system says of an app that
-uses slmbench.edge for as many reviews, another counter of another process: ``/usr/bin/time -v`` where it is
-installed, else ``getrusage`` in the parent. (The plain script's own peak is printed too; it lacks what checks a
-bundle's files, and is not judged.) The processes of a round run right after one another and are held against each
-other; judged is the median of the rounds' ratios, so that a slow minute does not fall on one side. Finished rounds
-lie in ``--keep``.
+Time is compared with a script that does not use slmbench: a tokenizer, an onnxruntime session, one review at a
+time, the same reviews as the profile, the same threads. Memory is compared with what the system reports for an app
+that uses slmbench.edge for as many reviews, a different counter of a different process: ``/usr/bin/time -v`` if it
+is installed, else ``getrusage`` in the parent. (The plain script's own peak is printed too but not judged, because
+it does not check the bundle's files.) The processes of a round run one after the other and are compared with each
+other; the result is the median of the rounds' ratios, so that a slow phase of the machine does not affect only one
+side. Finished rounds are kept in ``--keep``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ for number in range(int(count)):
     classifier.predict(texts[number % len(texts)])
 """
 TIME = shutil.which("time", path="/usr/bin:/bin")
-#: In the child of a child, so that the figure is that of one process alone.
+#: Run in the child of a child, so that the figure is that of a single process.
 RUSAGE = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
@@ -80,7 +80,7 @@ print("Maximum resident set size (kbytes):", peak // (1024 if sys.platform == "d
 
 
 def watched(script: str, *arguments: str) -> tuple[str, int]:
-    """Run a script in a process of its own; returns what it printed and its peak memory in bytes."""
+    """Run a script in a separate process; returns what it printed and its peak memory in bytes."""
     watcher = [TIME, "-v"] if TIME and sys.platform.startswith("linux") else [sys.executable, "-c", RUSAGE]
     done = subprocess.run(
         [*watcher, sys.executable, "-c", script, *arguments],
@@ -91,12 +91,12 @@ def watched(script: str, *arguments: str) -> tuple[str, int]:
     )
     peak = re.search(r"Maximum resident set size \(kbytes\): (\d+)", done.stderr)
     if peak is None:
-        raise SystemExit("neither /usr/bin/time -v nor getrusage told the peak memory")
+        raise SystemExit("neither /usr/bin/time -v nor getrusage reported the peak memory")
     return done.stdout, int(peak[1]) * 1024
 
 
 def one_round(bundle: Path, form: str, reviews: Path, time_limit: float, keep: Path) -> dict:
-    """Measure one round both ways, or read it when it was measured before."""
+    """Measure one round both ways, or read its result if there is one."""
     path = keep / "round.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +134,9 @@ def main() -> int:
     reviews = arguments.keep / f"{arguments.bundle.name}-reviews.json"
     workload = choose_workload(record, arguments.bundle, SILENT)
     reviews.write_text(json.dumps(workload.texts), encoding="utf-8")
-    print(f"{arguments.bundle}: {len(workload.texts)} {workload.identity.inputs}, {arguments.rounds} rounds in turns")
+    print(
+        f"{arguments.bundle}: {len(workload.texts)} {workload.identity.inputs}, {arguments.rounds} alternating rounds"
+    )
     off = 0
     for form in [form for form in arguments.forms if form in record.forms]:
         rounds = [

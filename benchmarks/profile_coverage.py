@@ -1,10 +1,11 @@
-"""Do the intervals that ``slmbench profile`` states cover what they should?
+"""Coverage of the confidence intervals of ``slmbench profile``.
 
     python benchmarks/profile_coverage.py [BUNDLE] [--form int8] [--times 10] [--time-limit 9] [--keep FOLDER]
 
-One cell is profiled ten times. Each profile states a 95 % interval of its median latency; printed is how many of them
-cover the median over all samples of all profiles. Of ten intervals at 95 %, nine or more cover in 91 % of cases (the
-binomial distribution). Finished profiles lie in ``--keep`` and are not repeated when the command is run again.
+One cell is profiled ten times. Each profile has a 95 % interval of its median latency; the script prints how many
+of them cover the median over all samples of all profiles. Of ten intervals at 95 %, nine or more cover in 91 % of
+cases (binomial distribution). Finished profiles are kept in ``--keep`` and not repeated when the command is run
+again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def main() -> int:
             done = sorted(folder.glob("*.json"))
         records.append(read_record(ProfileRecord, done[0]))
 
-    # Each profile weighs the same, however many samples it took.
+    # Each profile has the same weight, whatever its number of samples.
     fewest = min(len(record.latency.samples_ms) for record in records)
     generator = np.random.default_rng(0)
     pooled = np.concatenate(

@@ -1,10 +1,9 @@
-"""How long onnxruntime's threads spin after an answer, and what that does to two bundles timed in turns.
+"""How long onnxruntime's threads spin after an answer, and how that affects two bundles timed alternately.
 
     python benchmarks/thread_spinning.py [BUNDLE] [--form int8]
 
-Two processes of one form are asked in turns, four reviews each; between turns nobody is asked for a while. Printed
-are the CPU time that a process burns after its answer, and how far single ratios of the two, which are equal, lie
-apart.
+Two processes of one form answer alternately, four reviews each, with a pause between them. The script prints the
+CPU time that a process uses after its answer, and the spread of single ratios of the two, which are equal.
 """
 
 from __future__ import annotations

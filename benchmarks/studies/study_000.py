@@ -67,7 +67,7 @@ class ClozeTable:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something the published tables hide: a claim and the count of rows that bear it out."""
+    """Something the published tables hide: a claim and the number of rows that support it."""
 
     claim: str
     rows: int
@@ -97,18 +97,18 @@ def read_predictions(path: Path) -> dict[str, list[str]]:
 
 
 def study_corpus(path: Path, rows: int | None = None) -> Corpus:
-    """Read the study's titles as test rows, so that a model can be asked what the study asked.
+    """Read the study's titles as test rows, to repeat its experiment with any model.
 
     Unlike :func:`slmbench.corpora.load_corpus` this keeps every row in its place: copies, titles that occur with
     both labels, and an empty one.
 
     Args:
         path: CSV with the columns ``title`` and ``label``.
-        rows: Only so many, from the first on; they are in random order.
+        rows: Number of rows to keep, from the first on; the file is in random order.
 
     Returns:
         A corpus without training rows. The sentence with the label that the study appended to the first titles is
-        taken off.
+        removed.
 
     Raises:
         UsageError: There is no such file.
@@ -140,7 +140,7 @@ def study_corpus(path: Path, rows: int | None = None) -> Corpus:
         duplicates_dropped=0,
         conflicting_dropped=0,
         skipped_rows=0,
-        notes=["every row of study 000 stays: copies, and titles that occur with both labels"],
+        notes=["every row of study 000 is kept: copies, and titles that occur with both labels"],
     )
 
 
@@ -181,10 +181,10 @@ def cloze_table(truth: Sequence[str], predicted: Sequence[str], *, classes: int 
 
 
 def findings(columns: dict[str, list[str]]) -> list[Finding]:
-    """Count what shows that few-shot is zero-shot and that the headline is an inheritance bug.
+    """Count the rows that show that few-shot is zero-shot and that the headline is an inheritance bug.
 
     A model that found neither word kept the variable of the run before it. DistilBERT's few-shot run came first,
-    so its ``unknown`` rows are truly its own; in its zero-shot run they carry BERT's answers.
+    so its ``unknown`` rows are its own; in its zero-shot run they have BERT's answers.
 
     Args:
         columns: From :func:`read_predictions`.
@@ -226,7 +226,7 @@ def _rows(path: Path, *wanted: str) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Print everything."""
+    """Print the tables and findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("predictions", type=Path)
     columns = read_predictions(parser.parse_args().predictions)
@@ -244,7 +244,7 @@ def main() -> None:
         print(f"{name:22} {pp:>8} {pn:>8} {np:>8} {nn:>8} {unknown:>10} {metrics}")
     print()
     rows = len(truth) - LABELLED_ROWS
-    print(f"Corrected: the {LABELLED_ROWS} rows that carry their own label removed ({rows:,} left),", end=" ")
+    print(f"Corrected: the {LABELLED_ROWS} rows that have their true label removed ({rows:,} left),", end=" ")
     print("macro over the 2 labels,")
     print("undecided reviews count as errors. Only the first run's answers are all its own; the others inherit some.")
     for column, name in RUNS.items():

@@ -1,9 +1,9 @@
-"""Study 000's question to a model at hand: its titles, its rule, and what can be decided from the same answers.
+"""Study 000's experiment with an available model: its titles, its rule, and other rules on the same scores.
 
     python benchmarks/studies/study_000_cloze.py amazon_movies_tv_cloze_predictions.csv [--model bert-tiny]
                                                  [--rows 1000]
 
-The file is the study's own output, of which titles and labels are read; it is not part of slmbench.
+The script reads titles and labels of the study's own output, which is not part of slmbench.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAYS = {
 
 
 def main() -> None:
-    """Ask in every way and print a table."""
+    """Classify by every rule and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--model", default="bert-tiny")

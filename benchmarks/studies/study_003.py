@@ -86,7 +86,7 @@ def routed_by_ul2(total_s: float, ul2_s: float = UL2_S) -> float:
 
 
 def main() -> None:
-    """Print everything."""
+    """Print the recomputation."""
     print(f"The sweep on {SWEEP_REVIEWS} reviews: the same small model at the same threshold routes the same")
     print("reviews, whichever model answers them, so the two columns of routed reviews have to agree.")
     print(f"{'':10} {'Flan-T5':>8} {'':>7} {'':>8} {'Flan-UL2':>9} {'':>7} {'routed':>8} {'routed, if UL2':>15}")

@@ -1,13 +1,14 @@
-"""What study 003's models take for 953 reviews on this machine, with random weights: batch 1 and in batches.
+"""Time of study 003's models for 953 reviews on this machine, with random weights: batch 1 and larger batches.
 
     python benchmarks/studies/study_003_times.py [--device cuda] [--dtype bf16] [--models NAME ...] [--batch-size 32]
                                          [--output profiles/reference/study-003]
 
-Reviews are 953 of IMDb, as many as the study's large models answered, with the lengths that BERT's tokenizer makes of
-them, cut at 512. Each model is built from its configuration and timed at every multiple of 32 tokens, the length that
-reviews are padded to; the sum over the reviews is what is printed. Tokenising is not in it. The large models read the
-review and score one token, a label's, where the study generated up to 20. A model that does not fit is a line with
-the arithmetic. Beside each stand the study's own seconds (Amazon reviews, most of them shorter; an A100 in fp32).
+The reviews are 953 of IMDb, as many as the study's large models answered, with the lengths of BERT's tokenizer,
+truncated at 512. Each model is built from its configuration and timed at every multiple of 32 tokens, the length
+that reviews are padded to; the script prints the sum over the reviews, without tokenising. The large models read
+the review and score one token, a label's, whereas the study generated up to 20. For a model that does not fit, the
+required memory is printed. The last column contains the study's own seconds (Amazon reviews, most of them shorter;
+an A100 in fp32).
 """
 
 from __future__ import annotations
