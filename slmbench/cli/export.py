@@ -51,7 +51,7 @@ def export(
       slmbench export runs/minilm-l6-full-imdb --form all
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.views.runs import bundle_summary
+        from slmbench.cli.views.bundles import bundle_summary
         from slmbench.export import FORMS, Calibration
         from slmbench.export import export as make_bundle
 

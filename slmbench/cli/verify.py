@@ -38,7 +38,7 @@ def verify(
       slmbench verify --form int8
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.views.runs import verification_summary
+        from slmbench.cli.views.bundles import verification_summary
         from slmbench.common.errors import SlmbenchError
         from slmbench.common.places import BUNDLES
         from slmbench.evaluation.verify import verify as replay

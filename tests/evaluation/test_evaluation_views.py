@@ -157,7 +157,7 @@ def test_a_run_of_several_labels_shows_its_classes(categories):
     view = shown(*run_summary(categories))
     assert "83.3 %" in view and "top-2 accuracy" in view
     assert "precision" in view
-    assert "2 a label" in view
+    assert "2 per label" in view
     assert "12.0 s, 0.500 reviews/s, peak 700 MB" in view
     assert "training" not in view
     assert "dequantised from 4 bit" in view

@@ -1,4 +1,4 @@
-"""How classifications look to people on a terminal: metrics, classes, confusion, and the table over seeds."""
+"""How evaluations look to people on a terminal: metrics, classes, confusion matrix, and the table over seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number, text
+from slmbench.cli.views.tables import FittingTable, number, text, with_bounds
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
 from slmbench.statistics import METRICS
@@ -19,23 +19,16 @@ if TYPE_CHECKING:
 
     from slmbench.evaluation.groups import RunTable
     from slmbench.records import EvaluationRecord, RunRecord
-    from slmbench.statistics import Evaluation, Interval
+    from slmbench.statistics import Evaluation
 
-#: Characters that the labels may take in the header of a confusion matrix; longer ones become numbers.
-_HEADER_WIDTH = 72
-#: Of what only one method has to say, so much is shown of a value.
-_LONGEST_DETAIL = 60
-
-
-def with_interval(value: float, interval: Interval, *, percent: bool) -> str:
-    """Write a number and its interval."""
-    if percent:
-        return f"{100 * value:.1f} % [{100 * interval[0]:.1f}–{100 * interval[1]:.1f}]"
-    return f"{value:.3f} [{interval[0]:.3f}–{interval[1]:.3f}]"
+#: Maximum width of the labels in the header of a confusion matrix; wider ones become numbers.
+_MAX_HEADER_WIDTH = 72
+#: Maximum number of characters of a detail that is shown.
+_MAX_DETAIL_WIDTH = 60
 
 
-def add_making(facts: Table, run: RunRecord) -> None:
-    """Add what a run is and what making it and asking it took."""
+def add_run_facts(facts: Table, run: RunRecord) -> None:
+    """Add a run's model, corpus, and the cost of training and prediction."""
     facts.add_row(
         "model",
         Text(
@@ -51,7 +44,7 @@ def add_making(facts: Table, run: RunRecord) -> None:
         ),
     )
     if run.shots is not None:
-        facts.add_row("examples", f"{run.shots} a label" if run.shots else "none")
+        facts.add_row("examples", f"{run.shots} per label" if run.shots else "none")
     if train.seconds:
         facts.add_row(
             "training",
@@ -72,9 +65,10 @@ def add_metrics(facts: Table, test: Evaluation) -> None:
         value, interval = test.value(metric.name), test.interval(metric.name)
         if value is None or not metric.in_summary(len(test.labels)):
             continue
-        as_percent = metric.unit == "%"
-        plain = percent(value) if as_percent else f"{value:.3f}"
-        shown = plain if interval is None else with_interval(value, interval, percent=as_percent)
+        if metric.unit == "%":
+            shown = percent(value) + (f" [{100 * interval[0]:.1f}–{100 * interval[1]:.1f}]" if interval else "")
+        else:
+            shown = with_bounds(value, interval, ".3f")
         facts.add_row(metric.title, shown)
     if test.abstained:
         facts.add_row("without a label", f"{test.abstained:,} of {test.reviews:,}, counted as wrong")
@@ -82,7 +76,7 @@ def add_metrics(facts: Table, test: Evaluation) -> None:
 
 
 def add_details(facts: Table, run: RunRecord) -> None:
-    """Add what only a run's method has to say, briefly: plain values, and those one level below; no hashes."""
+    """Add the details that a run's method records, in short: plain values, and those one level below; no hashes."""
     for name, value in run.details.items():
         inside = value if isinstance(value, dict) else {"": value}
         plain = [
@@ -106,7 +100,7 @@ def class_table(test: Evaluation) -> FittingTable:
 
 def confusion_table(test: Evaluation) -> FittingTable:
     """Show counts, true labels as rows; where labels are too many for a header, columns bear their numbers."""
-    numbered = sum(len(label) + 3 for label in test.labels) > _HEADER_WIDTH
+    numbered = sum(len(label) + 3 for label in test.labels) > _MAX_HEADER_WIDTH
     heads = [str(number) for number in range(1, len(test.labels) + 1)] if numbered else list(test.labels)
     silence = ["no label"] if test.abstained else []
     table = FittingTable(
@@ -125,14 +119,14 @@ def evaluation_view(record: EvaluationRecord, run: RunRecord | None = None) -> l
 
     Args:
         record: The evaluation.
-        run: The run evaluated, whose making is shown with its own test rows.
+        run: The run evaluated; its facts are shown when it was evaluated on its own test reviews.
     """
     test = record.evaluation
     facts = Table.grid(padding=(0, 2))
     form = f", {record.form}" if record.form else ""
     facts.add_row(record.subject, Text(record.subject_path + form))
     if run is not None and record.own_rows:
-        add_making(facts, run)
+        add_run_facts(facts, run)
     else:
         facts.add_row("model", Text(f"{record.model} ({record.method}), trained on {record.trained_on}"))
     facts.add_row("tested on", Text(_tested_on(record)))
@@ -180,4 +174,4 @@ def _tested_on(record: EvaluationRecord) -> str:
 
 def _brief(value: str | float) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
+    return text if len(text) <= _MAX_DETAIL_WIDTH else text[: _MAX_DETAIL_WIDTH - 1] + "…"
