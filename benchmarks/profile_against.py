@@ -29,7 +29,7 @@ from slmbench.profiling import worker
 share, answer, load = {share}, Classifier.predict, Classifier.__init__
 
 def load_and_note(self, path, **more):
-    self.slowed = path.endswith("slowed")
+    self.slowed = path.name.endswith("slowed")
     load(self, path, **more)
 
 def answer_slowly(self, texts, **more):

@@ -16,9 +16,10 @@ import numpy as np
 
 from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import usable_cores
+from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.workload import choose_workload
-from slmbench.records import BundleRecord, read_record
 
 REVIEWS, TURN = 120, 4
 PAUSES_MS = (0, 10, 30, 60)
@@ -36,9 +37,9 @@ def main() -> None:
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
     parser.add_argument("--form", default="int8")
     said = parser.parse_args()
-    record = read_record(BundleRecord, said.bundle / "bundle.json")
-    texts = choose_workload(record, said.bundle, SILENT).texts
-    task = {"bundle": str(said.bundle), "form": said.form, "threads": usable_cores(), "texts": texts}
+    options = ProfileOptions(forms=(said.form,))
+    (cell,) = find_bundle_cells([said.bundle], options)
+    task = {**cell.task(options), "texts": choose_workload(cell.bundle, cell.folder, SILENT).texts}
     with MeasuredProcess(task) as first, MeasuredProcess(task) as second:
         for process in (first, second):
             process.ask({"do": "single", "rows": list(range(50))})

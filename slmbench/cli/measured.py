@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from slmbench.cli.output import Output
-    from slmbench.profiling.cells import AnyCell
+    from slmbench.profiling.prepared import AnyCell
     from slmbench.records import Record
 
 #: Panels of the help.

@@ -397,18 +397,19 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
         options.add_provider_for_devices([openvino_device()], settings)
         providers = []
     else:
-        raise _missing(provider)
+        raise missing_provider(provider)
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=providers or None)
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
         raise SlmbenchError(f"onnxruntime cannot load {model}: {str(error).splitlines()[0]}") from None
     if name not in session.get_providers():  # onnxruntime falls back to the CPU silently
-        raise _missing(provider)
+        raise missing_provider(provider)
     return session
 
 
-def _missing(provider: str) -> SlmbenchError:
+def missing_provider(provider: str) -> SlmbenchError:
+    """Return the error of a provider that is not available here; it says what to install."""
     return SlmbenchError(f"onnxruntime cannot use {provider} here: {PROVIDERS[provider][1]}")
 
 
@@ -423,7 +424,7 @@ def openvino_device() -> Any:
     try:
         plugin = importlib.import_module("onnxruntime_ep_openvino")
     except ImportError:
-        raise _missing("openvino") from None
+        raise missing_provider("openvino") from None
     # It can be registered once a process; a plugin that fails to register has no device below.
     with suppress(Exception):
         onnxruntime.register_execution_provider_library("openvino", plugin.get_library_path())

@@ -10,6 +10,9 @@ from slmbench.instruments.hardware import cpu_features
 if TYPE_CHECKING:
     import torch
 
+#: Where models and matrix products are timed.
+DEVICES = ("cpu", "cuda")
+
 
 def choose_device(wanted: str) -> str:
     """Return the device to run on: the one asked for, or the fastest there is for ``auto``.

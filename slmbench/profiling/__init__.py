@@ -7,8 +7,8 @@ only its parent needs.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slmbench.profiling.cells import ProfileOptions
     from slmbench.profiling.measuring import profile
+    from slmbench.profiling.profile_options import ProfileOptions
 
 __all__ = ["ProfileOptions", "profile"]
 
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'slmbench.profiling' has no attribute {name!r}")
-    from slmbench.profiling import cells, measuring
+    from slmbench.profiling import measuring, profile_options
 
-    return getattr(measuring if name == "profile" else cells, name)
+    return getattr(measuring if name == "profile" else profile_options, name)

@@ -14,22 +14,16 @@ from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.instruments.energy import find_sources, grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.instruments.roofline import held_against_ceiling
-from slmbench.profiling.cells import (
-    AnyCell,
-    ProfileOptions,
-    check_names,
-    check_output,
-    find_cells,
-    measure_each,
-    profile_key,
-    profile_name,
-)
+from slmbench.instruments.roofline import measured_roofline
+from slmbench.profiling.agreement import check_served, served_warning
+from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.conditions import conditions_of, why_unsteady
+from slmbench.profiling.identity import check_names, check_output, profile_key, profile_name
+from slmbench.profiling.prepared import measure_each
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import DRIFTING
 from slmbench.profiling.scenarios import Measured, run_scenario
-from slmbench.profiling.served import check_served, served_warning
-from slmbench.profiling.torch.runs import find_run_cells
+from slmbench.profiling.torch.run_cells import find_run_cells
 from slmbench.records import (
     ColdStart,
     Conditions,
@@ -46,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.profiling.subjects import Subject
+    from slmbench.profiling.prepared import AnyCell, PreparedCell
     from slmbench.profiling.workload import Workload
     from slmbench.records.roofline import Roofline
 
@@ -67,14 +61,14 @@ def profile(
     """Measure bundles, one form after another, and write each record as it is done.
 
     Args:
-        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With the backend
-            ``torch`` run folders, or folders of runs; none means everything in ``runs/``.
+        bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With a backend that
+            measures runs (``torch``): run folders, or folders of runs; none means everything in ``runs/``.
         options: How to measure, instead of giving it one by one.
         output: Folder for the records, one JSON file a cell; an earlier one of the same cell is replaced.
         command: The command line, for the records.
         progress: Where to say how far it is.
         failed: Called when a cell fails, after which the others go on; without it the failure is raised.
-        **given: Attributes of :class:`~slmbench.profiling.cells.ProfileOptions`: ``forms=("int8",), threads=2``.
+        **given: Attributes of :class:`ProfileOptions`, such as ``forms=("int8",), threads=2``.
 
     Returns:
         The records, written.
@@ -86,9 +80,7 @@ def profile(
     options, output = options or ProfileOptions(**given), Path(output)
     options.check()
     check_output(output)
-    in_torch = options.backend == "torch"
-    find = find_run_cells if in_torch else find_cells
-    cells: Sequence[AnyCell] = find(as_paths(bundles), options)
+    cells = find_cells(as_paths(bundles), options)
     check_names([profile_name(cell, options) for cell in cells])
     records = []
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
@@ -97,23 +89,39 @@ def profile(
     return records
 
 
+def find_cells(paths: Sequence[Path], options: ProfileOptions) -> Sequence[AnyCell]:
+    """Return what is to be measured, reading every record before anything is timed.
+
+    Args:
+        paths: Folders of bundles, or of runs where the backend measures runs; see :func:`profile`.
+        options: How to measure.
+
+    Raises:
+        UsageError: A folder holds nothing of the kind, or has none of the forms.
+        SlmbenchError: A record is damaged, or the backend is not available here.
+    """
+    if options.runs_on.takes == "run":
+        return find_run_cells(paths, options)
+    return find_bundle_cells(paths, options)
+
+
 def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:
     """Measure one cell in fresh processes.
 
     Raises:
         SlmbenchError: The model does not load, the measured process died, or the accuracy cannot be known.
     """
-    subject, source = cell.describe(options, progress), cell.source
+    prepared, source = cell.prepare(options, progress), cell.source
     hardware = hardware_fingerprint()
-    warnings = _busy_warning() + subject.warnings
+    warnings = _busy_warning() + prepared.warnings
     with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        measured = run_scenario(subject.task, options, find_sources(hardware, options.device), bar)
-    served = check_served(measured.labels, subject.workload, subject.predictions, subject.labels)
-    warnings += served_warning(served, subject) + _coverage_warning(measured, options, subject.workload)
+        measured = run_scenario(prepared.task, options, find_sources(hardware, options.device), bar)
+    served = check_served(measured.labels, prepared.workload, prepared.predictions, prepared.labels)
+    warnings += served_warning(served, prepared) + _coverage_warning(measured, options, prepared.workload)
     conditions = conditions_of(measured.seen)
     latency = Latency(
         processes_ms=measured.latency_ms,
-        reviews=len(subject.workload.texts) if options.scenario == "single" else None,
+        reviews=len(prepared.workload.texts) if options.scenario == "single" else None,
         note=measured.note,
     )
     return ProfileRecord(
@@ -123,40 +131,40 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         bundle=source.name,
         source_key=source.key,
         form=cell.form,
-        form_sha256=subject.form_sha256,
-        backend=subject.backend,
+        form_sha256=prepared.form_sha256,
+        backend=prepared.backend,
         device=options.device,
-        threads=subject.threads,
+        threads=prepared.threads,
         scenario=options.scenario,
         model=source.model,
         method=source.method,
         architecture=source.architecture,
         total_parameters=source.total_parameters,
         parameters_without_embeddings=source.parameters_without_embeddings,
-        labels=subject.labels,
-        accepted=subject.accepted,
-        reason=subject.reason,
+        labels=prepared.labels,
+        accepted=prepared.accepted,
+        reason=prepared.reason,
         latency=latency,
-        throughput=_throughput(measured, options, subject.workload),
-        memory=_memory(measured, subject),
+        throughput=_throughput(measured, options, prepared.workload),
+        memory=_memory(measured, prepared),
         cold=ColdStart(
             processes_ms=[process.cold_ms for process in measured.starts],
             load_ms=[process.started["load_ms"] for process in measured.starts],
         ),
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
-        roofline=_roofline(subject, latency, options, progress),
-        size_bytes=subject.size_bytes,
-        predictions=subject.predictions,
-        regime=subject.regime,
+        roofline=_roofline(prepared, latency, options, progress),
+        size_bytes=prepared.size_bytes,
+        predictions=prepared.predictions,
+        regime=prepared.regime,
         trained_on=source.corpus,
-        corpus=subject.workload.identity,
+        corpus=prepared.workload.identity,
         warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
         conditions=conditions,
         served=served,
         load=measured.load,
-        cascade=subject.cascade,
+        cascade=prepared.cascade,
         hardware=hardware,
-        software=software_versions(),
+        software=software_versions(options.runs_on.libraries_on(options.device)),
     )
 
 
@@ -172,7 +180,7 @@ def _throughput(measured: Measured, options: ProfileOptions, workload: Workload)
     )
 
 
-def _memory(measured: Measured, subject: Subject) -> Memory:
+def _memory(measured: Measured, prepared: PreparedCell) -> Memory:
     loads = [process.started["load_bytes"] for process in measured.starts]
     phases: dict[str, int] = {}
     for _, last in measured.memory:
@@ -186,20 +194,22 @@ def _memory(measured: Measured, subject: Subject) -> Memory:
         source=measured.memory[0][0]["source"],
         phases=[MemoryPhase(name=name, peak_bytes=peak) for name, peak in phases.items()] or None,
         phases_apart=all(last["apart"] for _, last in measured.memory) if phases else None,
-        model_bytes=subject.model_bytes,
+        model_bytes=prepared.model_bytes,
         gpu=_gpu_peaks([own["gpu"] for own, _ in measured.memory if own["gpu"] is not None]),
     )
 
 
-def _roofline(subject: Subject, latency: Latency, options: ProfileOptions, progress: Progress) -> Roofline | None:
-    """Hold single reviews against the machine's ceiling."""
-    if options.scenario != "single" or subject.operations is None:
+def _roofline(
+    prepared: PreparedCell, latency: Latency, options: ProfileOptions, progress: Progress
+) -> Roofline | None:
+    """Compare single reviews with the machine's ceiling."""
+    if options.scenario != "single" or prepared.operations is None:
         return None
     fewest = min(map(len, latency.processes_ms))
-    tokens, seconds = float(np.median(subject.workload.lengths[:fewest])), latency.p50_ms / 1e3
+    tokens, seconds = float(np.median(prepared.workload.lengths[:fewest])), latency.p50_ms / 1e3
     try:
-        return held_against_ceiling(
-            subject.operations, tokens, seconds, options.device, subject.threads, progress=progress
+        return measured_roofline(
+            prepared.operations, tokens, seconds, options.device, prepared.threads, progress=progress
         )
     except SlmbenchError as error:
         progress.say(f"no roofline: {error}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Task
     from slmbench.instruments.energy import EnergySources
-    from slmbench.profiling.cells import ProfileOptions
+    from slmbench.profiling.profile_options import ProfileOptions
 
 #: Throughput passes in each process of the single scenario, and the fewest of the offline scenario.
 PASSES = 2

@@ -10,21 +10,16 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import (
-    Cell,
-    ProfileOptions,
-    check_names,
-    check_output,
-    find_cells,
-    measure_each,
-    profile_name,
-)
+from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, Watch, conditions_of
+from slmbench.profiling.identity import check_names, check_output, profile_name
+from slmbench.profiling.prepared import measure_each
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import sample, warm_up
 from slmbench.profiling.workload import Workload, choose_workload, words_of_length
 from slmbench.records import write_record
-from slmbench.records.sweep import ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord
+from slmbench.records.sweep import AXIS_TITLES, ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +44,7 @@ def sweep(
     output: Path = PROFILES,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
-    failed: Callable[[Cell, SlmbenchError], None] | None = None,
+    failed: Callable[[BundleCell, SlmbenchError], None] | None = None,
 ) -> Iterator[SweepRecord]:
     """Measure the forms of bundles over an axis; write each record, and its plot where matplotlib is installed.
 
@@ -76,19 +71,17 @@ def sweep(
     if options.scenario != "single":
         raise UsageError(f"sweep measures reviews one at a time, not the scenario {options.scenario}")
     check_output(output)
-    cells = find_cells(bundles, options)
+    cells = find_bundle_cells(bundles, options)
     check_names([profile_name(cell, options) for cell in cells])
     for record in measure_each(cells, lambda cell: measure_curve(cell, known, options, command, progress), failed):
         write_record(record, output / f"{record.name}.json")
         if importlib.util.find_spec("matplotlib") is not None:
-            from slmbench.profiling.sweep_plot import plot_sweep
-
             plot_sweep(record, output / f"{record.name}.png")
         yield record
 
 
 def measure_curve(
-    cell: Cell, axis: Axis, options: ProfileOptions, command: Sequence[str], progress: Progress
+    cell: BundleCell, axis: Axis, options: ProfileOptions, command: Sequence[str], progress: Progress
 ) -> SweepRecord:
     """Measure one form over an axis.
 
@@ -129,8 +122,32 @@ def measure_curve(
         corpus=workload.identity,
         conditions=conditions_of(seen),
         hardware=hardware_fingerprint(),
-        software=software_versions(),
+        software=software_versions(options.runs_on.libraries_on(options.device)),
     )
+
+
+def plot_sweep(record: SweepRecord, path: Path) -> None:
+    """Draw a sweep, median and interval over the setting, the best one marked, and write it as PNG."""
+    from slmbench.common.plotting import HIGHLIGHT, INK, PALETTE, new_figure, plain_axes, save
+
+    values, medians, intervals = record.curve()
+    figure = new_figure(6.4, 3.8)
+    axes = figure.add_subplot()
+    plain_axes(axes)
+    # Settings double: evenly spaced they can all be read. Lengths are a quantity, on a scale of their own.
+    places = list(values) if record.axis == "length" else list(range(len(values)))
+    axes.fill_between(places, intervals[:, 0], intervals[:, 1], color=PALETTE[0], alpha=0.2, linewidth=0)
+    axes.plot(places, medians, color=PALETTE[0], marker="o", markersize=4)
+    if record.best is not None:
+        best = values.index(record.best)
+        axes.plot(places[best], medians[best], marker="*", markersize=14, color=HIGHLIGHT)
+    if record.axis != "length":
+        axes.set_xticks(places, [tick(record.axis, value) for value in values])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(AXIS_TITLES[record.axis], color=INK, fontsize=9)
+    axes.set_ylabel("ms a review, median and 95 % interval", color=INK, fontsize=9)
+    axes.set_title(f"{record.bundle} {record.form}, {record.hardware['machine']}", color=INK, fontsize=9)
+    save(figure, path)
 
 
 def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
@@ -156,7 +173,9 @@ def of_the_same_reviews(processes: Sequence[dict[int, list[float]]]) -> list[dic
     return [{value: samples[:fewest] for value, samples in taken.items()} for taken in processes]
 
 
-def _lengths(cell: Cell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]) -> dict[int, list[float]]:
+def _lengths(
+    cell: BundleCell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]
+) -> dict[int, list[float]]:
     """Time texts of every length in turns, in one fresh process."""
     longest = cell.bundle.max_length or max(cell.bundle.lengths.tokens)
     values = [2**power for power in range(SHORTEST.bit_length() - 1, longest.bit_length()) if 2**power < longest]

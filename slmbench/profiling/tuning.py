@@ -8,7 +8,6 @@ too. The winner is then tried with every token budget, and held against the untu
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +16,16 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
-from slmbench.edge.runtime import BundleFiles, openvino_device
+from slmbench.edge.runtime import BundleFiles
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.tuned import tuning_path
-from slmbench.profiling.cells import ProfileOptions, find_cells
+from slmbench.profiling.agreement import check_served, differs_too_much
+from slmbench.profiling.backends import ONNXRUNTIME, OPENVINO
+from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import sample
-from slmbench.profiling.served import answers_otherwise, check_served
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.versus import PAIRS, measure_pairs
 from slmbench.profiling.workload import choose_workload
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.profiling.cells import Cell
+    from slmbench.profiling.bundle_cells import BundleCell
     from slmbench.profiling.workload import Workload
     from slmbench.records import BundleRecord
     from slmbench.records.sweep import SweepPoint
@@ -57,7 +58,7 @@ def tune(
 
     What is fast must not be wrong: only forms that the export accepted are tried, and neither a setting nor a token
     budget is chosen that gives other labels than those the form's accuracy was computed from
-    (:func:`slmbench.profiling.served.answers_otherwise`; it takes the corpus's reviews).
+    (:func:`slmbench.profiling.agreement.differs_too_much`; it takes the corpus's reviews).
 
     Args:
         bundle: The bundle's folder.
@@ -74,7 +75,7 @@ def tune(
     """
     options = ProfileOptions(time_limit_s=time_limit_s, processes=ROUNDS)
     options.check()
-    cells = find_cells([Path(bundle)], options)
+    cells = find_bundle_cells([Path(bundle)], options)
     accepted = [cell for cell in cells if cell.bundle.forms[cell.form].accepted]
     if len({cell.folder for cell in cells}) > 1:
         raise UsageError(f"{bundle} holds several bundles: name one")
@@ -82,7 +83,7 @@ def tune(
         raise SlmbenchError(f"{bundle} has no accepted form to tune")
     record = accepted[0].bundle
     workload = choose_workload(record, accepted[0].folder, progress)
-    task = {"bundle": str(accepted[0].folder), "texts": workload.texts}
+    task = {"loader": ONNXRUNTIME.loader, "folder": str(accepted[0].folder), "texts": workload.texts}
     seen: list[Seen] = []
     settings = settings_of(accepted, progress)
     candidates = _single(task, settings, record, workload, time_limit_s * SINGLE_SHARE, seen, progress)
@@ -104,7 +105,7 @@ def tune(
     untuned_form = BundleFiles.open(accepted[0].folder).choose_form(None)
     pairs: list[ProcessPair] = []
     if len(settings) > 1:
-        untuned = task | {"form": untuned_form, "threads": None}
+        untuned = task | {"form": untuned_form, "threads": None, "device": "cpu"}
         pairs = _against_untuned(chosen, untuned, time_limit_s * UNTUNED_SHARE, seen, progress)
     conditions, hardware = conditions_of(seen), hardware_fingerprint()
     found = TuningRecord(
@@ -128,7 +129,7 @@ def tune(
     return found
 
 
-def settings_of(cells: Sequence[Cell], progress: Progress = SILENT) -> list[Setting]:
+def settings_of(cells: Sequence[BundleCell], progress: Progress = SILENT) -> list[Setting]:
     """Return every form with every provider that there is and every number of threads worth trying."""
     record = cells[0].bundle
     threads = thread_counts() if record.needs_onnxruntime else [1]
@@ -142,24 +143,15 @@ def settings_of(cells: Sequence[Cell], progress: Progress = SILENT) -> list[Sett
 
 
 def providers_here(record: BundleRecord, progress: Progress = SILENT) -> list[str]:
-    """Return the edge runtime's providers that a bundle can use and that are there; others would only fail."""
+    """Return the edge runtime's providers that a bundle can use and that are available; others would only fail."""
     if not record.needs_onnxruntime:
         return ["cpu"]
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
     found = ["cpu"]
-    if "CUDAExecutionProvider" in available:
-        found.append("cuda")
-    if "OpenVINOExecutionProvider" in available:
-        found.append("openvino")
-    elif importlib.util.find_spec("onnxruntime_ep_openvino") is not None:
-        try:
-            openvino_device()
-        except SlmbenchError as error:
-            progress.say(f"OpenVINO is not tried: {error}")
+    for provider, reason in (("cuda", ONNXRUNTIME.missing("cuda")), ("openvino", OPENVINO.missing("cpu"))):
+        if reason is None:
+            found.append(provider)
         else:
-            found.append("openvino")
+            progress.say(f"{provider} is not tried: {reason}")
     return found
 
 
@@ -217,7 +209,7 @@ def _far_behind(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[flo
 def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: Sequence[int]) -> str | None:
     """Return why a setting cannot be trusted; ``None`` too where words were timed, to which nobody knows answers."""
     served = check_served([labels], workload, record.forms[form].predictions, record.labels)
-    if served is None or not answers_otherwise(served):
+    if served is None or not differs_too_much(served):
         return None
     return f"{served.differing} of {served.reviews} reviews got another label than where the form was exported"
 
@@ -241,7 +233,7 @@ def _budget_labels(
             labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
             served = check_served([labels], workload, predictions, record.labels)
             if served is not None:
-                found.append(BudgetLabels(value=point.value, served=served, refused=answers_otherwise(served)))
+                found.append(BudgetLabels(value=point.value, served=served, refused=differs_too_much(served)))
     return found
 
 
@@ -258,7 +250,7 @@ def _against_untuned(
 
 
 def _asked(setting: Setting) -> dict[str, Any]:
-    return {"form": setting.form, "threads": setting.threads, "provider": setting.provider}
+    return {"form": setting.form, "threads": setting.threads, "device": setting.provider}
 
 
 def _failure(candidate: Candidate) -> str | None:

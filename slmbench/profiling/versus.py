@@ -18,9 +18,10 @@ from slmbench.common.errors import UsageError
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
-from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.profiling.cells import Cell, check_output, find_cells, setting_name
+from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
+from slmbench.profiling.identity import check_output, setting_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import DRIFTING, LEAST_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.profiling.cells import ProfileOptions
     from slmbench.profiling.conditions import Seen
+    from slmbench.profiling.profile_options import ProfileOptions
 
 #: Pairs of processes: as few as three leave Student's t a factor of 4.3, six one of 2.6.
 PAIRS = 6
@@ -76,7 +77,6 @@ def versus(
     cells = [find_contestant(text, options) for text in (first, second)]
     # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
-    threads = options.threads or usable_cores()
     first_task, second_task = ({**cell.task(options), "texts": workload.texts} for cell in cells)
     seen: list[Seen] = []
     with progress.task(f"{cells[0].name} against {cells[1].name}", total=options.processes, unit="pairs") as bar:
@@ -96,20 +96,20 @@ def versus(
         first=_contestant(cells[0], options),
         second=_contestant(cells[1], options),
         device=options.device,
-        threads=threads,
+        threads=options.threads_used,
         pairs=pairs,
         corpus=workload.identity,
         note=note,
         warnings=warnings,
         conditions=conditions,
         hardware=hardware,
-        software=software_versions(),
+        software=software_versions(options.runs_on.libraries_on(options.device)),
     )
     write_record(record, output / f"{record.name}.json")
     return record
 
 
-def find_contestant(text: str, options: ProfileOptions) -> Cell:
+def find_contestant(text: str, options: ProfileOptions) -> BundleCell:
     """Return the cell that ``FOLDER`` or ``FOLDER:FORM`` names.
 
     Raises:
@@ -126,7 +126,7 @@ def find_contestant(text: str, options: ProfileOptions) -> Cell:
         (form,) = options.forms
     if form is None and artefacts.kind_of(folder) is BundleRecord:
         form = BundleFiles.open(folder).choose_form(None)
-    cells = find_cells([folder], options.with_forms(form) if form else options)
+    cells = find_bundle_cells([folder], options.with_forms(form) if form else options)
     if len(cells) != 1:
         raise UsageError(f"{folder} holds several bundles: versus compares one with one")
     return cells[0]
@@ -210,7 +210,7 @@ def _ratios(first: Sequence[float], second: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(first, second, strict=True)]
 
 
-def _contestant(cell: Cell, options: ProfileOptions) -> Contestant:
+def _contestant(cell: BundleCell, options: ProfileOptions) -> Contestant:
     form = cell.bundle.forms[cell.form]
     return Contestant(
         bundle=cell.bundle.name,

@@ -1,72 +1,63 @@
 """The measured process: it loads one form and times what its parent asks for.
 
 Of a bundle it imports the edge runtime and nothing else, so that its memory and cold start are those of an app; of a
-run torch and transformers. It speaks JSON lines: one request on stdin, one answer on stdout; between requests it
-sleeps on the pipe, and the parent sleeps while it works. Statistics are the parent's business.
+run torch and transformers. Between requests it sleeps on the pipe, and the parent sleeps while it works. Statistics
+are computed by the parent.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+import importlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from slmbench.instruments.memory import PeakTracker
+from slmbench.instruments.pipe import RequestPipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from slmbench.edge.runtime import Classifier
-    from slmbench.instruments.gpu.memory import GpuMemory
-
-#: Where Linux lets a process set its own high-water mark back to its present size, and what has to be written.
-CLEAR_REFS, CLEAR_HIGH_WATER_MARK = Path("/proc/self/clear_refs"), "5"
+    from slmbench.instruments.gpu.peaks import GpuMemory
 
 
 def main() -> None:
-    """Serve requests until stdin closes."""
-    # The runtime's libraries may write to stdout; answers go to a copy of it that nobody else knows.
-    answers = sys.stdout
-    sys.stdout = sys.stderr
-    worker = Worker(json.loads(sys.stdin.readline()))
-    answers.write(json.dumps(worker.started) + "\n")
-    answers.flush()
-    for line in sys.stdin:
-        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
-        answers.flush()
+    """Serve requests until stdin closes; the first is the task."""
+    pipe = RequestPipe()
+    requests = iter(pipe)
+    worker = Worker(next(requests))
+    pipe.answer(worker.started)
+    for request in requests:
+        pipe.answer(worker.answer(request))
 
 
 class Worker:
     """A loaded form and what can be asked of it.
 
     Args:
-        task: ``form``, ``threads`` and ``texts``; of a bundle ``bundle``, and ``provider`` where it is not the CPU's
-            own; of a run ``run``, ``device``, ``precision`` and ``mode``.
+        task: ``loader``, ``folder``, ``form``, ``threads`` and ``device``, for which see
+            :class:`slmbench.profiling.backends.ProfilingBackend`, and the ``texts``.
 
     Attributes:
         started: ``load_ms``, ``first_ms``, ``load_bytes``, and ``meter_ms``, which is not the app's: opening NVML.
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
-        from slmbench.instruments.memory import high_water_mark
-
-        self._marks = Marks(high_water_mark)
+        self._peaks = PeakTracker()
         self._texts: list[str] = task["texts"]
-        # Compiled models pay once for each new shape. CUDA graphs pay twice: torch runs a shape as it is when it
-        # first comes, captures its graph when it comes again, and replays it from the third time on.
-        self._payments = {"compile": 1, "graphs": 2}.get(task.get("mode", "eager"), 0)
-        self._paid: set[int | None] = set()
+        self._warmed: set[int | None] = set()
         opened = time.perf_counter()
-        self._gpu = _gpu_memory(task)
+        self._gpu = _gpu_memory() if task["device"] == "cuda" else None
         meter_ms = (time.perf_counter() - opened) * 1e3
-        before = self._marks.end("interpreter")
+        before = self._peaks.end("interpreter")
         # Importing the runtime is part of what an app pays for loading.
         began = time.perf_counter()
         if self._gpu is not None:
             self._gpu.begin()
         self._classifier: Classifier = _load(task)
         loaded = time.perf_counter()
-        after = self._marks.end("load")
+        after = self._peaks.end("load")
         first = time.perf_counter()
         self._classifier.predict(self._texts[0])
         self.started = {
@@ -75,7 +66,7 @@ class Worker:
             "load_bytes": after - before if after is not None and before is not None else None,
             "meter_ms": meter_ms,
         }
-        self._marks.end("first answer")
+        self._peaks.end("first answer")
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do one thing, ``request["do"]`` naming a method below and the rest its arguments."""
@@ -90,7 +81,7 @@ class Worker:
 
     def single(self, rows: list[int], lead: bool = False) -> dict[str, Any]:
         """Time reviews one by one, with ``lead`` after one that is not timed; returns the labels' numbers, too."""
-        self._pay_for_shapes(None)
+        self._warm_up_shapes(None)
         texts = [self._texts[row % len(self._texts)] for row in rows]
         if lead:
             self._classifier.predict(texts[0])
@@ -103,7 +94,7 @@ class Worker:
 
         Without a number of tokens they run one at a time; with ``each`` every batch is timed by itself.
         """
-        self._pay_for_shapes(batch_tokens)
+        self._warm_up_shapes(batch_tokens)
         began = time.perf_counter()
         if not each or batch_tokens is None:
             self._classifier.predict_proba(self._texts[:reviews], batch_tokens=batch_tokens)
@@ -130,7 +121,7 @@ class Worker:
         A review's time runs from when it was due to arrive, not from when the server turned to it: a server that
         stalls does not stop the clock of those that wait (coordinated omission, as G. Tene calls the mistake).
         """
-        self._pay_for_shapes(None)
+        self._warm_up_shapes(None)
         taken: list[float] = []
         waited: list[float] = []
         late = 0
@@ -157,83 +148,43 @@ class Worker:
 
     def memory(self, phase: str) -> dict[str, Any]:
         """End a phase; returns the peaks of all so far, the highest, whether they are apart, and the GPU's."""
-        self._marks.end(phase)
-        return {**self._marks.report(), "gpu": None if self._gpu is None else vars(self._gpu.peak())}
+        self._peaks.end(phase)
+        return {**self._peaks.report(), "gpu": None if self._gpu is None else vars(self._gpu.peak())}
 
     def _time(self, text: str) -> tuple[float, str]:
         began = time.perf_counter_ns()
-        said = self._classifier.predict(text)
+        predictions = self._classifier.predict(text)
         taken = time.perf_counter_ns() - began
-        return taken / 1e6, said[0].label
+        return taken / 1e6, predictions[0].label
 
-    def _pay_for_shapes(self, batch_tokens: int | None) -> None:
-        """Run every review before the first is timed, where a new shape costs more than when it comes again."""
-        if batch_tokens in self._paid:
+    def _warm_up_shapes(self, batch_tokens: int | None) -> None:
+        """Run every review before the first is timed, as often as the form needs to be as fast as it gets.
+
+        Compiled models need it: a new shape costs them more than one that was seen before.
+        """
+        if batch_tokens in self._warmed:
             return
-        self._paid.add(batch_tokens)
-        for _ in range(self._payments):
+        self._warmed.add(batch_tokens)
+        for _ in range(getattr(self._classifier, "warm_up_passes", 0)):
             self._classifier.predict_proba(self._texts, batch_tokens=batch_tokens)
 
 
 def _load(task: dict[str, Any]) -> Classifier:
     """Import what runs the form, and load it."""
-    if "run" in task:
-        from slmbench.profiling.torch.backend import TorchBackend, TorchClassifier
-
-        chosen = {name: task[name] for name in ("device", "precision", "mode", "threads")}
-        return TorchClassifier(TorchBackend(Path(task["run"]), **chosen), task["form"])
-    from slmbench.edge.runtime import Classifier
-
-    return Classifier(
-        task["bundle"], form=task["form"], threads=task["threads"], provider=task.get("provider", "cpu")
-    )
+    module, _, name = task["loader"].partition(":")
+    load = getattr(importlib.import_module(module), name)
+    return load(Path(task["folder"]), form=task["form"], threads=task["threads"], device=task["device"])
 
 
-def _gpu_memory(task: dict[str, Any]) -> GpuMemory | None:
-    """Return what watches the GPU's memory, NVML opened; ``None`` on the CPU."""
-    if "cuda" not in (task.get("provider"), task.get("device")):
-        return None
-    from slmbench.instruments.gpu.memory import GpuMemory
+def _gpu_memory() -> GpuMemory:
+    """Return what tracks the GPU's memory, NVML opened."""
     from slmbench.instruments.gpu.nvml import GpuError, open_gpu
+    from slmbench.instruments.gpu.peaks import GpuMemory
 
-    gpu, reason = None, ""
     try:
-        gpu = open_gpu()
+        return GpuMemory(open_gpu())
     except GpuError as error:
-        reason = str(error)
-    return GpuMemory(gpu, reason, allocator="run" in task)
-
-
-class Marks:
-    """High-water marks by phase: the kernel's mark is read at a phase's end and set back where that is allowed."""
-
-    def __init__(self, high_water_mark: Callable[[], tuple[int | None, str | None]]) -> None:
-        self._read = high_water_mark
-        self._phases: dict[str, int] = {}
-        self._apart = True
-        self._source: str | None = None
-
-    def end(self, phase: str) -> int | None:
-        """End a phase; returns the highest mark so far."""
-        peak, self._source = self._read()
-        if peak is None:
-            return None
-        self._phases[phase] = max(peak, self._phases.get(phase, 0))
-        highest = max(self._phases.values())
-        try:
-            CLEAR_REFS.write_text(CLEAR_HIGH_WATER_MARK, encoding="ascii")
-        except OSError:  # another system, or a sandbox
-            self._apart = False
-        return highest
-
-    def report(self) -> dict[str, Any]:
-        """Return what is known of memory."""
-        return {
-            "peak_bytes": max(self._phases.values(), default=None),
-            "source": self._source,
-            "phases": self._phases,
-            "apart": self._apart,
-        }
+        return GpuMemory(None, str(error))
 
 
 if __name__ == "__main__":

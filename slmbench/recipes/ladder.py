@@ -11,8 +11,8 @@ from slmbench.compare import Constraints, Measurements, compare, read_measuremen
 from slmbench.compare.cells import variants
 from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
-from slmbench.profiling.cells import AnyCell, find_cells, finished_profile
-from slmbench.profiling.torch.runs import RunCell, find_run_cells
+from slmbench.profiling.identity import finished_profile
+from slmbench.profiling.measuring import find_cells
 from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.compare import Baseline
+    from slmbench.profiling.prepared import AnyCell
     from slmbench.recipes.recipe import Recipe
     from slmbench.records import ComparisonRecord
 
@@ -126,12 +127,11 @@ def _profile(recipe: Recipe, ladder: Ladder, command: Sequence[str], progress: P
     """Measure all cells that are not measured yet; training is over, so that nothing runs beside them."""
     done = []
     for options in recipe.profile.settings():
-        folders = ladder.runs_in_torch() if options.backend == "torch" else ladder.bundles
+        folders = ladder.runs_in_torch() if options.runs_on.takes == "run" else ladder.bundles
         if not folders:
             continue
-        find = find_run_cells if options.backend == "torch" else find_cells
         try:
-            cells: Sequence[AnyCell] = find(list(folders.values()), options)
+            cells = find_cells(list(folders.values()), options)
         except SlmbenchError as error:
             # A device that is not there fails its own cells, not those of the others.
             progress.say(f"nothing was measured in {options.backend} on {options.device}: {error}")
@@ -139,8 +139,8 @@ def _profile(recipe: Recipe, ladder: Ladder, command: Sequence[str], progress: P
                 Row(name=name, variant=f"{options.backend}, {options.device}", failure=str(error)) for name in folders
             ]
             continue
-        if options.provider != "cpu":  # the floor has one way to run, and is measured where that is asked for
-            cells = [cell for cell in cells if isinstance(cell, RunCell) or cell.bundle.needs_onnxruntime]
+        if not options.as_exported:  # what runs in one way only is measured where it runs as it was exported
+            cells = [cell for cell in cells if not cell.same_everywhere]
         done += _profile_cells(cells, options, ladder.failures, command, progress)
     return done
 

@@ -13,6 +13,7 @@ from slmbench.common.errors import UsageError
 from slmbench.export import DEFAULT_FORMS, FORMS
 from slmbench.methods.registry import method_of, methods_of
 from slmbench.profiling import ProfileOptions
+from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
 
@@ -76,8 +77,8 @@ class ProfileTable(Table):
     that the device has natively when there are none.
     """
 
-    devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu",), min_length=1)
-    backends: tuple[Literal["onnxruntime", "openvino", "torch"], ...] = Field(default=("onnxruntime",), min_length=1)
+    devices: tuple[str, ...] = Field(default=("cpu",), min_length=1)
+    backends: tuple[str, ...] = Field(default=("onnxruntime",), min_length=1)
     torch_forms: tuple[str, ...] | None = Field(default=None, min_length=1)
     threads: int | None = Field(default=None, ge=1)
     processes: int = Field(default=5, ge=1)
@@ -87,14 +88,14 @@ class ProfileTable(Table):
         """Return how to measure, one for each backend and device that go together.
 
         Raises:
-            UsageError: They do not go together at all, or a device has none of the forms of torch.
+            UsageError: A backend does not exist, a device is served by none, or torch has none of the forms on it.
         """
         found = []
         for backend in dict.fromkeys(self.backends):
             for device in dict.fromkeys(self.devices):
-                if (backend, device) == ("openvino", "cuda"):
+                if device not in BACKENDS[backend].devices:
                     continue
-                forms = self.torch_forms if backend == "torch" else None
+                forms = self.torch_forms if backend == TORCH.name else None
                 for form in forms or ():
                     parse_form(form, device)
                 found.append(
@@ -107,9 +108,11 @@ class ProfileTable(Table):
                         time_limit_s=self.time_limit_s,
                     )
                 )
-        if not found:
-            raise UsageError("openvino runs on the CPU: name the device cpu, or another backend")
-        if self.torch_forms and "torch" not in self.backends:
+        for device in self.devices:
+            if not any(options.device == device for options in found):
+                served = (f"{name} runs on {', '.join(BACKENDS[name].devices)}" for name in self.backends)
+                raise UsageError(f"no backend runs on {device}: {'; '.join(served)}")
+        if self.torch_forms and TORCH.name not in self.backends:
             raise UsageError("torch_forms goes with the backend torch")
         return found
 

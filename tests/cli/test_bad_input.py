@@ -102,7 +102,7 @@ def _(here):
     return ("profile", "bundle", "--device", "tpu")
 
 
-@mistake("unknown backend", r"--backend abacus: choose among onnxruntime", 2)
+@mistake("unknown backend", r"there is no backend 'abacus'.*onnxruntime, openvino, torch", 2)
 def _(here):
     return ("profile", "bundle", "--backend", "abacus")
 

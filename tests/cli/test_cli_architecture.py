@@ -5,7 +5,7 @@ import json
 import pytest
 from cli_helpers import json_of, run
 
-from slmbench.profiling.architectures import profiling
+from slmbench.profiling.architectures import random_weights
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_options_reach_the_child_and_what_it_timed_is_printed(here, monkeypatch)
         sizes = {"parameters": 4_386_178, "runtime_bytes": 1_000, "loaded_bytes": 2_000}
         return {**sizes, "build_s": 0.1, "memory_source": "VmHWM", "timings": timings}
 
-    monkeypatch.setattr(profiling, "ask_child", answer)
+    monkeypatch.setattr(random_weights, "ask_child", answer)
     words = ("bert-tiny", "--lengths", "8,16", "--batch-size", 2)
 
     document = json_of(run("architecture", *words, "--threads", 1, "--json"))

@@ -58,7 +58,7 @@ def slowed(two, monkeypatch):
     class Slowed:
         def __init__(self, task):
             self.pid = 1
-            self.ms = 2.3 if task["bundle"].endswith("new") else 2.0
+            self.ms = 2.3 if task["folder"].endswith("new") else 2.0
 
         def __enter__(self):
             return self
@@ -144,7 +144,7 @@ def test_a_run_in_torch(here, tiny_run, monkeypatch):
         (("sweep", "new", "--backend", "torch", "--over", "batch"), 2, "leave out --backend torch"),
         (("versus", "new", "old", "--backend", "torch"), 2, "leave out --backend torch"),
         (("versus", "new", "nowhere"), 2, "no bundle at nowhere"),
-        (("versus", "new", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower takes a number"),
+        (("versus", "new", "old", "--fail-if-slower", "a lot"), 2, "--fail-if-slower"),
         (("profile", "new", "--scenario", "server"), 2, "--scenario server needs --qps RATE"),
         (("sweep", "new", "--over", "threads", "--threads", 1), 2, "--threads cannot be given with --over threads"),
         (

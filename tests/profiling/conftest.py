@@ -7,7 +7,8 @@ import pytest
 from profiling_helpers import FakeProcess
 
 from slmbench.instruments.energy import EnergySources
-from slmbench.profiling import answering, measuring, scenarios
+from slmbench.profiling import agreement, measuring, scenarios
+from slmbench.profiling.backends import ProfilingBackend
 from slmbench.records import BundleRecord, read_record
 
 
@@ -28,14 +29,16 @@ def pretend(monkeypatch):
         made = []
 
         def start(task):
-            form = read_record(BundleRecord, Path(task["bundle"]) / "bundle.json").forms[task["form"]]
+            form = read_record(BundleRecord, Path(task["folder"]) / "bundle.json").forms[task["form"]]
             said = {"labels": form.predictions.predicted().tolist()}
             made.append(FakeProcess(**{**said, **settings[len(made) % len(settings)]}))
             made[-1].task = task
             return made[-1]
 
-        for module in (scenarios, answering):
+        for module in (scenarios, agreement):
             monkeypatch.setattr(module, "MeasuredProcess", start)
+        # What only pretends to run need not be installed.
+        monkeypatch.setattr(ProfilingBackend, "check_available", lambda self, device: None)
         monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
         # A fake process takes no energy: the idle power of the real machine would be waited for.
         monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(reason="no counters readable"))

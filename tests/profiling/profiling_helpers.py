@@ -5,6 +5,14 @@ from itertools import cycle
 
 import numpy as np
 
+from slmbench.profiling.backends import ONNXRUNTIME
+
+
+def task_of(bundle, form="int8", **changes):
+    """What a measured process is told of a bundle."""
+    usual = {"loader": ONNXRUNTIME.loader, "device": "cpu", "threads": 1, "texts": ["superb", "the worst film ever"]}
+    return {**usual, "folder": str(bundle), "form": form, **changes}
+
 
 class Clock:
     """A clock that only moves when told."""

@@ -4,6 +4,7 @@ import os
 
 import psutil
 import pytest
+from profiling_helpers import task_of
 
 from slmbench.profiling import ProfileOptions, process, profile
 
@@ -51,7 +52,7 @@ worker.main()
         ),
         ("crashes", "the measured process failed: exit status 7"),
         ("fails", "the measured process failed: MemoryError: bad allocation"),
-        ("hangs", "the measured process did not answer within {limit} s"),
+        ("hangs", "the measured process did not answer within {limit} s and was stopped"),
     ],
     ids=["killed", "crashes", "fails", "hangs"],
 )
@@ -83,8 +84,8 @@ def test_the_rest_finishes(bundle, tmp_path, monkeypatch, how, says, when):
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals there")
 def test_a_parent_that_is_killed_leaves_no_worker(tiny_bundle):
-    with process.MeasuredProcess({"bundle": str(tiny_bundle), "form": "int8", "threads": 1, "texts": ["a"]}) as made:
+    with process.MeasuredProcess(task_of(tiny_bundle)) as made:
         child = psutil.Process(made.pid)
         # What the kernel does with the pipes of a parent that is gone.
-        made._child.stdin.close()
+        made._process.stdin.close()
         assert child.wait(timeout=30) == 0

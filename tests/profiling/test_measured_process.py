@@ -8,14 +8,12 @@ import sys
 
 import psutil
 import pytest
+from profiling_helpers import task_of
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.profiling import worker
+from slmbench.instruments import memory
+from slmbench.instruments.memory import PeakTracker
 from slmbench.profiling.process import MeasuredProcess
-
-
-def task_of(bundle, form="int8"):
-    return {"bundle": str(bundle), "form": form, "threads": 1, "texts": ["superb", "the worst film ever"]}
 
 
 def children():
@@ -80,34 +78,34 @@ def test_it_imports_what_an_app_would_and_nothing_else(tiny_bundle):
         encoding="utf-8",
         check=True,
     )
-    started, memory = map(json.loads, done.stdout.splitlines())
+    started, told = map(json.loads, done.stdout.splitlines())
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
 
     assert {"onnxruntime", "tokenizers", "numpy"} <= imported
     heavy = {"torch", "transformers", "scipy", "pydantic", "sklearn", "pandas", "rich", "typer", "jinja2", "psutil"}
     assert heavy & imported == set()
-    assert memory["peak_bytes"] > 10_000_000
+    assert told["peak_bytes"] > 10_000_000
     assert started["load_bytes"] > 0
 
 
 def test_memory_is_told_by_phase(tiny_bundle):
     with MeasuredProcess(task_of(tiny_bundle)) as process:
         process.ask({"do": "single", "rows": [0, 1]})
-        memory = process.ask({"do": "memory", "phase": "samples"})
+        told = process.ask({"do": "memory", "phase": "samples"})
 
-    assert list(memory["phases"]) == ["interpreter", "load", "first answer", "samples"]
-    assert memory["peak_bytes"] == max(memory["phases"].values())
-    assert process.started["load_bytes"] == memory["phases"]["load"] - memory["phases"]["interpreter"]
+    assert list(told["phases"]) == ["interpreter", "load", "first answer", "samples"]
+    assert told["peak_bytes"] == max(told["phases"].values())
+    assert process.started["load_bytes"] == told["phases"]["load"] - told["phases"]["interpreter"]
 
 
-def test_marks_are_set_back_between_phases_where_that_is_allowed(tmp_path, monkeypatch):
-    peaks = iter([40, 90, 60])
-    monkeypatch.setattr(worker, "CLEAR_REFS", tmp_path / "clear_refs")
-    marks = worker.Marks(lambda: (next(peaks), "VmHWM"))
+def test_peaks_are_reset_between_phases_where_that_is_allowed(tmp_path, monkeypatch):
+    read = iter([40, 90, 60])
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "clear_refs")
+    peaks = PeakTracker(lambda: (next(read), "VmHWM"))
 
-    assert [marks.end(phase) for phase in ("load", "samples", "batches")] == [40, 90, 90]
+    assert [peaks.end(phase) for phase in ("load", "samples", "batches")] == [40, 90, 90]
     assert (tmp_path / "clear_refs").read_text() == "5"
-    assert marks.report() == {
+    assert peaks.report() == {
         "peak_bytes": 90,
         "source": "VmHWM",
         "phases": {"load": 40, "samples": 90, "batches": 60},
@@ -115,16 +113,16 @@ def test_marks_are_set_back_between_phases_where_that_is_allowed(tmp_path, monke
     }
 
 
-def test_marks_that_cannot_be_set_back_say_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "CLEAR_REFS", tmp_path / "no" / "such")
-    marks = worker.Marks(lambda: (40, "ru_maxrss"))
-    marks.end("load")
+def test_peaks_that_cannot_be_reset_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "no" / "such")
+    peaks = PeakTracker(lambda: (40, "ru_maxrss"))
+    peaks.end("load")
 
-    assert marks.report()["apart"] is False
+    assert peaks.report()["apart"] is False
 
 
 def test_a_system_that_tells_no_memory():
-    marks = worker.Marks(lambda: (None, None))
+    peaks = PeakTracker(lambda: (None, None))
 
-    assert marks.end("load") is None
-    assert marks.report()["peak_bytes"] is None
+    assert peaks.end("load") is None
+    assert peaks.report()["peak_bytes"] is None

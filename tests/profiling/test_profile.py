@@ -15,9 +15,10 @@ from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.instruments.energy import EnergySources
 from slmbench.instruments.energy.estimate import CorePower
-from slmbench.instruments.roofline import reached
+from slmbench.instruments.roofline import ceiling
 from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
-from slmbench.profiling.cells import find_cells, finished_profile
+from slmbench.profiling.identity import finished_profile
+from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, Energy, ProfileRecord, read_record
 
@@ -76,7 +77,7 @@ def test_a_record_of_real_processes(bundle, tmp_path):
 
 def test_single_reviews_are_held_against_the_machines_ceiling(bundle, tmp_path, pretend, monkeypatch):
     pretend({"ms": steady(2.0)})
-    monkeypatch.setattr(reached, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
+    monkeypatch.setattr(ceiling, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -90,7 +91,7 @@ def test_single_reviews_are_held_against_the_machines_ceiling(bundle, tmp_path, 
 
 def test_reviews_that_there_was_no_time_for_are_not_counted(bundle, tmp_path, pretend, monkeypatch):
     pretend({"ms": steady(2.0)})
-    monkeypatch.setattr(reached, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
+    monkeypatch.setattr(ceiling, "machine_ceiling", lambda *_, **more: ceiling_of(1e9))
     lengths = read_record(BundleRecord, bundle / "bundle.json").lengths.tokens
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",), time_limit_s=1e-9), output=tmp_path)
@@ -123,7 +124,7 @@ def test_a_ceiling_that_a_form_exceeds_is_measured_anew(bundle, tmp_path, preten
         asked.append(again)
         return ceiling_of(1e12 if again else 1e3)
 
-    monkeypatch.setattr(reached, "machine_ceiling", measured)
+    monkeypatch.setattr(ceiling, "machine_ceiling", measured)
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -137,7 +138,7 @@ def test_a_ceiling_that_cannot_be_measured_costs_no_profile(bundle, tmp_path, pr
     def fail(*_, **more):
         raise SlmbenchError("the measurement of matrix products was killed by signal 9 (out of memory?)")
 
-    monkeypatch.setattr(reached, "machine_ceiling", fail)
+    monkeypatch.setattr(ceiling, "machine_ceiling", fail)
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",)), output=tmp_path)
 
@@ -374,8 +375,8 @@ def test_without_a_folder_it_is_exported(bundle, monkeypatch):
     ("options", "says"),
     [
         (ProfileOptions(device="tpu"), "--device tpu: choose among cpu, cuda"),
-        (ProfileOptions(backend="tflite"), "--backend tflite: choose among onnxruntime, openvino, torch"),
-        (ProfileOptions(backend="openvino", device="cuda"), "openvino runs on the CPU: leave out --device cuda"),
+        (ProfileOptions(backend="tflite"), "no backend 'tflite'.*onnxruntime, openvino, torch"),
+        (ProfileOptions(backend="openvino", device="cuda"), "--device cuda: choose among cpu .*openvino"),
         (ProfileOptions(threads=0), "--threads must be at least 1"),
         (ProfileOptions(processes=0), "--processes must be at least 1"),
         (ProfileOptions(time_limit_s=0), "--time-limit must be above 0"),
@@ -447,7 +448,7 @@ def test_another_form_or_bundle_is_not_measured(measured):
 def test_another_version_of_a_library_is_measured_anew(measured, monkeypatch):
     cell, options, folder = measured
     versions = dict(read_record(ProfileRecord, next(folder.iterdir())).software)
-    monkeypatch.setattr("slmbench.profiling.cells.software_versions", lambda: {**versions, "onnxruntime": "99"})
+    monkeypatch.setattr("slmbench.profiling.identity.software_versions", lambda _: {**versions, "onnxruntime": "99"})
 
     assert finished_profile(cell, options, folder) is None
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import onnxruntime
 import pytest
-from profiling_helpers import steady
+from profiling_helpers import steady, task_of
 from rich.console import Console
 from sealing import reseal
 
@@ -14,7 +14,9 @@ from slmbench.cascade import CascadeOptions, cascade
 from slmbench.cli.views.profiles import profile_table
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling import ProfileOptions, process, profile
-from slmbench.profiling.cells import find_cells, profile_key
+from slmbench.profiling.backends import BACKENDS
+from slmbench.profiling.identity import profile_key
+from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.records import BundleRecord, GpuPeaks, ProfileRecord, Served, read_record
 from slmbench.records.base import content_key
@@ -32,22 +34,21 @@ def measure(folder, output, **options):
 
 
 @pytest.mark.parametrize(
-    ("options", "provider", "setting"),
+    ("options", "setting"),
     [
-        ({}, "cpu", "onnxruntime-cpu"),
-        ({"backend": "openvino"}, "openvino", "openvino-cpu"),
-        ({"device": "cuda"}, "cuda", "onnxruntime-cuda"),
+        ({}, "onnxruntime-cpu"),
+        ({"backend": "openvino"}, "openvino-cpu"),
+        ({"device": "cuda"}, "onnxruntime-cuda"),
     ],
     ids=["cpu", "openvino", "cuda"],
 )
-def test_the_worker_is_told_the_provider_and_the_record_says_it(
-    bundle, tmp_path, pretend, options, provider, setting
-):
+def test_the_worker_is_told_the_backend_and_the_record_says_it(bundle, tmp_path, pretend, options, setting):
     made = pretend({"ms": steady()})
 
     record = measure(bundle, tmp_path, **options)
 
-    assert {one.task["provider"] for one in made} == {provider}
+    backend = BACKENDS[record.backend]
+    assert {(one.task["loader"], one.task["device"]) for one in made} == {(backend.loader, record.device)}
     assert f"{record.backend}-{record.device}" == setting
     assert f".fp32.{setting}-{record.threads}t." in record.name
 
@@ -76,7 +77,7 @@ def test_keys_tell_backends_and_the_versions_of_their_packages_apart(bundle, mon
     (cell,) = find_cells([bundle], ways[0])
     before = [profile_key(cell, way) for way in ways]
     newer = {**software_versions(), "onnxruntime-ep-openvino": "99", "onnxruntime-gpu": "99"}
-    monkeypatch.setattr("slmbench.profiling.cells.software_versions", lambda: newer)
+    monkeypatch.setattr("slmbench.profiling.identity.software_versions", lambda _: newer)
     after = [profile_key(cell, way) for way in ways]
 
     assert len(set(before + after)) == 5
@@ -131,9 +132,9 @@ def test_gpu_memory_is_the_largest_of_the_processes_and_shown_where_there_is_any
 
     assert on_gpu.memory.gpu == GpuPeaks(nvml_bytes=700_000_000, nvml_source="NVML, this process")
     assert on_cpu.memory.gpu is None
-    assert "GPU MB" in shown([on_gpu, on_cpu])
+    assert "GPU" in shown([on_gpu, on_cpu])
     assert " 700 " in shown([on_gpu, on_cpu])
-    assert "GPU MB" not in shown([on_cpu])
+    assert "GPU" not in shown([on_cpu])
 
 
 def test_where_the_driver_does_not_tell_torchs_allocator_is_shown(bundle, tmp_path, pretend):
@@ -159,7 +160,7 @@ worker.main()
 """
     monkeypatch.setattr(process, "WORKER", ("-c", slow_meter))
 
-    with MeasuredProcess({"bundle": str(tiny_bundle), "form": "int8", "threads": 1, "texts": ["a"]}) as made:
+    with MeasuredProcess(task_of(tiny_bundle, texts=["a"])) as made:
         assert -1e7 < made.cold_ms < -9e6
 
 
@@ -228,7 +229,7 @@ def test_on_another_provider_the_accuracy_is_that_providers_own(bundle, tmp_path
 
     # The first process answers all test reviews, those after it are timed and answer alike.
     assert [request["do"] for request in made[0].asked if request["do"] != "end"] == ["answers"] * 3
-    assert made[0].task["provider"] == "openvino"
+    assert made[0].task["loader"] == BACKENDS["openvino"].loader
     assert record.predictions.row_ids == exported.row_ids
     assert record.accuracy == pytest.approx(np.mean(exported.predicted() == exported.truth) - 1 / len(exported.truth))
     assert record.served.differing == 0

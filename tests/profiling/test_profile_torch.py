@@ -11,10 +11,13 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare.cells import name_cells
 from slmbench.edge import Classifier
 from slmbench.instruments.devices import has_bf16
-from slmbench.profiling import ProfileOptions, answering, profile, worker
-from slmbench.profiling.cells import find_cells, finished_profile, profile_key
+from slmbench.profiling import ProfileOptions, agreement, profile, worker
+from slmbench.profiling.backends import TORCH as BACKEND
+from slmbench.profiling.bundle_cells import find_bundle_cells
+from slmbench.profiling.identity import finished_profile, profile_key
 from slmbench.profiling.sweeps import sweep
-from slmbench.profiling.torch.runs import find_run_cells
+from slmbench.profiling.torch.backend import WARM_UP_PASSES
+from slmbench.profiling.torch.run_cells import find_run_cells
 from slmbench.profiling.versus import versus
 from slmbench.records import RunRecord, Served, read_record
 
@@ -103,7 +106,7 @@ def test_a_measured_run_is_found_unless_torch_is_another(measured, tiny_run, mon
     (cell,) = find_run_cells([tiny_run], TORCH)
 
     assert finished_profile(cell, TORCH, output) == output / f"{record.name}.json"
-    monkeypatch.setattr("slmbench.profiling.cells.software_versions", lambda: {**record.software, "torch": "99"})
+    monkeypatch.setattr("slmbench.profiling.identity.software_versions", lambda _: {**record.software, "torch": "99"})
     assert finished_profile(cell, TORCH, output) is None
 
 
@@ -172,7 +175,7 @@ def test_runs_and_bundles_are_not_taken_for_each_other(tiny_run, tiny_bundle, tm
     with pytest.raises(UsageError, match="--backend torch: .* is a bundle, not a run: name the run"):
         find_run_cells([tiny_run, tiny_bundle], TORCH)
     with pytest.raises(UsageError, match="is a run, not a bundle: .*`slmbench export .*--backend torch"):
-        find_cells([tiny_bundle, tiny_run], ProfileOptions())
+        find_bundle_cells([tiny_bundle, tiny_run], ProfileOptions())
     with pytest.raises(UsageError, match="no run at .*nowhere"):
         find_run_cells([tmp_path / "nowhere"], TORCH)
     with pytest.raises(UsageError, match="--backend torch: .* holds no run"):
@@ -200,7 +203,7 @@ def test_without_its_reviews_a_run_has_no_accuracy(tiny_run, tmp_path, monkeypat
     document = json.loads((run / "run.json").read_text(encoding="utf-8"))
     document["corpus"]["options"]["name_or_path"] = "/nowhere/reviews.csv"
     (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
-    monkeypatch.setattr(answering, "MeasuredProcess", None)
+    monkeypatch.setattr(agreement, "MeasuredProcess", None)
 
     says = "in torch cannot be measured: the reviews of .* are not on this machine: bring them here"
     with pytest.raises(SlmbenchError, match=says):
@@ -224,8 +227,8 @@ def test_a_run_without_a_torch_model_is_a_failed_cell(floor_run, tmp_path):
 
 
 def task_of(run, **changes):
-    usual = {"form": "torch-fp32", "device": "cpu", "precision": "fp32", "mode": "eager", "threads": 1}
-    return {"run": str(run), "texts": ["a good film", "bad", "the worst film ever"], **usual, **changes}
+    usual = {"loader": BACKEND.loader, "form": "torch-fp32", "device": "cpu", "threads": 1}
+    return {"folder": str(run), "texts": ["a good film", "bad", "the worst film ever"], **usual, **changes}
 
 
 def test_precision_and_mode_reach_torch(tiny_run, monkeypatch):
@@ -235,9 +238,9 @@ def test_precision_and_mode_reach_torch(tiny_run, monkeypatch):
         prepared.append((device, precision, mode))
         return lambda batch: model(**batch).logits.detach()
 
-    monkeypatch.setattr("slmbench.profiling.torch.forward.prepare_forward", prepare)
+    monkeypatch.setattr("slmbench.profiling.torch.backend.prepare_forward", prepare)
 
-    made = worker.Worker(task_of(tiny_run, precision="bf16", mode="compile", form="torch-bf16-compile"))
+    made = worker.Worker(task_of(tiny_run, form="torch-bf16-compile"))
 
     assert prepared == [("cpu", "bf16", "compile")]
     assert made.started["load_ms"] > 0
@@ -255,6 +258,7 @@ def test_shapes_are_paid_for_before_anything_is_timed(monkeypatch, mode, asked_f
 
     class Counted:
         labels = ("negative", "positive")
+        warm_up_passes = WARM_UP_PASSES[mode]
 
         def predict(self, text):
             return [type("Prediction", (), {"label": "positive"})]
@@ -263,7 +267,7 @@ def test_shapes_are_paid_for_before_anything_is_timed(monkeypatch, mode, asked_f
             asked.append((list(texts), batch_tokens))
 
     monkeypatch.setattr(worker, "_load", lambda task: Counted())
-    made = worker.Worker(task_of("nowhere", mode=mode))
+    made = worker.Worker(task_of("nowhere"))
 
     assert made.answer({"do": "single", "rows": [0, 1]})["labels"] == [1, 1]
     made.answer({"do": "single", "rows": [0]})

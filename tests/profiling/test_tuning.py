@@ -54,6 +54,8 @@ def imagined(monkeypatch, tmp_path):
     monkeypatch.setattr(sweeps, "usable_cores", lambda: 4)
     monkeypatch.setattr(tuning, "providers_here", lambda record, progress: ["cpu"])
     monkeypatch.setattr(versus, "wait_until_idle", lambda pid: None)
+    # No time passes while single reviews are sampled: every setting gets to all of them, on any machine.
+    monkeypatch.setattr(sampling, "time", Clock())
 
     def install(ms, wrong=lambda task: {}):
         tasks = []
@@ -61,7 +63,7 @@ def imagined(monkeypatch, tmp_path):
         def start(task):
             tasks.append(task)
             taken = ms(task)
-            form = read_record(BundleRecord, Path(task["bundle"]) / "bundle.json").forms[task["form"]]
+            form = read_record(BundleRecord, Path(task["folder"]) / "bundle.json").forms[task["form"]]
             return Measured(taken, form.predictions.predicted().tolist(), wrong(task))
 
         for module in (sweeps, tuning, versus):

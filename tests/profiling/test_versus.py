@@ -36,7 +36,7 @@ def race(monkeypatch, bundle, other, tmp_path):
                 return super().ask(request)
 
         def start(task):
-            side = "other" if task["bundle"].endswith("other") else "bundle"
+            side = "other" if task["folder"].endswith("other") else "bundle"
             process = Noted((second_ms if side == "other" else first_ms)())
             process.side, process.task = side, task
             asked.append((side, {"do": "start"}))
@@ -159,5 +159,5 @@ def test_contestants_that_are_not_there(bundle, other, text, options, says):
 
 
 def test_other_scenarios_are_not_for_two(bundle, other):
-    with pytest.raises(UsageError, match="leave out --scenario offline"):
+    with pytest.raises(UsageError, match="not the scenario offline"):
         versus(str(bundle), str(other), ProfileOptions(scenario="offline"))

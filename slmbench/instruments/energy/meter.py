@@ -22,7 +22,7 @@ LEAST_CPU_S = 0.2
 
 
 @dataclass(frozen=True)
-class Reading:
+class EnergyReading:
     """What a meter read. Of counters, the machine's whole energy, idle power included.
 
     Attributes:
@@ -51,7 +51,7 @@ class EnergyMeter:
         clock: Seconds, for tests.
     """
 
-    reading: Reading
+    reading: EnergyReading
 
     def __init__(
         self,
@@ -106,26 +106,26 @@ class EnergyMeter:
         except CounterError as error:
             self._failure = str(error)
 
-    def _read(self, seconds: float) -> Reading:
+    def _read(self, seconds: float) -> EnergyReading:
         sources = self._sources
         if reason := sources.reason or self._failure:
-            return Reading(seconds, reason=reason)
+            return EnergyReading(seconds, reason=reason)
         if sources.estimate:
             used = self._cpu_time() - self._cpu_before
             if used < LEAST_CPU_S:
-                return Reading(
+                return EnergyReading(
                     seconds, reason=f"too short to tell: {used:.2g} s of CPU time, {LEAST_CPU_S:g} s needed"
                 )
-            return Reading(seconds, sources.estimate.joules(used, seconds), "estimated", sources.source)
+            return EnergyReading(seconds, sources.estimate.joules(used, seconds), "estimated", sources.source)
         least = least_seconds(sources)
         if seconds < least:
             reason = f"too short to tell: {seconds:.2g} s, {least:g} s needed for these counters"
-            return Reading(seconds, reason=reason)
+            return EnergyReading(seconds, reason=reason)
         for counter in sources.counters:
             if counter.joules == 0:
-                return Reading(seconds, reason=f"the counter {counter.name} did not move in {seconds:.2g} s")
+                return EnergyReading(seconds, reason=f"the counter {counter.name} did not move in {seconds:.2g} s")
         joules = sum(counter.joules for counter in sources.counters)
-        return Reading(seconds, joules, "measured", sources.source)
+        return EnergyReading(seconds, joules, "measured", sources.source)
 
 
 def least_seconds(sources: EnergySources) -> float:

@@ -12,7 +12,7 @@ from slmbench.records.energy import Energy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from slmbench.instruments.energy.meter import Reading
+    from slmbench.instruments.energy.meter import EnergyReading
     from slmbench.instruments.energy.sources import EnergySources
 
 #: Seconds of work under the meter, and of idling before it.
@@ -91,7 +91,7 @@ def measure_idle(
     return Idle(sum(powers) / len(powers), max(powers) - min(powers))
 
 
-def energy_per_review(reading: Reading, idle: Idle | None, reviews: int) -> Energy:
+def energy_per_review(reading: EnergyReading, idle: Idle | None, reviews: int) -> Energy:
     """Divide what a meter read, less the idle power, by the reviews.
 
     Args:

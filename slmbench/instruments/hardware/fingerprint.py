@@ -7,13 +7,16 @@ import platform
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from slmbench.common.files import content_key
 from slmbench.instruments.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
 from slmbench.instruments.hardware.nvidia import ask_driver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (
@@ -72,12 +75,16 @@ def hardware_fingerprint() -> dict[str, Any]:
     return facts
 
 
-def software_versions() -> dict[str, str]:
-    """Return the versions of Python, the system and every library that can change a result."""
+def software_versions(libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, the system and every library that can change a result.
+
+    Args:
+        libraries: Distributions besides those that slmbench itself uses.
+    """
     # A kernel's release carries the vendor's build name after the version proper.
     release = platform.release().split("-")[0]
     versions = {"python": platform.python_version(), "system": f"{platform.system()} {release}"}
-    for name in _LIBRARIES:
+    for name in dict.fromkeys((*_LIBRARIES, *libraries)):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices, measured once and kept in the user's cache."""
+"""How fast this machine multiplies matrices, measured once and kept in the user's cache; how much a form reached."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 from slmbench.common.errors import UsageError
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT
+from slmbench.instruments.children import ask_child
+from slmbench.instruments.devices import DEVICES
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.instruments.roofline.child import ask_child
 from slmbench.records.base import content_key, finished_record, write_record
-from slmbench.records.roofline import CeilingRecord, GemmTiming
+from slmbench.records.roofline import FLOPS_PER_MAC, CeilingRecord, GemmTiming, Precision, Roofline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
+    from slmbench.records.roofline import Operations
 
 _MODULE = "slmbench.instruments.roofline.gemm"
-#: Counted up when the way of measuring changes, so that what is in the cache is measured anew.
+#: Counted up when the way of measuring changes, so that what is in the cache is measured again.
 _METHOD = 1
 _LIBRARIES = ("numpy", "onnxruntime", "torch")
 _LIMIT_S = 600.0
-#: Where matrix products can be timed.
-DEVICES = ("cpu", "cuda")
+#: onnxruntime's CPU provider has no products in half precision: it computes them in single.
+_COMPUTED_IN: dict[str, dict[Precision, Precision]] = {"cpu": {"fp16": "fp32"}}
 
 
 def machine_ceiling(
@@ -76,3 +78,54 @@ def machine_ceiling(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_record(record, path)
     return record
+
+
+def roofline_of(operations: Operations, tokens: float, seconds: float, ceiling: CeilingRecord) -> Roofline:
+    """Return how much of a machine's ceiling a form reached under onnxruntime.
+
+    Args:
+        operations: Of the form, as counted when it was exported.
+        tokens: Median length of the reviews that were timed, in tokens.
+        seconds: Median time of one review.
+        ceiling: Of the device and the number of threads that it was timed with.
+    """
+    computed_in = _COMPUTED_IN.get(ceiling.device, {})
+    flops: dict[Precision, float] = {}
+    for stored, polynomial in operations.by_precision.items():
+        precision = computed_in.get(stored, stored)
+        flops[precision] = flops.get(precision, 0.0) + FLOPS_PER_MAC * polynomial.at(tokens)
+    best = ceiling.ceilings
+    return Roofline(
+        tokens=tokens,
+        seconds=seconds,
+        macs=operations.full.at(tokens),
+        macs_linear=operations.linear.at(tokens),
+        flops=flops,
+        ceilings={precision: best[precision] for precision in flops if precision in best},
+    )
+
+
+def measured_roofline(
+    operations: Operations, tokens: float, seconds: float, device: str, threads: int, progress: Progress = SILENT
+) -> Roofline:
+    """Return how much of this machine's ceiling a form reached; the ceiling is measured when it is first needed.
+
+    No form is faster than its products alone: a ceiling that is exceeded was measured while the machine did other
+    work, and is measured again.
+
+    Args:
+        operations: See :func:`roofline_of`.
+        tokens: See :func:`roofline_of`.
+        seconds: See :func:`roofline_of`.
+        device: What it was timed on.
+        threads: And with how many threads.
+        progress: Where to say that the ceiling is being measured.
+
+    Raises:
+        SlmbenchError: The ceiling cannot be measured.
+    """
+    found = roofline_of(operations, tokens, seconds, machine_ceiling(device, threads, progress=progress))
+    if found.achieved is not None and found.achieved > 1:
+        ceiling = machine_ceiling(device, threads, again=True, progress=progress)
+        found = roofline_of(operations, tokens, seconds, ceiling)
+    return found

@@ -7,13 +7,12 @@ else runs on the machine only ever makes a call longer.
 from __future__ import annotations
 
 import importlib.util
-import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.instruments.pipe import RequestPipe
 from slmbench.records.roofline import GemmTiming
 
 if TYPE_CHECKING:
@@ -24,22 +23,21 @@ if TYPE_CHECKING:
     #: Makes the call that is timed for matrices of a size.
     Prepare = Callable[[int], Callable[[], object]]
 
-#: Rows and columns: from what fits into a core's cache to what keeps all of them busy.
+#: Rows and columns: from what fits into a core's cache to what keeps all cores busy.
 _SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
-_LEAST_CALLS = 3
+_MIN_CALLS = 3
 _SECONDS_A_SIZE = 0.3
 #: When a call takes longer than this, no larger matrices are tried: the precision is emulated, or the machine small.
 _SLOW_S = 1.0
 
 
 def main() -> None:
-    """Answer one request: ``device`` and ``threads``, and ``sizes`` in place of the usual ones."""
-    request = json.load(sys.stdin)
-    answers = sys.stdout
-    sys.stdout = sys.stderr
-    device = request["device"]
-    timings = measure(device, request["threads"], tuple(request.get("sizes") or _SIZES[device]))
-    json.dump([timing.model_dump(mode="json") for timing in timings], answers)
+    """Answer requests: ``device``, ``threads``, and optionally ``sizes`` in place of the default ones."""
+    pipe = RequestPipe()
+    for request in pipe:
+        device = request["device"]
+        timings = measure(device, request["threads"], tuple(request.get("sizes") or _SIZES[device]))
+        pipe.answer([timing.model_dump(mode="json") for timing in timings])
 
 
 def measure(device: str, threads: int, sizes: tuple[int, ...]) -> list[GemmTiming]:
@@ -86,7 +84,7 @@ def _time(call: Callable[[], object]) -> tuple[int, float]:
     """Return how many calls were timed, and the shortest, in seconds."""
     call()
     calls, best, began = 0, float("inf"), time.perf_counter()
-    while calls < _LEAST_CALLS or time.perf_counter() - began < _SECONDS_A_SIZE:
+    while calls < _MIN_CALLS or time.perf_counter() - began < _SECONDS_A_SIZE:
         start = time.perf_counter()
         call()
         best = min(best, time.perf_counter() - start)

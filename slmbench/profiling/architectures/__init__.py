@@ -1,8 +1,8 @@
 """Architecture-only profiles: what a published model costs to run, known before its weights are fetched."""
 
-from slmbench.profiling.architectures.arithmetic import arithmetic_lines, arithmetic_of, refusal
-from slmbench.profiling.architectures.catalogue import PublishedModel, architecture_names, find_architecture
-from slmbench.profiling.architectures.profiling import ArchitectureOptions, profile_architecture
+from slmbench.profiling.architectures.configurations import PublishedModel, architecture_names, find_architecture
+from slmbench.profiling.architectures.random_weights import ArchitectureOptions, profile_architecture
+from slmbench.profiling.architectures.sizing import arithmetic_lines, arithmetic_of, refusal
 
 __all__ = [
     "ArchitectureOptions",

@@ -11,7 +11,7 @@ from slmbench.records.roofline import Polynomial
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
+    from slmbench.profiling.architectures.configurations import PublishedModel, Task
 
     Config = Mapping[str, Any]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
+from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, parse_form, prepare_forward
 from slmbench.records import RunRecord, artefacts
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+
+#: Compiled models take longer for each new shape. With CUDA graphs torch runs a shape as it is when it first comes,
+#: captures its graph when it comes again, and replays it from the third time on.
+WARM_UP_PASSES = {"eager": 0, "compile": 1, "graphs": 2}
 
 
 class TorchBackend:
@@ -50,7 +56,6 @@ class TorchBackend:
 
         from slmbench.methods.training.inference import load_run
         from slmbench.models.quiet import quiet_libraries
-        from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, prepare_forward
 
         check_forward(device, precision, mode)
         if threads is not None:
@@ -86,14 +91,34 @@ class TorchBackend:
 
 
 class TorchClassifier(Classifier):
-    """A run that is asked as a bundle is, so that both are timed by the same lines.
+    """A run with the methods of a bundle, so that the same lines time both.
 
     Args:
         backend: The run, loaded.
         form: What to call it.
+        warm_up_passes: How often every review is run before the first is timed.
     """
 
-    def __init__(self, backend: TorchBackend, form: str) -> None:
+    def __init__(self, backend: TorchBackend, form: str, warm_up_passes: int = 0) -> None:
         self.labels = backend.labels
         self.form = form
+        self.warm_up_passes = warm_up_passes
         self._backend = backend
+
+
+def load_run_form(folder: Path, *, form: str, threads: int | None, device: str) -> TorchClassifier:
+    """Load a run in a precision and mode of torch, as the measured process does.
+
+    Args:
+        folder: The run's folder.
+        form: Such as ``torch-bf16-compile``.
+        threads: Threads of the CPU; ``None`` leaves it to torch.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: There is no such run, it has no torch model, or the device has no such form.
+        SlmbenchError: Torch or the device is not there, or the model's files are missing or damaged.
+    """
+    precision, mode = parse_form(form, device)
+    backend = TorchBackend(folder, device=device, precision=precision, mode=mode, threads=threads)
+    return TorchClassifier(backend, form, WARM_UP_PASSES[mode])

@@ -5,9 +5,9 @@ from energy_fakes import Time, machine
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.instruments.energy import (
+    EnergyReading,
     EnergySources,
     Idle,
-    Reading,
     energy_per_review,
     find_sources,
     grid_factor,
@@ -17,7 +17,7 @@ from slmbench.instruments.energy import (
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records.energy import Energy, GridFactor
 
-MEASURED = Reading(4.0, 100.0, "measured", "counters")
+MEASURED = EnergyReading(4.0, 100.0, "measured", "counters")
 
 
 def test_idle_power_is_subtracted():
@@ -44,7 +44,7 @@ def test_what_drowns_in_idle_power_is_not_told(idle, added):
 @pytest.mark.parametrize(
     ("reading", "idle", "reason"),
     [
-        (Reading(0.001, reason="too short to tell"), Idle(1.0), "too short to tell"),
+        (EnergyReading(0.001, reason="too short to tell"), Idle(1.0), "too short to tell"),
         (MEASURED, Idle(reason="it was set back"), "the idle power is not known: it was set back"),
         (MEASURED, None, "the idle power is not known: it was not measured"),
     ],
@@ -56,7 +56,7 @@ def test_what_is_unknown_stays_unknown(reading, idle, reason):
 
 
 def test_an_estimate_has_no_idle_part():
-    use = energy_per_review(Reading(2.0, 50.0, "estimated", "a table"), None, reviews=100)
+    use = energy_per_review(EnergyReading(2.0, 50.0, "estimated", "a table"), None, reviews=100)
 
     assert (use.joules_per_review, use.quality, use.idle_watts) == (0.5, "estimated", None)
 

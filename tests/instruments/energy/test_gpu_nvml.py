@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from slmbench.instruments.gpu.memory import GpuMemory, GpuPeak
 from slmbench.instruments.gpu.nvml import GpuError, open_gpu
+from slmbench.instruments.gpu.peaks import GpuMemory, GpuPeak
 
 GIB = 2**30
 
@@ -15,6 +15,7 @@ GIB = 2**30
 def allocator(monkeypatch):
     """Torch's counts on a machine without CUDA."""
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 2 * GIB)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
@@ -98,7 +99,7 @@ def test_memory_of_the_device_where_processes_are_not_told(nvml, allocator, proc
 def test_memory_where_torch_is_not_used_does_not_import_it(nvml, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     nvml.used, nvml.processes = 1 * GIB, []
-    memory = watched(open_gpu(), allocator=False)
+    memory = watched(open_gpu())
     nvml.used = 3 * GIB
 
     assert memory.peak() == GpuPeak(2 * GIB, "NVML, growth of the whole device", None, None)

@@ -1,6 +1,8 @@
 """The machine's GEMM ceiling: measured in a process of its own, kept, and what of it a cell reached."""
 
+import os
 import shutil
+import sys
 
 import numpy as np
 import onnx
@@ -9,8 +11,8 @@ import pytest
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import home
+from slmbench.instruments.children import ask_child
 from slmbench.instruments.roofline import ceiling, machine_ceiling, roofline_of
-from slmbench.instruments.roofline.child import ask_child
 from slmbench.instruments.roofline.one_node import product_model
 from slmbench.records import read_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming, Operations, Polynomial, achieved
@@ -142,7 +144,7 @@ def test_a_cell_is_held_against_what_its_device_computes_in():
     [
         ("raise ValueError('no such thing')", "the measurement failed: ValueError: no such thing"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", r"killed by signal 9 \(out of memory\?\)"),
-        ("import time; time.sleep(60)", "did not end within 1 s and was stopped"),
+        ("import time; time.sleep(60)", "did not answer within 1 s and was stopped"),
     ],
 )
 def test_a_child_that_fails_is_explained(body, says, tmp_path, monkeypatch):
@@ -154,9 +156,17 @@ def test_a_child_that_fails_is_explained(body, says, tmp_path, monkeypatch):
 
 
 def test_a_child_has_the_threads_it_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
-    code = "import json, os, sys; json.dump([json.load(sys.stdin), os.environ['OPENBLAS_NUM_THREADS']], sys.stdout)"
+    code = """
+import os
+from slmbench.instruments.pipe import RequestPipe
+
+pipe = RequestPipe()
+for request in pipe:
+    print("what a library prints is no answer")
+    pipe.answer([request, os.environ["OPENBLAS_NUM_THREADS"]])
+"""
     (tmp_path / "telling_child.py").write_text(code, encoding="utf-8")
 
     assert ask_child("telling_child", {"a": 1}, what="it", threads=3, limit_s=60) == [{"a": 1}, "3"]

@@ -8,7 +8,7 @@ from tiny import configuration, model_folder
 from slmbench.export import FORMS, Calibration, export
 from slmbench.export.exporter import export_onnx
 from slmbench.instruments.roofline import NotCountableError, count_operations
-from slmbench.profiling.architectures.catalogue import PublishedModel
+from slmbench.profiling.architectures.configurations import PublishedModel
 from slmbench.profiling.architectures.families import answer_tokens, blueprint
 from slmbench.records.roofline import Polynomial
 

@@ -16,12 +16,12 @@ from slmbench.common.progress import SILENT
 from slmbench.profiling.architectures import (
     ArchitectureOptions,
     PublishedModel,
-    arithmetic,
     arithmetic_lines,
     arithmetic_of,
     find_architecture,
     profile_architecture,
-    profiling,
+    random_weights,
+    sizing,
 )
 from slmbench.records import read_record
 from slmbench.records.architecture import ArchitectureRecord
@@ -96,7 +96,7 @@ def needs(model, **changes):
 
 @pytest.fixture
 def free_bytes(monkeypatch):
-    return lambda amount: monkeypatch.setattr(arithmetic, "_free_here", lambda: amount)
+    return lambda amount: monkeypatch.setattr(sizing, "_free_here", lambda: amount)
 
 
 def test_the_arithmetic_is_that_of_the_configuration():
@@ -149,8 +149,8 @@ def test_files_that_a_container_has_read_do_not_take_its_memory(tmp_path, monkey
     told = {"memory.max": "8_000_000_000", "memory.current": "6_000_000_000"}
     for name, value in told.items():
         (tmp_path / name).write_text(f"{int(value)}\n")
-    monkeypatch.setattr(arithmetic, "_CONTROL_GROUPS", [tuple(str(tmp_path / name) for name in told)])
-    monkeypatch.setattr(arithmetic.psutil, "virtual_memory", lambda: SimpleNamespace(available=64_000_000_000))
+    monkeypatch.setattr(sizing, "_CONTROL_GROUPS", [tuple(str(tmp_path / name) for name in told)])
+    monkeypatch.setattr(sizing.psutil, "virtual_memory", lambda: SimpleNamespace(available=64_000_000_000))
 
     assert needs(BERT).available_bytes == 2_000_000_000
     (tmp_path / "memory.stat").write_text(f"anon 1000000000\nfile 5000000000\n{cached} 4500000000\n")
@@ -170,13 +170,13 @@ def in_this_process(monkeypatch):
     def answer(module, request, **_):
         written = io.StringIO()
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+            patch.setattr(sys, "stdin", io.StringIO(json.dumps(request) + "\n"))
             patch.setattr(sys, "stdout", written)
             importlib.import_module(module).main()
         return json.loads(written.getvalue())
 
-    monkeypatch.setattr(profiling, "ask_child", answer)
-    monkeypatch.setattr(profiling, "machine_ceiling", lambda *_, **__: CEILING)
+    monkeypatch.setattr(random_weights, "ask_child", answer)
+    monkeypatch.setattr(random_weights, "machine_ceiling", lambda *_, **__: CEILING)
 
 
 def check(record, batch_size):
@@ -224,8 +224,8 @@ def test_what_is_measured_otherwise_has_a_place_of_its_own(in_this_process, tmp_
     quick = {"lengths": (8,), "time_limit_s": 0.001}
     for changes in ({}, {"batch_size": 2}, {"threads": 2}, {"batch_size": 2}):
         profile_architecture(BERT, options(**quick, **changes), output=tmp_path)
-    elsewhere = {**profiling.hardware_fingerprint(), "fingerprint": "0123456789abcdef"}
-    monkeypatch.setattr(profiling, "hardware_fingerprint", lambda: elsewhere)
+    elsewhere = {**random_weights.hardware_fingerprint(), "fingerprint": "0123456789abcdef"}
+    monkeypatch.setattr(random_weights, "hardware_fingerprint", lambda: elsewhere)
     profile_architecture(BERT, options(**quick), output=tmp_path)
 
     assert len(list(tmp_path.iterdir())) == 4

@@ -14,7 +14,7 @@ from slmbench.profiling.architectures.families import answer_tokens, blueprint
 from slmbench.records.architecture import BYTES_OF, Arithmetic
 
 if TYPE_CHECKING:
-    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
+    from slmbench.profiling.architectures.configurations import PublishedModel, Task
     from slmbench.records.architecture import Dtype
 
 #: What a process with torch and transformers takes before it has a model (measured: 0.51 GB with torch's CPU build),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.progress import SILENT
+from slmbench.instruments.children import ask_child
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
-from slmbench.instruments.roofline.child import ask_child
 from slmbench.models.architectures import unused_positions
-from slmbench.profiling.architectures.arithmetic import arithmetic_lines, arithmetic_of, refusal
+from slmbench.profiling.architectures.sizing import arithmetic_lines, arithmetic_of, refusal
 from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
 from slmbench.records.base import write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from slmbench.common.progress import Progress
-    from slmbench.profiling.architectures.catalogue import PublishedModel, Task
+    from slmbench.profiling.architectures.configurations import PublishedModel, Task
     from slmbench.records.architecture import Arithmetic
     from slmbench.records.roofline import CeilingRecord
 
-_MODULE = "slmbench.profiling.architectures.worker"
+_MODULE = "slmbench.profiling.architectures.forward_child"
 _DTYPES = ("fp32", "bf16", "fp16")
 #: Building billions of parameters takes minutes, and slow models are given six times their time.
 _PATIENCE_S = 3600.0

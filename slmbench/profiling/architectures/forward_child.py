@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from slmbench.instruments.memory import high_water_mark
+from slmbench.instruments.pipe import RequestPipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 #: The fewest samples that have an interval of the median, and more than are needed.
-_LEAST_SAMPLES, _MOST_SAMPLES = 6, 200
+_MIN_SAMPLES, _MAX_SAMPLES = 6, 200
 #: Calls that are not timed, so many at a time, until two such windows differ by no more than this: memory is laid
 #: out, kernels are chosen, a GPU raises its clock.
 _WARM_UP, _STABLE = 3, 0.05
@@ -27,11 +26,10 @@ _DRAWN = 1 << 20
 
 
 def main() -> None:
-    """Answer one request, whose keys are those that :func:`profile_architecture` sends."""
-    request = json.load(sys.stdin)
-    answers = sys.stdout
-    sys.stdout = sys.stderr
-    json.dump(_profile(request), answers)
+    """Answer requests, whose keys are those that :func:`profile_architecture` sends."""
+    pipe = RequestPipe()
+    for request in pipe:
+        pipe.answer(_profile(request))
 
 
 def _profile(request: dict[str, Any]) -> dict[str, Any]:
@@ -154,10 +152,10 @@ def _time(call: Callable[[], torch.Tensor], device: torch.device, limit_s: float
                 break
             before = now
         began = time.perf_counter()
-        while len(samples) < _MOST_SAMPLES:
+        while len(samples) < _MAX_SAMPLES:
             samples.append(once())
             spent = time.perf_counter() - began
-            if spent > limit_s and (len(samples) >= _LEAST_SAMPLES or spent > _LEAST_SAMPLES * limit_s):
+            if spent > limit_s and (len(samples) >= _MIN_SAMPLES or spent > _MIN_SAMPLES * limit_s):
                 break
     return samples
 

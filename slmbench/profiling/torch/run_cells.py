@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import folder_bytes
 from slmbench.common.places import RUNS
-from slmbench.instruments.hardware import usable_cores
-from slmbench.profiling.answering import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
-from slmbench.profiling.subjects import Subject
+from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
+from slmbench.profiling.backends import TORCH
+from slmbench.profiling.prepared import PreparedCell
+from slmbench.profiling.torch.forward import GRAPH_TOKENS, form_name, native_precisions, parse_form
 from slmbench.profiling.workload import REVIEWS, workload_of
 from slmbench.records import Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.common.progress import Progress
-    from slmbench.profiling.cells import ProfileOptions
+    from slmbench.profiling.profile_options import ProfileOptions
 
 #: What files with a model's weights end in.
 WEIGHTS = (".safetensors", ".bin")
@@ -32,7 +33,7 @@ WEIGHTS = (".safetensors", ".bin")
 
 @dataclass(frozen=True)
 class RunCell:
-    """One measurement to make: a run in a precision and mode of torch."""
+    """A run in a precision and mode of torch; see :class:`slmbench.profiling.prepared.AnyCell`."""
 
     folder: Path
     run: RunRecord
@@ -42,8 +43,6 @@ class RunCell:
     @property
     def form(self) -> str:
         """What records call the form, such as ``torch-bf16``."""
-        from slmbench.profiling.torch.forward import form_name
-
         return form_name(self.precision, self.mode)
 
     @property
@@ -53,28 +52,32 @@ class RunCell:
 
     @property
     def source(self) -> RunRecord:
-        """The record of what is measured."""
+        """The run's record."""
         return self.run
 
     @property
     def inputs(self) -> dict[str, str | None]:
-        """What a key holds of it."""
+        """What the key of a profile holds of it."""
         return {"run": self.run.key, "file": self.run.weights_sha256, "form": self.form}
 
+    @property
+    def same_everywhere(self) -> bool:
+        """Never: every precision and device computes in its own way."""
+        return False
+
     def task(self, options: ProfileOptions) -> dict[str, Any]:
-        """Return what the worker is told, but for the texts."""
+        """Return what the measured process is told, except the texts."""
         return {
-            "run": str(self.folder),
+            "loader": TORCH.loader,
+            "folder": str(self.folder),
             "form": self.form,
             "device": options.device,
-            "precision": self.precision,
-            "mode": self.mode,
-            "threads": options.threads or usable_cores(),
+            "threads": options.threads_used,
         }
 
-    def describe(self, options: ProfileOptions, progress: Progress) -> Subject:
-        """Make it ready to be timed; see :func:`describe_run`."""
-        return describe_run(self, options, progress)
+    def prepare(self, options: ProfileOptions, progress: Progress) -> PreparedCell:
+        """Make it ready to be timed; see :func:`prepare_run`."""
+        return prepare_run(self, options, progress)
 
 
 def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCell]:
@@ -89,28 +92,21 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
         SlmbenchError: A record is damaged, or torch or the device is not there.
     """
     folders = artefacts.find(runs or [RUNS], RunRecord, option="--backend torch")
-    require_extra("torch", "train", "profiling a run in torch")
-    from slmbench.instruments.devices import choose_device
-    from slmbench.profiling.torch.forward import native_precisions, parse_form
-
-    if options.forms is None:
-        forms = [(precision, "eager") for precision in native_precisions(options.device)]
-    else:
-        forms = list(dict.fromkeys(parse_form(form, options.device) for form in options.forms))
-        if options.device != "cpu":
-            choose_device(options.device)
+    given = None
+    if options.forms is not None:
+        given = list(dict.fromkeys(parse_form(form, options.device) for form in options.forms))
+    TORCH.check_available(options.device)
+    forms = given or [(precision, "eager") for precision in native_precisions(options.device)]
     records = {folder: artefacts.read(folder, RunRecord) for folder in folders}
     return [RunCell(folder, records[folder], precision, mode) for folder in folders for precision, mode in forms]
 
 
-def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> Subject:
+def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> PreparedCell:
     """Describe a run's form, once it has answered every test review.
 
     Raises:
         SlmbenchError: The reviews are not at hand or have changed, or the model does not load.
     """
-    from slmbench.profiling.torch.forward import GRAPH_TOKENS
-
     padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
     run, task = cell.run, cell.task(options)
     try:
@@ -125,11 +121,11 @@ def describe_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> 
     workload = workload_of(run.corpus, reviews.texts[:REVIEWS], tokens[:REVIEWS], reviews.row_ids[:REVIEWS])
     differing = other_labels(predictions, run.predictions)
     model = cell.folder / "model"
-    return Subject(
+    return PreparedCell(
         task={**task, "texts": workload.texts},
         workload=workload,
         backend="torch",
-        threads=task["threads"],
+        threads=options.threads_used,
         labels=run.predictions.labels,
         accepted=True,
         reason=f"{differing} of {len(reviews)} test reviews get another label than the run gave them",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slmbench.instruments.gpu.nvml import GpuError
 
@@ -20,7 +21,7 @@ class GpuPeak:
             so a low bound.
         nvml_source: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed;
             else why it is not known.
-        allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact; ``None`` where torch is not used.
+        allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact; ``None`` where torch is not loaded.
         reserved_bytes: What the allocator held for them (``torch.cuda.max_memory_reserved``), exact; likewise.
     """
 
@@ -31,47 +32,42 @@ class GpuPeak:
 
 
 class GpuMemory:
-    """A GPU's memory from :meth:`begin` on, looked at when asked: nothing runs beside what is timed.
+    """A GPU's memory from :meth:`begin` on, read when asked: nothing runs beside what is timed.
 
-    What allocators have reserved, torch's and onnxruntime's, they keep, so that little is missed in between.
+    The allocators of torch and onnxruntime keep what they have reserved, so that little is missed in between.
 
     Args:
         gpu: The GPU torch calls ``cuda:0``; ``None`` leaves NVML out.
         reason: Why there is none.
-        allocator: Ask torch's allocator, too; without it torch is not imported.
     """
 
-    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there", *, allocator: bool = True) -> None:
+    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there") -> None:
         self._gpu = gpu
         self._reason = reason
-        self._allocator = allocator
         self._before = self._own = self._grown = 0
         self._listed = False
 
     def begin(self) -> None:
-        """Take the first look, before the model is loaded: growth of the whole device is counted from here."""
+        """Read the memory in use before the model is loaded: growth of the whole device is counted from here."""
         if self._gpu:
             try:
                 # Before torch may make a CUDA context: that is memory, too.
                 self._before = self._gpu.used_bytes()
             except GpuError as error:
                 self._gpu, self._reason = None, str(error)
-        if self._allocator:
-            import torch
-
+        if torch := _torch_on_gpu():
             torch.cuda.reset_peak_memory_stats()
 
     def peak(self) -> GpuPeak:
-        """Look once more and return the peaks so far."""
+        """Read the memory in use once more and return the peaks so far; torch's where it was loaded meanwhile."""
         self._look()
         nvml_bytes, source = None, self._reason
         if self._gpu:
             nvml_bytes = self._own if self._listed else self._grown
             source = "NVML, this process" if self._listed else "NVML, growth of the whole device"
-        if not self._allocator:
+        torch = _torch_on_gpu()
+        if torch is None:
             return GpuPeak(nvml_bytes, source, None, None)
-        import torch
-
         return GpuPeak(nvml_bytes, source, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
 
     def _look(self) -> None:
@@ -86,3 +82,9 @@ class GpuMemory:
         if own is not None:
             self._listed = True
             self._own = max(self._own, own)
+
+
+def _torch_on_gpu() -> Any:
+    """Return torch where this process has loaded it and uses CUDA with it; it is never imported here."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and torch.cuda.is_initialized() else None

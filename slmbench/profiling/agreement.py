@@ -1,0 +1,131 @@
+"""What a form answers: to all test reviews, for its accuracy, and while it is timed, to compare with that.
+
+A form's accuracy belongs to what runs it: another instruction set, backend, precision or version of a library may
+give other labels than the machine that exported the form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.corpora import corpus_available, load_again
+from slmbench.profiling.process import MeasuredProcess
+from slmbench.records import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Split
+    from slmbench.profiling.prepared import PreparedCell
+    from slmbench.profiling.workload import Workload
+    from slmbench.records import CorpusIdentity, Predictions
+
+#: Where labels come from that differ from those given while a form is timed, and why; the end of a sentence.
+JUST_ANSWERED = "when all test reviews were answered just before: its answers are not the same each time"
+#: Reviews per request: the bar moves, and no answer takes as long as the limit of one.
+CHUNK = 20
+#: Share of other labels that a setting may give and still count as the form that was exported: the loss of accuracy
+#: that an export accepts by default, which so many other labels could cost at most. Our choice.
+MAX_DIFFERING = 0.01
+
+
+def all_test_reviews(corpus: CorpusIdentity) -> Split:
+    """Return the test rows of a record's corpus.
+
+    Raises:
+        SlmbenchError: They are not on this machine, or have changed.
+    """
+    if not corpus_available(corpus.options):
+        raise SlmbenchError(f"the reviews of {corpus.name} are not on this machine")
+    return load_again(corpus.options, corpus.test_hash).test
+
+
+def ask_all(task: dict[str, Any], texts: list[str], name: str, progress: Progress) -> tuple[np.ndarray, list[int]]:
+    """Let a process of the kind that is timed afterwards answer all reviews, one at a time.
+
+    Args:
+        task: What the process is told, except the texts.
+        texts: The reviews.
+        name: What is asked, for the progress bar.
+        progress: Where to report progress.
+
+    Returns:
+        Probabilities, shape (texts, labels), in the order of the classifier's labels, and tokens of each text.
+
+    Raises:
+        SlmbenchError: The model does not load, or the process died.
+    """
+    probabilities: list[list[float]] = []
+    tokens: list[int] = []
+    with (
+        progress.task(f"testing {name}", total=len(texts), unit="reviews") as bar,
+        MeasuredProcess({**task, "texts": texts}) as process,
+    ):
+        while len(tokens) < len(texts):
+            rows = list(range(len(tokens), min(len(tokens) + CHUNK, len(texts))))
+            answer = process.ask({"do": "answers", "rows": rows})
+            probabilities += answer["probabilities"]
+            tokens += answer["tokens"]
+            bar.advance(len(rows))
+    return np.array(probabilities), tokens
+
+
+def other_labels(answers: Predictions, before: Predictions) -> int:
+    """Count the reviews that got another label than before."""
+    known = dict(zip(before.row_ids, before.predicted().tolist(), strict=True))
+    given = zip(answers.row_ids, answers.predicted().tolist(), strict=True)
+    return sum(known.get(row_id) != label for row_id, label in given)
+
+
+def check_served(
+    given: Sequence[Sequence[int]], workload: Workload, predictions: Predictions, labels: Sequence[str]
+) -> Served | None:
+    """Count the reviews that got another label while they were timed than the predictions have for them.
+
+    A label whose probability ties with the largest is the same answer: probabilities are kept with six decimals.
+
+    Args:
+        given: The numbers of the labels given, of the first reviews, round and round; one list per process.
+        workload: The reviews.
+        predictions: Of the form, as its record has them.
+        labels: Label names, in the order of the numbers.
+
+    Returns:
+        ``None`` where labels were not kept (other scenarios), and where words were timed instead of reviews.
+    """
+    row_ids = workload.row_ids
+    if row_ids is None or not given:
+        return None
+    columns = [predictions.labels.index(label) for label in labels]
+    known = dict(zip(predictions.row_ids, predictions.probabilities, strict=True))
+    answers = {
+        (row_ids[number % len(row_ids)], columns[label])
+        for process in given
+        for number, label in enumerate(process)
+        if row_ids[number % len(row_ids)] in known
+    }
+    differing = {row_id for row_id, column in answers if known[row_id][column] < max(known[row_id])}
+    return Served(reviews=len({row_id for row_id, _ in answers}), differing=len(differing))
+
+
+def differs_too_much(served: Served) -> bool:
+    """Say whether more reviews got another label than :data:`MAX_DIFFERING` allows, beyond chance.
+
+    An exact binomial test at 5 %: two of ten reviews are too many, five of two hundred are not.
+    """
+    if not served.reviews:
+        return False
+    from scipy.stats import binomtest
+
+    return bool(binomtest(served.differing, served.reviews, MAX_DIFFERING, alternative="greater").pvalue < 0.05)
+
+
+def served_warning(served: Served | None, prepared: PreparedCell) -> list[str]:
+    """Warn when reviews got another label while they were timed."""
+    if served is None or not served.differing:
+        return []
+    return [f"{served.differing} of {served.reviews} reviews got another label here than {prepared.elsewhere}"]

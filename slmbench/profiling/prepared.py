@@ -1,0 +1,125 @@
+"""Cells, and what a profile says of one: a form of a bundle, or a run in a precision of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from slmbench.common.errors import SlmbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.profiling.profile_options import ProfileOptions
+    from slmbench.profiling.workload import Workload
+    from slmbench.records import BundleRecord, Predictions, RunRecord
+    from slmbench.records.cascade import ProfiledCascade
+    from slmbench.records.roofline import Operations
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class PreparedCell:
+    """A form that is ready to be timed.
+
+    Attributes:
+        task: What the measured process is told; see :class:`slmbench.profiling.worker.Worker`.
+        workload: What is fed in.
+        backend: What runs it, as the record names it.
+        threads: Threads inside one inference.
+        labels: Label names, in the order of the worker's numbers.
+        accepted: Whether it may be shipped.
+        reason: Why, in a sentence.
+        predictions: Its answers to all test reviews.
+        regime: How those were made.
+        elsewhere: Where those were made and what to do when the form answers differently; the end of a sentence.
+        model_bytes: Size of the model's file.
+        size_bytes: Size of everything that an app would carry.
+        warnings: What a reader of the numbers has to know.
+        operations: Of one review, where they were counted.
+        form_sha256: SHA-256 of the form's file, where it is one.
+        cascade: Members and threshold, where it is a cascade.
+    """
+
+    task: dict[str, Any]
+    workload: Workload
+    backend: str
+    threads: int
+    labels: list[str]
+    accepted: bool
+    reason: str
+    predictions: Predictions
+    regime: str
+    elsewhere: str
+    model_bytes: int
+    size_bytes: int
+    warnings: list[str]
+    operations: Operations | None = None
+    form_sha256: str | None = None
+    cascade: ProfiledCascade | None = None
+
+
+class AnyCell(Protocol):
+    """One measurement to make: a form of a bundle, or a run in a precision and mode of torch."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the bundle or run."""
+
+    @property
+    def form(self) -> str:
+        """What records call the form."""
+
+    @property
+    def name(self) -> str:
+        """Bundle or run, and form."""
+
+    @property
+    def source(self) -> BundleRecord | RunRecord:
+        """Record of the bundle or run."""
+
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What the key of a profile holds of it."""
+
+    @property
+    def same_everywhere(self) -> bool:
+        """Whether it runs in one way only, whatever the backend, as TF-IDF does."""
+
+    def prepare(self, options: ProfileOptions, progress: Progress) -> PreparedCell:
+        """Make it ready to be timed.
+
+        Raises:
+            SlmbenchError: The model does not load, or its accuracy cannot be known.
+        """
+
+
+def measure_each(
+    cells: Iterable[C], measure: Callable[[C], R], failed: Callable[[C, SlmbenchError], None] | None
+) -> Iterator[R]:
+    """Measure cells one after another; when one fails, the others are still measured.
+
+    Args:
+        cells: What to measure.
+        measure: Measures one.
+        failed: Called when a cell fails; without it the failure is raised.
+
+    Yields:
+        What each measurement gives.
+
+    Raises:
+        SlmbenchError: A cell failed and ``failed`` was not given.
+    """
+    for cell in cells:
+        try:
+            record = measure(cell)
+        except SlmbenchError as error:
+            if failed is None:
+                raise
+            failed(cell, error)
+            continue
+        yield record

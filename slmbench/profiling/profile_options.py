@@ -1,0 +1,103 @@
+"""How to measure: the options of ``slmbench profile``, ``sweep`` and ``versus``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from slmbench.common.errors import UsageError
+from slmbench.edge.runtime import BATCH_TOKENS
+from slmbench.instruments.energy import grid_factor
+from slmbench.instruments.hardware import usable_cores
+from slmbench.profiling.backends import BACKENDS
+
+if TYPE_CHECKING:
+    from slmbench.profiling.backends import ProfilingBackend
+
+SCENARIOS = ("single", "offline", "server")
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """How to measure.
+
+    Attributes:
+        forms: Forms to measure; ``None`` is all of a bundle, of a run each precision that the device has natively.
+        device: Where to run, such as ``cpu`` or ``cuda``; one of the backend's devices.
+        backend: What runs the model; one of :data:`slmbench.profiling.backends.BACKENDS`.
+        threads: Threads inside one inference; ``None`` is the cores this process may use.
+        processes: Fresh processes per cell; their spread is larger than that inside one.
+        time_limit_s: Maximum sampling time per cell (s), over all its processes, loading not counted.
+        scenario: What is timed; :data:`SCENARIOS`.
+        batch_tokens: Token budget of a batch where batches are timed.
+        qps: Reviews that arrive per second in the ``server`` scenario.
+        max_p95_ms: In the ``server`` scenario without a rate: find the highest rate whose p95 stays within this.
+        grid: Carbon of electricity, in gCO2e/kWh or as a country's code; see
+            :func:`slmbench.instruments.energy.grid_factor`.
+    """
+
+    forms: tuple[str, ...] | None = None
+    device: str = "cpu"
+    backend: str = "onnxruntime"
+    threads: int | None = None
+    #: Student's t over processes makes the interval 2.5 standard errors wide with three of them, 1.2 with five.
+    processes: int = 5
+    time_limit_s: float = 20.0
+    scenario: str = "single"
+    batch_tokens: int = BATCH_TOKENS
+    qps: float | None = None
+    max_p95_ms: float | None = None
+    grid: str | None = None
+
+    def check(self) -> None:
+        """Check the options.
+
+        Raises:
+            UsageError: A value is out of its range.
+            SlmbenchError: A grid's country cannot be looked up.
+        """
+        if self.grid is not None:
+            grid_factor(self.grid)
+        self.runs_on.check_device(self.device)
+        counts = {"--threads": self.threads, "--processes": self.processes, "--batch-tokens": self.batch_tokens}
+        for option, value in counts.items():
+            if value is not None and value < 1:
+                raise UsageError(f"{option} must be at least 1, not {value}")
+        limits = {"--time-limit": self.time_limit_s, "--qps": self.qps, "--max-p95-ms": self.max_p95_ms}
+        for option, limit in limits.items():
+            if limit is not None and not 0 < limit < float("inf"):
+                raise UsageError(f"{option} must be above 0, not {limit}")
+        self._check_scenario()
+
+    def _check_scenario(self) -> None:
+        if self.scenario not in SCENARIOS:
+            raise UsageError(f"--scenario {self.scenario}: choose among {', '.join(SCENARIOS)}")
+        rates = [option for option, value in (("--qps", self.qps), ("--max-p95-ms", self.max_p95_ms)) if value]
+        if self.scenario == "server" and len(rates) != 1:
+            raise UsageError("--scenario server needs --qps RATE, or --max-p95-ms X to find the highest rate")
+        if self.scenario != "server" and rates:
+            raise UsageError(f"{rates[0]} is an option of --scenario server")
+
+    @property
+    def runs_on(self) -> ProfilingBackend:
+        """The backend's declaration.
+
+        Raises:
+            UsageError: There is no such backend.
+            SlmbenchError: The package that adds it cannot be imported.
+        """
+        return BACKENDS[self.backend]
+
+    @property
+    def as_exported(self) -> bool:
+        """Whether forms compute as they did when they were exported, so that the accuracy in the bundle holds."""
+        return self.device in self.runs_on.exported_on
+
+    @property
+    def threads_used(self) -> int:
+        """Threads inside one inference."""
+        return self.threads or usable_cores()
+
+    def with_forms(self, *forms: str) -> ProfileOptions:
+        """Return the same options for other forms."""
+        return replace(self, forms=forms)
