@@ -1,4 +1,4 @@
-"""``slmbench cascade``: let a small model answer what it is sure of, and a large one the rest."""
+"""``slmbench cascade``: a small model answers what it is sure of, a large one the rest."""
 
 from __future__ import annotations
 
@@ -10,33 +10,45 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
 
+_DEFAULT_FORM = "the smallest accepted one of a bundle, fp32 of a run"
+
 
 def cascade(
     small: Annotated[Path, typer.Argument(help="Bundle or run that answers first.")],
     large: Annotated[Path, typer.Argument(help="Bundle or run that answers where the first is unsure.")],
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", help="Keep SMALL's label from this probability on; chosen when not given."),
+        typer.Option(
+            "--threshold",
+            help="Minimum probability with which SMALL's label is kept.",
+            show_default="chosen on labelled reviews",
+        ),
     ] = None,
     max_routed: Annotated[
         float | None,
-        typer.Option("--max-routed", help="Choose among thresholds that send at most this share to LARGE."),
+        typer.Option(
+            "--max-routed",
+            help="Maximum share of reviews that the chosen threshold sends to LARGE.",
+            show_default="no limit",
+        ),
     ] = None,
     small_form: Annotated[
-        str | None,
-        typer.Option("--small-form", help="Form of SMALL; the smallest accepted one, of a run fp32."),
+        str | None, typer.Option("--small-form", help="Form of SMALL.", show_default=_DEFAULT_FORM)
     ] = None,
     large_form: Annotated[
-        str | None,
-        typer.Option("--large-form", help="Form of LARGE; the smallest accepted one, of a run fp32."),
+        str | None, typer.Option("--large-form", help="Form of LARGE.", show_default=_DEFAULT_FORM)
     ] = None,
     validation_size: Annotated[
         int,
-        typer.Option("--validation-size", help="Reviews, unseen by both, to choose the threshold on at the most."),
+        typer.Option("--validation-size", help="Maximum number of unseen reviews that choose the threshold."),
     ] = 1000,
     profiles: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--profiles", help="Profiles of SMALL and LARGE: reckon with their times, not this machine's."),
+        typer.Option(
+            "--profiles",
+            help="Profiles of SMALL and LARGE: use their latencies instead of those measured here.",
+            show_default="measured here",
+        ),
     ] = None,
     output: opt.OutputFolder = None,
     as_json: opt.Json = False,
@@ -45,11 +57,11 @@ def cascade(
 ) -> None:
     """Make one bundle of two: SMALL answers where it is sure enough, LARGE the rest.
 
-    The threshold is chosen on labelled reviews that neither learned from, and reported on the test reviews.
+    The threshold is chosen on labelled reviews that neither was trained on, and evaluated on the test reviews.
 
     Examples:
-      slmbench finetune --method tfidf --output runs/floor
-      slmbench cascade runs/floor exported/bert-tiny-imdb
+      slmbench finetune --method tfidf --output runs/tfidf
+      slmbench cascade runs/tfidf exported/bert-tiny-imdb
       slmbench cascade exported/bert-tiny exported/minilm-l6 --max-routed 0.2
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:

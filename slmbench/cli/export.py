@@ -9,7 +9,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
-from slmbench.export.forms import BUILTIN_FORMS, CALIBRATIONS, DEFAULT_FORMS
+from slmbench.export.forms import BUILTIN_FORMS, DEFAULT_FORMS, CalibrationMethod
 
 
 def export(
@@ -18,21 +18,22 @@ def export(
         list[str] | None,
         typer.Option(
             "--form",
-            help=f"{', '.join(form.name for form in BUILTIN_FORMS)}, a form of an installed package, or all;"
-            f" repeatable. [{' and '.join(DEFAULT_FORMS)}]",
+            help=f"Form to make: {', '.join(form.name for form in BUILTIN_FORMS)}, a form of an installed package, or"
+            " all; can be repeated.",
+            show_default=" and ".join(DEFAULT_FORMS),
         ),
     ] = None,
     max_accuracy_drop: Annotated[
         float,
-        typer.Option(
-            "--max-accuracy-drop", help="Refuse a form that loses more accuracy against fp32 than this fraction."
-        ),
+        typer.Option("--max-accuracy-drop", help="Maximum loss of accuracy against fp32, as a fraction (0.01: 1 %)."),
     ] = 0.01,
     calibration: Annotated[
-        str, typer.Option("--calibration", help=f"Method for the ranges of int8-static: {', '.join(CALIBRATIONS)}.")
+        CalibrationMethod,
+        typer.Option("--calibration", help="How the activation ranges of int8-static are found."),
     ] = "minmax",
     calibration_reviews: Annotated[
-        int, typer.Option("--calibration-reviews", help="Training reviews for the ranges of int8-static.")
+        int,
+        typer.Option("--calibration-reviews", help="Number of training reviews that calibrate int8-static."),
     ] = 128,
     with_tokenizer: Annotated[
         bool,

@@ -13,33 +13,47 @@ from slmbench.cli.output import command_output
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="The bundle folder.")],
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; stdin, a text a line, when none.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to classify.", show_default="standard input, one text per line")
+    ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--input", "-i", help="A file: a text a line, or CSV, TSV, JSONL with --text-column."),
+        typer.Option(
+            "--input",
+            "-i",
+            help="File to read: one text per line, or a table (CSV, TSV, JSON Lines).",
+            show_default="none",
+        ),
     ] = None,
     text_column: Annotated[
         str | None,
-        typer.Option("--text-column", help="Column of the text in a table."),
+        typer.Option(
+            "--text-column",
+            help="Column of the text in a table.",
+            show_default="the column with a usual name, such as text",
+        ),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--form", help="Form to run; the smallest accepted one when not given."),
+        typer.Option("--form", help="Form to run, such as int8.", show_default="the smallest accepted one"),
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1)] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="Threads inside one inference.", show_default="onnxruntime's choice"),
+    ] = None,
     tuned: Annotated[
         bool,
-        typer.Option("--tuned", help="Run it as `slmbench tune` found it fastest on this machine."),
+        typer.Option("--tuned", help="Use the settings that `slmbench tune` found fastest on this machine."),
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write instead of stdout."),
+        typer.Option("--output", "-o", help="File to write.", show_default="standard output"),
     ] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as always.", hidden=True)] = False,
 ) -> None:
-    """Classify texts: one JSON line a text, in input order, however many there are.
+    """Classify texts: one JSON line per text, in input order, in constant memory.
 
     Examples:
       slmbench predict exported/bert-tiny-imdb "A superb film." "Two hours I want back."
@@ -58,5 +72,5 @@ def predict(
         found = tuned_settings(bundle) if tuned else {}
         classifier = Classifier(bundle, **{**found, **given})
         if tuned and not found:
-            out.warn(f"{bundle} was not tuned on this machine and runs as without --tuned: run `slmbench tune` on it")
+            out.warn(f"{bundle} was not tuned on this machine; --tuned has no effect: run `slmbench tune {bundle}`")
         classify_to(output, classifier, texts_from(texts, source, text_column, out), out)

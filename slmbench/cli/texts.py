@@ -1,4 +1,4 @@
-"""Texts in, JSON lines out, one at a time: constant memory however long the file."""
+"""Texts in, JSON lines out, one at a time: memory does not grow with the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def texts_from(
 
     Args:
         arguments: Texts given on the command line.
-        source: A table (CSV, TSV, JSON Lines, Parquet) or a text file with a text a line.
+        source: A table (CSV, TSV, JSON Lines, Parquet) or a text file with one text per line.
         text_column: Column of the text in a table; guessed from the usual names when not given.
         out: Where progress is shown.
 
@@ -35,10 +35,10 @@ def texts_from(
 
     if arguments:
         for number, text in enumerate(arguments, 1):
-            yield _sound(text, f"text {number}")
+            yield _encodable(text, f"text {number}")
     elif source is None:
         if sys.stdin.isatty():
-            raise UsageError("give texts, --input FILE, or pipe one text a line into stdin")
+            raise UsageError("give texts, --input FILE, or pipe texts into stdin, one per line")
         yield from _lines(sys.stdin.buffer, "stdin")
     elif not source.is_file():
         raise UsageError(f"there is no file {source}")
@@ -46,17 +46,17 @@ def texts_from(
         yield from _column(source, text_column, out)
     else:
         if text_column is not None:
-            raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}), {source} is none")
+            raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}); {source} is not one")
         with source.open("rb") as file:
             yield from _lines(file, str(source))
 
 
 def classify_to(output: Path | None, classifier: Classifier, texts: Iterable[str], out: Output) -> None:
-    """Write one JSON line a text, in input order.
+    """Write one JSON line per text, in input order.
 
     Args:
-        output: File to write, built aside and renamed at the end; ``None`` is stdout.
-        classifier: What classifies.
+        output: File to write, built beside its place and renamed at the end; ``None`` is stdout.
+        classifier: The classifier.
         texts: The texts.
         out: Where lines go when there is no file.
 
@@ -105,14 +105,14 @@ def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]
     ):
         column = text_column or next((name for name in TEXT_COLUMNS if name in table.columns), None)
         if column is None or column not in table.columns:
-            wanted = f"no column {text_column!r}" if text_column else "no column of the usual names for text"
+            wanted = f"no column {text_column!r}" if text_column else "no column with a usual name for text"
             raise UsageError(f"{source} has {wanted}; --text-column takes one of: {', '.join(table.columns)}")
         for number, (value,) in table.cells([column]):
-            yield _sound("" if value is None else str(value), f"{source}: row {number}")
+            yield _encodable("" if value is None else str(value), f"{source}: row {number}")
 
 
-def _sound(text: str, where: str) -> str:
-    """Return a text that can be encoded: bytes that were no UTF-8 have come in as lone surrogates."""
+def _encodable(text: str, where: str) -> str:
+    """Check that a text can be encoded: bytes that are not UTF-8 were read as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

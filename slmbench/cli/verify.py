@@ -1,4 +1,4 @@
-"""``slmbench verify``: does a bundle answer here as it did where it was exported?"""
+"""``slmbench verify``: does a bundle give the same answers here as where it was exported?"""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 def verify(
     bundles: Annotated[
         list[Path] | None,
-        typer.Argument(help="Bundle folders, or a folder of bundles; exported/ when none."),
+        typer.Argument(
+            help="Bundle folders, or folders of bundles.", metavar="BUNDLE", show_default="everything in exported/"
+        ),
     ] = None,
     form: Annotated[
         list[str] | None,
-        typer.Option("--form", help="Forms to replay; all of a bundle when not given."),
+        typer.Option("--form", help="Form to check, such as int8; can be repeated.", show_default="all of a bundle"),
     ] = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Check a bundle's files and replay its fixed texts on this machine; exit status 1 when it does not agree.
+    """Check a bundle's files and run its fixed texts on this machine; exit status 1 when the answers differ.
 
     Needs the base install only, so that it runs on the device itself.
 
@@ -60,19 +62,18 @@ def verify(
 
 
 def _sentences(failed: Sequence[VerificationRecord]) -> list[str]:
-    """Say which bundles do not agree: those that answer alike and have other files, and those that do not."""
-    touched = [one.name for one in failed if all(form.agrees for form in one.forms.values())]
-    others = [one.name for one in failed if one.name not in touched]
+    """Describe the failures: bundles whose files differ but whose answers agree, and bundles whose answers differ."""
+    changed = [one.name for one in failed if all(form.agrees for form in one.forms.values())]
+    others = [one.name for one in failed if one.name not in changed]
     sentences = []
-    if touched:
+    if changed:
         sentences.append(
-            f"{', '.join(touched)}: the answers are those of where it was exported, the files are not: copy the"
-            " bundle again, or take out what was put into its folder"
+            f"{', '.join(changed)}: the answers agree but the files are not those that were exported: copy the bundle"
+            " again, or remove what was added to its folder"
         )
     if others:
         sentences.append(
-            f"{', '.join(others)} {'does' if len(others) == 1 else 'do'} not answer here as where"
-            f" {'it was' if len(others) == 1 else 'they were'} exported: copy the bundle again, or export on a"
-            " machine like this one"
+            f"{', '.join(others)}: the answers here differ from those on the exporting machine: copy the bundle"
+            " again, or export on a machine like this one"
         )
     return sentences

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slmbench.common.registry import Registry
 
@@ -128,7 +128,9 @@ BUILTIN_FORMS = (
 )
 FORMS = Registry("form", "slmbench.forms", BUILTIN_FORMS)
 
-CALIBRATIONS = ("minmax", "entropy", "percentile")
+#: Ways to find the activation ranges of static int8.
+CalibrationMethod = Literal["minmax", "entropy", "percentile"]
+CALIBRATIONS: tuple[CalibrationMethod, ...] = get_args(CalibrationMethod)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Calibration:
         reviews: Training reviews that are run, each at its own length.
     """
 
-    method: str = "minmax"
+    method: CalibrationMethod = "minmax"
     reviews: int = 128
 
 

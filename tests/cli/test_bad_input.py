@@ -556,7 +556,7 @@ def _(here):
     return ("predict", "bundle", "--input", "reviews.csv", "--text-column", "body")
 
 
-@mistake("column of a file without columns", r"--text-column needs a table .*texts\.txt is none", 2)
+@mistake("column of a file without columns", r"--text-column needs a table .*texts\.txt is not one", 2)
 def _(here):
     (here / "texts.txt").write_text("good\n", encoding="utf-8")
     return ("predict", "bundle", "--input", "texts.txt", "--text-column", "body")

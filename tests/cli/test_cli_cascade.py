@@ -166,4 +166,4 @@ def test_help_explains_by_example():
     result = run("cascade", "--help")
 
     assert result.exit_code == 0
-    assert "slmbench cascade runs/floor exported/bert-tiny-imdb" in result.stdout
+    assert "slmbench cascade runs/tfidf exported/bert-tiny-imdb" in result.stdout

@@ -52,7 +52,7 @@ def test_predict_runs_a_bundle_as_it_was_tuned(tiny_bundle, untuned, result):
     tuned = run("predict", tiny_bundle, *TEXTS, "--tuned")
 
     said = " ".join(untuned.stderr.split())
-    assert f"{tiny_bundle} was not tuned" in said and "`slmbench tune`" in said
+    assert f"{tiny_bundle} was not tuned" in said and f"`slmbench tune {tiny_bundle}`" in said
     assert untuned.stdout == run("predict", tiny_bundle, *TEXTS).stdout
     assert tuned.stderr == ""
     wanted = Classifier(tiny_bundle, **tuned_settings(tiny_bundle)).predict(TEXTS)

@@ -23,7 +23,7 @@ def test_a_damaged_bundle_is_status_one(here, tiny_bundle):
     spoil(bundle / "tokenizer.json")
     result = run("verify", "tiny", "--json")
     assert result.exit_code == 1
-    assert "tiny-bert-full does not answer here as where it was exported" in result.stderr
+    assert "tiny-bert-full: the answers here differ" in result.stderr
     assert "tokenizer.json is not the file that was exported" in result.stdout
 
 
@@ -33,5 +33,5 @@ def test_a_file_that_was_put_beside_does_not_change_the_answers_and_the_sentence
     result = run("verify", "tiny")
     assert result.exit_code == 1
     assert ".DS_Store is not in the manifest" in result.stdout
-    assert "the answers are those of where it was exported, the files are not" in result.stderr
-    assert "does not answer here" not in result.stderr
+    assert "the answers agree but the files" in result.stderr
+    assert "answers here differ" not in result.stderr
