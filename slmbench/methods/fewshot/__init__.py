@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.progress import SILENT
+from slmbench.corpora import load_corpus
+from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.registry import method_of
 from slmbench.methods.runs import make_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
@@ -22,24 +24,31 @@ __all__ = ["fewshot"]
 
 def fewshot(
     model: str,
-    corpus: Corpus,
-    options: MethodOptions,
+    corpus: Corpus | str,
+    options: MethodOptions | None = None,
     *,
-    output: Path | None = None,
+    method: str = "",
+    seed: int = DEFAULT_SEED,
+    output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
+    **given: Any,
 ) -> RunRecord:
     """Classify the test reviews with few labelled examples, or none.
 
     Args:
         model: Folder, run, starter item or hub name.
-        corpus: From :func:`slmbench.corpora.load_corpus`; examples are drawn from its training rows.
-        options: The method and its options, such as ``method_of("fewshot", "cloze").choose({"shots": 2})``.
+        corpus: From :func:`slmbench.corpora.load_corpus`, or the name or path that it takes; examples are drawn from
+            its training rows.
+        options: The method, its options and the seed, instead of giving them one by one.
+        method: ``cloze``, ``setfit``, ``probe``, ``nli``, ``prompt``, or one that a package adds.
+        seed: Seed of the examples and of everything else random.
         output: The run folder; ``runs/MODEL-METHOD-VARIANT-CORPUS`` when not given.
         name: The run's name in tables; the folder's name when not given.
         command: The command line, for the record.
         progress: Receives progress.
+        **given: Options of the method, by the names of its declaration: ``shots=8``.
 
     Returns:
         The record; an existing run with the same inputs is returned unchanged.
@@ -49,5 +58,16 @@ def fewshot(
             folder contains something else.
         SlmbenchError: A library or weights are missing, or training failed.
     """
-    method = method_of("fewshot", options.method)
-    return make_run(method, model, corpus, options, output=output, name=name, command=command, progress=progress)
+    options = options or method_of("fewshot", method).choose(given, seed=seed)
+    if isinstance(corpus, str):
+        corpus = load_corpus(corpus, progress=progress)
+    return make_run(
+        method_of("fewshot", options.method),
+        model,
+        corpus,
+        options,
+        output=Path(output) if output else None,
+        name=name,
+        command=command,
+        progress=progress,
+    )
