@@ -90,6 +90,8 @@ class ArchitectureRecord(Record):
 
     kind = "architecture"
     made_by = "slmbench architecture"
+    rows_in = "timings"
+    shown = "model device dtype threads tokens p50_ms peak_bytes"
 
     model: str
     model_type: str

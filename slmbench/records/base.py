@@ -12,9 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import content_key, write_atomically
 from slmbench.common.version import __version__
+from slmbench.records.tables import frame_of, html_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
+
+    from slmbench.records.tables import Cell
 
 __all__ = ["Part", "Record", "content_key", "finished_record", "read_record", "write_record"]
 
@@ -41,6 +46,10 @@ class Record(Part):
     made_by: ClassVar[str]
     #: Name of the JSON file in the folder that the record describes; ``None`` where the file is all there is.
     file: ClassVar[str | None] = None
+    #: The field that has the rows of :meth:`to_rows`; ``None`` where a record is one row.
+    rows_in: ClassVar[str | None] = None
+    #: Keys of :meth:`to_rows` that a notebook shows, separated by spaces.
+    shown: ClassVar[str]
 
     schema_: str = Field(default="", alias="schema")
     name: str
@@ -66,6 +75,26 @@ class Record(Part):
     def to_json(self) -> str:
         """Return the record as one JSON document, statistics included."""
         return self.model_dump_json(by_alias=True)
+
+    def to_rows(self) -> list[dict[str, Cell]]:
+        """Return the record as table rows: single values by their dotted JSON keys, without the raw observations.
+
+        A run, an evaluation and a profile are one row, a bundle has a row per form, a comparison one per candidate, a
+        sweep one per setting.
+        """
+        return rows_of(self.model_dump(mode="json", by_alias=True), self.rows_in)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return :meth:`to_rows` as a pandas table; ``pandas.concat`` joins those of several records.
+
+        Raises:
+            SlmbenchError: pandas is not installed.
+        """
+        return frame_of(self.to_rows())
+
+    def _repr_html_(self) -> str:
+        """Show the record in a notebook."""
+        return html_of(f"{self.kind} {self.name}", self.to_rows(), self.shown.split())
 
 
 R = TypeVar("R", bound=Record)

@@ -210,6 +210,8 @@ class BundleRecord(Record):
     kind = "bundle"
     made_by = "slmbench export"
     file = "bundle.json"
+    rows_in = "forms"
+    shown = "form bytes accuracy parity.label_flips gain.speedup accepted reason"
 
     path: str
     model: str

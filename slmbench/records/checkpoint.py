@@ -99,6 +99,10 @@ class CheckpointRecord(Record):
     kind = "checkpoint"
     made_by = "slmbench adapt"
     file = "checkpoint.json"
+    shown = (
+        "name model corpus.name corpus.reviews corpus.tokens losses.perplexity_before "
+        "losses.perplexity_after train.seconds"
+    )
 
     path: str
     model: str

@@ -201,6 +201,8 @@ class ComparisonRecord(Record):
     kind = "comparison"
     made_by = "slmbench compare --report"
     file = "comparison.json"
+    rows_in = "rows"
+    shown = "name form variant accuracy p50_ms p95_ms size_bytes peak_bytes pareto recommended failure"
 
     constraints: dict[str, float]
     rows: list[Row]

@@ -24,6 +24,11 @@ class EvaluationRecord(Record, Evaluated):
     kind = "evaluation"
     made_by = "slmbench evaluate"
     file: ClassVar[str] = "evaluation.json"
+    shown = (
+        "subject_name form corpus.name evaluation.reviews evaluation.accuracy "
+        "evaluation.accuracy_ci95.low evaluation.accuracy_ci95.high evaluation.macro_f1 "
+        "evaluation.majority_baseline"
+    )
 
     path: str
     #: What was scored: a run or a form of a bundle, and where it was found.

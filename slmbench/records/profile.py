@@ -256,6 +256,10 @@ class ProfileRecord(Evaluated, Record):
 
     kind = "profile"
     made_by = "slmbench profile"
+    shown = (
+        "bundle form backend device threads scenario accuracy latency.p50_ms latency.p95_ms "
+        "throughput.reviews_per_second memory.peak_bytes size_bytes"
+    )
 
     bundle: str
     #: Key of the bundle's record (of the run's, in torch): one that was made anew of other weights has another.

@@ -76,6 +76,8 @@ class CeilingRecord(Record):
 
     kind = "ceiling"
     made_by = "slmbench profile"
+    rows_in = "timings"
+    shown = "library version precision size flops_per_second"
 
     device: str
     threads: int

@@ -91,6 +91,10 @@ class RunRecord(Record):
     kind = "run"
     made_by = "slmbench finetune"
     file = "run.json"
+    shown = (
+        "name model method seed corpus.name test.reviews test.accuracy test.accuracy_ci95.low "
+        "test.accuracy_ci95.high test.macro_f1 trainable_parameters train.seconds"
+    )
 
     path: str
     model: str

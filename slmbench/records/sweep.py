@@ -66,6 +66,8 @@ class SweepRecord(Record):
 
     kind = "sweep"
     made_by = "slmbench sweep"
+    rows_in = "points"
+    shown = "bundle form axis value p50_ms ci95_ms.low ci95_ms.high reviews_per_second"
 
     bundle: str
     form: str

@@ -62,6 +62,10 @@ class TuningRecord(Record):
 
     kind = "tuning"
     made_by = "slmbench tune"
+    shown = (
+        "bundle chosen.form chosen.provider chosen.threads batch_tokens speed_up.value speed_up.ci95.low "
+        "speed_up.ci95.high"
+    )
 
     bundle: str
     #: Of the bundle that was tuned: a bundle that was exported again is another.

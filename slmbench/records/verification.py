@@ -32,6 +32,8 @@ class VerificationRecord(Record):
 
     kind = "verification"
     made_by = "slmbench verify --json"
+    rows_in = "forms"
+    shown = "form texts max_abs_logit_diff tolerance agrees sentence"
 
     path: str
     bundle_key: str | None

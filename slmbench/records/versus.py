@@ -42,6 +42,10 @@ class VersusRecord(Record):
 
     kind = "versus"
     made_by = "slmbench versus"
+    shown = (
+        "first.bundle first.form first_p50_ms second.bundle second.form second_p50_ms ratio.value "
+        "ratio.ci95.low ratio.ci95.high verdict"
+    )
 
     first: Contestant
     second: Contestant
