@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.evaluation.verify import verify as verify
     from slmbench.export import export as export
     from slmbench.methods.fewshot import fewshot as fewshot
-    from slmbench.methods.training import adapt as adapt
+    from slmbench.methods.training.adapt import adapt as adapt
     from slmbench.methods.training.finetune import finetune as finetune
     from slmbench.profiling import profile as profile
     from slmbench.profiling.tuning import tune as tune
@@ -60,7 +60,7 @@ _HOMES = {
     "slmbench.evaluation.verify": "verify",
     "slmbench.export": "export",
     "slmbench.methods.fewshot": "fewshot",
-    "slmbench.methods.training": "adapt",
+    "slmbench.methods.training.adapt": "adapt",
     "slmbench.methods.training.finetune": "finetune",
     "slmbench.profiling": "profile",
     "slmbench.profiling.tuning": "tune",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from slmbench.common.errors import UsageError
@@ -31,23 +32,23 @@ class Option:
     """One option of a method.
 
     Attributes:
-        name: The key in recipes and records, and in Python; the flag is the same with dashes unless ``flags`` says
-            otherwise.
+        name: The key in recipes and records, and in Python; the flag is the same with dashes unless ``flags`` is
+            given.
         type: Its Python type: ``int``, ``float``, ``bool``, ``str``, ``tuple[str, ...]`` and what pydantic knows
             beyond them.
         help: What it is, in one line.
         default: Its value when it is not chosen, or a :class:`ByModel`.
-        default_text: What help says about the default where the value says nothing, as ``None`` does: ``all layers``.
+        default_text: What help shows as the default when the value explains nothing: ``all`` for ``None``.
         choices: The values there are, where there are few.
         min: Smallest value.
         max: Largest value.
         above: Every value is larger than this.
         below: Every value is smaller than this.
-        flags: Its spellings on the command line, the usual one first.
-        goes_with: Name of the option without which this one has no meaning.
+        flags: Its spellings on the command line, the preferred one first.
+        goes_with: Name of the option that this one depends on.
         parse: Reads a value written as text, where the command line cannot read ``type``; raises ``UsageError``.
         panel: Heading in ``--help`` and docs; that of the method, or of common options, when not given.
-        keyboard_only: Whether only a person at the keyboard can choose it: it is no recipe key and not recorded.
+        keyboard_only: Whether it exists on the command line only: it is no recipe key and not recorded.
         recorded: Whether it is a hyper-parameter in the run's record and part of the run's key.
         names_run: Whether the value is the folder of a run; in a recipe it is the name of an earlier rung.
     """
@@ -72,7 +73,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The usual spelling on the command line."""
+        """The preferred spelling on the command line."""
         return self.flags[0] if self.flags else f"--{self.name.replace('_', '-')}"
 
     @property
@@ -98,7 +99,7 @@ class Option:
         """Return a value as the option's type.
 
         Raises:
-            UsageError: It is of another type, out of range, or none of the choices.
+            UsageError: It has another type, is out of range, or is none of the choices.
         """
         from pydantic import TypeAdapter, ValidationError
 
@@ -115,18 +116,19 @@ class Option:
             hint = did_you_mean(str(value), self.choices)
             raise UsageError(f"{self.flag} {value}: choose one of {', '.join(self.choices)}{hint}")
         wrong = [
+            isinstance(value, float) and not isfinite(value),
             self.min is not None and not value >= self.min,
             self.max is not None and not value <= self.max,
             self.above is not None and not value > self.above,
             self.below is not None and not value < self.below,
         ]
         if any(wrong):
-            raise UsageError(f"{self.flag} must be {self.range}, not {value}")
+            raise UsageError(f"{self.flag} must be {self.range or 'a finite number'}, not {value}")
         return value
 
     @property
     def range(self) -> str:
-        """The range as a phrase; empty when every value of the type will do."""
+        """The range as a phrase; empty when every value of the type is allowed."""
         ends = {"at least": self.min, "above": self.above, "at most": self.max, "below": self.below}
         return " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
 
@@ -154,8 +156,8 @@ class MethodOptions:
         """Check every value.
 
         Raises:
-            UsageError: The method has no such option, a value is out of range, or an option lacks the one that it
-                goes with.
+            UsageError: The method has no such option, a value is out of range, or an option is given without the one
+                that it goes with.
         """
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be at least 0 and below 2^32, not {self.seed}")

@@ -1,4 +1,4 @@
-"""What every way of getting a classifier has in common: a key, a run, what it hands to the record."""
+"""The interface of a method that is ready to run, and what it returns for the record."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.records import AnswerCost
 
-#: A saved model that is read back must repeat the scores it was kept for to this; fp32 sums differ by less.
+#: Largest difference between the logits of a trained model and of the same model saved and loaded again.
 RELOAD_TOLERANCE = 1e-3
-#: Test reviews on which that is checked.
+#: Number of test reviews on which that is checked.
 RELOAD_REVIEWS = 16
 #: The training cost of a method that trains nothing.
 NO_TRAINING = TrainCost(
@@ -36,28 +36,28 @@ NO_TRAINING = TrainCost(
 
 @dataclass(frozen=True)
 class Outcome:
-    """A classifier and its answers on the test rows: the fields of the run record that only its method knows.
+    """A classifier and its predictions on the test rows: the fields of the run record that the method fills in.
 
     Attributes:
-        model: As the user named it.
+        model: Name or folder, as the user gave it.
         model_source: Where its files came from.
         base_sha256: Hash of the pretrained weights.
-        weights_sha256: Hash of the weights that gave the answers.
+        weights_sha256: Hash of the weights that made the predictions.
         architecture: ``model_type`` of its configuration.
         base_license: Licence of the pretrained weights where it is known.
-        max_length: Longest input in tokens.
-        hyperparameters: Everything chosen, defaults filled in.
+        max_length: Maximum input length in tokens.
+        hyperparameters: Values of all options, defaults included.
         trainable_parameters: How many were trained.
         total_parameters: How many there are.
-        parameters_without_embeddings: The same less embedding tables.
-        train: What training took.
+        parameters_without_embeddings: The total without embedding tables.
+        train: Cost of training.
         logits: Scores on the test rows, shape (rows, labels); their softmax are the recorded probabilities.
         abstained: Indices of test rows to which no label was given.
-        answering: What answering the test rows took; for methods that do not answer in one forward pass.
+        answering: Cost of predicting the test rows, for methods that need more than one forward pass.
         shots: Labelled examples per label; ``None`` when all training rows were used.
-        has_model: Whether ``model/`` was written and holds a classifier that can be exported.
-        details: What only this method has to say.
-        notes: Sentences that a reader of the numbers has to know.
+        has_model: Whether ``model/`` was written and can be exported (see :class:`RunMethod`).
+        details: Facts that only this method records.
+        notes: Sentences that a reader of the numbers needs.
     """
 
     model: str
@@ -82,7 +82,14 @@ class Outcome:
 
 
 class RunMethod(Protocol):
-    """One way of getting a classifier, with every choice settled.
+    """A method with a model, a corpus and all options fixed, ready to run.
+
+    What :meth:`run` writes into ``model/`` decides how ``slmbench export`` makes a bundle of it:
+
+    - a Hugging Face sequence classifier: ``config.json``, weights and tokenizer;
+    - the files of the TF-IDF baseline: ``tfidf.json`` and ``tfidf.npz``;
+    - any other model as ``onnx/model.onnx`` (inputs of the tokenizer, output ``logits``) with ``config.json``
+      (``id2label``) and the tokenizer's files.
 
     Attributes:
         key: Hash of everything the result depends on.
@@ -91,16 +98,16 @@ class RunMethod(Protocol):
     key: str
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Train or ask the model, save what is to be kept below ``building``, and answer the test rows.
+        """Train, save the model and predict the test rows.
 
         Args:
-            building: Folder to write into.
-            folder: Where it will stand; what has to outlive an interruption is kept beside it.
-            progress: Where to say how far it is.
+            building: Folder to write into; it becomes the run folder when all is done.
+            folder: The final run folder; checkpoints that must survive an interruption are kept beside it.
+            progress: Where progress is reported.
 
         Raises:
             SlmbenchError: Training failed, or the saved model is not the trained one.
         """
 
     def clean_up(self, folder: Path) -> None:
-        """Remove what is left beside a finished run."""
+        """Remove the files that are left beside a finished run, such as checkpoints."""

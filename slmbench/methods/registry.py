@@ -26,7 +26,7 @@ def methods_of(stage: Stage) -> list[Method]:
 
 
 def loadable_methods(stage: Stage) -> list[Method]:
-    """Return the methods of a command for its help, which a damaged package of somebody else must not prevent."""
+    """Return the methods of a command for its help; packages that cannot be imported are left out."""
     found = []
     try:
         names: Sequence[str] = METHODS.names

@@ -1,4 +1,4 @@
-"""Whole ladders from one readable file: which models, on which reviews, in which forms, measured how."""
+"""Recipes: TOML files that describe reviews, runs, forms and measurements, and running all of it."""
 
 from slmbench.recipes.ladder import run_recipe
 from slmbench.recipes.recipe import Recipe, find_recipe, read_recipe

@@ -1,4 +1,4 @@
-"""Running a recipe: each cell (rung x form) once, finished ones found by content, failed ones kept as rows."""
+"""Running a recipe: each cell (rung x form x device) once; finished cells are reused, failed ones become rows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.identity import finished_profile
 from slmbench.profiling.measuring import find_cells
-from slmbench.recipes.climbing import Ladder
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import find_recipe, read_recipe
+from slmbench.recipes.rung_runs import RungRuns
 from slmbench.records import Row
 from slmbench.report import check_report_dir, write_report
 
@@ -41,21 +41,21 @@ def run_recipe(
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> ComparisonRecord:
-    """Make, export and profile every rung of a recipe, then compare.
+    """Run, export and profile every rung of a recipe, then compare.
 
-    A cell whose record is already there and was made from the same inputs is not done again. A cell that fails
-    becomes a row with its reason, and the others go on.
+    A cell that was finished from the same inputs is not repeated. A cell that fails becomes a row with its reason,
+    and the other cells are still run.
 
     Args:
         name: A recipe that comes with slmbench, or a TOML file.
-        offline: Let starter models and corpora stand in for what needs a model hub, under their own names.
-        constraints: Limits the recommendation has to keep.
+        offline: Substitute starter models and corpora for those that need a model hub, under their own names.
+        constraints: Limits for the recommendation; they override the recipe's.
         pareto: Axes of the Pareto front, by name; ``None`` means accuracy and latency.
-        baseline: What to hold the rows against. Profiles are read before anything is measured, so that
-            ``profiles/`` means those of the time before.
+        baseline: What to compare the rows with. Its profiles are read before anything is measured, so that
+            ``profiles/`` means the profiles of earlier commands.
         report_dir: Folder of the report; ``comparisons/RECIPE`` when not given.
         command: The command line, for the records.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The comparison.
@@ -66,25 +66,25 @@ def run_recipe(
         SlmbenchError: Its corpus cannot be loaded, a profile of the baseline is damaged, or every cell failed.
     """
     recipe = read_recipe(find_recipe(name))
-    report_dir = report_dir or COMPARISONS / recipe.name
-    check_report_dir(report_dir)
     notes = list(recipe.notes)
     if offline:
         recipe, stand_ins = offline_recipe(recipe)
         notes = stand_ins + notes
         for note in stand_ins:
             progress.say(note)
+    report_dir = report_dir or COMPARISONS / recipe.name
+    check_report_dir(report_dir)
     if baseline is not None:
         _check_baseline(baseline, recipe)
     tables = recipe.corpus.model_dump()
     corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
-    ladder = Ladder(recipe, corpus, command, progress)
+    ladder = RungRuns(recipe, corpus, command, progress)
     for number, rung in enumerate(recipe.rungs, 1):
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
-            ladder.climb(rung)
+            ladder.run_rung(rung)
         except (SlmbenchError, OSError, RuntimeError) as error:
-            # Whatever breaks in one rung, the hours spent on the others must not be lost.
+            # A failure of one rung must not lose the hours spent on the others.
             progress.say(f"{rung.name} failed: {error}")
             ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
     notes += ladder.transfers()
@@ -95,7 +95,7 @@ def run_recipe(
     measured = read_measurements(profiles, progress) if profiles else Measurements([])
     record = compare(
         measured,
-        constraints=constraints or Constraints(),
+        constraints=recipe.constraints(constraints),
         pareto=pareto,
         baseline=baseline,
         failures=ladder.failures,
@@ -110,7 +110,7 @@ def run_recipe(
 
 
 def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:
-    """Find out before hours of work whether there is anything to hold rows against."""
+    """Check the baseline before hours of work."""
     names = [rung.name for rung in recipe.rungs]
     if baseline.profiles is None:
         found = any(f"{baseline.against} ".startswith(f"{name} ") for name in names)
@@ -123,8 +123,8 @@ def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:
         )
 
 
-def _profile(recipe: Recipe, ladder: Ladder, command: Sequence[str], progress: Progress) -> list[Path]:
-    """Measure all cells that are not measured yet; training is over, so that nothing runs beside them."""
+def _profile(recipe: Recipe, ladder: RungRuns, command: Sequence[str], progress: Progress) -> list[Path]:
+    """Profile all cells that are not finished; no training runs at the same time."""
     done = []
     for options in recipe.profile.settings():
         folders = ladder.runs_in_torch() if options.runs_on.takes == "run" else ladder.bundles
@@ -133,7 +133,7 @@ def _profile(recipe: Recipe, ladder: Ladder, command: Sequence[str], progress: P
         try:
             cells = find_cells(list(folders.values()), options)
         except SlmbenchError as error:
-            # A device that is not there fails its own cells, not those of the others.
+            # A missing device fails its own cells only.
             progress.say(f"nothing was measured in {options.backend} on {options.device}: {error}")
             ladder.failures += [
                 Row(name=name, variant=f"{options.backend}, {options.device}", failure=str(error)) for name in folders
@@ -152,7 +152,7 @@ def _profile_cells(
     command: Sequence[str],
     progress: Progress,
 ) -> list[Path]:
-    """Measure cells in one setting; returns their records' files, of those measured before too."""
+    """Profile cells with the same options; return the files of all records, reused ones included."""
 
     def note_failure(cell: AnyCell, error: SlmbenchError) -> None:
         progress.say(f"{cell.name} failed: {error}")

@@ -1,40 +1,43 @@
-"""A recipe where no model hub is reachable: starter models and corpora stand in, under their own names."""
+"""A recipe where no model hub is reachable: starter models and corpora are substituted, under their own names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from slmbench.recipes.recipe import CorpusTable, Recipe, references
-from slmbench.recipes.rungs import CascadeRung, Rung, TrainingRung
+from slmbench.recipes.recipe import CorpusTable, Recipe
+from slmbench.recipes.rungs import CascadeRung, Rung
 
 
 def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """Replace what needs a hub.
+    """Replace models and corpora that need a hub.
 
-    A rung with another model gets another name, which says both: a substitute is never called by the name of what
-    it replaces.
+    A rung with another model gets another name that contains both, so that a substitute never has the name of the
+    model it replaces.
 
     Args:
-        recipe: As it is for a connected machine.
+        recipe: The recipe as written.
 
     Returns:
-        The recipe that can be run, and sentences that say what stands in for what.
+        The recipe that can be run offline, and sentences that name each substitution.
     """
     models = recipe.offline.models
     renamed: dict[str, str] = {}
     rungs: list[Rung] = []
     for rung in recipe.rungs:
-        changes: dict[str, Any] = {"offline": {}, **_renamed_references(rung, renamed)}
+        changes: dict[str, Any] = {
+            "offline": {},
+            **{key: renamed[other] for key, other in rung.references.items()},
+        }
         if not isinstance(rung, CascadeRung):
             substitute = models.get(rung.model, rung.model)
             changes |= {"model": substitute, **rung.offline}
             if substitute != rung.model:
                 changes["name"] = f"{Path(substitute).name}-for-{rung.name}"
-        elif any(renamed[name] != name for name in references(rung)):
+        elif any(renamed[name] != name for name in rung.references.values()):
             changes["name"] = f"stand-in-for-{rung.name}"
         renamed[rung.name] = changes.get("name", rung.name)
-        rungs.append(type(rung).model_validate({**rung.model_dump(), **changes}))
+        rungs.append(rung.changed(**changes))
     replaced = {
         rung.model: models[rung.model]
         for rung in recipe.rungs
@@ -68,11 +71,3 @@ def _is_here(corpus: str) -> bool:
     from slmbench.corpora.registry import find_source
 
     return not find_source(corpus).needs_hub or corpus_available({"name_or_path": corpus})
-
-
-def _renamed_references(rung: Rung, renamed: dict[str, str]) -> dict[str, str]:
-    if isinstance(rung, CascadeRung):
-        return {"small": renamed[rung.small], "large": renamed[rung.large]}
-    field = "teacher" if isinstance(rung, TrainingRung) else "inherit_from"
-    other = getattr(rung, field)
-    return {field: renamed[other]} if other else {}

@@ -1,8 +1,10 @@
-"""What a recipe file says, checked."""
+"""Reading and checking a recipe file."""
 
 from __future__ import annotations
 
 import tomllib
+from contextlib import contextmanager
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,33 +12,34 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError
+from slmbench.common.suggestions import did_you_mean
+from slmbench.compare import Constraints
+from slmbench.corpora.formats import FORMATS, format_of
+from slmbench.corpora.registry import CORPORA
 from slmbench.export import DEFAULT_FORMS, FORMS
-from slmbench.methods.registry import method_of, methods_of
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
-from slmbench.recipes.rungs import CascadeRung, FewshotRung, Name, Rung, Table, TrainingRung
+from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, Rung, Table
 
 if TYPE_CHECKING:
-    from slmbench.methods.options import MethodOptions
+    from collections.abc import Iterator
 
 
+#: Where the recipes that come with slmbench lie.
+_OWN = Path(str(resources.files("slmbench.recipes")))
 #: Kinds of rung, by which pydantic names the place of a mistake.
-KINDS = ("training", "fewshot", "cascade")
-_FEWSHOT = {method.name for method in methods_of("fewshot")}
+_KINDS = ("method", "cascade")
 
 
 def _kind(rung: Any) -> str:
-    """Tell a rung's kind from its method."""
+    """Return a rung's kind, which its method determines."""
     method = rung.get("method") if isinstance(rung, dict) else rung.method
-    return "cascade" if method == "cascade" else "fewshot" if method in _FEWSHOT else "training"
+    return "cascade" if method == "cascade" else "method"
 
 
 AnyRung = Annotated[
-    Annotated[TrainingRung, Tag("training")]
-    | Annotated[FewshotRung, Tag("fewshot")]
-    | Annotated[CascadeRung, Tag("cascade")],
-    Discriminator(_kind),
+    Annotated[MethodRung, Tag("method")] | Annotated[CascadeRung, Tag("cascade")], Discriminator(_kind)
 ]
 
 
@@ -54,7 +57,7 @@ class CorpusTable(Table):
 
 
 class ExportTable(Table):
-    """Which forms to make, and what they may lose."""
+    """Which forms to make, and the accuracy that they may lose."""
 
     forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
     max_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
@@ -71,10 +74,10 @@ class ExportTable(Table):
 
 
 class ProfileTable(Table):
-    """Where and how to measure: every form on every device with every backend that runs there.
+    """Where and how to profile: every form on every device with every backend that supports it.
 
-    ``torch_forms`` are the precisions and modes of the backend ``torch``, such as ``fp32`` or ``bf16-compile``; those
-    that the device has natively when there are none.
+    ``torch_forms`` are the precisions and modes of the backend ``torch``, such as ``fp32`` or ``bf16-compile``; by
+    default those that the device supports natively.
     """
 
     devices: tuple[str, ...] = Field(default=("cpu",), min_length=1)
@@ -85,7 +88,7 @@ class ProfileTable(Table):
     time_limit_s: float = Field(default=20.0, gt=0)
 
     def settings(self) -> list[ProfileOptions]:
-        """Return how to measure, one for each backend and device that go together.
+        """Return the profiling options, one for each backend and device that fit together.
 
         Raises:
             UsageError: A backend does not exist, a device is served by none, or torch has none of the forms on it.
@@ -118,7 +121,7 @@ class ProfileTable(Table):
 
 
 class TransferTable(Table):
-    """A run scored on another corpus, without training."""
+    """A rung evaluated on another corpus, without training."""
 
     rung: Name
     corpus: str
@@ -129,7 +132,7 @@ class TransferTable(Table):
 
 
 class OfflineTable(Table):
-    """What stands in for what where no model hub is reachable.
+    """Substitutes where no model hub is reachable.
 
     ``models`` maps names of hub models to starter items; ``corpus`` replaces keys of the corpus table.
     """
@@ -139,11 +142,10 @@ class OfflineTable(Table):
 
 
 class Recipe(Table):
-    """A ladder."""
+    """A recipe: everything that one file describes."""
 
     name: Name
-    title: str = ""
-    #: What a reader has to know of the protocol; shown with the results.
+    #: Sentences about the protocol; shown with the results.
     notes: tuple[str, ...] = ()
     corpus: CorpusTable = CorpusTable()
     rungs: tuple[AnyRung, ...] = Field(min_length=1)
@@ -151,6 +153,24 @@ class Recipe(Table):
     offline: OfflineTable = OfflineTable()
     export: ExportTable = ExportTable()
     profile: ProfileTable = ProfileTable()
+    #: Limits for the recommendation, by the names of :class:`slmbench.compare.Constraints`.
+    limits: dict[str, float] = Field(default_factory=dict)
+
+    def constraints(self, over: Constraints | None = None) -> Constraints:
+        """Return the limits for the recommendation.
+
+        Args:
+            over: Limits of the caller; they override the recipe's.
+
+        Raises:
+            UsageError: There is no such limit, or one is out of range.
+        """
+        known = [field.name for field in fields(Constraints)]
+        for name in self.limits:
+            if name not in known:
+                raise UsageError(f"there is no limit '{name}'{did_you_mean(name, known)} ({', '.join(known)})")
+        own = {name: getattr(over, name) for name in known if getattr(over, name, None) is not None}
+        return Constraints(**{**self.limits, **own})
 
 
 def find_recipe(name: str) -> Path:
@@ -164,18 +184,20 @@ def find_recipe(name: str) -> Path:
         if not path.is_file():
             raise UsageError(f"there is no recipe file {path}")
         return path
-    own = Path(str(resources.files("slmbench.recipes")))
-    if (own / f"{name}.toml").is_file():
-        return own / f"{name}.toml"
-    known = ", ".join(sorted(file.stem for file in own.glob("*.toml")))
-    raise UsageError(f"there is no recipe '{name}'; there are: {known}, or give a TOML file")
+    known = sorted(file.stem for file in _OWN.glob("*.toml"))
+    if name in known:
+        return _OWN / f"{name}.toml"
+    hint = did_you_mean(name, known)
+    raise UsageError(f"there is no recipe '{name}'{hint} (recipes: {', '.join(known)}, or a TOML file)")
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe file.
 
+    Paths in it are relative to the file; in a recipe that comes with slmbench, to the working folder.
+
     Raises:
-        UsageError: It is not TOML, or says something a recipe cannot say.
+        UsageError: It is not TOML, or a key or value is wrong; the message names the place and the nearest key.
     """
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -185,76 +207,94 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise UsageError(f"the recipe {path} is wrong at '{where}': {what}") from None
-    recipe = _one_rung_a_seed(recipe, path)
-    _check_rungs(recipe, path)
-    try:
+        where = ".".join(str(part) for part in first["loc"] if part not in _KINDS)
+        what = first["msg"].removeprefix("Value error, ")
+        place = f" at '{where}'" if where else ""
+        raise UsageError(f"the recipe {path} is wrong{place}: {what}") from None
+    with _wrong(path, "'limits'"):
+        recipe.constraints()
+    with _wrong(path, "'profile'"):
         recipe.profile.settings()
-    except UsageError as error:
-        raise UsageError(f"the recipe {path} is wrong in 'profile': {error}") from None
+    recipe = _one_rung_per_seed(recipe, path)
+    if path.parent != _OWN:
+        recipe = _found_beside(path.parent, recipe)
+    _check_rungs(recipe, path)
     return recipe
 
 
-def _one_rung_a_seed(recipe: Recipe, path: Path) -> Recipe:
-    """Write rungs with ``seeds`` out, a rung a seed; the first keeps the name, by which others refer to it."""
+@contextmanager
+def _wrong(path: Path, where: str) -> Iterator[None]:
+    """Name the place of a mistake.
+
+    Raises:
+        UsageError: The block raised one.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"the recipe {path} is wrong in {where}: {error}") from None
+
+
+def _one_rung_per_seed(recipe: Recipe, path: Path) -> Recipe:
+    """Replace each rung with ``seeds`` by one rung per seed."""
     rungs: list[Rung] = []
     for rung in recipe.rungs:
-        seeds = None if isinstance(rung, CascadeRung) else rung.seeds
-        if seeds is None:
-            rungs.append(rung)
-            continue
-        if "seed" in rung.model_fields_set:
-            raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': it has seed and seeds, give one")
-        names = [rung.name, *(f"{rung.name}-seed{seed}" for seed in seeds[1:])]
-        rungs += [
-            rung.model_copy(update={"name": name, "seed": seed, "seeds": None})
-            for name, seed in zip(names, seeds, strict=True)
-        ]
+        with _wrong(path, f"rung '{rung.name}'"):
+            rungs += [rung] if isinstance(rung, CascadeRung) else rung.per_seed()
     return recipe.model_copy(update={"rungs": tuple(rungs)})
 
 
+def _found_beside(folder: Path, recipe: Recipe) -> Recipe:
+    """Turn paths that are relative to the recipe's folder into absolute ones."""
+    corpus = {
+        key: _beside(folder, value)
+        for key in ("name", "test_corpus")
+        if (value := getattr(recipe.corpus, key)) is not None
+    }
+    stand_in = dict(recipe.offline.corpus)
+    stand_in |= {key: _beside(folder, stand_in[key]) for key in ("name", "test_corpus") if key in stand_in}
+    models = {name: _beside(folder, model, is_corpus=False) for name, model in recipe.offline.models.items()}
+    return recipe.model_copy(
+        update={
+            "corpus": recipe.corpus.model_copy(update=corpus),
+            "rungs": tuple(
+                rung.changed(model=_beside(folder, rung.model, is_corpus=False))
+                if isinstance(rung, MethodRung) and rung.model
+                else rung
+                for rung in recipe.rungs
+            ),
+            "transfer": tuple(
+                table.model_copy(update={"corpus": _beside(folder, table.corpus)}) for table in recipe.transfer
+            ),
+            "offline": OfflineTable(models=models, corpus=stand_in),
+        }
+    )
+
+
+def _beside(folder: Path, name: str, *, is_corpus: bool = True) -> str:
+    """Return the absolute path of a file or folder that a recipe names; other names stay as they are."""
+    path = Path(name).expanduser()
+    if path.is_absolute() or folder.resolve() == Path.cwd() or (is_corpus and name in CORPORA):
+        return name
+    looks_local = name.startswith(".") or (is_corpus and (format_of(path) in FORMATS or path.suffix == ".gz"))
+    is_pattern = is_corpus and any(sign in name for sign in "*?[")
+    return str((folder / path).absolute()) if looks_local or is_pattern or (folder / path).exists() else name
+
+
 def _check_rungs(recipe: Recipe, path: Path) -> None:
-    """Check what the types cannot say: names are one rung's, options are in range, references look back."""
+    """Check that names are unique, options are valid, and references name earlier rungs."""
     earlier: set[str] = set()
     for rung in recipe.rungs:
         if rung.name in earlier:
-            raise UsageError(f"the recipe {path} has two rungs of one name")
-        for other in references(rung):
-            if other not in earlier:
-                raise UsageError(
-                    f"the recipe {path} is wrong in rung '{rung.name}': no earlier rung is named '{other}'"
-                )
-        try:
-            if isinstance(rung, TrainingRung):
-                rung.check()
-            elif isinstance(rung, FewshotRung):
-                fewshot_options(rung)
-        except UsageError as error:
-            raise UsageError(f"the recipe {path} is wrong in rung '{rung.name}': {error}") from None
+            raise UsageError(f"the recipe {path} has two rungs named '{rung.name}'")
+        with _wrong(path, f"rung '{rung.name}'"):
+            if isinstance(rung, MethodRung):
+                _ = rung.options
+            for other in rung.references.values():
+                if other not in earlier:
+                    raise UsageError(f"no earlier rung is named '{other}'{did_you_mean(other, earlier)}")
         earlier.add(rung.name)
     for transfer in recipe.transfer:
         if transfer.rung not in earlier:
-            raise UsageError(f"the recipe {path} is wrong in 'transfer': there is no rung '{transfer.rung}'")
-
-
-def references(rung: Rung) -> list[str]:
-    """Return the names of the earlier rungs that a rung builds on."""
-    if isinstance(rung, CascadeRung):
-        return [rung.small, rung.large]
-    other = rung.teacher if isinstance(rung, TrainingRung) else rung.inherit_from
-    return [other] if other else []
-
-
-def fewshot_options(rung: FewshotRung, **changes: Any) -> MethodOptions:
-    """Return the options of a few-shot rung.
-
-    Args:
-        rung: The rung.
-        **changes: What only the ladder knows, such as where an earlier rung's run lies.
-
-    Raises:
-        UsageError: The method has no such option.
-    """
-    return method_of("fewshot", rung.method).choose(rung.given(**changes), seed=rung.seed)
+            hint = did_you_mean(transfer.rung, earlier)
+            raise UsageError(f"the recipe {path} is wrong in 'transfer': there is no rung '{transfer.rung}'{hint}")

@@ -1,141 +1,156 @@
-"""What a rung of a recipe can be: a training, a few-shot method, a cascade of two earlier rungs."""
+"""The rungs of a recipe: a method with its options, or a cascade of two earlier rungs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slmbench.common.errors import UsageError
-from slmbench.methods.training.options import TrainingOptions
+from slmbench.common.suggestions import did_you_mean
+from slmbench.methods.options import DEFAULT_SEED
+from slmbench.methods.registry import METHODS
+
+if TYPE_CHECKING:
+    from slmbench.methods.method import Method
+    from slmbench.methods.options import MethodOptions
 
 
 class Table(BaseModel):
-    """A table of a recipe file: a word that is not known is a mistake of spelling, not something to pass over."""
+    """A table of a recipe file; an unknown key is refused, with a suggestion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(f"there is no key '{key}'{did_you_mean(key, cls.model_fields)}")
+        return values
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class _Rung(Table):
-    """What every rung has."""
+class MethodRung(Table):
+    """One run: a method, the model that it starts from, and the method's options as further keys.
+
+    Attributes:
+        name: Name of the rung.
+        model: Starter model, folder, run or hub name; the method's name when it takes no model.
+        method: Name of the method.
+        seed: Seed of everything random.
+        seeds: Several runs, a rung each: the seeds, or how many from ``seed`` up.
+        offline: Other values of keys, used where no model hub is reachable.
+        given: The options, by name.
+    """
 
     name: Name
-    #: What else to say where no model hub is reachable: keys of the rung.
+    model: str = ""
+    method: str = "full"
+    seed: int = DEFAULT_SEED
+    seeds: int | tuple[int, ...] | None = None
     offline: dict[str, Any] = Field(default_factory=dict)
+    given: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: Any) -> Any:
+        """Move all other keys into ``given``; :attr:`options` checks that they are options of the method."""
+        if not isinstance(values, dict):
+            return values
+        own = {key: value for key, value in values.items() if key in cls.model_fields and key != "given"}
+        method = own.get("method", cls.model_fields["method"].default)
+        if method in METHODS and not METHODS[method].takes_model:
+            own["model"] = method  # as in the record of its run
+        return {**own, "given": {key: value for key, value in values.items() if key not in own}}
 
-class _SeededRung(_Rung):
-    """What every rung has that draws by chance."""
+    def changed(self, **changes: Any) -> MethodRung:
+        """Return the rung with other values of its keys or of the method's options."""
+        own = self.model_dump(exclude={"given"}, exclude_unset=True)
+        return MethodRung.model_validate({**own, **self.given, **changes})
 
-    seed: int = 42
-    #: Several seeds make a rung each, as if it were written that often.
-    seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
-
-
-class TrainingRung(_SeededRung):
-    """One trained classifier: a model, a method, hyper-parameters (defaults where not given)."""
-
-    model: str = "tfidf"
-    method: Literal["full", "lora", "linear", "space", "pretrained", "tfidf"] = "full"
-    layers: int | None = None
-    epochs: float | None = None
-    learning_rate: float | None = None
-    batch_size: int | None = None
-    max_length: int | None = None
-    truncation_side: Literal["left", "right"] | None = None
-    precision: Literal["auto", "fp32", "bf16"] | None = None
-    device: str | None = None
-    dropout: float | None = None
-    weight_decay: float | None = None
-    warmup_ratio: float | None = None
-    select_by: Literal["loss", "accuracy", "macro_f1"] | None = None
-    lora_r: int | None = None
-    lora_alpha: int | None = None
-    lora_dropout: float | None = None
-    lora_targets: tuple[str, ...] | None = None
-    latents: int | None = None
-    inter: Literal["A", "B", "C"] | None = None
-    inter_weight: float | None = None
-    intra_weight: float | None = None
-    ce_weight: float | None = None
-    space_pooling: Literal["masked", "padded"] | None = None
-    #: Name of an earlier rung whose soft labels to learn.
-    teacher: Name | None = None
-    #: Further reviews for the teacher to label.
-    unlabelled: int | Literal["all"] | None = None
-    temperature: float | None = None
-    hard_weight: float | None = None
-
-    def check(self) -> None:
-        """Check what the types cannot say.
+    @property
+    def declared(self) -> Method:
+        """The method.
 
         Raises:
-            UsageError: A value is out of its range, or one goes with another that is missing.
+            UsageError: There is no such method.
         """
-        if self.unlabelled is not None and self.teacher is None:
-            raise UsageError("unlabelled goes with teacher")
-        self.options()
+        return METHODS[self.method]
 
-    def options(self, **changes: Any) -> TrainingOptions:
-        """Return the rung's hyper-parameters.
+    @property
+    def options(self) -> MethodOptions:
+        """The method's options.
 
-        Args:
-            **changes: What only the ladder knows, such as where the teacher's run lies.
+        Raises:
+            UsageError: There is no such method or option, a value is out of range, or the method lacks a model.
         """
-        return TrainingOptions(
-            **{**self.model_dump(exclude={"name", "model", "offline", "unlabelled", "seeds"}), **changes}
-        )
+        method = self.declared
+        known = {option.name for option in method.options if not option.keyboard_only}
+        for key in self.given:
+            if key not in known:
+                if any(option.name == key for option in method.options):
+                    raise UsageError(f"'{key}' is an option of the command line only")
+                hint = did_you_mean(key, {*type(self).model_fields, *known} - {"given"})
+                raise UsageError(f"there is no key '{key}' with method '{method.name}'{hint}")
+        if not self.model:
+            raise UsageError(f"method '{method.name}' needs a model")
+        return method.choose(self.given, seed=self.seed)
 
+    @property
+    def references(self) -> dict[str, str]:
+        """The options that name an earlier rung, each with that rung's name."""
+        return {
+            option.name: self.given[option.name]
+            for option in self.declared.options
+            if option.names_run and option.name in self.given
+        }
 
-class FewshotRung(_SeededRung):
-    """One few-shot method."""
+    def per_seed(self) -> list[MethodRung]:
+        """Return one rung per seed; the first keeps the name, so that others can refer to it.
 
-    model: str
-    method: Literal["cloze", "setfit", "probe", "nli", "prompt"]
-    shots: int | None = None
-    max_length: int | None = None
-    device: str | None = None
-    template: str | None = None
-    words: dict[str, tuple[str, ...]] | None = None
-    top_n: int | None = None
-    protocol: str | None = None
-    #: Name of an earlier rung whose answers stand in for missing ones (study 000's inheritance).
-    inherit_from: Name | None = None
-    answer_by: Literal["likelihood", "calibrated", "generate"] | None = None
-    chat: bool | None = None
-    max_new_tokens: int | None = None
-    labelled_rows: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    pairs: int | None = None
-
-    def given(self, **changes: Any) -> dict[str, Any]:
-        """Return what was chosen, as arguments of the method's options.
-
-        Args:
-            **changes: What only the ladder knows, such as where an earlier rung's run lies.
+        Raises:
+            UsageError: There is no seed, or both a seed and a list of seeds.
         """
-        own = self.model_dump(exclude={"name", "model", "method", "offline", "seed", "seeds"}, exclude_none=True)
-        return {**own, **changes}
+        if self.seeds is None:
+            return [self]
+        seeds = self.seeds
+        if isinstance(seeds, int):
+            seeds = tuple(range(self.seed, self.seed + seeds))
+        elif "seed" in self.model_fields_set:
+            raise UsageError("it has seed and a list of seeds, give one")
+        if not seeds:
+            raise UsageError("seeds must be a list of seeds, or a number of seeds of at least 1")
+        names = [self.name, *(f"{self.name}-seed{seed}" for seed in seeds[1:])]
+        return [self.changed(name=name, seed=seed, seeds=None) for name, seed in zip(names, seeds, strict=True)]
 
 
-class CascadeRung(_Rung):
-    """A small classifier that passes what it is unsure of to a larger one; both are earlier rungs."""
+class CascadeRung(Table):
+    """A small classifier that passes uncertain reviews on to a larger one; both are earlier rungs."""
 
+    name: Name
     method: Literal["cascade"]
     small: Name
     large: Name
     threshold: float | None = Field(default=None, gt=0, le=1)
+    offline: dict[str, Any] = Field(default_factory=dict)
 
-    #: What tables show as its model.
     @property
     def model(self) -> str:
-        """Both members in one phrase."""
+        """Both members, shown in tables as the model."""
         return f"{self.small} > {self.large}"
 
+    @property
+    def references(self) -> dict[str, str]:
+        """The keys that name an earlier rung, each with that rung's name."""
+        return {"small": self.small, "large": self.large}
 
-Rung = TrainingRung | FewshotRung | CascadeRung
+    def changed(self, **changes: Any) -> CascadeRung:
+        """Return the rung with other values of its keys."""
+        return CascadeRung.model_validate({**self.model_dump(exclude_unset=True), **changes})
+
+
+Rung = MethodRung | CascadeRung

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from slmbench.common.errors import UsageError
+from slmbench.compare import Constraints
 from slmbench.recipes import find_recipe, read_recipe
 
+TINY = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\n'
 LEAST = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n'
 
 
@@ -22,9 +24,9 @@ def test_the_quickstart_comes_along():
 
     names = [rung.name for rung in recipe.rungs]
     assert names == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6", "bert-tiny-distilled"]
-    assert recipe.rungs[4].teacher == "minilm-l6"
+    assert recipe.rungs[4].options.teacher == "minilm-l6"
     assert recipe.rungs[0].method == "tfidf"
-    assert recipe.rungs[2].layers == 3
+    assert recipe.rungs[2].options.layers == 3
     assert (recipe.corpus.name, recipe.corpus.train_size, recipe.corpus.test_size) == ("imdb", 1000, 1000)
     assert recipe.export.forms == ("fp32", "int8")
 
@@ -68,7 +70,51 @@ def test_a_rung_with_several_seeds_is_several_rungs_and_the_first_keeps_the_name
     recipe = read_recipe(written(tmp_path, text))
 
     assert [rung.name for rung in recipe.rungs] == ["floor", "tiny", "tiny-seed43", "both"]
-    assert [(rung.seed, rung.epochs) for rung in recipe.rungs[1:3]] == [(42, 2), (43, 2)]
+    assert [(rung.seed, rung.options.epochs) for rung in recipe.rungs[1:3]] == [(42, 2), (43, 2)]
+
+
+def test_a_number_of_seeds_counts_from_the_seed_up(tmp_path):
+    recipe = read_recipe(written(tmp_path, TINY + "seeds = 3\nseed = 7\n"))
+
+    assert [(rung.name, rung.seed) for rung in recipe.rungs[1:]] == [
+        ("tiny", 7),
+        ("tiny-seed8", 8),
+        ("tiny-seed9", 9),
+    ]
+
+
+def test_what_only_the_command_line_could_choose_stands_in_recipes(tmp_path):
+    text = TINY + 'weight_decay = 0.1\nwarmup_ratio = 0.2\nreport_to = "wandb"\n'
+    text += '[[rungs]]\nname = "space"\nmodel = "bert-tiny"\nmethod = "space"\nplots = true\n'
+
+    recipe = read_recipe(written(tmp_path, text))
+
+    assert recipe.rungs[1].options.given == {"weight_decay": 0.1, "warmup_ratio": 0.2, "report_to": "wandb"}
+    assert recipe.rungs[2].options.plots
+
+
+def test_limits_of_the_recipe_and_of_the_caller(tmp_path):
+    recipe = read_recipe(written(tmp_path, LEAST + "[limits]\nmax_p95_ms = 20\nmin_accuracy = 85\n"))
+
+    assert recipe.constraints().as_dict() == {"max_p95_ms": 20, "min_accuracy": 0.85}
+    assert recipe.constraints(Constraints(max_p95_ms=5)).as_dict() == {"max_p95_ms": 5, "min_accuracy": 0.85}
+
+
+def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
+    folder = tmp_path / "recipes"
+    (folder / "base").mkdir(parents=True)
+    (folder / "reviews.csv").write_text("text,label\n")
+    text = TINY.replace('"bert-tiny"', '"base"') + '[corpus]\nname = "reviews.csv"\ntest_corpus = "parts/*.jsonl"\n'
+    text += '[[transfer]]\nrung = "tiny"\ncorpus = "imdb"\n[offline]\nmodels = { a = "bert-tiny" }\n'
+    path = written(folder, text)
+
+    monkeypatch.chdir(tmp_path)
+    recipe = read_recipe(path)
+    assert (recipe.corpus.name, recipe.rungs[1].model) == (str(folder / "reviews.csv"), str(folder / "base"))
+    assert recipe.corpus.test_corpus == str(folder / "parts" / "*.jsonl")
+    assert (recipe.transfer[0].corpus, recipe.offline.models) == ("imdb", {"a": "bert-tiny"})
+    monkeypatch.chdir(folder)
+    assert read_recipe(Path("mine.toml")).corpus.name == "reviews.csv"
 
 
 def test_the_documented_recipe_can_be_read(tmp_path):
@@ -94,7 +140,7 @@ def test_a_file_is_found_by_its_path(tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("quikstart", "there is no recipe 'quikstart'; there are: quickstart"),
+        ("quikstart", "'quikstart'.*did you mean 'quickstart'"),
         ("nowhere.toml", "there is no recipe file nowhere.toml"),
     ],
 )
@@ -107,19 +153,30 @@ def test_recipes_that_are_not_there(name, says):
     ("text", "says"),
     [
         ("name: mine\n", "cannot be read"),
-        ('name = "mine"\n', "wrong at 'rungs': field required"),
+        ('name = "mine"\n', "wrong at 'rungs'.*required"),
         ('name = "mine"\nrungs = []\n', "wrong at 'rungs'"),
         (LEAST.replace('"mine"', '"../mine"'), "wrong at 'name'"),
         (LEAST.replace('"floor"', '"a floor"'), r"wrong at 'rungs\.0\.name'"),
-        (LEAST + "epoch = 3\n", r"wrong at 'rungs\.0\.epoch': there is no such key"),
-        (LEAST + 'epochs = "three"\n', r"wrong at 'rungs\.0\.epochs'"),
-        (LEAST + 'precision = "fp8"\n', r"wrong at 'rungs\.0\.precision'"),
-        (LEAST + "seed = 1\nseeds = [1, 2]\n", "in rung 'floor': it has seed and seeds, give one"),
-        (LEAST + "seeds = []\n", r"wrong at 'rungs\.0\.seeds'"),
-        (LEAST + 'seeds = ["a"]\n', r"wrong at 'rungs\.0\.seeds\.0'"),
-        (LEAST + "seeds = [1, 2, 2]\n", "two rungs of one name"),
+        (LEAST + "epoch = 3\n", r"rung 'floor'.*'epoch'"),
+        (TINY + 'epochs = "three"\n', "rung 'tiny': --epochs 'three'"),
+        (TINY + "epochs = 0\n", "rung 'tiny': --epochs must be above 0, not 0"),
+        (TINY + "learningrate = 0.1\n", "rung 'tiny'.*did you mean 'learning_rate'"),
+        (TINY + "allow_pickle = true\n", "rung 'tiny'.*'allow_pickle'.*command line"),
+        (TINY + 'method = "lorra"\n', "rung 'tiny'.*did you mean 'lora'"),
+        (TINY.replace('model = "bert-tiny"', ""), "rung 'tiny'.*needs a model"),
+        (TINY + 'teacher = "flor"\n', "rung 'tiny'.*'flor'; did you mean 'floor'"),
+        (LEAST.replace("[[rungs]]", 'title = "x"\n[[rungs]]'), "'title'"),
+        (LEAST + "[limits]\nmax_p95 = 3\n", "'limits'.*'max_p95'; did you mean 'max_p95_ms'"),
+        (LEAST + "[limits]\nmax_p95_ms = 0\n", "'limits'.*max-p95-ms must be a number above 0"),
+        (LEAST + "[corpus]\ntrain_sise = 3\n", "'corpus'.*'train_sise'; did you mean 'train_size'"),
+        (TINY + 'precision = "fp8"\n', "rung 'tiny': --precision fp8.*fp32"),
+        (LEAST + "seed = 1\nseeds = [1, 2]\n", "in rung 'floor': it has seed and a list of seeds"),
+        (LEAST + "seeds = []\n", "rung 'floor': seeds"),
+        (LEAST + "seeds = 0\n", "rung 'floor': seeds"),
+        (LEAST + 'seeds = ["a"]\n', r"wrong at 'rungs\.0\.seeds"),
+        (LEAST + "seeds = [1, 2, 2]\n", "two rungs named"),
         (LEAST + '[corpus]\nstars = "maybe"\n', r"wrong at 'corpus\.stars'"),
-        (LEAST + "[profiling]\nprocesses = 1\n", "wrong at 'profiling'"),
+        (LEAST + "[profiling]\nprocesses = 1\n", "'profiling'; did you mean 'profile'"),
         (
             LEAST + '[export]\nforms = ["int9"]\n',
             r"wrong at 'export\.forms': .*no form 'int9'.*fp32, fused",
@@ -137,7 +194,7 @@ def test_recipes_that_are_not_there(name, says):
             LEAST + '[profile]\nbackends = ["torch"]\ntorch_forms = ["fp8"]\n',
             "wrong in 'profile': .*fp8",
         ),
-        (LEAST + '[[rungs]]\nname = "floor"\n', "two rungs of one name"),
+        (LEAST + '[[rungs]]\nname = "floor"\n', "two rungs named"),
     ],
 )
 def test_mistakes_are_named_by_place(tmp_path, text, says):

@@ -242,9 +242,9 @@ SPACE = Method(
         *(option.by_default(_STUDY_002[option.name]) if option.name in _STUDY_002 else option for option in _FROZEN),
         Option("latents", int, "Dimensions of each concept space", 3, min=1),
         Option("inter", str, "Loss between concept spaces", "B", choices=("A", "B", "C")),
-        Option("inter_weight", float, "Weight of the loss between concept spaces", 1e-3, min=0, below=float("inf")),
-        Option("intra_weight", float, "Weight of the loss within concept spaces", 1e-4, min=0, below=float("inf")),
-        Option("ce_weight", float, "Weight of cross-entropy beside the two", 1.0, min=0, below=float("inf")),
+        Option("inter_weight", float, "Weight of the loss between concept spaces", 1e-3, min=0),
+        Option("intra_weight", float, "Weight of the loss within concept spaces", 1e-4, min=0),
+        Option("ce_weight", float, "Weight of cross-entropy beside the two", 1.0, min=0),
         Option(
             "space_pooling",
             str,
@@ -275,7 +275,7 @@ TFIDF = Method(
     name="tfidf",
     help="TF-IDF of word 1-2-grams and logistic regression: the baseline that every model must beat",
     stage="finetune",
-    factory="slmbench.methods.training.floor:FloorTraining",
+    factory="slmbench.methods.training.tfidf:TfidfTraining",
     needs={"sklearn": "train"},
     takes_model=False,
 )

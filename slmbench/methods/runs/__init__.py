@@ -1,4 +1,4 @@
-"""Runs: what every way of getting a classifier leaves behind, whether it was trained or only asked."""
+"""Run folders: how a method becomes a folder with a record, a model card and predictions."""
 
 from slmbench.methods.outcome import NO_TRAINING, Outcome, RunMethod
 from slmbench.methods.runs.run_folder import default_folder, make_run

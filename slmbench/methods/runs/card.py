@@ -1,4 +1,4 @@
-"""The model card of a run: what it is, what it learned from, how good it is, whose licence."""
+"""The model card of a run: method, training data, test metrics, licence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def hub_licence(name: str | None) -> str:
 
 
 def how_made(run: RunRecord) -> str:
-    """Say in one phrase how the classifier was made."""
+    """Return how the classifier was made, as a phrase."""
     # The package that brought the method may be gone.
     made = METHODS[run.method].card if run.method in METHODS else f"made by `{run.method}`"
     teacher = run.details.get("teacher")
@@ -51,7 +51,7 @@ def how_made(run: RunRecord) -> str:
 
 
 def learned_from(run: RunRecord) -> str:
-    """Say in one phrase which reviews it learned from."""
+    """Return which reviews it learned from, as a phrase."""
     corpus = run.corpus
     if run.shots is not None:
         return f"Given {run.shots} examples per label of `{corpus.name}`"

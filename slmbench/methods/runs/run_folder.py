@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
-    from slmbench.methods.outcome import RunMethod
 
 #: Fields of an outcome that become the run's predictions.
-_ANSWERS = ("logits", "abstained")
+_PREDICTED = ("logits", "abstained")
 
 
 def make_run(
@@ -56,7 +55,7 @@ def make_run(
         output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The record.
@@ -69,47 +68,25 @@ def make_run(
     model = model if method.takes_model else method.name
     folder = output or default_folder(model, corpus.name, options.seed, *method.folder_words(options))
     prepared = method.prepare(model, corpus, options, progress)
-    return write_run(
-        prepared,
-        corpus,
-        method=method.name,
-        seed=options.seed,
-        folder=folder,
-        name=name,
-        command=command,
-        progress=progress,
-    )
-
-
-def write_run(
-    prepared: RunMethod,
-    corpus: Corpus,
-    *,
-    method: str,
-    seed: int,
-    folder: Path,
-    name: str | None = None,
-    command: Sequence[str] = (),
-    progress: Progress = SILENT,
-) -> RunRecord:
-    """Run a method whose choices are settled, and write its folder; see :func:`make_run`."""
     check_place(folder, "run.json")
     if done := _finished_run(folder, prepared.key):
-        progress.say(f"{folder} is already there, made from the same inputs")
+        progress.say(f"{folder} is up to date: made from the same inputs")
         return done
     with build_aside(folder) as building:
         with quiet_libraries():
             outcome = prepared.run(building, folder, progress)
         np.save(building / "test_logits.npy", outcome.logits)
-        facts = {entry.name: getattr(outcome, entry.name) for entry in fields(outcome) if entry.name not in _ANSWERS}
+        facts = {
+            entry.name: getattr(outcome, entry.name) for entry in fields(outcome) if entry.name not in _PREDICTED
+        }
         record = RunRecord(
             **facts,
             name=name or folder.name,
             path=str(folder),
             key=prepared.key,
             command=list(command),
-            method=method,
-            seed=seed,
+            method=method.name,
+            seed=options.seed,
             corpus=corpus.identity(),
             predictions=Predictions.of(
                 corpus.label_names,
@@ -130,13 +107,13 @@ def write_run(
 
 
 def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
-    """Return a folder named after what a run is.
+    """Return the default folder of a run.
 
     Args:
         model: The model's name or folder.
         corpus: The corpus's name or file.
         seed: Mentioned when it is not the default.
-        *words: What else tells the run apart: method, layers, shots.
+        *words: What distinguishes the run: method, layers, shots.
     """
     parts = [Path(model).name, *words, Path(corpus).name.split(".")[0]]
     if seed != DEFAULT_SEED:
@@ -145,9 +122,9 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
 
 
 def _finished_run(folder: Path, key: str) -> RunRecord | None:
-    """Return the run in a folder when it was made from the same inputs and is whole."""
+    """Return the run in a folder when it was made from the same inputs and no file is missing."""
     record = finished_record(RunRecord, folder / "run.json", key)
     if record is None:
         return None
-    whole = (folder / "model").is_dir() or not record.has_model
-    return record if whole and (folder / "test_logits.npy").is_file() else None
+    complete = (folder / "model").is_dir() or not record.has_model
+    return record if complete and (folder / "test_logits.npy").is_file() else None

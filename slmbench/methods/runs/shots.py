@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def draw_shots(corpus: Corpus, shots: int, seed: int) -> Split:
     """Draw the same number of training rows of every label.
 
-    The rows come from the training and the validation side, because a method with so few examples selects nothing
-    on validation rows.
+    The rows come from the training and the validation rows, because with so few examples nothing is selected on
+    validation rows.
 
     Args:
         corpus: The reviews.
@@ -41,7 +41,7 @@ def draw_shots(corpus: Corpus, shots: int, seed: int) -> Split:
     for label, own in zip(corpus.label_names, by_label, strict=True):
         if len(own) < shots:
             raise UsageError(
-                f"--shots {shots}: the training rows of {corpus.name} hold only {len(own)} labelled '{label}';"
+                f"--shots {shots}: the training rows of {corpus.name} have only {len(own)} labelled '{label}';"
                 " ask for fewer shots or a larger --train-size"
             )
     random = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 The loss is that of Hinton, Vinyals and Dean (*Distilling the Knowledge in a Neural Network*, 2015): cross-entropy
 with the teacher's probabilities at temperature T, times T² so that its gradients keep their size, and on labelled
-rows a share of cross-entropy with the true label.
+rows a share of the cross-entropy with the true label.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
 
-#: Label of rows whose label is not known; cross-entropy passes over it (torch's ``ignore_index``).
+#: Label of rows whose label is unknown; cross-entropy ignores it (torch's ``ignore_index``).
 UNKNOWN_LABEL = -100
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A run that teaches.
+    """A run whose soft labels a student learns.
 
     Attributes:
         folder: Its folder.
         record: Its record.
-        order: Its column of each label of the corpus.
+        order: For each label of the corpus, the teacher's column.
     """
 
     folder: Path
@@ -45,10 +45,10 @@ class Teacher:
 
     @classmethod
     def open(cls, folder: str, corpus: Corpus) -> Teacher:
-        """Read a teacher's record and check that it can teach this corpus.
+        """Read a teacher's record and check that it fits this corpus.
 
         Raises:
-            UsageError: There is no such run, it is no transformer, or its labels are others.
+            UsageError: There is no such run, it is not a transformer, or its labels differ from the corpus's.
             SlmbenchError: Its record is damaged, or it was trained on reviews the student is tested on.
         """
         path = Path(folder)
@@ -60,7 +60,7 @@ class Teacher:
         labels = record.predictions.labels
         if sorted(labels) != sorted(corpus.label_names):
             raise UsageError(
-                f"--teacher {folder} knows the labels {', '.join(labels)}, the corpus has"
+                f"--teacher {folder} has the labels {', '.join(labels)}, the corpus has"
                 f" {', '.join(corpus.label_names)}: teacher and student need the same"
             )
         return cls(path, record, [labels.index(label) for label in corpus.label_names])
@@ -70,9 +70,9 @@ class Teacher:
 
         Args:
             texts: Reviews.
-            row_ids: What they are known by in the cache.
-            device: Where to run.
-            progress: Where to say how far it is.
+            row_ids: Their row ids; they are part of the cache key.
+            device: Device to run on.
+            progress: Where progress is reported.
 
         Returns:
             Logits, shape (texts, labels), float32, columns in the corpus's label order.
@@ -80,7 +80,7 @@ class Teacher:
         Raises:
             SlmbenchError: The teacher's model cannot be loaded.
         """
-        # Answers do not depend on how the reviews were split, so labelled and unlabelled share one entry.
+        # Logits do not depend on the split, so labelled and unlabelled reviews share one entry.
         key = content_key(
             weights=self.record.weights_sha256,
             max_length=self.record.max_length,
@@ -100,14 +100,14 @@ class Teacher:
 
     def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:
         model, tokenizer, limit = load_run(self.folder, self.record)
-        what = f"asking the teacher {self.record.name}"
+        what = f"running the teacher {self.record.name}"
         logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
         if not np.isfinite(logits).all():
-            raise SlmbenchError(f"the teacher {self.folder} answers with NaN or infinity")
+            raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
         return logits
 
     def details(self) -> dict[str, Any]:
-        """Return what the student's record says of its teacher."""
+        """Return the facts about the teacher for the student's record."""
         test = self.record.test
         return {
             "name": self.record.name,
@@ -125,9 +125,9 @@ def distillation_loss(student: Any, teacher: Any, labels: Any, temperature: floa
     Args:
         student: Logits, shape (rows, classes).
         teacher: Logits, shape (rows, classes).
-        labels: True label ids, shape (rows,); :data:`UNKNOWN_LABEL` where there is none.
-        temperature: T.
-        hard_weight: Weight of the true label on rows that have one.
+        labels: True label ids, shape (rows,); :data:`UNKNOWN_LABEL` when unknown.
+        temperature: The temperature T.
+        hard_weight: Weight of the true label, on rows that have one.
 
     Returns:
         A scalar: the mean over rows.

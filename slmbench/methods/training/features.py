@@ -1,8 +1,8 @@
-"""What a frozen encoder says of reviews, computed once and kept on disk in fp16.
+"""Outputs of a frozen encoder on reviews, computed once and kept on disk in fp16.
 
-An entry lies under ``encoder-outputs/`` in the user's cache and is known by what it was made from: the weights, the
-configuration, the tokenizer, the texts, how they were cut, which outputs were kept, the arithmetic. Further epochs,
-other losses, heads and seeds read it and never run the encoder again.
+An entry is a folder under ``encoder-outputs/`` in the user's cache. Its key covers the weights, the configuration,
+the tokenizer, the texts, the truncation, which outputs are kept, and the precision. Further epochs, and trainings
+with other losses, heads or seeds, read it and do not run the encoder again.
 """
 
 from __future__ import annotations
@@ -34,26 +34,27 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
 
-#: Which outputs: every token's, every token's and the padding's up to the longest review, or one vector a review.
+#: Which outputs are kept: of every token, of every token and of padding up to the longest review, or one vector per
+#: review.
 Kept = Literal["tokens", "padded", "first", "last", "mean"]
-#: Entries beyond this are removed, those unused for longest first; 25,000 IMDb reviews of MiniLM take 4 GB.
-CACHE_BYTES = 8 << 30
-#: Seconds after which a half-built entry counts as left by a killed process.
+#: Entries beyond this size are removed, the least recently used first; 25,000 IMDb reviews of MiniLM take 4 GB.
+MAX_CACHE_BYTES = 8 << 30
+#: Seconds after which an incomplete entry is treated as left by a killed process.
 ABANDONED_AFTER = 86_400
-#: Parts of a configuration on which no output of the encoder depends.
+#: Parts of a configuration that do not affect the encoder's outputs.
 _OF_THE_HEAD = {"id2label", "label2id", "problem_type", "architectures", "_name_or_path", "transformers_version"}
 
 
 @dataclass(frozen=True)
 class PassCost:
-    """What the encoder's pass over the reviews took when it was made.
+    """Cost of running the encoder on the reviews.
 
     Attributes:
-        reviews: How many.
-        tokens: Tokens of them, padding not counted.
+        reviews: Number of reviews.
+        tokens: Number of their tokens, without padding.
         seconds: Wall time.
-        bytes: What is kept on disk.
-        precision: ``fp32`` or ``bf16`` arithmetic.
+        bytes: Size on disk.
+        precision: ``fp32`` or ``bf16``.
     """
 
     reviews: int
@@ -64,20 +65,20 @@ class PassCost:
 
 
 class EncoderOutputs:
-    """An entry of the cache, open for reading; no more of it is in memory than is read.
+    """An entry of the cache, open for reading; only what is read is in memory.
 
     Attributes:
-        lengths: Rows kept of each review, shape (reviews,).
+        lengths: Number of rows kept of each review, shape (reviews,).
         width: Width of the encoder.
-        cost: What making it took.
-        from_cache: Whether it was there already.
+        cost: Cost of computing it.
+        from_cache: Whether it existed before.
     """
 
     def __init__(self, folder: Path, *, from_cache: bool) -> None:
         self._offsets = np.load(folder / "offsets.npy")
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         self.width: int = facts["width"]
-        # Mapped copy-on-write, for torch wants arrays that may be written; nothing is.
+        # Mapped copy-on-write, because torch requires writable arrays; nothing is written.
         self._values = np.memmap(
             folder / "outputs.f16", dtype=np.float16, mode="c", shape=(int(self._offsets[-1]), self.width)
         )
@@ -86,11 +87,11 @@ class EncoderOutputs:
         self.from_cache = from_cache
 
     def read(self, reviews: np.ndarray, buffer: torch.Tensor) -> torch.Tensor:
-        """Bring the outputs on some reviews to fp32, one review after the other.
+        """Return the outputs on some reviews in fp32, concatenated.
 
         Args:
-            reviews: Their numbers.
-            buffer: fp32, shape (at least as many rows as they have, width); filled from the start.
+            reviews: Indices of the reviews.
+            buffer: fp32, shape (at least as many rows as the reviews have, width); it is filled from the start.
 
         Returns:
             The filled part of the buffer.
@@ -105,7 +106,7 @@ class EncoderOutputs:
         return buffer[:used]
 
     def vectors(self) -> torch.Tensor:
-        """Return everything in fp32: of entries with one vector a review, shape (reviews, width)."""
+        """Return all outputs in fp32; with one vector per review, shape (reviews, width)."""
         import torch
 
         return torch.from_numpy(self._values.astype(np.float32))
@@ -122,23 +123,23 @@ def encoder_outputs(
     precision: str,
     progress: Progress,
 ) -> EncoderOutputs:
-    """Return what an encoder says of reviews, from the cache where it was asked before.
+    """Return the outputs of an encoder on reviews, from the cache if they were computed before.
 
     Args:
-        encoder: A model whose first output is the last hidden state; it runs where it lives, without dropout.
-        tokenizer: Its tokenizer, with the side at which it truncates.
+        encoder: A model whose first output is the last hidden state; it runs on its own device, without dropout.
+        tokenizer: Its tokenizer, with its truncation side set.
         texts: Reviews.
         weights_sha256: Hash of the encoder's weights.
         kept: Which outputs to keep.
-        max_length: Truncate to so many tokens.
+        max_length: Maximum input length in tokens.
         precision: ``fp32``, or ``bf16`` for autocast.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
-        The entry, its reviews in input order.
+        The entry, with the reviews in input order.
 
     Raises:
-        SlmbenchError: The disk is too small, or the outputs are no fp16 numbers.
+        SlmbenchError: The disk is too small, or the outputs exceed the range of fp16.
     """
     key = content_key(
         stage="encoder-outputs/1",
@@ -158,23 +159,23 @@ def encoder_outputs(
     encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
     with build_aside(folder) as building:
         _compute(encoder, tokenizer, encoded, kept, precision, building, progress)
-    _tidy(keep=folder)
+    _remove_old(keep=folder)
     return EncoderOutputs(folder, from_cache=False)
 
 
 def _tokenizer_facts(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """Return what makes a tokenizer, less the truncation and padding that the last call left in it."""
+    """Return a tokenizer's definition without the truncation and padding that the last call set."""
     facts = json.loads(tokenizer.backend_tokenizer.to_str())
     return {name: fact for name, fact in facts.items() if name not in ("truncation", "padding")}
 
 
 def _opened(folder: Path) -> EncoderOutputs | None:
-    """Open an entry, and mark it as used; ``None`` when it is not there or not whole."""
+    """Open an entry and mark it as used; ``None`` when it is missing or incomplete."""
     try:
         found = EncoderOutputs(folder, from_cache=True)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    with suppress(OSError):  # a cache that may be read and not written
+    with suppress(OSError):  # a read-only cache
         os.utime(folder)
     return found
 
@@ -206,7 +207,7 @@ def _compute(
         torch.inference_mode(),
         bf16_autocast(device.type) if precision == "bf16" else nullcontext(),
     ):
-        # With padding kept, all rows are as long as the longest.
+        # With padding kept, all reviews have the length of the longest.
         for rows in batches_by_tokens(lengths if kept == "padded" else tokens, BATCH_TOKENS):
             batch = tokenizer.pad(
                 {name: [column[row] for row in rows] for name, column in encoded.items()},
@@ -215,8 +216,8 @@ def _compute(
             ).to(device)
             hidden = encoder(**batch)[0].float()
             mask = torch.ones_like(batch["attention_mask"]) if kept == "padded" else batch["attention_mask"]
-            for row, said in zip(rows, _pick(hidden, mask.bool(), kept), strict=True):
-                values[offsets[row] : offsets[row + 1]] = said
+            for row, output in zip(rows, _pick(hidden, mask.bool(), kept), strict=True):
+                values[offsets[row] : offsets[row + 1]] = output
             task.advance(len(rows))
     seconds = time.perf_counter() - start
     values.flush()
@@ -226,25 +227,25 @@ def _compute(
 
 
 def _kept_rows(tokens: list[int], kept: Kept) -> list[int]:
-    """Return how many rows of each review are kept."""
+    """Return the number of rows that are kept of each review."""
     if kept == "tokens":
         return tokens
     return [max(tokens) if kept == "padded" else 1] * len(tokens)
 
 
 def _pick(hidden: torch.Tensor, mask: torch.Tensor, kept: Kept) -> Iterator[np.ndarray]:
-    """Yield what is kept of each review of a batch, shape (rows, width), in fp16."""
+    """Yield the kept rows of each review of a batch, shape (rows, width), in fp16."""
     import torch
 
     for row, used in zip(hidden, mask, strict=True):
-        said = row[used]
+        output = row[used]
         if kept == "first":
-            said = said[:1]
+            output = output[:1]
         elif kept == "last":
-            said = said[-1:]
+            output = output[-1:]
         elif kept == "mean":
-            said = said.mean(0, keepdim=True)
-        half = said.half()
+            output = output.mean(0, keepdim=True)
+        half = output.half()
         if not torch.isfinite(half).all():
             raise SlmbenchError("the encoder's outputs are infinite or NaN in fp16: it cannot be used frozen")
         yield half.cpu().numpy()
@@ -259,17 +260,17 @@ def _check_space(folder: Path, size: int) -> None:
         )
 
 
-def _tidy(keep: Path) -> None:
-    """Remove the entries unused for longest until the rest fit, and what killed processes left."""
+def _remove_old(keep: Path) -> None:
+    """Remove the least recently used entries until the rest fit, and incomplete ones of killed processes."""
     entries = []
     for entry in keep.parent.iterdir():
-        with suppress(OSError):  # another process tidies too
+        with suppress(OSError):  # another process removes entries too
             if entry.name.startswith("."):
                 if time.time() - entry.stat().st_mtime > ABANDONED_AFTER:
                     shutil.rmtree(entry, ignore_errors=True)
             elif entry != keep:
                 entries.append((entry.stat().st_mtime, folder_bytes(entry), entry))
-    room = CACHE_BYTES - folder_bytes(keep)
+    room = MAX_CACHE_BYTES - folder_bytes(keep)
     for _, size, entry in sorted(entries, reverse=True):
         room -= size
         if room < 0:

@@ -8,18 +8,33 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
-from slmbench.methods.options import DEFAULT_SEED
+from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.registry import method_of
 from slmbench.methods.runs import make_run
-from slmbench.methods.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
     from slmbench.records import RunRecord
+
+
+class TrainingOptions(MethodOptions):
+    """Options of a method of ``slmbench finetune``; the methods' declarations say what there is.
+
+    Args:
+        method: Name of the method.
+        seed: Seed of initialisation, order and dropout.
+        **given: Values by name; ``None`` means that nothing was chosen.
+
+    Raises:
+        UsageError: There is no such method or option, or a value is out of range.
+    """
+
+    def __init__(self, method: str = "full", *, seed: int = DEFAULT_SEED, **given: Any) -> None:
+        chosen = method_of("finetune", method).choose(given, seed=seed)
+        super().__init__(chosen.method, chosen.declared, chosen.given, chosen.seed)
 
 
 def finetune(

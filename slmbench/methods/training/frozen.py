@@ -1,4 +1,4 @@
-"""A head on a frozen encoder as a run: the encoder reads each review once, then only the head is trained."""
+"""Training a head on a frozen encoder: the encoder runs once per review, then only the head is trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slmbench.methods.runs import Outcome
 from slmbench.methods.training.features import encoder_outputs
 from slmbench.methods.training.heads import LinearTrainee, SpaceTrainee, measure, train_head
 from slmbench.methods.training.inference import classifier_logits
-from slmbench.methods.training.keeping import save_and_read_back
+from slmbench.methods.training.saving import save_and_read_back
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.transformer import TransformerTraining
 from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 
 
 class FrozenHeadTraining(TransformerTraining):
-    """One training of a head: of transformers' own (``linear``) or of study 002's (``space``).
+    """One training of a head: the one of transformers (``linear``) or study 002's (``space``).
 
     Attributes:
         key: Hash of everything the result depends on.
     """
 
     def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
-        """Find the model and settle every hyper-parameter; see :class:`TransformerTraining`.
+        """Find the model and fix every hyper-parameter; see :class:`TransformerTraining`.
 
         Raises:
-            SlmbenchError: The model cannot be had, an option does not fit it, or plots need what is not installed.
+            SlmbenchError: The model cannot be found or downloaded, an option does not fit it, or a plotting library
+                is not installed.
         """
         super().__init__(name, corpus, options, progress)
         if options.plots:
@@ -54,7 +55,7 @@ class FrozenHeadTraining(TransformerTraining):
             self.key = content_key(run=self.key, plots=True)
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Run the encoder, train the head, save, read back and test; see :class:`slmbench.methods.runs.RunMethod`."""
+        """Run the encoder, train the head, save and test; see :class:`slmbench.methods.runs.RunMethod`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus
@@ -74,15 +75,15 @@ class FrozenHeadTraining(TransformerTraining):
         }
         if outputs.from_cache:
             notes.append(
-                "The encoder's outputs on the training reviews were in the cache: the seconds are those of the head;"
-                f" making the outputs took {outputs.cost.seconds:.1f} s."
+                "The encoder's outputs on the training reviews were in the cache: the training time is that of the"
+                f" head; computing the outputs took {outputs.cost.seconds:.1f} s."
             )
         if self._tokens_kept == "padded":
-            details["padded_test"] = said = self._padded_test(model, tokenizer, progress)
+            details["padded_test"] = padded = self._padded_test(model, tokenizer, progress)
             notes.append(
-                "Padding counted in the means during training, as in study 002. The answers on the test reviews are"
-                " without padding, as an app gets them; padded to the longest, their accuracy is"
-                f" {said['accuracy']:.4f}."
+                "Padding counted in the means during training, as in study 002. The test reviews were classified"
+                " without padding, as in an app; padded to the longest review, the accuracy is"
+                f" {padded['accuracy']:.4f}."
             )
         reloaded = save_and_read_back(
             model,
@@ -125,12 +126,12 @@ class FrozenHeadTraining(TransformerTraining):
         )
 
     def clean_up(self, folder: Path) -> None:
-        """Nothing is left over beside the run: what is worth keeping is in the user's cache."""
+        """Do nothing: no files are left beside the run; the encoder's outputs are in the user's cache."""
 
     def _prepare_linear(
         self, tokenizer: PreTrainedTokenizerFast, progress: Progress
     ) -> tuple[PreTrainedModel, Trainee, EncoderOutputs, list[str]]:
-        """Return a classifier, its head with what it reads, where that is from, and what a reader has to know."""
+        """Return a classifier, its head with its inputs, the encoder's outputs, and notes for the record."""
         from slmbench.models.native_heads import is_in_checkpoint, native_head
 
         model = load_classifier(self._files, self._corpus.label_names, native_head=True, new_head=True, **self._how)
@@ -142,15 +143,15 @@ class FrozenHeadTraining(TransformerTraining):
         notes = []
         if head.below and not is_in_checkpoint(self._files.folder, head.below):
             notes.append(
-                f"The checkpoint has no weights of '{head.below}', which lies between the encoder and the trained"
-                " layer: it stayed as it was drawn at random."
+                f"The checkpoint has no weights of '{head.below}', a layer between the encoder and the trained layer:"
+                " it kept its random initial weights."
             )
         return model, LinearTrainee(head, model, outputs), outputs, notes
 
     def _prepare_space(
         self, tokenizer: PreTrainedTokenizerFast, progress: Progress
     ) -> tuple[PreTrainedModel, Trainee, EncoderOutputs, list[str]]:
-        """The same for study 002's head."""
+        """Return the same for study 002's head."""
         from slmbench.models.headed import SpaceHead, put_head
 
         labels = self._corpus.label_names
@@ -162,12 +163,12 @@ class FrozenHeadTraining(TransformerTraining):
     def _padded_test(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
     ) -> dict[str, float]:
-        """Return losses, accuracy and macro-F1 on the test rows in the regime of the study."""
+        """Return losses, accuracy and macro-F1 on the test rows, padded as in the study."""
         test = self._corpus.test
         outputs = self._read(model.encoder, tokenizer, test.texts, "padded", progress)
         trainee = SpaceTrainee(model.head, outputs, self._options)
-        said = measure(trainee, np.array(test.labels), np.arange(len(test)), EpochSelector("accuracy"))
-        return {name: value for name, value in said.items() if name != "selection"}
+        metrics = measure(trainee, np.array(test.labels), np.arange(len(test)), EpochSelector("accuracy"))
+        return {name: value for name, value in metrics.items() if name != "selection"}
 
     def _read(
         self,
@@ -198,7 +199,7 @@ class FrozenHeadTraining(TransformerTraining):
 
     @property
     def _how(self) -> dict[str, Any]:
-        """How the encoder is loaded: without dropout, for its outputs are computed once."""
+        """How the encoder is loaded: without dropout, because its outputs are computed once."""
         return {"layers": self._options.layers, "dropout": 0.0, "allow_pickle": self._options.allow_pickle}
 
     @property

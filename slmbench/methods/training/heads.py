@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.methods.training.keeping import memory_may_run_out
+from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
-from slmbench.methods.training.space import inter_loss, intra_loss, review_means
+from slmbench.methods.training.space_losses import inter_loss, intra_loss, review_means
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from slmbench.models.headed import SpaceHead
     from slmbench.models.native_heads import NativeHead
 
-#: Reviews a step when nothing is learned; the study's (its training batches were 256).
+#: Reviews per batch in evaluation, as in the study.
 EVALUATION_BATCH = 512
 
 
 class Trainee(Protocol):
-    """A head and the outputs that it reads."""
+    """A head and its inputs."""
 
-    #: Its layers, ready for an optimiser; all of them are trained.
+    #: Its layers; all of them are trained.
     layers: nn.ModuleList
 
-    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews.
 
         Args:
-            reviews: Their numbers.
+            reviews: Indices of the reviews.
             labels: Their label ids, shape (reviews,), on the CPU.
 
         Returns:
-            Logits, shape (reviews, labels), and the losses by name, each already times its weight.
+            Logits, shape (reviews, labels), and the losses by name, each multiplied by its weight.
         """
 
 
 class LinearTrainee:
-    """The head of transformers on one vector a review, all of them in memory.
+    """The head of transformers on one vector per review, all in memory.
 
     Args:
         head: From :func:`slmbench.models.native_heads.native_head`.
-        model: The classifier it is of.
-        outputs: One vector a review.
+        model: The classifier that the head belongs to.
+        outputs: One vector per review.
     """
 
     def __init__(self, head: NativeHead, model: nn.Module, outputs: EncoderOutputs) -> None:
@@ -67,7 +67,7 @@ class LinearTrainee:
         with torch.no_grad():
             self._inputs = head.frozen(outputs.vectors().unsqueeze(1).to(device))
 
-    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
         from torch.nn import functional
 
@@ -76,12 +76,12 @@ class LinearTrainee:
 
 
 class SpaceTrainee:
-    """Study 002's head on every token, read from disk batch by batch.
+    """Study 002's head on all tokens, read from disk batch by batch.
 
     Args:
         head: The head.
-        outputs: Every token of each review.
-        options: With the weights of the losses.
+        outputs: All tokens of each review.
+        options: Options of the training, with the weights of the losses.
     """
 
     def __init__(self, head: SpaceHead, outputs: EncoderOutputs, options: MethodOptions) -> None:
@@ -95,7 +95,7 @@ class SpaceTrainee:
         self._device = next(head.parameters()).device
         self._buffer = torch.empty(0, outputs.width)
 
-    def answer(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
         import torch
         from torch.nn import functional
@@ -121,13 +121,13 @@ class SpaceTrainee:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training a head leaves beside its weights.
+    """Cost and history of training a head.
 
     Attributes:
-        seconds: Of the epochs, validation included.
-        best_epoch: The epoch kept; ``None`` when there was nothing to choose by.
-        history: One line an epoch.
-        epochs: The same with the losses apart and the metrics on the training rows, as they were while learning.
+        seconds: Wall time of all epochs, validation included.
+        best_epoch: The epoch whose weights are kept; ``None`` without validation rows.
+        history: One entry per epoch.
+        epochs: The same with each loss separately and the metrics on the training rows during training.
     """
 
     seconds: float
@@ -139,24 +139,24 @@ class Fit:
 def train_head(
     trainee: Trainee, labels: np.ndarray, training: int, options: MethodOptions, progress: Progress
 ) -> Fit:
-    """Train a head in place with Adam at a constant rate, and leave it at its best epoch.
+    """Train a head in place with Adam at a constant rate; it keeps the weights of its best epoch.
 
     Args:
         trainee: The head and its inputs: first the training reviews, then the validation reviews.
         labels: Label ids of both, shape (reviews,).
-        training: How many are training reviews.
+        training: Number of training reviews.
         options: Resolved options.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Raises:
-        SlmbenchError: The loss is no number any more, or memory ran out.
+        SlmbenchError: The loss became NaN or infinite, or memory ran out.
     """
     try:
-        with memory_may_run_out(options):
+        with explain_memory_errors(options):
             return _train(trainee, labels, training, options, progress)
     except RuntimeError as error:
         if "overflow" in str(error):
-            raise _astray(options) from None
+            raise _diverged(options) from None
         raise
 
 
@@ -178,7 +178,7 @@ def _train(trainee: Trainee, labels: np.ndarray, training: int, options: MethodO
             tally = _Tally()
             order = torch.randperm(training, generator=generator).numpy()
             for reviews in _batches(order, options.batch_size or training):
-                logits, losses = trainee.answer(reviews, torch.from_numpy(labels[reviews]))
+                logits, losses = trainee.forward(reviews, torch.from_numpy(labels[reviews]))
                 optimizer.zero_grad(set_to_none=True)
                 torch.stack(list(losses.values())).sum().backward()
                 optimizer.step()
@@ -186,12 +186,12 @@ def _train(trainee: Trainee, labels: np.ndarray, training: int, options: MethodO
                 task.advance(len(reviews))
             lines.append({"epoch": float(epoch), **_named("train", tally.metrics(EpochSelector("accuracy")))})
             if not np.isfinite(lines[-1]["train_loss"]):
-                raise _astray(options)
+                raise _diverged(options)
             if len(validation):
-                said = measure(trainee, labels, validation, selector)
-                lines[-1] |= _named("validation", said)
-                task.describe(f"training the head, epoch {epoch}: validation accuracy {said['accuracy']:.3f}")
-                score = -said["loss"] if options.select_by == "loss" else said["selection"]
+                metrics = measure(trainee, labels, validation, selector)
+                lines[-1] |= _named("validation", metrics)
+                task.describe(f"training the head, epoch {epoch}: validation accuracy {metrics['accuracy']:.3f}")
+                score = -metrics["loss"] if options.select_by == "loss" else metrics["selection"]
                 if score > best_score:
                     best_score, best_epoch = score, float(epoch)
                     best_weights = copy.deepcopy(trainee.layers.state_dict())
@@ -207,10 +207,8 @@ def _named(side: str, metrics: dict[str, float]) -> dict[str, float]:
     return {f"{side}_{name}": value for name, value in metrics.items() if name != "selection"}
 
 
-def _astray(options: MethodOptions) -> SlmbenchError:
-    return SlmbenchError(
-        f"training went astray: the loss became NaN or infinite; lower --lr ({options.learning_rate})"
-    )
+def _diverged(options: MethodOptions) -> SlmbenchError:
+    return SlmbenchError(f"training diverged: the loss became NaN or infinite; lower --lr ({options.learning_rate})")
 
 
 def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector: EpochSelector) -> dict[str, float]:
@@ -218,8 +216,8 @@ def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector:
 
     Args:
         trainee: The head and its inputs.
-        labels: Label ids of all its reviews.
-        reviews: Numbers of those to measure on.
+        labels: Label ids of all reviews.
+        reviews: Indices of the reviews to measure on.
         selector: Computes the metrics.
 
     Returns:
@@ -230,12 +228,12 @@ def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector:
     tally = _Tally()
     with torch.no_grad():
         for batch in _batches(reviews, EVALUATION_BATCH):
-            tally.add(*trainee.answer(batch, torch.from_numpy(labels[batch])), labels[batch])
+            tally.add(*trainee.forward(batch, torch.from_numpy(labels[batch])), labels[batch])
     return tally.metrics(selector)
 
 
 class _Tally:
-    """Collects an epoch's losses and answers."""
+    """Collects the losses and logits of an epoch."""
 
     def __init__(self) -> None:
         self._losses: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Logits of a torch classifier on reviews: the reference that exported forms are held against."""
+"""Logits of a torch classifier on reviews: the reference that exported forms are compared with."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def classifier_logits(
     """Run a classifier over texts.
 
     Args:
-        model: A sequence classifier; it runs where it lives.
+        model: A sequence classifier; it runs on its own device.
         tokenizer: Its tokenizer.
         texts: Reviews.
-        max_length: Truncate to so many tokens.
-        progress: Where to say how far it is.
-        what: The words beside the bar.
-        fast: Run in bf16 where the processor is fast at it, for soft labels; a reference has to be fp32.
+        max_length: Maximum input length in tokens.
+        progress: Where progress is reported.
+        what: Description of the progress bar.
+        fast: Run in bf16 where the processor is fast at it; for soft labels, not for a reference.
 
     Returns:
         Logits, shape (texts, labels), float32, in input order.
@@ -65,14 +65,14 @@ def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrain
         record: Its record.
 
     Returns:
-        The model in fp32 on the CPU, its tokenizer, and the longest input in tokens.
+        The model in fp32 on the CPU, its tokenizer, and its maximum input length in tokens.
 
     Raises:
         SlmbenchError: Its files are missing or damaged.
     """
     files = folder / "model"
     if not (files / "config.json").is_file():
-        raise SlmbenchError(f"{files} is missing or not whole: make the run again")
+        raise SlmbenchError(f"{files} is missing or incomplete: make the run again")
     limit = record.max_length or DEFAULT_LENGTH
     tokenizer = load_tokenizer(files, max_length=limit)
     tokenizer.truncation_side = record.hyperparameters.get("truncation_side") or tokenizer.truncation_side

@@ -1,4 +1,4 @@
-"""What a training of a head looks like: its curves, and where tokens lie in study 002's concept spaces."""
+"""Plots of a head's training: its curves, and the tokens in study 002's concept spaces."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from slmbench.corpora import Split
     from slmbench.models.headed import HeadedClassifier
 
-#: Longest review of the projection, in tokens: as in the study.
-TOKENS = 16
-#: Reviews of the projection.
-REVIEWS = 100
+#: Maximum length of a review in the projection, in tokens, as in the study.
+MAX_TOKENS = 16
+#: Number of reviews in the projection.
+MAX_REVIEWS = 100
 #: Panels side by side.
 _COLUMNS = 3
 _CURVES = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -30,8 +30,8 @@ def draw_curves(epochs: Sequence[dict[str, float]], kept: float | None, path: Pa
     """Draw loss, accuracy and macro-F1 over the epochs, in training and on the validation reviews.
 
     Args:
-        epochs: One line an epoch, from :func:`slmbench.methods.training.heads.train_head`.
-        kept: The epoch whose weights were kept, where there was a choice.
+        epochs: One entry per epoch, from :func:`slmbench.methods.training.heads.train_head`.
+        kept: The epoch whose weights were kept; ``None`` when no epoch was picked.
         path: The PNG file to write.
     """
     figure = new_figure(9.6, 3.0)
@@ -53,23 +53,23 @@ def draw_curves(epochs: Sequence[dict[str, float]], kept: float | None, path: Pa
 def draw_projection(
     model: HeadedClassifier, tokenizer: PreTrainedTokenizerFast, rows: Split, labels: Sequence[str], path: Path
 ) -> None:
-    """Draw where the tokens of short reviews lie in each concept space, as a page that works without a network.
+    """Draw the tokens of short reviews in each concept space, as an HTML page that works offline.
 
-    A space of three dimensions is drawn as it is, a larger one by its three principal components.
+    A space of three dimensions is drawn as it is, a larger one through its three principal components.
 
     Args:
         model: A classifier with a :class:`slmbench.models.headed.SpaceHead`.
         tokenizer: Its tokenizer.
-        rows: Reviews; the shortest :data:`REVIEWS` are drawn, cut to :data:`TOKENS` tokens.
+        rows: Reviews; the shortest :data:`MAX_REVIEWS` are drawn, cut to :data:`MAX_TOKENS` tokens.
         labels: Label names in id order.
         path: The HTML file to write.
     """
     from plotly.graph_objects import Scatter3d
     from plotly.subplots import make_subplots
 
-    whole = [len(ids) for ids in tokenizer(rows.texts)["input_ids"]]
-    chosen = np.argsort(whole, kind="stable")[:REVIEWS]
-    cut = sum(whole[row] > TOKENS for row in chosen)
+    lengths = [len(ids) for ids in tokenizer(rows.texts)["input_ids"]]
+    chosen = np.argsort(lengths, kind="stable")[:MAX_REVIEWS]
+    cut = sum(lengths[row] > MAX_TOKENS for row in chosen)
     concepts, words, owner = _concepts(model, tokenizer, [rows.texts[row] for row in chosen])
     truth = np.array([rows.labels[row] for row in chosen])[owner]
     spaces = [three_dimensions(space) for space in np.split(concepts, len(labels), axis=1)]
@@ -79,7 +79,7 @@ def draw_projection(
         rows=lines,
         cols=columns,
         specs=[[{"type": "scene"}] * columns] * lines,
-        subplot_titles=[f"space of '{label}'{said}" for label, (_, said) in zip(labels, spaces, strict=True)],
+        subplot_titles=[f"space of '{label}'{note}" for label, (_, note) in zip(labels, spaces, strict=True)],
         horizontal_spacing=0.02,
         vertical_spacing=0.06,
     )
@@ -105,7 +105,7 @@ def draw_projection(
     figure.update_layout(
         title=(
             f"Tokens of the {len(chosen)} shortest test reviews in the concept spaces"
-            f" (at most {TOKENS} tokens each; {cut} reviews were cut)"
+            f" (at most {MAX_TOKENS} tokens each; {cut} reviews were cut)"
         ),
         template="plotly_white",
         height=620 * lines,
@@ -117,10 +117,12 @@ def draw_projection(
 def _concepts(
     model: HeadedClassifier, tokenizer: PreTrainedTokenizerFast, texts: list[str]
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return tokens in the spaces, shape (tokens, labels x latents), the tokens, and the review of each."""
+    """Return the tokens' coordinates, shape (tokens, labels x latents), the tokens, and the review of each."""
     import torch
 
-    batch = tokenizer(texts, truncation=True, max_length=TOKENS, padding=True, return_tensors="pt").to(model.device)
+    batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt").to(
+        model.device
+    )
     used = batch["attention_mask"].bool()
     with torch.inference_mode():
         concepts = model.head.concepts(model.encoder(**batch)[0])[used]
@@ -129,14 +131,14 @@ def _concepts(
 
 
 def three_dimensions(space: np.ndarray) -> tuple[np.ndarray, str]:
-    """Bring a space to three dimensions.
+    """Reduce a space to three dimensions.
 
     Args:
         space: Points, shape (points, m).
 
     Returns:
-        As they are where m is at most 3, else their three principal components, shape (points, 3); and what a title
-        has to say of that.
+        The points, shape (points, 3): unchanged (padded with zeros) when m is at most 3, else their three principal
+        components; and a note for the title.
     """
     latents = space.shape[1]
     if latents <= 3:

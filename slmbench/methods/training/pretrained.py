@@ -30,11 +30,11 @@ class PretrainedClassifier:
     """
 
     def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
-        """Find the model and check that it knows the corpus's labels.
+        """Find the model and check that it has the corpus's labels.
 
         Raises:
-            UsageError: Its labels are others than the corpus's, or in another order.
-            SlmbenchError: The model cannot be had.
+            UsageError: Its labels differ from the corpus's, or have another order.
+            SlmbenchError: The model cannot be found or downloaded.
         """
         self._name = name
         self._corpus = corpus
@@ -57,7 +57,7 @@ class PretrainedClassifier:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Test the model as it is; see :class:`slmbench.methods.runs.RunMethod`."""
+        """Test the model unchanged; see :class:`slmbench.methods.runs.RunMethod`."""
         labels = self._corpus.label_names
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         tokenizer.truncation_side = self._side
@@ -87,7 +87,7 @@ class PretrainedClassifier:
         )
 
     def clean_up(self, folder: Path) -> None:
-        """Nothing is left over beside the run."""
+        """Do nothing: no files are left beside the run."""
 
 
 def check_labels(name: str, own: Sequence[str], corpus: Corpus) -> list[str]:
@@ -99,18 +99,18 @@ def check_labels(name: str, own: Sequence[str], corpus: Corpus) -> list[str]:
         corpus: The reviews.
 
     Returns:
-        What a reader has to know: names that say nothing (``LABEL_0``) are taken to be in the corpus's order.
+        Notes for the record: labels without names (``LABEL_0``) are assumed to be in the corpus's order.
 
     Raises:
-        UsageError: The labels are others, or in another order.
+        UsageError: The labels differ, or have another order.
     """
     wanted = corpus.label_names
     if len(own) == len(wanted):
         if [label.lower() for label in own] == [label.lower() for label in wanted]:
             return []
         if list(own) == [f"LABEL_{index}" for index in range(len(own))]:
-            return [f"the model's labels have no names; they are taken to be {', '.join(wanted)}, in this order"]
+            return [f"the model's labels have no names; they are assumed to be {', '.join(wanted)}, in this order"]
     raise UsageError(
-        f"'{name}' answers {', '.join(own)}, the corpus is labelled {', '.join(wanted)}: a classifier taken as it is"
-        " (--method pretrained) has to know the same labels in the same order"
+        f"'{name}' has the labels {', '.join(own)}, the corpus {', '.join(wanted)}: a published classifier"
+        " (--method pretrained) needs the same labels in the same order"
     )

@@ -1,9 +1,9 @@
-"""Which epoch is kept: the last one whose validation metric is as good as the best, to within its error.
+"""Which epoch is kept: the last one whose validation metric is within one standard error of the best.
 
-A tenth of a thousand reviews tells accuracies apart to about three points. Taking the very best epoch of such a
-sample is choosing by luck, and the lowest loss stops too early, because confidence grows faster than errors. So the
-one-standard-error rule of Breiman et al. (*Classification and Regression Trees*, 1984, § 3.4.3) decides, with
-"latest" in the place of "simplest".
+A hundred validation reviews give an accuracy with a standard error of about three points. Taking the best epoch on
+such a sample is choosing by chance, and the lowest loss stops too early, because confidence grows faster than the
+number of errors. The rule here is the one-standard-error rule of Breiman et al. (*Classification and Regression
+Trees*, 1984, § 3.4.3), with "latest" in place of "simplest".
 """
 
 from __future__ import annotations

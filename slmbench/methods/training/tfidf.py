@@ -1,25 +1,33 @@
-"""The floor that every model must beat: TF-IDF of word 1-2-grams and logistic regression.
+"""The TF-IDF baseline that every model must beat: TF-IDF of word 1-2-grams and logistic regression.
 
-Fitted with scikit-learn, kept as a small numpy form (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge`` runs
-without it.
+Fitted with scikit-learn, saved as small numpy files (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge``
+runs without it.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.errors import require_extra
+from slmbench.common.files import sha256_of
+from slmbench.corpora import Split
+from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.outcome import Outcome
+from slmbench.records import TrainCost
+from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.corpora import Split
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.methods.options import MethodOptions
 
-#: A fair floor: sublinear counts and weaker regularisation than scikit-learn's defaults.
+#: A strong baseline: sublinear counts, and weaker regularisation than scikit-learn's defaults.
 SETTINGS: dict[str, Any] = {
     "ngram_range": (1, 2),
     "sublinear_tf": True,
@@ -29,27 +37,87 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class TfidfTraining:
+    """One training of the baseline.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+    """
+
+    def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
+        self._corpus = corpus
+        self._seed = options.seed
+        identity = corpus.identity()
+        self.key = content_key(
+            stage="finetune/1",
+            method="tfidf",
+            seed=options.seed,
+            hyperparameters=SETTINGS,
+            train=identity.train_hash,
+            test=identity.test_hash,
+        )
+
+    def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
+        """Fit, save and test; see :class:`slmbench.methods.runs.RunMethod`."""
+        corpus = self._corpus
+        # No epoch is picked on the validation rows, so that they may be learned from too.
+        rows = Split(
+            corpus.train.texts + corpus.validation.texts,
+            corpus.train.labels + corpus.validation.labels,
+            corpus.train.row_ids + corpus.validation.row_ids,
+        )
+        start = time.perf_counter()
+        with progress.task("fitting TF-IDF and logistic regression"):
+            classifier = TfidfClassifier(rows, self._seed)
+        seconds = time.perf_counter() - start
+        classifier.save(building / "model")
+        return Outcome(
+            model="tfidf",
+            model_source="fitted here",
+            base_sha256=None,
+            weights_sha256=sha256_of(building / "model" / "tfidf.npz"),
+            architecture="tfidf",
+            base_license=None,
+            max_length=None,
+            hyperparameters=dict(SETTINGS),
+            trainable_parameters=classifier.parameters,
+            total_parameters=classifier.parameters,
+            parameters_without_embeddings=classifier.parameters,
+            train=TrainCost(
+                seconds=seconds,
+                reviews_per_second=len(rows) / seconds,
+                epochs=1,
+                peak_rss_bytes=high_water_mark()[0],
+                device="cpu",
+                precision="fp64",
+                best_epoch=None,
+                selected_by=None,
+                resumed_at_epoch=None,
+                history=[],
+            ),
+            logits=classifier.logits(corpus.test.texts),
+        )
+
+    def clean_up(self, folder: Path) -> None:
+        """Do nothing: no files are left beside the run."""
+
+
 class TfidfClassifier:
-    """A fitted floor."""
+    """The fitted baseline.
+
+    Args:
+        training: Labelled reviews to fit to.
+        seed: Seed of the solver.
+    """
 
     def __init__(self, training: Split, seed: int) -> None:
-        """Fit to labelled reviews.
-
-        Args:
-            training: Rows to learn from.
-            seed: Seed of the solver.
-
-        Raises:
-            SlmbenchError: scikit-learn is not installed.
-        """
-        require_extra("sklearn", "train", "the TF-IDF floor")
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
         self._vectorizer = TfidfVectorizer(
             ngram_range=SETTINGS["ngram_range"],
             sublinear_tf=SETTINGS["sublinear_tf"],
-            # A corpus of a few rows has hardly a term twice; then every term counts.
+            # In a corpus of a few rows hardly any term occurs twice; then every term counts.
             min_df=SETTINGS["min_df"] if len(training) >= 50 else 1,
             max_features=SETTINGS["max_features"],
         )

@@ -1,4 +1,4 @@
-"""One training through the Hugging Face Trainer: arguments, progress, best epoch, resuming."""
+"""Training a classifier with the Hugging Face Trainer: arguments, progress, best epoch, resuming."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import require_extra
 from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attention
 from slmbench.methods.training.distillation import distillation_loss
-from slmbench.methods.training.keeping import memory_may_run_out
+from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.records import EpochLog
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a training leaves beside the weights in the model it was given.
+    """Cost and history of a training; the weights are in the model that was passed.
 
     ``seconds`` and ``epochs_now`` are of this process; ``epochs`` also counts those before an interruption.
     """
@@ -52,19 +52,19 @@ def train(
     progress: Progress,
     teacher_logits: np.ndarray | None = None,
 ) -> TrainingOutcome:
-    """Train a classifier in place and leave it at its best epoch.
+    """Train a classifier in place; it keeps the weights of its best epoch.
 
     Args:
         model: A sequence classifier, plain or wrapped by peft.
         tokenizer: Its tokenizer.
-        training: Rows to learn from; of a distillation some without a label (see ``training.distillation``).
-        validation: Rows that pick the epoch; empty keeps the last.
+        training: Training rows; in a distillation some have no label (see ``training.distillation``).
+        validation: Rows that pick the epoch; when empty the last epoch is kept.
         options: Resolved options.
         device: From :func:`choose_device`.
         precision: From :func:`choose_precision`.
-        checkpoints: Folder for the state after each epoch; an interrupted training goes on from it.
-        progress: Where to say how far it is.
-        teacher_logits: Of a distillation, the teacher's logits on ``training``, shape (rows, labels).
+        checkpoints: Folder for the state after each epoch; an interrupted training is resumed from it.
+        progress: Where progress is reported.
+        teacher_logits: In a distillation, the teacher's logits on ``training``, shape (rows, labels).
 
     Returns:
         Seconds, epochs and the history.
@@ -87,7 +87,7 @@ def train(
         group_by_length=True,
         eval_strategy="epoch" if selecting else "no",
         save_strategy="epoch",
-        save_total_limit=1,  # beside it the Trainer keeps the best one
+        save_total_limit=1,  # the Trainer keeps the best one in addition
         load_best_model_at_end=selecting,
         metric_for_best_model="eval_loss" if options.select_by == "loss" else "eval_selection",
         greater_is_better=options.select_by != "loss",
@@ -102,12 +102,12 @@ def train(
         args=arguments,
         train_dataset=_examples(tokenizer, training, options, teacher_logits),
         eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
-        # Shapes in steps of 16 tokens: each new shape makes the CPU kernels plan anew.
+        # Lengths are multiples of 16 tokens, because the CPU kernels plan again for each new shape.
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
         compute_metrics=EpochSelector(metric, earlier),
     )
     if resume:
-        progress.say(f"going on from the interrupted training in {checkpoints}")
+        progress.say(f"resuming the interrupted training from {checkpoints}")
     seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress, resume=resume)
     best = trainer.state.best_global_step if selecting else None
     epochs = float(trainer.state.epoch or 0)
@@ -126,7 +126,7 @@ def train(
 def trainer_arguments(
     folder: Path, options: MethodOptions, *, device: str, precision: str, **others: Any
 ) -> TrainingArguments:
-    """Return what every training here tells the Trainer.
+    """Return the Trainer's arguments.
 
     Args:
         folder: Where the Trainer may write.
@@ -152,7 +152,7 @@ def trainer_arguments(
         report_to=[options.report_to] if options.report_to else [],
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
-        remove_unused_columns=False,  # some columns are for the loss, and the model knows nothing of them
+        remove_unused_columns=False,  # some columns are for the loss only
         **others,
     )
 
@@ -166,15 +166,15 @@ def run_trainer(
     progress: Progress,
     resume: str | None = None,
 ) -> float:
-    """Run a Trainer to its end, and leave its model free of the wrapping that training in bf16 puts on it.
+    """Run a Trainer, and remove the bf16 wrapper that it puts around the model.
 
     Args:
         trainer: With :func:`trainer_arguments`.
         options: Resolved options.
         device: As in the arguments.
         precision: As in the arguments.
-        progress: Where to say how far it is.
-        resume: Checkpoint to go on from.
+        progress: Where progress is reported.
+        resume: Checkpoint to resume from.
 
     Returns:
         Seconds.
@@ -190,7 +190,7 @@ def run_trainer(
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
         attention = plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext()
-        with memory_may_run_out(options), attention:
+        with explain_memory_errors(options), attention:
             result = trainer.train(resume_from_checkpoint=resume)
     # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -198,7 +198,7 @@ def run_trainer(
 
 
 def _distiller(options: MethodOptions) -> Any:
-    """Return the Trainer with the loss of a distillation; validation rows have no teacher and keep the usual one."""
+    """Return a Trainer with the distillation loss; validation rows have no teacher and keep the model's own loss."""
     from transformers import Trainer
 
     class Distiller(Trainer):
@@ -224,7 +224,7 @@ def _examples(
     options: MethodOptions,
     teacher_logits: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Tokenised reviews as the Trainer wants them; padding is left to the collator, batch by batch."""
+    """Return tokenised reviews for the Trainer; the collator pads them batch by batch."""
     if not len(split):
         return []
     encoded = tokenizer(split.texts, truncation=True, max_length=options.max_length)
@@ -240,12 +240,12 @@ def _examples(
 
 
 def _state_of(checkpoint: str) -> dict[str, Any]:
-    """Return the Trainer's own record of where a checkpoint was written."""
+    """Return the Trainer's state of a checkpoint."""
     return json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
 
 
 def history_of(trainer: Trainer) -> list[EpochLog]:
-    """Return the losses and validation metrics that a Trainer has logged, a line an epoch."""
+    """Return the losses and validation metrics that a Trainer has logged, one entry per epoch."""
     epochs: dict[float, dict[str, float]] = {}
     names = {
         "loss": "train_loss",
@@ -263,7 +263,7 @@ def _progress_callback(task: Task) -> Any:
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
-        """Advance the bar with each step, and show the newest validation metric beside it."""
+        """Advances the progress bar with each step and shows the latest validation metric."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             task.set_total(state.max_steps)

@@ -1,18 +1,18 @@
-"""Training a transformer as a run: load, train, merge, save, read back, test."""
+"""Fine-tuning a transformer: load, train, merge adapters, save, load again, test."""
 
 from __future__ import annotations
 
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common.errors import UsageError, require_extra
 from slmbench.corpora import Split
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.runs import Outcome
 from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
 from slmbench.methods.training.inference import classifier_logits
-from slmbench.methods.training.keeping import DivergedError, save_and_read_back
-from slmbench.methods.training.lora import add_adapters, merge_adapters
+from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
@@ -22,6 +22,9 @@ from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
@@ -36,10 +39,10 @@ class TransformerTraining:
     """
 
     def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
-        """Find the model and settle every hyper-parameter, so that a finished run is recognised.
+        """Find the model and fix every hyper-parameter, so that a finished run is recognised.
 
         Raises:
-            SlmbenchError: The model cannot be had, or an option does not fit it.
+            SlmbenchError: The model cannot be found or downloaded, or an option does not fit it.
         """
         self._name = name
         self._corpus = corpus
@@ -73,7 +76,7 @@ class TransformerTraining:
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
-        """Train, save, read back and test; see :class:`slmbench.methods.runs.RunMethod`."""
+        """Train, save, load again and test; see :class:`slmbench.methods.runs.RunMethod`."""
         from transformers import set_seed
 
         options, corpus = self._options, self._corpus
@@ -93,12 +96,12 @@ class TransformerTraining:
             model.config.pad_token_id = tokenizer.pad_token_id
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
-        _remove_torn_checkpoints(self._checkpoints(folder))
+        _remove_incomplete_checkpoints(self._checkpoints(folder))
         rows, teacher_logits = corpus.train, None
         if self._teacher:
             rows = self._with_unlabelled()
             teacher_logits = self._teacher.logits(rows.texts, rows.row_ids, self._device, progress)
-            set_seed(options.seed)  # a teacher asked now or before must not change the student
+            set_seed(options.seed)  # whether the teacher ran now or before must not change the student
         outcome = train(
             trained,
             tokenizer,
@@ -124,7 +127,7 @@ class TransformerTraining:
                 merge=merge_adapters if options.method == "lora" else None,
             )
         except DivergedError:
-            self.clean_up(folder)  # its checkpoints would be gone on from
+            self.clean_up(folder)  # or its checkpoints would be resumed
             raise
         counts = count_parameters(reloaded)
         return Outcome(
@@ -176,8 +179,57 @@ class TransformerTraining:
         return {**self._options.hyperparameters(), **settled}
 
 
-def _remove_torn_checkpoints(folder: Path) -> None:
-    """Remove checkpoints that were being written when training was interrupted: the Trainer's state comes last."""
+def _remove_incomplete_checkpoints(folder: Path) -> None:
+    """Remove checkpoints that were incomplete when training was interrupted: the Trainer's state is written last."""
     for checkpoint in folder.glob("checkpoint-*"):
         if not (checkpoint / "trainer_state.json").is_file():
             shutil.rmtree(checkpoint)
+
+
+def add_adapters(model: PreTrainedModel, options: MethodOptions) -> PeftModel:
+    """Freeze a classifier and add trainable adapters; its head stays trainable.
+
+    Args:
+        model: A sequence classifier.
+        options: Resolved options with ``lora_*`` set.
+
+    Returns:
+        The wrapped model.
+
+    Raises:
+        UsageError: No module of the model has one of the target names.
+    """
+    require_extra("peft", "train", "LoRA")
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=options.lora_r,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
+        target_modules=list(options.lora_targets or ()),
+        # Named explicitly: a head that peft does not find would keep its random weights and not be saved.
+        modules_to_save=head_modules(model),
+        bias="none",
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise UsageError(
+            f"--lora-targets {','.join(options.lora_targets or ())}: no such modules in this model"
+            f" ({str(error).split('. ')[0]})"
+        ) from None
+
+
+def head_modules(model: PreTrainedModel) -> list[str]:
+    """Return the names of a classifier's modules outside its encoder that have parameters."""
+    return [
+        name
+        for name, module in model.named_children()
+        if name != model.base_model_prefix and any(True for _ in module.parameters())
+    ]
+
+
+def merge_adapters(model: PeftModel) -> PreTrainedModel:
+    """Return the plain classifier with the adapters folded into its weights."""
+    return model.merge_and_unload()

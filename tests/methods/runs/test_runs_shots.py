@@ -40,7 +40,7 @@ def test_no_shots_are_an_empty_split(corpus):
 
 
 def test_more_shots_than_a_label_has_are_refused(corpus):
-    with pytest.raises(UsageError, match=r"hold only 30 labelled 'negative'"):
+    with pytest.raises(UsageError, match=r"have only 30 labelled 'negative'"):
         draw_shots(corpus, 31, seed=1)
 
 

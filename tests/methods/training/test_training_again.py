@@ -67,7 +67,7 @@ def test_a_finished_run_is_returned_as_it_is(whole, tiny_base, corpus, no_traini
     progress.say = said.append
     again = finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=folder, progress=progress)
     assert again == record
-    assert said == [f"{folder} is already there, made from the same inputs"]
+    assert said == [f"{folder} is up to date: made from the same inputs"]
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-3}, {"epochs": 1}, {"max_length": 8}])
@@ -121,7 +121,7 @@ def test_an_interrupted_training_leaves_no_run_and_goes_on(tmp_path, tiny_base, 
     progress = Silent()
     progress.say = said.append
     record = finetune(**call, output=tmp_path / "run", progress=progress)
-    assert said[0].startswith("going on from the interrupted training in")
+    assert said[0].startswith("resuming the interrupted training from")
     assert record.train.resumed_at_epoch == 1
     assert record.train.epochs == 3
     assert [line.epoch for line in record.train.history] == [1, 2, 3]

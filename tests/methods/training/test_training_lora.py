@@ -5,7 +5,7 @@ import tiny
 
 from slmbench.common.errors import UsageError
 from slmbench.methods.training import TrainingOptions
-from slmbench.methods.training.lora import add_adapters, merge_adapters
+from slmbench.methods.training.transformer import add_adapters, merge_adapters
 from slmbench.models import count_parameters
 
 

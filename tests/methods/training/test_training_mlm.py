@@ -18,8 +18,8 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Silent
 from slmbench.corpora import load_corpus, sample_texts
 from slmbench.methods.training import MlmOptions, TrainingOptions, adapt, finetune
-from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
-from slmbench.methods.training.mlm_reading import StreamedReviews
+from slmbench.methods.training.mlm_training import StreamedReviews
+from slmbench.methods.training.perplexity import blank_losses, hide_tokens
 from slmbench.models import find_model, load_tokenizer
 from slmbench.models.masked import head_sees_only, load_masked_lm
 from slmbench.records import BlankLosses, CheckpointRecord, RunRecord, read_record
@@ -253,7 +253,7 @@ def test_the_same_again_is_found_and_other_inputs_are_not(adapted, base, corpus_
     progress.say = said.append
     options = {"max_reviews": "all", "epochs": 3, **QUICK}
     assert adapt(str(base), corpus_file, MlmOptions(**options), output=folder, progress=progress) == record
-    assert said == [f"{folder} is already there, made from the same inputs"]
+    assert said == [f"{folder} is up to date: made from the same inputs"]
     for change in ({"seed": 1}, {"max_reviews": 100}, {"mask_probability": 0.3}, {"max_length": 16}):
         with pytest.raises(InterruptedError):
             adapt(str(base), corpus_file, MlmOptions(**{**options, **change}), output=folder)

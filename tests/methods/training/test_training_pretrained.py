@@ -62,7 +62,7 @@ def test_labels_without_names_are_taken_in_order_and_that_is_said(published, cor
     change_labels(published, ["LABEL_0", "LABEL_1"])
     record = take(published, corpus, tmp_path / "run")
     assert record.test.accuracy > 0.8
-    assert "taken to be negative, positive" in record.notes[0]
+    assert "negative, positive" in record.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_labels_without_names_are_taken_in_order_and_that_is_said(published, cor
 )
 def test_other_labels_are_refused(published, corpus, tmp_path, labels):
     change_labels(published, labels)
-    with pytest.raises(UsageError, match=f"answers {', '.join(labels)}, the corpus is labelled negative, positive"):
+    with pytest.raises(UsageError, match=f"{', '.join(labels)}, the corpus negative, positive"):
         take(published, corpus, tmp_path / "run")
 
 

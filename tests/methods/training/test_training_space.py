@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from slmbench.methods.training.space import inter_loss, intra_loss, review_means
+from slmbench.methods.training.space_losses import inter_loss, intra_loss, review_means
 
 LENGTHS = [3, 1, 4]
 LABELS = [1, 0, 1]

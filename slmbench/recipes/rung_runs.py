@@ -1,4 +1,4 @@
-"""Making the rungs of a recipe one after the other: runs, bundles, and what has no bundle."""
+"""Running the rungs of a recipe: each becomes a run and a bundle, or a row without a bundle."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from slmbench.common.places import BUNDLES, RUNS
 from slmbench.corpora import load_corpus
 from slmbench.evaluation import evaluate
 from slmbench.export import export
-from slmbench.methods.fewshot import fewshot
-from slmbench.methods.training import finetune
-from slmbench.recipes.recipe import fewshot_options
-from slmbench.recipes.rungs import CascadeRung, FewshotRung
+from slmbench.methods.runs import make_run
+from slmbench.recipes.rungs import CascadeRung
 from slmbench.records import Row
 from slmbench.report import draw_evaluation
 
@@ -24,23 +22,23 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.recipes.recipe import Recipe, TransferTable
-    from slmbench.recipes.rungs import Rung, TrainingRung
+    from slmbench.recipes.rungs import MethodRung, Rung
     from slmbench.records import RunRecord
 
 
-class Ladder:
-    """The rungs made so far.
+class RungRuns:
+    """The rungs that have been run so far.
 
     Args:
-        recipe: What is to be made.
+        recipe: The recipe.
         corpus: Its reviews.
         command: The command line, for the records.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Attributes:
         runs: Run folder of each rung that has one.
         bundles: Bundle folder of each rung that has one.
-        unprofiled: A row for each rung that has answers but no bundle.
+        unprofiled: A row for each rung that has predictions but no bundle.
         failures: A row for each rung that failed.
     """
 
@@ -54,16 +52,18 @@ class Ladder:
         self.unprofiled: list[Row] = []
         self.failures: list[Row] = []
 
-    def climb(self, rung: Rung) -> None:
-        """Make one rung.
+    def run_rung(self, rung: Rung) -> None:
+        """Run one rung and export it.
 
         Raises:
-            SlmbenchError: It cannot be made.
+            UsageError: An option does not fit the model or the corpus.
+            SlmbenchError: A rung that it builds on failed, a model cannot be found, training failed, or the run
+                cannot be exported.
         """
         if isinstance(rung, CascadeRung):
             self.bundles[rung.name] = self._cascade(rung)
             return
-        run = self._fewshot(rung) if isinstance(rung, FewshotRung) else self._train(rung)
+        run = self._run(rung)
         self.runs[rung.name] = Path(run.path)
         if not run.has_model:
             self.unprofiled.append(_unprofiled(run))
@@ -80,34 +80,24 @@ class Ladder:
         self.bundles[rung.name] = Path(bundle.path)
 
     def runs_in_torch(self) -> dict[str, Path]:
-        """Return the run folders, by rung, that torch can run: those of a transformer that was kept."""
+        """Return the run folders, by rung, that hold a transformer, which torch can run."""
         return {name: folder for name, folder in self.runs.items() if (folder / "model" / "config.json").is_file()}
 
     def transfers(self) -> list[str]:
-        """Score runs on other corpora; returns one sentence each, of failures too."""
+        """Evaluate rungs on other corpora; return a sentence for each, also for those that failed."""
         return [self._transfer(table) for table in self._recipe.transfer]
 
-    def _train(self, rung: TrainingRung) -> RunRecord:
-        changes = {"teacher": str(self._run_of(rung.teacher))} if rung.teacher else {}
+    def _run(self, rung: MethodRung) -> RunRecord:
+        folders = {option: str(self._run_of(other)) for option, other in rung.references.items()}
+        options = rung.options.replace(**folders)
         corpus = self._corpus
-        if rung.unlabelled is not None:
-            corpus = load_corpus(**{**corpus.options, "unlabelled_size": rung.unlabelled}, progress=self._progress)
-        return finetune(
+        if unlabelled := options.given.get("unlabelled"):
+            corpus = load_corpus(**{**corpus.options, "unlabelled_size": unlabelled}, progress=self._progress)
+        return make_run(
+            rung.declared,
             rung.model,
             corpus,
-            rung.options(**changes),
-            output=RUNS / self._folder(rung),
-            name=rung.name,
-            command=self._command,
-            progress=self._progress,
-        )
-
-    def _fewshot(self, rung: FewshotRung) -> RunRecord:
-        changes = {"inherit_from": str(self._run_of(rung.inherit_from))} if rung.inherit_from else {}
-        return fewshot(
-            rung.model,
-            self._corpus,
-            fewshot_options(rung, **changes),
+            options,
             output=RUNS / self._folder(rung),
             name=rung.name,
             command=self._command,
@@ -128,7 +118,7 @@ class Ladder:
 
     def _transfer(self, table: TransferTable) -> str:
         if table.rung not in self.bundles:
-            return f"{table.rung} was not scored on {table.corpus}: it has no bundle"
+            return f"{table.rung} was not evaluated on {table.corpus}: it has no bundle"
         try:
             record = evaluate(
                 self.bundles[table.rung],
@@ -142,7 +132,7 @@ class Ladder:
             )
             draw_evaluation(record, self._progress)
         except (SlmbenchError, OSError) as error:
-            return f"{table.rung} was not scored on {table.corpus}: {error}"
+            return f"{table.rung} was not evaluated on {table.corpus}: {error}"
         return record.sentence()
 
     def _run_of(self, name: str) -> Path:
@@ -151,7 +141,7 @@ class Ladder:
         return self.runs[name]
 
     def _member(self, name: str) -> Path:
-        """Return a rung's bundle, or its run where it has no bundle: the cascade says what it makes of that."""
+        """Return a rung's bundle, or its run when it has no bundle."""
         return self.bundles[name] if name in self.bundles else self._run_of(name)
 
     def _folder(self, rung: Rung) -> str:
@@ -159,7 +149,7 @@ class Ladder:
 
 
 def _unprofiled(run: RunRecord) -> Row:
-    """Return the row of a run that leaves no bundle."""
+    """Return the row of a run that has no bundle."""
     test = run.test
     return Row(
         name=run.name,
@@ -172,5 +162,5 @@ def _unprofiled(run: RunRecord) -> Row:
         majority_baseline=test.majority_baseline,
         test_hash=run.corpus.test_hash,
         test_reviews=test.reviews,
-        unprofiled=f"a {run.method} run leaves no bundle to profile",
+        unprofiled=f"a {run.method} run has no bundle to profile",
     )

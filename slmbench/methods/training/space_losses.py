@@ -1,19 +1,18 @@
-"""Losses of study 002's concept spaces (Tytarenko & Amin, arXiv 2401.16638, and the code beside it).
+"""Losses of study 002's concept spaces (Tytarenko & Amin, arXiv 2401.16638, and its code).
 
-Reviews of different lengths lie one after the other: ``concepts`` has a row for each token of each review, and
-``lengths`` says how many rows each review has. A space is m columns; K of them lie side by side.
+Reviews of different lengths are concatenated: ``concepts`` has a row for each token of each review, and ``lengths``
+holds the number of rows of each review. A space is m columns; the K spaces are side by side.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
 
-#: Versions of the loss between spaces: A made the study's first table, B the other published ones, C came after.
+#: Versions of the loss between spaces: A is that of the study's first table, B of its other tables, C is newer.
 Inter = Literal["A", "B", "C"]
-INTER: tuple[Inter, ...] = get_args(Inter)
 #: Keeps a divisor from being 0.
 EPSILON = 1e-9
 #: Weights of the two halves of version C.
@@ -38,7 +37,7 @@ def review_means(concepts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 
 
 def intra_loss(concepts: torch.Tensor, means: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Return how little the tokens of a review spread within each space.
+    """Return the loss within spaces, which is large when the tokens of a review vary little.
 
     The sum over spaces and dimensions of 1 / (variance over the review's tokens + 1e-9), the variance unbiased, mean
     over the reviews.
@@ -60,7 +59,7 @@ def intra_loss(concepts: torch.Tensor, means: torch.Tensor, lengths: torch.Tenso
 
 
 def inter_loss(version: Inter, means: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return how alike the spaces are.
+    """Return the loss between spaces, which is large when the spaces are similar.
 
     With c_k the means of the reviews in space k:
 
@@ -68,7 +67,7 @@ def inter_loss(version: Inter, means: torch.Tensor, labels: torch.Tensor) -> tor
       it grows with the batch.
     - B: over pairs of spaces, 1 / (1 - tanh(C_k . C_l) + 1e-9), C the mean of the c; 1 when they are orthogonal.
     - C: half of the mean of 1 - c_k over the space k of the review's label, and half of that of 1 + c_k over the
-      others; the only one that knows the labels.
+      others; the only version that uses the labels.
 
     Args:
         version: ``A``, ``B`` or ``C``.

@@ -1,4 +1,4 @@
-"""What can go wrong with every training, and keeping what it made: saved, read back, refused when it is another."""
+"""Saving a trained classifier and loading it again for the test; errors that every training can end in."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 
 class DivergedError(SlmbenchError):
-    """Training ended in weights that give no numbers; going on from them would not mend them."""
+    """Training ended in weights that predict NaN or infinity; resuming from them does not help."""
 
 
 @contextmanager
-def memory_may_run_out(options: MethodOptions) -> Iterator[None]:
-    """Within the block, say what to lower when memory runs out; torch says so with a RuntimeError.
+def explain_memory_errors(options: MethodOptions) -> Iterator[None]:
+    """Within the block, turn running out of memory into an error that names the options to lower.
+
+    torch raises it as a RuntimeError.
 
     Args:
-        options: Of the training, resolved.
+        options: Options of the training, with defaults filled in.
 
     Yields:
         Nothing.
@@ -63,31 +65,29 @@ def save_and_read_back(
 ) -> PreTrainedModel:
     """Save a classifier as a Hugging Face folder and load it from there.
 
-    Tested is what was saved, read back: a head lost on the way would show here, not in the app.
+    The saved model is what is tested afterwards, so that a head that was not saved is noticed here.
 
     Args:
-        trained: The classifier; it is brought to the CPU and to fp32.
+        trained: The classifier; it is moved to the CPU and converted to fp32.
         tokenizer: Its tokenizer.
         folder: Where to save.
         corpus: The reviews.
-        max_length: Truncate to so many tokens.
-        learning_rate: What a person could lower where training diverged.
-        merge: Makes the model that is saved out of the one that was trained, such as with adapters folded in.
+        max_length: Maximum input length in tokens.
+        learning_rate: Named in the error when training diverged.
+        merge: Converts the trained model into the one that is saved, for example by merging adapters.
 
     Returns:
-        The saved model, on the device that the trained one was on.
+        The saved model, on the device of the trained one.
 
     Raises:
-        DivergedError: The model answers with NaN or infinity.
-        SlmbenchError: It answers otherwise once it was read back.
+        DivergedError: The model predicts NaN or infinity.
+        SlmbenchError: The saved model gives other logits than the trained one.
     """
     device = trained.device
     probe = corpus.test.texts[:RELOAD_REVIEWS]
     before = classifier_logits(trained, tokenizer, probe, max_length, SILENT)
     if not np.isfinite(before).all():
-        raise DivergedError(
-            f"training went astray: the model answers with NaN or infinity; lower --lr ({learning_rate})"
-        )
+        raise DivergedError(f"training diverged: the model predicts NaN or infinity; lower --lr ({learning_rate})")
     plain = merge(trained) if merge else trained
     plain.to("cpu").float().save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)

@@ -1,8 +1,8 @@
-"""Perplexity of a masked language model: the same words of the same reviews hidden, whoever fills them in.
+"""Perplexity of a masked language model, on the same hidden tokens of the same reviews for every model.
 
 The pseudo-perplexity of Salazar et al. (*Masked Language Model Scoring*, 2020) hides one token at a time and takes
 as many passes as there are tokens. Here a fixed share of each review is hidden at once, as in training: one pass,
-and a larger number, which says how models compare on these reviews and nothing about other papers' numbers.
+and a larger number, which compares models on these reviews but not with the numbers of other papers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
 
-#: Share of a review's tokens that is hidden, whatever share the training hides.
+#: Share of a review's tokens that is hidden; it does not depend on the share in training.
 HIDDEN_SHARE = 0.15
 
 
@@ -32,7 +32,7 @@ class Blanks:
     """A review with some of its tokens hidden.
 
     Attributes:
-        columns: What the tokenizer returned, the hidden ids replaced by the mask's.
+        columns: The tokenizer's output, with the hidden ids replaced by the mask id.
         places: Positions of the hidden tokens, ascending.
         hidden: Their ids.
     """
@@ -47,16 +47,16 @@ def hide_tokens(
 ) -> list[Blanks]:
     """Hide 15 % of each review's tokens, at least one.
 
-    Which ones depends on the review and the tokenizer only: models with the same tokenizer and length fill in the
-    same blanks.
+    Which ones depends on the review and the tokenizer only, so that models with the same tokenizer and length predict
+    the same tokens.
 
     Args:
-        tokenizer: Of the model; it has a mask.
-        texts: A number to draw by, and the review.
-        max_length: Longest input in tokens.
+        tokenizer: The model's tokenizer, with a mask token.
+        texts: Pairs of a seed and a review.
+        max_length: Maximum input length in tokens.
 
     Returns:
-        The reviews; those without a token to hide are left out.
+        The reviews with hidden tokens; reviews without a token to hide are left out.
     """
     made = []
     for key, text in texts:
@@ -85,11 +85,11 @@ def blank_losses(
     """Return the cross-entropy on each review's hidden tokens.
 
     Args:
-        model: A masked language model; it runs where it lives, in its own precision.
+        model: A masked language model; it runs on its own device and in its own precision.
         tokenizer: Its tokenizer.
         blanks: From :func:`hide_tokens`.
-        progress: Where to say how far it is.
-        what: The words beside the bar.
+        progress: Where progress is reported.
+        what: Description of the progress bar.
 
     Returns:
         Nats, summed over a review's hidden tokens, in the order of ``blanks``.

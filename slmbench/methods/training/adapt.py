@@ -1,7 +1,7 @@
-"""Adapting a masked language model to reviews without labels: ``slmbench finetune --method mlm``.
+"""The ``adapt`` stage: a masked language model is trained further on reviews without labels.
 
-What comes out is no classifier but a checkpoint to fine-tune from, or to fill in a cloze with (*Don't Stop
-Pretraining*, Gururangan et al. 2020, measured what such adaptation gives).
+The result is not a classifier but a checkpoint to fine-tune from, or to use with ``--method cloze``. Gururangan et
+al. (*Don't Stop Pretraining*, 2020) measured the effect of such adaptation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.declarations.training import ADAPTATION
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.runs import default_folder
-from slmbench.methods.training.mlm_blanks import blank_losses, hide_tokens
+from slmbench.methods.training.perplexity import blank_losses, hide_tokens
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
-    from slmbench.methods.training.mlm_trainer import MlmOutcome
+    from slmbench.methods.training.mlm_training import MlmOutcome
 
 METHOD = "mlm"
 
 NEW_HEAD = (
     "the weights came without a masked-language-model head, so a new one was trained: the perplexity before is that"
-    " of a head that has learned nothing"
+    " of an untrained head"
 )
 
 
@@ -74,10 +74,10 @@ def adapt(
     progress: Progress = SILENT,
     **given: Any,
 ) -> CheckpointRecord:
-    """Train a masked language model on reviews, whose labels are not looked at, and measure what it learned.
+    """Train a masked language model on reviews without their labels, and measure its perplexity before and after.
 
     The folder holds ``checkpoint.json`` (the record) and ``model/``: Hugging Face files with the head. Reviews
-    held out for testing are not read. An adaptation that is interrupted begins anew.
+    held out for testing are not read. An interrupted adaptation starts again.
 
     Args:
         model: Folder, run, starter item or hub name.
@@ -96,8 +96,9 @@ def adapt(
         The record; a checkpoint of the same inputs that is already there is returned as it is.
 
     Raises:
-        UsageError: There is no such model, corpus, column or option, or the folder holds something else.
-        SlmbenchError: A library or the weights are missing, reviews cannot be read, or training diverged.
+        UsageError: The model has no mask token, the corpus does not exist, or the folder holds something else.
+        SlmbenchError: A library is missing, the model cannot be found or downloaded, memory ran out, or training
+            diverged.
     """
     options = options or MlmOptions(seed=seed, **given)
     require_extra("torch", "train", "adapting a language model")
@@ -114,7 +115,7 @@ def adapt(
     key = work.key(sample)
     done = finished_record(CheckpointRecord, folder / "checkpoint.json", key)
     if done is not None and (folder / "model").is_dir():
-        progress.say(f"{folder} is already there, made from the same inputs")
+        progress.say(f"{folder} is up to date: made from the same inputs")
         return done
     with build_aside(folder) as building:
         with quiet_libraries():
@@ -136,7 +137,7 @@ def adapt(
 
 
 class _Adaptation:
-    """One adaptation with every choice settled."""
+    """One adaptation with all options fixed."""
 
     def __init__(self, name: str, options: MlmOptions, progress: Progress) -> None:
         self._name = name
@@ -162,11 +163,10 @@ class _Adaptation:
         )
 
     def run(self, sample: TextSample, building: Path, progress: Progress) -> dict[str, Any]:
-        """Measure, train, save, read back and measure again; return the record's fields."""
+        """Measure, train, save, load again and measure again; return the record's fields."""
         from transformers import set_seed
 
-        from slmbench.methods.training.mlm_reading import StreamedReviews
-        from slmbench.methods.training.mlm_trainer import train_masked_lm
+        from slmbench.methods.training.mlm_training import StreamedReviews, train_masked_lm
 
         options = self._options
         set_seed(options.seed)
@@ -177,7 +177,7 @@ class _Adaptation:
         model = loaded.model.to(self._device)
         blanks = hide_tokens(tokenizer, sample.measured, self._max_length)
         if not blanks:
-            raise SlmbenchError(f"the reviews of {sample.name} hold no words for the tokenizer of '{self._name}'")
+            raise SlmbenchError(f"the reviews of {sample.name} contain no tokens for the tokenizer of '{self._name}'")
         before = blank_losses(model, tokenizer, blanks, progress, "measuring before")
         outcome = train_masked_lm(
             model,
@@ -190,21 +190,21 @@ class _Adaptation:
             progress=progress,
         )
         model.to("cpu").float().save_pretrained(building / "model", safe_serialization=True)
-        # Another one than that of the training, which has its truncation set.
+        # A new one, because truncation is set in the one used for training.
         load_tokenizer(self._files.folder).save_pretrained(building / "model")
         counts = count_parameters(model)
         del model
-        # Measured is what was saved, read back.
+        # The saved model is what is measured.
         saved = load_masked_lm(ModelFiles(self._name, building / "model", "directory"))
         if saved.new_weights:
             raise SlmbenchError(
-                f"the saved model has lost its head ({saved.new_weights[0]}) and was not kept; please report the"
+                f"the saved model lacks its head ({saved.new_weights[0]}) and was not kept; please report the"
                 f" architecture '{self._architecture}' with method '{METHOD}'"
             )
         after = blank_losses(saved.model.to(self._device), tokenizer, blanks, progress, "measuring after")
         if not np.isfinite(after).all():
             raise SlmbenchError(
-                f"training went astray: the model answers with NaN or infinity; lower --lr ({options.learning_rate})"
+                f"training diverged: the model predicts NaN or infinity; lower --lr ({options.learning_rate})"
             )
         return {
             "model": self._name,
@@ -261,7 +261,7 @@ def _identity(sample: TextSample, tokens: int) -> TextsIdentity:
 
 def _notes(sample: TextSample, *, new_head: bool) -> list[str]:
     notes = [
-        f"{sample.left_out:,} reviews of {sample.name} that are held out for testing were not read: a fine-tuning on"
-        " it tests on none of those learned from here"
+        f"{sample.left_out:,} reviews of {sample.name} that are held out for testing were not read, so that a"
+        " fine-tuning on it is tested on none of the reviews learned from here"
     ]
     return [NEW_HEAD, *notes] if new_head else notes
