@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slmbench.records import TrainCost
+from slmbench.instruments.memory import high_water_mark
+from slmbench.records import AnswerCost, TrainCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from slmbench.common.progress import Progress
-    from slmbench.records import AnswerCost
 
 #: Largest difference between the logits of a trained model and of the same model saved and loaded again.
 RELOAD_TOLERANCE = 1e-3
@@ -34,7 +34,7 @@ NO_TRAINING = TrainCost(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A classifier and its predictions on the test rows: the fields of the run record that the method fills in.
 
@@ -68,10 +68,10 @@ class Outcome:
     base_license: str | None
     max_length: int | None
     hyperparameters: dict[str, Any]
-    trainable_parameters: int
+    trainable_parameters: int = 0
     total_parameters: int
     parameters_without_embeddings: int
-    train: TrainCost
+    train: TrainCost = field(default_factory=lambda: NO_TRAINING)
     logits: np.ndarray
     abstained: Sequence[int] = ()
     answering: AnswerCost | None = None
@@ -79,6 +79,16 @@ class Outcome:
     has_model: bool = True
     details: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def answer_cost(reviews: int, seconds: float) -> AnswerCost:
+    """Return what answering took so far, with this process's peak memory.
+
+    Args:
+        reviews: Number of reviews answered.
+        seconds: Duration.
+    """
+    return AnswerCost(seconds=seconds, reviews_per_second=reviews / seconds, peak_rss_bytes=high_water_mark()[0])
 
 
 class RunMethod(Protocol):

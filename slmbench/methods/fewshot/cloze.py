@@ -14,17 +14,17 @@ import numpy as np
 
 from slmbench.common.errors import UsageError
 from slmbench.instruments.devices import choose_device
-from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.cloze_prompts import ClozePrompts, Template, word_token
 from slmbench.methods.fewshot.cloze_scores import by_best_word, by_study_000, load_with_head, word_scores
+from slmbench.methods.outcome import answer_cost
 from slmbench.methods.protocols import CLOZE_TOP_N
-from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
+from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
-from slmbench.records import AnswerCost, RunRecord, artefacts
+from slmbench.records import RunRecord, artefacts
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from slmbench.methods.options import MethodOptions
 
 
-class Cloze:
-    """A masked language model that fills in one blank per test review; see :class:`slmbench.methods.runs.RunMethod`.
+class Cloze(RunMethod):
+    """A masked language model that fills in one blank per test review.
 
     Attributes:
         key: Hash of everything the result depends on.
@@ -124,25 +124,16 @@ class Cloze:
             base_license=self._files.license,
             max_length=self._max_length,
             hyperparameters=self._hyperparameters(),
-            trainable_parameters=0,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            train=NO_TRAINING,
             logits=decision.logits,
             abstained=decision.abstained,
-            answering=AnswerCost(
-                seconds=seconds,
-                reviews_per_second=len(prompts) / seconds,
-                peak_rss_bytes=high_water_mark()[0],
-            ),
+            answering=answer_cost(len(prompts), seconds),
             shots=self._options.shots,
             has_model=False,
             details=self._details(scores, decision),
             notes=self._notes(prompts, decision),
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside a finished run."""
 
     def _decide(self, scores: WordScores) -> Decision:
         corpus, options = self._corpus, self._options
@@ -261,7 +252,7 @@ def _predictions_of(folder: str, corpus: Corpus) -> np.ndarray:
         UsageError: There is no run, or it was tested on other rows or has other labels.
         SlmbenchError: Its record is damaged.
     """
-    said = artefacts.read(folder, RunRecord, option="--inherit-from").predictions
-    if said.labels != corpus.label_names or said.row_ids != corpus.test.row_ids:
+    other = artefacts.read(folder, RunRecord, option="--inherit-from").predictions
+    if other.labels != corpus.label_names or other.row_ids != corpus.test.row_ids:
         raise UsageError(f"--inherit-from {folder}: that run was tested on other rows")
-    return said.predicted()
+    return other.predicted()

@@ -155,7 +155,7 @@ def by_study_000(
     found = scores.ranks < CLOZE_TOP_N
     own = np.where(found[:, positive], positive, np.where(found[:, 1 - positive], 1 - positive, -1))
     own[:labelled] = truth[:labelled]
-    said = own if inherited is None else np.where(own < 0, inherited, own)
-    logits = np.zeros((len(said), 2), dtype=np.float32)
-    logits[said == 0, 1] = logits[said == 1, 0] = _REJECTED
-    return Decision(logits, np.flatnonzero(said < 0).tolist(), int((said != own).sum()))
+    chosen = own if inherited is None else np.where(own < 0, inherited, own)
+    logits = np.zeros((len(chosen), 2), dtype=np.float32)
+    logits[chosen == 0, 1] = logits[chosen == 1, 0] = _REJECTED
+    return Decision(logits, np.flatnonzero(chosen < 0).tolist(), int((chosen != own).sum()))

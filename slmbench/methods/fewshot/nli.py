@@ -9,15 +9,14 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.instruments.devices import choose_device
-from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.fewshot.model_card import training_data
-from slmbench.methods.runs import NO_TRAINING, Outcome
+from slmbench.methods.outcome import answer_cost
+from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.records import AnswerCost
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 _SLOT = "{label}"
 
 
-class Entailment:
+class Entailment(RunMethod):
     """An entailment model that judges one hypothesis per label for each review.
 
     Attributes:
@@ -96,16 +95,10 @@ class Entailment:
             base_license=self._files.license,
             max_length=self._max_length,
             hyperparameters=self._hyperparameters,
-            trainable_parameters=0,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            train=NO_TRAINING,
             logits=logits,
-            answering=AnswerCost(
-                seconds=seconds,
-                reviews_per_second=len(logits) / seconds,
-                peak_rss_bytes=high_water_mark()[0],
-            ),
+            answering=answer_cost(len(logits), seconds),
             shots=0,
             has_model=False,
             details={
@@ -115,9 +108,6 @@ class Entailment:
             },
             notes=[self._training_data.note],
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside a finished run."""
 
     def _check_room(self, tokenizer: PreTrainedTokenizerFast) -> None:
         """Refuse hypotheses that leave no room for the review, the only part that is truncated."""

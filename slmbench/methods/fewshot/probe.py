@@ -13,12 +13,12 @@ from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
-from slmbench.methods.runs import Outcome, draw_shots
+from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE, answer_cost
+from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.records import AnswerCost, EpochLog, TrainCost
+from slmbench.records import EpochLog, TrainCost
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class EncoderTraining:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class LinearProbe:
-    """A classifier on the sentence vectors of K examples per label; see :class:`slmbench.methods.runs.RunMethod`.
+class LinearProbe(RunMethod):
+    """A classifier on the sentence vectors of K examples per label.
 
     Attributes:
         key: Hash of everything the result depends on.
@@ -160,18 +160,11 @@ class LinearProbe:
                 history=trained.history,
             ),
             logits=logits,
-            answering=AnswerCost(
-                seconds=seconds,
-                reviews_per_second=len(logits) / seconds,
-                peak_rss_bytes=high_water_mark()[0],
-            ),
+            answering=answer_cost(len(logits), seconds),
             shots=self._shots,
             details={"embedding_width": vectors.shape[1], "examples": examples.row_ids, **trained.details},
             notes=[self._pooling.note],
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside a finished run."""
 
     def train_encoder(self, body: SentenceEncoder, examples: Split, progress: Progress) -> EncoderTraining:
         """Train the encoder in place before the regression; a linear probe leaves it frozen.

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import UsageError
 from slmbench.common.files import sha256_of
 from slmbench.instruments.devices import choose_device
-from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.declarations.fewshot import answer_mode
 from slmbench.methods.fewshot.model_card import training_data
 from slmbench.methods.fewshot.prompting.answers import Answers, by_generation, by_likelihood
 from slmbench.methods.fewshot.prompting.classifier import check_classifier, write_classifier
 from slmbench.methods.fewshot.prompting.language_models import load_language_model
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, encode_prompts, fit_frame
+from slmbench.methods.outcome import answer_cost
 from slmbench.methods.protocols import PROMPTS
-from slmbench.methods.runs import NO_TRAINING, Outcome, draw_shots
+from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters
 from slmbench.models.sources import find_language_model, weights_sha256
-from slmbench.records import AnswerCost
 from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from slmbench.methods.options import MethodOptions
 
 
-class PromptedModel:
-    """A language model that is prompted with every test review; see :class:`slmbench.methods.runs.RunMethod`.
+class PromptedModel(RunMethod):
+    """A language model that is prompted with every test review.
 
     Attributes:
         key: Hash of everything the result depends on.
@@ -85,8 +84,7 @@ class PromptedModel:
         begin = time.perf_counter()
         prompts = encode_prompts(loaded.tokenizer, fitted.frame, self._corpus.test.texts, fitted.room)
         answers = self._answer(loaded, fitted, prompts, progress)
-        seconds = time.perf_counter() - begin
-        peak = high_water_mark()[0]
+        cost = answer_cost(len(prompts.ids), time.perf_counter() - begin)
         counts = count_parameters(loaded.model)
         missing = self._write_classifier(loaded, fitted, prompts, answers, building / "model", progress)
         return Outcome(
@@ -98,25 +96,16 @@ class PromptedModel:
             base_license=self._files.license,
             max_length=fitted.longest,
             hyperparameters=self._hyperparameters,
-            trainable_parameters=0,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            train=NO_TRAINING,
             logits=answers.logits,
             abstained=answers.abstained,
-            answering=AnswerCost(
-                seconds=seconds,
-                reviews_per_second=len(prompts.ids) / seconds,
-                peak_rss_bytes=peak,
-            ),
+            answering=cost,
             shots=self._options.shots,
             has_model=not missing,
             details={**self._details(fitted), **answers.details},
             notes=[*loaded.notes, self._training_data.note, *self._notes(fitted, prompts), *answers.notes, *missing],
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside a finished run."""
 
     def _fit(self, loaded: LanguageModel) -> FittedFrame:
         options = self._options

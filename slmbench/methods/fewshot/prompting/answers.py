@@ -138,15 +138,15 @@ def by_generation(
         new_tokens: Maximum tokens of an answer.
         protocol: The study's prompt, if it is one.
     """
-    said = generate_answers(loaded, prompts, new_tokens, progress)
-    tolerant = first_labels(said, words)
-    details: dict[str, Any] = {"answers": said, "new_tokens": new_tokens}
+    answers = generate_answers(loaded, prompts, new_tokens, progress)
+    tolerant = first_labels(answers, words)
+    details: dict[str, Any] = {"answers": answers, "new_tokens": new_tokens}
     notes = ["answers are generated, so their probabilities are 1 or 0: ROC AUC and top-k are meaningless"]
     labels: list[int | None]
     if protocol is None:
         labels = tolerant
     else:
-        lists = _as_study(said, words, protocol)
+        lists = _as_study(answers, words, protocol)
         labels = [None if answer[0] == UNKNOWN else answer[0] for answer in lists]
         right = [label == true for label, true in zip(tolerant, truth, strict=True)]
         details["tolerant"] = {"accuracy": float(np.mean(right)), "unparsable": tolerant.count(None)}
@@ -158,19 +158,19 @@ def by_generation(
             notes.append("top-k of the generated lists is in details: the study's rule counts only lists of k labels")
     silent = [row for row, label in enumerate(labels) if label is None]
     if silent:
-        notes.append(f"{len(silent)} of {len(said)} answers contain no label and count as wrong")
+        notes.append(f"{len(silent)} of {len(answers)} answers contain no label and count as wrong")
     details["unparsable"] = len(silent)
-    details["unparsable_examples"] = [said[row] for row in silent[:_EXAMPLES]]
-    logits = np.zeros((len(said), len(words)), dtype=np.float32)
+    details["unparsable_examples"] = [answers[row] for row in silent[:_EXAMPLES]]
+    logits = np.zeros((len(answers), len(words)), dtype=np.float32)
     for row, label in enumerate(labels):
         if label is not None:
             logits[row, label] = _CERTAIN
     return Answers(logits, silent, details, notes)
 
 
-def _as_study(said: Sequence[str], words: Words, protocol: StudyPrompt) -> list[list[int]]:
+def _as_study(answers: Sequence[str], words: Words, protocol: StudyPrompt) -> list[list[int]]:
     """Read answers by the study's rules; a label is written as the prompt names it."""
     names = [choice[0] for choice in words.values()]
     if protocol.is_category:
-        return [parse_labels(answer, names) for answer in said]
-    return [[parse_sentiment(answer, names)] for answer in said]
+        return [parse_labels(answer, names) for answer in answers]
+    return [[parse_sentiment(answer, names)] for answer in answers]

@@ -53,8 +53,8 @@ def generate_answers(
             )
             # A decoder repeats the prompt before its answer.
             new = out if loaded.is_seq2seq else out[:, ids.shape[1] :]
-            said = tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            for row, text in zip(rows, said, strict=True):
+            texts = tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            for row, text in zip(rows, texts, strict=True):
                 answers[row] = text
             task.advance(len(rows))
     return answers
