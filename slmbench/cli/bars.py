@@ -1,4 +1,4 @@
-"""How far work is: a bar on a terminal, and plain lines in a log or a pipe."""
+"""Progress of long work: a bar on a terminal, plain lines in a log or a pipe."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Task
 
-#: Where nobody sees a bar, a line tells of progress this often, in seconds.
-LINE_EVERY_S = 10.0
-#: Tasks of at most so many steps (forms, cells, epochs) tell of each step, unless steps are shorter than a second.
+#: Without a terminal, progress is written at this interval, in seconds.
+LINE_INTERVAL_S = 10.0
+#: Tasks of at most this many steps (forms, cells, epochs) get a line per step, unless it took less than a second.
 _FEW_STEPS = 50
 _MIN_STEP_S = 1.0
 
@@ -94,30 +94,30 @@ class _Lines:
         self._total = total
         self._unit = unit
         self._done = 0.0
-        self._began = self._told = time.monotonic()
+        self._began = self._reported = time.monotonic()
 
     def advance(self, steps: float = 1) -> None:
         self._done += steps
         few = self._total is not None and self._total <= _FEW_STEPS
-        if time.monotonic() - self._told >= (_MIN_STEP_S if few else LINE_EVERY_S):
-            self._tell()
+        if time.monotonic() - self._reported >= (_MIN_STEP_S if few else LINE_INTERVAL_S):
+            self._report()
 
     def describe(self, text: str) -> None:
         if text != self._description:
             self._description = text
-            self._tell()
+            self._report()
 
     def set_total(self, total: float) -> None:
         self._total = total
 
     def finish(self) -> None:
-        """Tell of the end, unless the work was short."""
+        """Write the last line, unless the work was short."""
         if time.monotonic() - self._began >= _MIN_STEP_S:
-            self._tell("done")
+            self._report("done")
 
-    def _tell(self, what: str = "") -> None:
-        self._told = time.monotonic()
-        facts = [what or self._amount(), f"{self._told - self._began:.0f} s"]
+    def _report(self, what: str = "") -> None:
+        self._reported = time.monotonic()
+        facts = [what or self._amount(), f"{self._reported - self._began:.0f} s"]
         self._write(f"{self._description}: {', '.join(filter(None, facts))}")
 
     def _amount(self) -> str:

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,8 @@ class Output:
         Args:
             document: The record as JSON.
             *human: What people see instead.
-            written: Where the output lies; people are told.
-            then: Words of the command that usually comes next, without ``slmbench``; people are told.
+            written: Where the output lies; shown to people.
+            then: Words of the command that usually comes next, without ``slmbench``; shown to people.
         """
         if self.as_json:
             _write_json(document.rstrip("\n"))
@@ -77,12 +77,12 @@ class Output:
         _write_json(text)
 
     def say(self, text: str) -> None:
-        """Tell the person one thing on stderr."""
+        """Show one message on stderr."""
         if not self._quiet:
             _console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Tell the person of something wrong that does not stop the work, also with --quiet."""
+        """Show a warning on stderr, also with --quiet."""
         _console(stderr=True).print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def task(self, description: str, total: float | None = None, unit: str = "") -> AbstractContextManager[Task]:
@@ -110,9 +110,8 @@ def command_output(*, as_json: bool = False, quiet: bool = False, debug: bool = 
     Yields:
         Where to write.
     """
-    if not debug:
-        _silence_libraries()
-    yield Output(as_json=as_json, quiet=quiet)
+    with nullcontext() if debug else _silent_libraries():
+        yield Output(as_json=as_json, quiet=quiet)
 
 
 def to_json(document: dict[str, Any]) -> str:
@@ -121,14 +120,14 @@ def to_json(document: dict[str, Any]) -> str:
 
 
 def _write_json(text: str) -> None:
-    """Write a line of JSON in UTF-8, which JSON is in whatever the console is (RFC 8259, section 8.1)."""
+    """Write a line of JSON in UTF-8, whatever the encoding of the console (RFC 8259, section 8.1)."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text + "\n")
 
 
 def print_error(sentence: str) -> None:
-    """Write one sentence of what went wrong on stderr."""
+    """Show on stderr what went wrong."""
     console = _console(stderr=True)
     console.print(f"error: {sentence}", style="bold red", highlight=False, markup=False, soft_wrap=True)
 
@@ -137,20 +136,23 @@ def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    # A console of few characters (cp1252, ASCII) shows a substitute instead of failing on a sign it lacks.
+    # A console with a small character set (cp1252, ASCII) shows a substitute for a character that it lacks.
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
     console = Console(file=stream)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        # A file or a log has no width of its own; 80 columns would cut names and numbers.
+        # A file or a log has no width of its own, and 80 columns would leave columns out.
         console = Console(file=stream, width=120)
     return console
 
 
-def _silence_libraries() -> None:
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
     """Keep libraries from writing beside the command's own output."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

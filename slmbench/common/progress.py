@@ -1,7 +1,7 @@
-"""How long work tells a person how far it is, without knowing about consoles.
+"""Progress reports of long work, independent of any console.
 
-Library functions take a ``Progress`` and call it; the command line passes one that draws bars, everything
-else passes nothing and gets silence.
+Library functions take a ``Progress`` and report to it. The command line passes one that shows bars or lines; without
+one, nothing is shown.
 """
 
 from __future__ import annotations
@@ -18,23 +18,29 @@ class Task(Protocol):
     """One piece of work with a known or unknown number of steps."""
 
     def advance(self, steps: float = 1) -> None:
-        """Say that so many more steps are done."""
+        """Report that this many more steps are done."""
 
     def describe(self, text: str) -> None:
-        """Change the words beside the bar."""
+        """Change the description, as at the end of an epoch."""
 
     def set_total(self, total: float) -> None:
-        """Say how many steps there are, once it is known."""
+        """Set the number of steps, once it is known."""
 
 
 class Progress(Protocol):
-    """Where work is announced."""
+    """Receives the reports."""
 
     def task(self, description: str, total: float | None = None, unit: str = "") -> AbstractContextManager[Task]:
-        """Begin a piece of work; leaving the context ends it."""
+        """Begin a piece of work; leaving the context ends it.
+
+        Args:
+            description: What is being done.
+            total: Number of steps, if known.
+            unit: What a step is, in the plural; ``"bytes"`` are shown as MB. Empty where steps are not counted.
+        """
 
     def say(self, text: str) -> None:
-        """Tell the person one thing, such as that a download begins."""
+        """Show one message, such as that a download begins."""
 
 
 class _SilentTask:
@@ -49,15 +55,15 @@ class _SilentTask:
 
 
 class Silent:
-    """Progress that tells nobody."""
+    """Ignores the reports."""
 
     @contextmanager
     def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        """Begin a piece of work nobody watches."""
+        """Begin a piece of work."""
         yield _SilentTask()
 
     def say(self, text: str) -> None:
-        """Tell nobody."""
+        """Ignore a message."""
 
 
 SILENT = Silent()
