@@ -23,6 +23,20 @@ def parse_review_count(value: str) -> Any:
         raise typer.BadParameter(str(error)) from None
 
 
+def model_names() -> list[str]:
+    """Return the names of the starter models, for shell completion."""
+    from slmbench import starter
+
+    return [item.name for item in starter.catalogue().values() if item.kind == "model"]
+
+
+def corpus_names() -> list[str]:
+    """Return the names of the corpora that are known by name, for shell completion."""
+    from slmbench.corpora.registry import CORPORA
+
+    return [name for name in CORPORA.names if CORPORA[name].matches(name)]
+
+
 def parse_percentage(value: str) -> float:
     """Return ``5%``, ``5 %`` or ``5`` as 0.05.
 
@@ -58,13 +72,20 @@ OutputFolder = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random number generators.")]
 
 ModelName = Annotated[
-    str, typer.Option("--model", "-m", help="A starter model, a model folder, a run folder, or a name on the hub.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A starter model, a model folder, a run folder, or a name on the hub.",
+        autocompletion=model_names,
+    ),
 ]
 CorpusName = Annotated[
     str,
     typer.Option(
         "--corpus",
         help="imdb, rotten-tomatoes, a file, a quoted pattern or folder of files, or a dataset name on the hub.",
+        autocompletion=corpus_names,
         rich_help_panel=CORPUS,
     ),
 ]

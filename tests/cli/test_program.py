@@ -1,5 +1,6 @@
 """The frame of the program: usage errors, interruption, completion, and what a log shows of progress."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,11 +52,23 @@ def test_debug_shows_the_traceback(here):
         run("evaluate", "nothere", "--debug")
 
 
-def test_the_shell_is_told_of_commands_and_options():
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("slmbench fine", ["finetune"]),
+        ("slmbench finetune --lab", ["--label-column"]),
+        ("slmbench finetune --model minilm", ["minilm-l6"]),
+        ("slmbench finetune --corpus rot", ["rotten-tomatoes"]),
+        ("slmbench finetune --method li", ["linear"]),
+        ("slmbench evaluate run --stars ne", ["negative", "neutral"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(typed, completed):
     script = "import slmbench.cli.app as program; program.main()"
-    environment = {"_SLMBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "slmbench fine", "COMP_CWORD": "1"}
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_SLMBENCH_COMPLETE": "complete_bash"}
+    environment = {**os.environ, **words}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.split() == ["finetune"]
+    assert done.stdout.split() == completed
 
 
 class Clock:
