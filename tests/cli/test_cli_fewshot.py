@@ -90,7 +90,7 @@ def test_several_seeds_are_several_runs_and_a_mean(cloze, tmp_path):
         (["--words", "positive=good"], "label 'negative' has no words"),
         (["--words", "happy=good;negative=bad"], "there is no label 'happy'"),
         (["--words", "positive=superbissimo;negative=bad"], "superbissimo"),
-        (["--words", WORDS, "--shots", "500"], "--shots 500: the training rows of reviews.csv hold only"),
+        (["--words", WORDS, "--shots", "500"], "--shots 500: the training rows of reviews.csv"),
         (["--template", "no place"], "{text}"),
         (["--seeds", "0"], "--seeds"),
         (["--seeds", "2", "--output", "somewhere"], "leave it out with --seeds"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.methods.fewshot.cloze_prompts import ClozePrompt
-    from slmbench.methods.fewshot.cloze_scores import Decision, WordScores
+    from slmbench.methods.fewshot.cloze_scores import ClozeDecision, WordScores
     from slmbench.methods.options import MethodOptions
 
 
@@ -135,7 +135,7 @@ class Cloze(RunMethod):
             notes=self._notes(prompts, decision),
         )
 
-    def _decide(self, scores: WordScores) -> Decision:
+    def _decide(self, scores: WordScores) -> ClozeDecision:
         corpus, options = self._corpus, self._options
         if options.protocol:
             positive = corpus.label_names.index("positive")
@@ -170,7 +170,7 @@ class Cloze(RunMethod):
         }
         return {**self._options.hyperparameters(), **settled}
 
-    def _details(self, scores: WordScores, decision: Decision) -> dict[str, Any]:
+    def _details(self, scores: WordScores, decision: ClozeDecision) -> dict[str, Any]:
         names = self._corpus.label_names
         undecided = [self._corpus.test.labels[row] for row in decision.abstained]
         study = {"labelled_rows": self._labelled_rows, "inherited": decision.inherited}
@@ -190,7 +190,7 @@ class Cloze(RunMethod):
             "demonstrations": self._demonstrations.row_ids,
         }
 
-    def _notes(self, prompts: Sequence[ClozePrompt], decision: Decision) -> list[str]:
+    def _notes(self, prompts: Sequence[ClozePrompt], decision: ClozeDecision) -> list[str]:
         rows, notes = len(prompts), []
         if cut := sum(prompt.review_cut for prompt in prompts):
             notes.append(f"{cut} of {rows} reviews were shortened so that the prompt fits {self._max_length} tokens")

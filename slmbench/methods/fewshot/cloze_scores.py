@@ -108,7 +108,7 @@ def word_scores(
     return WordScores(answers[:, : len(tokens)], answers[:, len(tokens) :].astype(np.int64))
 
 
-class Decision(NamedTuple):
+class ClozeDecision(NamedTuple):
     """Answers to the test rows.
 
     Attributes:
@@ -122,7 +122,7 @@ class Decision(NamedTuple):
     inherited: int = 0
 
 
-def by_best_word(scores: WordScores, columns: Sequence[Sequence[int]], top_n: int | None) -> Decision:
+def by_best_word(scores: WordScores, columns: Sequence[Sequence[int]], top_n: int | None) -> ClozeDecision:
     """Give each row the label of its most likely word.
 
     A label's logit is the log-probability of its most likely word, so having many words gives no advantage.
@@ -134,13 +134,13 @@ def by_best_word(scores: WordScores, columns: Sequence[Sequence[int]], top_n: in
     """
     logits = np.stack([scores.log_probabilities[:, own].max(1) for own in map(list, columns)], axis=1)
     if top_n is None:
-        return Decision(logits, [])
-    return Decision(logits, np.flatnonzero(scores.ranks.min(1) >= top_n).tolist())
+        return ClozeDecision(logits, [])
+    return ClozeDecision(logits, np.flatnonzero(scores.ranks.min(1) >= top_n).tolist())
 
 
 def by_study_000(
     scores: WordScores, positive: int, truth: Sequence[int], labelled: int, inherited: np.ndarray | None
-) -> Decision:
+) -> ClozeDecision:
     """Decide as study 000 did: *positive* if it is among the 30 most likely tokens, else *negative* if that is.
 
     The rule has no scores; the logits only mark the chosen label.
@@ -158,4 +158,4 @@ def by_study_000(
     chosen = own if inherited is None else np.where(own < 0, inherited, own)
     logits = np.zeros((len(chosen), 2), dtype=np.float32)
     logits[chosen == 0, 1] = logits[chosen == 1, 0] = _REJECTED
-    return Decision(logits, np.flatnonzero(chosen < 0).tolist(), int((chosen != own).sum()))
+    return ClozeDecision(logits, np.flatnonzero(chosen < 0).tolist(), int((chosen != own).sum()))

@@ -11,7 +11,7 @@ from slmbench.common.files import sha256_of
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.declarations.fewshot import answer_mode
 from slmbench.methods.fewshot.model_card import training_data
-from slmbench.methods.fewshot.prompting.answers import Answers, by_generation, by_likelihood
+from slmbench.methods.fewshot.prompting.answers import PromptAnswers, by_generation, by_likelihood
 from slmbench.methods.fewshot.prompting.classifier import check_classifier, write_classifier
 from slmbench.methods.fewshot.prompting.language_models import load_language_model
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, encode_prompts, fit_frame
@@ -131,7 +131,7 @@ class PromptedModel(RunMethod):
 
     def _answer(
         self, loaded: LanguageModel, fitted: FittedFrame, prompts: EncodedPrompts, progress: Progress
-    ) -> Answers:
+    ) -> PromptAnswers:
         options = self._options
         if self._answer_by == "generate":
             # The study's limit includes the start token of the decoder.
@@ -153,7 +153,7 @@ class PromptedModel(RunMethod):
         loaded: LanguageModel,
         fitted: FittedFrame,
         prompts: EncodedPrompts,
-        answers: Answers,
+        answers: PromptAnswers,
         folder: Path,
         progress: Progress,
     ) -> list[str]:

@@ -348,7 +348,7 @@ def test_a_run_that_holds_a_masked_language_model_can_be_asked(base, corpus, tmp
         ),
         ({"protocol": "study-000", "labelled_rows": 31}, "--labelled-rows 31: .* only 30 test rows"),
         ({"protocol": "study-000", "inherit_from": "nowhere"}, "--inherit-from: there is no run at nowhere"),
-        ({"shots": 31}, "hold only 30 labelled"),
+        ({"shots": 31}, "--shots 31: .* only 30 labelled"),
         ({"max_length": 12}, "--max-length 12: the template alone takes"),
         ({"device": "tpu"}, "there is no device 'tpu'"),
         ({"words": {"negative": ("bad",)}}, "label 'positive' has no words"),

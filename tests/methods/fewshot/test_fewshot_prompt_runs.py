@@ -206,7 +206,7 @@ def test_an_encoder_is_no_language_model(tiny_base, lm_corpus, tmp_path):
         ({"max_new_tokens": 1}, "--max-new-tokens must be at least 2, not 1"),
         ({"words": {"negative": ("bad",)}}, "label 'positive' has no words"),
         ({"words": {"negative": ("bad",), "positive": ("bad",)}}, "'bad' begins with 'bad'"),
-        ({"shots": 1000}, "hold only"),
+        ({"shots": 1000}, "only 30 labelled"),
     ],
 )
 def test_wrong_options_are_one_sentence(taught_lm, lm_corpus, tmp_path, options, said):

@@ -38,7 +38,7 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Answers:
+class PromptAnswers:
     """Answers to the test reviews.
 
     Attributes:
@@ -64,7 +64,7 @@ def by_likelihood(
     progress: Progress,
     *,
     calibrated: bool,
-) -> Answers:
+) -> PromptAnswers:
     """Score every label by the likelihood of its words after the prompt.
 
     If every label has one word and these begin with different tokens, a decoder's logits of the first tokens are the
@@ -98,7 +98,7 @@ def by_likelihood(
         without = softmax(_by_label(scorer(empty.ids), owners))
         details["content_free"] = dict(zip(CONTENT_FREE, np.round(without, 6).tolist(), strict=True))
         logits = logits - np.log(without.mean(0)).astype(np.float32)
-    return Answers(logits, [], details, _one_sided(logits, list(words)), first if by_first else None)
+    return PromptAnswers(logits, [], details, _one_sided(logits, list(words)), first if by_first else None)
 
 
 def _by_label(scores: np.ndarray, owners: Sequence[int]) -> np.ndarray:
@@ -126,7 +126,7 @@ def by_generation(
     *,
     new_tokens: int,
     protocol: StudyPrompt | None,
-) -> Answers:
+) -> PromptAnswers:
     """Generate answers and read labels from them: by study 003's rules for its prompts, otherwise leniently.
 
     Args:
@@ -165,7 +165,7 @@ def by_generation(
     for row, label in enumerate(labels):
         if label is not None:
             logits[row, label] = _CERTAIN
-    return Answers(logits, silent, details, notes)
+    return PromptAnswers(logits, silent, details, notes)
 
 
 def _as_study(answers: Sequence[str], words: Words, protocol: StudyPrompt) -> list[list[int]]:
