@@ -70,7 +70,7 @@ def option_table(stage: Stage) -> str:
         key = "–" if option.keyboard_only else f"`{option.name}`"
         names = ", ".join(method.name for method in listed.methods)
         choices = dict.fromkeys(choice for one in listed.declared for choice in one.choices)
-        meaning = option.help + (f": {', '.join(choices)}" if choices else "")
+        meaning = option.help + (f" ({', '.join(choices)})" if choices else "")
         cells = (f"`{option.flag}`", key, names, listed.shown_default, meaning)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

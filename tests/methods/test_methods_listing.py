@@ -11,7 +11,7 @@ from slmbench.methods.registry import methods_of
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("file", ["fewshot.md"])
+@pytest.mark.parametrize("file", ["fewshot.md", "training.md"])
 def test_the_tables_in_the_documentation_are_up_to_date(file):
     document = (DOCS / file).read_text(encoding="utf-8")
     assert "<!-- options of" in document
