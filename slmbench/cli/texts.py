@@ -13,18 +13,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.cli.output import Output
+    from slmbench.corpora.tables import TableFormat
     from slmbench.edge import Classifier
 
 
 def texts_from(
-    arguments: Sequence[str] | None, source: Path | None, text_column: str | None, out: Output
+    arguments: Sequence[str] | None,
+    source: Path | None,
+    text_column: str | None,
+    trained: str | None,
+    layout: TableFormat,
+    out: Output,
 ) -> Iterator[str]:
     """Yield the texts to classify: the arguments, a file's, or stdin's lines.
 
     Args:
         arguments: Texts given on the command line.
         source: A table (CSV, TSV, JSON Lines, Parquet) or a text file with one text per line.
-        text_column: Column of the text in a table; guessed from the usual names when not given.
+        text_column: Column of the text in a table, or several with commas between them; when not given, those that
+            the classifier was trained on where the table has them, else found by the usual names.
+        trained: The columns that the classifier was trained on.
+        layout: What was said of the layout of a CSV or TSV file.
         out: Where progress is shown.
 
     Raises:
@@ -43,7 +52,7 @@ def texts_from(
     elif not source.is_file():
         raise UsageError(f"there is no file {source}")
     elif format_of(source) in FORMATS:
-        yield from _column(source, text_column, out)
+        yield from _column(source, text_column, trained, layout, out)
     else:
         if text_column is not None:
             raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}); {source} is not one")
@@ -94,21 +103,24 @@ def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
             raise SlmbenchError(f"{name}: line {number} is not in UTF-8") from None
 
 
-def _column(source: Path, text_column: str | None, out: Output) -> Iterator[str]:
-    from slmbench.corpora.columns import TEXT_COLUMNS
+def _column(
+    source: Path, text_column: str | None, trained: str | None, layout: TableFormat, out: Output
+) -> Iterator[str]:
+    from slmbench.corpora.columns import KNOWN_COLUMNS, choose_text, is_missing, join_texts
     from slmbench.corpora.formats import open_table
     from slmbench.corpora.rows import BadRows
 
     with (
         out.task(f"classifying {source.name}", total=source.stat().st_size, unit="bytes") as task,
-        open_table(source, BadRows(str(source), skip=False), task) as table,
+        open_table(source, layout, KNOWN_COLUMNS, BadRows(str(source), skip=False), task) as table,
     ):
-        column = text_column or next((name for name in TEXT_COLUMNS if name in table.columns), None)
-        if column is None or column not in table.columns:
-            wanted = f"no column {text_column!r}" if text_column else "no column with a usual name for text"
-            raise UsageError(f"{source} has {wanted}; --text-column takes one of: {', '.join(table.columns)}")
-        for number, (value,) in table.cells([column]):
-            yield _encodable("" if value is None else str(value), f"{source}: row {number}")
+        columns = choose_text(table, str(source), text_column, trained)
+        guessed = [] if text_column else [f"the text is in {' and '.join(columns)}"]
+        for note in (*table.notes, *guessed):
+            out.say(f"{source.name}: {note}")
+        for number, values in table.cells(columns):
+            value = join_texts(values)
+            yield _encodable("" if is_missing(value) else str(value), f"{source}: row {number}")
 
 
 def _encodable(text: str, where: str) -> str:

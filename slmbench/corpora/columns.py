@@ -1,13 +1,25 @@
-"""Which column is the text, which the label, and what a label's value means."""
+"""Which column of a table is the text and which the label: one finder for every command; and its rows, read."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
-from slmbench.corpora.rows import MAX_ROW_BYTES, Row, text_digest
+from slmbench.corpora.labels import (
+    NO_LABEL,
+    STARS,
+    BinnedLabels,
+    ClassLabels,
+    LabelReader,
+    StarLabels,
+    Stars,
+    several_labels,
+)
+from slmbench.corpora.rows import MAX_ROW_BYTES, Row, UnusableRowError, text_digest
+from slmbench.corpora.tables import TableFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,49 +27,66 @@ if TYPE_CHECKING:
     from slmbench.corpora.rows import BadRows
     from slmbench.corpora.tables import Table
 
-Stars = Literal["drop", "negative", "neutral"]
-STARS: tuple[Stars, ...] = ("drop", "negative", "neutral")
-
-TEXT_COLUMNS = ("text", "review", "sentence", "content", "reviewText", "review_body")
-LABEL_COLUMNS = ("label", "sentiment", "category", "class", "stars", "overall", "star_rating")
-_BROKEN = "it is not in UTF-8 (broken characters)"
+TEXT_COLUMNS = (
+    *("text", "review", "sentence", "content", "reviewText", "review_body"),
+    *("review_text", "body", "comment", "message", "tweet", "post", "document", "utterance"),
+)
+LABEL_COLUMNS = (
+    *("label", "sentiment", "category", "class", "stars", "overall", "star_rating"),
+    *("labels", "target", "intent", "polarity", "rating", "score"),
+)
 #: Star column of the two Amazon families (McAuley's JSON lines, the US TSV files) and their text columns.
 _AMAZON = {"overall": ("reviewText", "summary"), "star_rating": ("review_body", "review_headline")}
-_STAR_NAMES: dict[str, tuple[str, ...]] = {
-    "drop": ("negative", "positive"),
-    "negative": ("negative", "positive"),
-    "neutral": ("negative", "neutral", "positive"),
-}
-
-
-class _UnusableError(Exception):
-    """What is wrong with a row; becomes an error with its number, or a count."""
+#: Column names, in lower case, that tell a header line from a row.
+KNOWN_COLUMNS = frozenset(
+    name.lower() for name in (*TEXT_COLUMNS, *LABEL_COLUMNS, *(n for names in _AMAZON.values() for n in names))
+)
+_BROKEN = "it is not in UTF-8 (broken characters); the encoding of a CSV file is named with --encoding"
+#: Rows that are looked at to tell several labels a text.
+_ROWS_FOR_LABELS = 100
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a caller wants a table to be read; ``None`` means: find out."""
+    """How a caller wants a corpus to be read; ``None`` means: find out.
+
+    Attributes:
+        text_column: Column of the text; several with commas between them, whose texts are joined.
+        label_column: Column of the label.
+        stars: What three-star reviews of an Amazon file are.
+        labels: The labels there may be.
+        bins: Where a column of numbers is cut into classes.
+        layout: How the files are laid out.
+    """
 
     text_column: str | None = None
     label_column: str | None = None
     stars: Stars = "drop"
     labels: tuple[str, ...] | None = None
+    bins: tuple[float, ...] | None = None
+    layout: TableFormat = field(default_factory=TableFormat)
 
 
 @dataclass(frozen=True)
 class Reading:
     """How a table is read.
 
-    ``label_names`` is set when the labels are known before the rows are read; ``class_names`` maps integer
-    labels to names where the source has them.
+    Attributes:
+        text_columns: Columns of the text; the texts of several are joined with line feeds.
+        label_column: Column of the label.
+        labels: What its values mean.
+        note: Which columns were guessed, for people; empty where the caller has named them.
     """
 
-    text_column: str
+    text_columns: tuple[str, ...]
     label_column: str
-    are_stars: bool
-    wanted: Wanted
-    label_names: tuple[str, ...] | None
-    class_names: tuple[str, ...] | None = None
+    labels: LabelReader
+    note: str = ""
+
+    @property
+    def are_stars(self) -> bool:
+        """Whether the labels are stars of an Amazon file."""
+        return isinstance(self.labels, StarLabels)
 
 
 def choose(table: Table, source: str, wanted: Wanted) -> Reading:
@@ -73,44 +102,64 @@ def choose(table: Table, source: str, wanted: Wanted) -> Reading:
         other label column is named.
 
     Raises:
-        UsageError: A named column is not there, none is named and none can be guessed, or there is no such
-            policy for stars.
+        UsageError: A named column is not there, none is named and none can be guessed, the table has several labels a
+            text, or there is no such policy for stars.
     """
-    columns = table.columns
     if wanted.stars not in STARS:
         raise UsageError(f"three-star reviews can be: {', '.join(STARS)}; '{wanted.stars}' is none of them")
-    star_column = _star_column(columns)
-    label = wanted.label_column or star_column
-    label_column = _column(columns, source, label, LABEL_COLUMNS, "label")
-    are_stars = star_column is not None and label_column == star_column
+    star_column = _star_column(table.columns)
+    label_column = _column(table, source, wanted.label_column or star_column, LABEL_COLUMNS, "label")
+    are_stars = star_column is not None and label_column == star_column and wanted.bins is None
     guesses = _AMAZON[label_column] if are_stars else TEXT_COLUMNS
-    text_column = _column(columns, source, wanted.text_column, guesses, "text")
-    if text_column == label_column:
-        raise UsageError(f"{source}: '{text_column}' cannot be both the text and the label column")
-    names = table.class_names.get(label_column)
-    known = wanted.labels or (_STAR_NAMES[wanted.stars] if are_stars else names)
-    return Reading(text_column, label_column, are_stars, wanted, known, names)
+    text_columns = _text_columns(table, source, wanted.text_column, guesses)
+    if label_column in text_columns:
+        raise UsageError(f"{source}: '{label_column}' cannot be both the text and the label column")
+    labels: LabelReader
+    if wanted.bins is not None:
+        labels = BinnedLabels(wanted.bins)
+    elif are_stars:
+        labels = StarLabels(wanted.stars, wanted.labels)
+    else:
+        labels = ClassLabels(table.class_names.get(label_column), wanted.labels)
+    guessed = {"text": text_columns[0]} if wanted.text_column is None else {}
+    guessed |= {"label": label_column} if wanted.label_column is None else {}
+    return Reading(text_columns, label_column, labels, _note_of(guessed, table.columns))
 
 
-def choose_text(table: Table, source: str, named: str | None) -> str:
-    """Choose the column of the text where no labels are wanted, so that there need not be any.
+def choose_text(table: Table, source: str, named: str | None, trained: str | None = None) -> tuple[str, ...]:
+    """Choose the columns of the text where no labels are wanted, so that there need not be any.
 
     Args:
         table: The table, of which only the column names are looked at.
         source: What to call it in a message.
-        named: The column the caller has named.
+        named: The column the caller has named, or several with commas between them.
+        trained: The columns that a classifier was trained on: they are taken where the table has all of them.
 
     Returns:
-        The column's name; that of the only column there is, whatever it is called.
+        Their names; that of the only column there is, whatever it is called.
 
     Raises:
         UsageError: The named column is not there, or none is named and none can be guessed.
     """
-    columns = table.columns
-    if named is None and len(columns) == 1:
-        return columns[0]
-    guesses = _AMAZON.get(_star_column(columns) or "", ())
-    return _column(columns, source, named, (*guesses, *TEXT_COLUMNS), "text")
+    if named is None and trained is not None and _has(table, trained):
+        named = trained
+    if named is None and len(table.columns) == 1:
+        return (table.columns[0],)
+    guesses = _AMAZON.get(_star_column(table.columns) or "", ())
+    return _text_columns(table, source, named, (*guesses, *TEXT_COLUMNS))
+
+
+def _has(table: Table, columns: str) -> bool:
+    there = {column.lower() for column in table.columns}
+    return columns.lower() in there or {part.strip().lower() for part in columns.split(",")} <= there
+
+
+def _note_of(guessed: dict[str, str], columns: Sequence[str]) -> str:
+    if not guessed:
+        return ""
+    others = [column for column in columns if column not in guessed.values()]
+    said = " and ".join(f"'{column}' as the {role}" for role, column in guessed.items())
+    return f"columns guessed: {said}" + (f" (others: {', '.join(others)})" if others else "")
 
 
 def _star_column(columns: Sequence[str]) -> str | None:
@@ -121,24 +170,53 @@ def _star_column(columns: Sequence[str]) -> str | None:
     )
 
 
-def _column(columns: Sequence[str], source: str, named: str | None, guesses: Sequence[str], role: str) -> str:
+def _text_columns(table: Table, source: str, named: str | None, guesses: Sequence[str]) -> tuple[str, ...]:
+    if named is None or named in table.columns or "," not in named:
+        return (_column(table, source, named, guesses, "text"),)
+    parts = [part.strip() for part in named.split(",")]
+    return tuple(_column(table, source, part, guesses, "text") for part in parts if part)
+
+
+def _column(table: Table, source: str, named: str | None, guesses: Sequence[str], role: str) -> str:
+    columns = table.columns
     there = ", ".join(columns) or "none"
+    by_lower = {column.lower(): column for column in reversed(columns)}
     if named is not None:
         if named in columns:
             return named
+        if named.lower() in by_lower:
+            return by_lower[named.lower()]
         raise UsageError(f"{source} has no column '{named}'; its columns are: {there}")
-    by_lower = {column.lower(): column for column in reversed(columns)}
     for guess in guesses:
         if guess.lower() in by_lower:
             return by_lower[guess.lower()]
+    if role in table.guesses:
+        return table.guesses[role]
+    if role == "label" and (switches := _switches(table)):
+        raise several_labels(source, switches)
     raise UsageError(f"{source}: no column looks like the {role}; name one with --{role}-column, out of: {there}")
 
 
-def read_rows(table: Table, reading: Reading, bad_rows: BadRows, notes: list[str]) -> Iterator[Row]:
-    """Yield the labelled reviews of a table.
+def _switches(table: Table) -> list[str]:
+    """Return the columns of a table that hold 0 and 1 only, where there are several."""
+    values: list[set[str]] = [set() for _ in table.columns]
+    for _, row in islice(table.cells(table.columns), _ROWS_FOR_LABELS):
+        for seen, value in zip(values, row, strict=True):
+            seen.add(str(value).lower())
+    found = [
+        column
+        for column, seen in zip(table.columns, values, strict=True)
+        if seen and seen <= {"0", "1", "0.0", "1.0", "true", "false"}
+    ]
+    return found if len(found) > 1 else []
+
+
+def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, notes: list[str]) -> Iterator[Row]:
+    """Yield the reviews of a table; those without a label have :data:`NO_LABEL`.
 
     Args:
         table: The table.
+        source: What to call it in a message.
         reading: How to read it.
         bad_rows: Told of rows that cannot be used.
         notes: Gets a line when three-star reviews were dropped.
@@ -147,112 +225,88 @@ def read_rows(table: Table, reading: Reading, bad_rows: BadRows, notes: list[str
         Usable rows, in the order of the table.
 
     Raises:
+        UsageError: The column holds lists of labels.
         SlmbenchError: A row cannot be used and was not to be skipped.
     """
     dropped_stars = 0
-    for number, (raw_text, raw_label) in table.cells((reading.text_column, reading.label_column)):
+    any_read = False
+    for number, (*raw_texts, raw_label) in table.cells((*reading.text_columns, reading.label_column)):
+        if not any_read and isinstance(raw_label, (list, tuple)):
+            raise UsageError(
+                f"{source}: column '{reading.label_column}' holds lists of labels ({str(raw_label)[:50]}): slmbench"
+                " classifies into one label a text; name a column with one label (--label-column)"
+            )
         try:
-            if reading.are_stars:
-                label = _polarity(raw_label, reading.wanted.stars)
-                if label is None:
-                    dropped_stars += 1
-                    continue
-            else:
-                label = _label(raw_label, reading.class_names)
-            _check_known(label, reading.label_names)
-            text = _text(raw_text)
+            label = reading.labels.read(raw_label)
+            if label is None:
+                dropped_stars += 1
+                continue
+            text = _text(raw_texts)
             digest = text_digest(text)
             label.encode()
         except UnicodeEncodeError:
             bad_rows.report(number, _BROKEN)
-        except _UnusableError as error:
+        except UnusableRowError as error:
             bad_rows.report(number, str(error))
         else:
+            any_read = True
             yield Row(number, text, label, digest)
     if dropped_stars:
         notes.append(f"{dropped_stars} three-star reviews dropped")
 
 
-def read_texts(table: Table, column: str, bad_rows: BadRows) -> Iterator[tuple[str, bytes]]:
-    """Yield the reviews of a table without their labels.
+def read_texts(table: Table, columns: Sequence[str], bad_rows: BadRows) -> Iterator[Row]:
+    """Yield the reviews of a table without looking for labels.
 
     Args:
         table: The table.
-        column: Of the text.
+        columns: Of the text.
         bad_rows: Told of rows that cannot be used.
 
     Yields:
-        Text and SHA-256 of the normalised text, in the order of the table.
+        Usable rows, in the order of the table, without a label.
 
     Raises:
         SlmbenchError: A row cannot be used and was not to be skipped.
     """
-    for number, (raw_text,) in table.cells((column,)):
+    for number, raw_texts in table.cells(columns):
         try:
-            text = _text(raw_text)
+            text = _text(raw_texts)
             digest = text_digest(text)
         except UnicodeEncodeError:
             bad_rows.report(number, _BROKEN)
-        except _UnusableError as error:
+        except UnusableRowError as error:
             bad_rows.report(number, str(error))
         else:
-            yield text, digest
+            yield Row(number, text, NO_LABEL, digest)
 
 
-def _check_known(label: str, known: tuple[str, ...] | None) -> None:
-    if known is not None and label not in known:
-        raise _UnusableError(f"unknown label '{label[:50]}'; the labels are: {', '.join(known)}")
+def join_texts(values: Sequence[Any]) -> Any:
+    """Return the text of a row: the value of the only column, or those of several joined with line feeds.
+
+    Args:
+        values: Of the text columns. Where there are several, missing and empty ones are left out.
+    """
+    if len(values) == 1:
+        return values[0]
+    return "\n".join(str(value) for value in values if not is_missing(value) and str(value).strip())
 
 
-def _text(value: Any) -> str:
+def is_missing(value: Any) -> bool:
+    """Say whether a table has no value in a cell."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(values: Sequence[Any]) -> str:
+    value = join_texts(values)
     if not isinstance(value, str):
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            raise _UnusableError("there is no text")
-        raise _UnusableError(f"the text is not a string but {str(value)[:50]!r}")
+        if is_missing(value):
+            raise UnusableRowError("there is no text")
+        raise UnusableRowError(f"the text is not a string but {str(value)[:50]!r}")
     if len(value) > MAX_ROW_BYTES:
-        raise _UnusableError(f"it is longer than {MAX_ROW_BYTES // 1_000_000} MB; is this one review a row?")
+        raise UnusableRowError(f"it is longer than {MAX_ROW_BYTES // 1_000_000} MB; is this one review a row?")
     if not value or value.isspace():
-        raise _UnusableError("the text is empty")
+        raise UnusableRowError("the text is empty")
     if value.strip().lower() == "nan":
-        raise _UnusableError("the text is NaN")
+        raise UnusableRowError("the text is NaN")
     return value
-
-
-def _label(value: Any, class_names: tuple[str, ...] | None) -> str:
-    """Return a label's name; whole numbers lose their decimal point, however they are written."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise _UnusableError("there is no label")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and class_names is not None:
-        if 0 <= value < len(class_names):
-            return class_names[value]
-        _check_known(str(value), class_names)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if not isinstance(value, (str, int, float)):
-        raise _UnusableError(f"the label is not a word or a number but {str(value)[:50]!r}")
-    label = str(value).strip()
-    if not label or label.lower() == "nan":
-        raise _UnusableError("there is no label")
-    return label
-
-
-def _polarity(value: Any, policy: Stars) -> str | None:
-    try:
-        stars = float(value)
-    except (TypeError, ValueError):
-        stars = math.nan
-    if stars not in {1, 2, 3, 4, 5}:
-        raise _UnusableError(f"the stars are {str(value)[:50]!r}, not a whole number from 1 to 5")
-    if stars == 3:
-        return None if policy == "drop" else policy
-    return "negative" if stars < 3 else "positive"
-
-
-def order_labels(found: set[str]) -> list[str]:
-    """Return label names in their order: whole numbers by value, other names alphabetically."""
-    try:
-        return sorted(found, key=int)
-    except ValueError:
-        return sorted(found)

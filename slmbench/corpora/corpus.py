@@ -54,6 +54,8 @@ class Corpus:
     unlabelled_ids: list[str] = field(default_factory=list)
     #: Keyword arguments of ``load_corpus`` that give this corpus again.
     options: dict[str, Any] = field(default_factory=dict)
+    #: The columns that were read: ``text`` (several with commas between them) and ``label``.
+    columns: dict[str, str] = field(default_factory=dict)
 
     def identity(self) -> CorpusIdentity:
         """Return the part of a record that says which reviews these are.
@@ -81,6 +83,7 @@ class Corpus:
             unlabelled_reviews=len(self.unlabelled),
             unlabelled_hash=hash_rows(self.unlabelled_ids) if self.unlabelled else None,
             options=self.options,
+            columns=self.columns,
             notes=self.notes,
         )
 

@@ -1,37 +1,78 @@
-"""Tables in CSV and TSV files."""
+"""Tables in CSV and TSV files, whatever their delimiter, with a header line or without."""
 
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.lines import TOO_LONG, Lines, LineTooLong
 from slmbench.corpora.rows import MAX_ROW_BYTES
+from slmbench.corpora.tables import Table, TableFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from slmbench.corpora.rows import BadRows
 
 #: Columns of the Amazon US review files, whose quotation marks are text.
 AMAZON_US = ("star_rating", "review_body")
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+#: Lines that are looked at.
+_SNIFFED_LINES = 40
+#: Share of them that must have as many fields as the first.
+_EQUAL_SHARE = 0.9
+#: The line that spreadsheets read the delimiter from.
+_SEP_LINE = re.compile(rb"\s*sep=(.)\r?\n?", re.IGNORECASE | re.DOTALL)
+#: From so many words on, a field of the first line is a text and not the name of a column.
+_WORDS_OF_A_TEXT = 6
 
 
-class DelimitedTable:
-    """CSV or TSV with a header line. Fields may be quoted, except in the Amazon US files."""
+class DelimitedTable(Table):
+    """CSV or TSV. Fields may be quoted, except in the Amazon US files.
 
-    def __init__(self, path: Path, lines: Lines, delimiter: str, bad_rows: BadRows) -> None:
+    Args:
+        path: The file, for messages.
+        lines: Its lines.
+        usual: The delimiter that its suffix stands for.
+        given: What the caller has said of its layout.
+        known: Column names, in lower case, that tell a header line from a row.
+        bad_rows: Told of rows that cannot be read.
+
+    Raises:
+        UsageError: The delimiter is longer than a character.
+        SlmbenchError: There is no first line that can be read.
+    """
+
+    def __init__(
+        self, path: Path, lines: Lines, usual: str, given: TableFormat, known: Collection[str], bad_rows: BadRows
+    ) -> None:
+        super().__init__()
         self._lines = lines
-        self._delimiter = delimiter
         self._bad_rows = bad_rows
-        self.class_names: dict[str, tuple[str, ...]] = {}
-        self.notes: list[str] = []
-        try:
-            self.columns = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter))]
-        except (csv.Error, LineTooLong) as error:
-            raise SlmbenchError(f"{path} has no header line that can be read ({str(error) or TOO_LONG})") from None
+        delimiter = _one_character(given.delimiter)
+        if marked := _SEP_LINE.fullmatch((lines.ahead(1) or [b""])[0]):
+            next(lines)
+            delimiter = delimiter or marked.group(1).decode("latin-1")
+            self.notes.append("the first line names the delimiter (sep=)")
+        self._delimiter = delimiter or self._sniffed_delimiter(usual)
+        rows = self._first_rows(self._delimiter)
+        header = given.header
+        if header is None:
+            header = not _is_row(rows, known)
+        if header:
+            self.columns = self._header(path)
+            return
+        self.columns = [str(place + 1) for place in range(len(rows[0]) if rows else 0)]
+        named = ", ".join(f"{role} {column}" for role, column in _roles(rows).items())
+        self.guesses = _roles(rows)
+        self.notes.append(
+            f"no header line: the columns are called {', '.join(self.columns)}{f' ({named})' if named else ''}"
+        )
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         """Yield row number (from 1) and the values of some columns."""
@@ -71,3 +112,63 @@ class DelimitedTable:
                 yield number, [row[place] for place in places]
         finally:
             csv.field_size_limit(before)
+
+    def _header(self, path: Path) -> list[str]:
+        try:
+            return [name.strip() for name in next(csv.reader(self._lines, delimiter=self._delimiter), ())]
+        except (csv.Error, LineTooLong) as error:
+            raise SlmbenchError(f"{path} has no header line that can be read ({str(error) or TOO_LONG})") from None
+
+    def _sniffed_delimiter(self, usual: str) -> str:
+        """Return the usual delimiter, unless the first line has none and another fits the lines that follow."""
+        if len((self._first_rows(usual) or [[]])[0]) > 1:
+            return usual
+        for delimiter in _NAMES:
+            rows = self._first_rows(delimiter)
+            width = len(rows[0]) if rows else 0
+            if width > 1 and sum(len(row) == width for row in rows) >= _EQUAL_SHARE * len(rows):
+                self.notes.append(f"fields are separated by {_NAMES[delimiter]}")
+                return delimiter
+        return usual
+
+    def _first_rows(self, delimiter: str) -> list[list[str]]:
+        """Return the rows that the first lines hold, without taking the lines; the last may be cut."""
+        text = [line.decode("utf-8", "replace") for line in self._lines.ahead(_SNIFFED_LINES)]
+        rows: list[list[str]] = []
+        with suppress(csv.Error):  # reported with its number when the row is read
+            rows.extend(row for row in csv.reader(text, delimiter=delimiter) if row)
+        return rows[:-1] if len(rows) > 2 and len(text) == _SNIFFED_LINES else rows
+
+
+def _one_character(delimiter: str | None) -> str | None:
+    """Return a delimiter: a tab may be written as ``tab`` or by its escape."""
+    meant = {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter)
+    if meant is not None and len(meant) != 1:
+        raise UsageError(f"--delimiter has to be one character, or 'tab', not '{delimiter}'")
+    return meant
+
+
+def _is_row(rows: list[list[str]], known: Collection[str]) -> bool:
+    """Say whether the first line is a row: none of its fields is a known name, and one is a value or a long text."""
+    if not rows or {name.strip().lower() for name in rows[0]} & set(known):
+        return False
+    if any(len(field.split()) >= _WORDS_OF_A_TEXT for field in rows[0]):
+        return True
+    first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    # A label of the first row comes again below; a column's name does not.
+    return len(first) > 1 and any(
+        sum(row[place] == field for row in rest) > 1 for place, field in enumerate(first) if field.strip()
+    )
+
+
+def _roles(rows: list[list[str]]) -> dict[str, str]:
+    """Return which of two columns without names is the text and which the label, by their values."""
+    full = [row for row in rows if len(row) == 2]
+    if len(full) < 2 or len(full) < len(rows) - 1:
+        return {"text": "1"} if rows and len(rows[0]) == 1 else {}
+    lengths = [sum(len(row[place]) for row in full) for place in (0, 1)]
+    different = [len(Counter(row[place] for row in full)) for place in (0, 1)]
+    text = int(lengths[1] > lengths[0])
+    if different[text] < different[1 - text]:
+        return {}
+    return {"text": str(text + 1), "label": str(2 - text)}

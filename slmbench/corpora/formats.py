@@ -5,21 +5,22 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.delimited import DelimitedTable
-from slmbench.corpora.json_tables import json_array_table, json_lines_table
+from slmbench.corpora.encoding import open_text
+from slmbench.corpora.json_tables import json_table
 from slmbench.corpora.lines import Lines
 from slmbench.corpora.parquet import ParquetTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from slmbench.common.progress import Task
     from slmbench.corpora.rows import BadRows
-    from slmbench.corpora.tables import Table
+    from slmbench.corpora.tables import Table, TableFormat
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -34,11 +35,15 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def open_table(path: Path, bad_rows: BadRows, task: Task) -> Iterator[Table]:
+def open_table(
+    path: Path, layout: TableFormat, known: Collection[str], bad_rows: BadRows, task: Task
+) -> Iterator[Table]:
     """Open a local file of reviews.
 
     Args:
         path: A CSV, TSV, JSON Lines, JSON or Parquet file; all but Parquet may be compressed with gzip.
+        layout: What the caller has said of its layout; the rest is found out, and noted where it is not the usual.
+        known: Column names, in lower case, that tell a header line from a row.
         bad_rows: Told of rows that cannot be read.
         task: Advanced by the bytes of the file that are read.
 
@@ -46,7 +51,7 @@ def open_table(path: Path, bad_rows: BadRows, task: Task) -> Iterator[Table]:
         The table.
 
     Raises:
-        UsageError: It is a folder, or of no supported format.
+        UsageError: It is a folder, or of no supported format, or the layout is none.
         SlmbenchError: It cannot be read, is empty, or is damaged.
     """
     kind = format_of(path)
@@ -59,16 +64,18 @@ def open_table(path: Path, bad_rows: BadRows, task: Task) -> Iterator[Table]:
             if kind == ".parquet":
                 yield ParquetTable(path, raw, task)
                 return
-            compressed = path.suffix.lower() == ".gz"
-            with cast("IO[bytes]", gzip.open(raw)) if compressed else raw as file:
-                lines = Lines(file, raw, task)
-                lines.check_start(path)
-                if kind in _DELIMITED:
-                    yield DelimitedTable(path, lines, _DELIMITED[kind], bad_rows)
-                elif kind == ".json" and lines.starts_with(b"["):
-                    yield json_array_table(path, lines.rest(), bad_rows)
-                else:
-                    yield json_lines_table(lines, bad_rows)
+            delimiter = _DELIMITED.get(kind)
+            file, notes = open_text(path, raw, layout.encoding, may_be_western=delimiter is not None)
+            lines = Lines(file, raw, task)
+            if not lines.ahead(1):
+                raise SlmbenchError(f"{path} is empty")
+            table: Table
+            if delimiter is not None:
+                table = DelimitedTable(path, lines, delimiter, layout, known, bad_rows)
+            else:
+                table = json_table(path, lines, kind != ".json", bad_rows)
+            table.notes[:0] = notes
+            yield table
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SlmbenchError(f"{path} is damaged: it cannot be decompressed ({error})") from None
     except OSError as error:

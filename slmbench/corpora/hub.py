@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, first_line, require_extra
 from slmbench.corpora.sources import CorpusSource, OpenPart
+from slmbench.corpora.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,19 +51,18 @@ class HubDatasets(CorpusSource):
                 yield OpenPart(name, tables[side], opening.bad_rows(name), side)
 
 
-class DatasetTable:
+class DatasetTable(Table):
     """One part of a dataset; ``class_names`` holds the names of integer labels, by column."""
 
     def __init__(self, dataset: Any, progress: Progress, description: str) -> None:
         self._dataset = dataset
         self._progress = progress
         self._description = description
-        self.columns: list[str] = list(dataset.column_names)
-        self.notes: list[str] = []
-        self.class_names: dict[str, tuple[str, ...]] = {
+        super().__init__(dataset.column_names)
+        self.class_names = {
             column: tuple(feature.names)
             for column, feature in dataset.features.items()
-            if getattr(feature, "names", None)
+            if getattr(feature, "names", None)  # a ClassLabel; that of a list of them has none
         }
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -1,4 +1,4 @@
-"""Tables in JSON and JSON Lines files."""
+"""Tables in JSON and JSON Lines files, in the layouts that libraries write."""
 
 from __future__ import annotations
 
@@ -15,25 +15,61 @@ if TYPE_CHECKING:
 
     from slmbench.corpora.rows import BadRows
 
+#: Keys under which the rows of a document stand.
+_ROW_KEYS = ("data", "rows", "records", "examples", "items", "train")
+#: Enough to find two that are not empty.
+_LINES_TO_LOOK_AT = 20
+_LAYOUTS = (
+    'JSON Lines, a list of objects, {"data": [objects]}, {"column": [values]}, or what pandas\' to_json and the'
+    " hub's viewer write"
+)
 
-def json_lines_table(lines: Lines, bad_rows: BadRows) -> ObjectTable:
-    """Open a file of one JSON object a line; the row number is the line number."""
-    return ObjectTable(_decoded(lines, bad_rows), bad_rows)
 
+def json_table(path: Path, lines: Lines, usual_lines: bool, bad_rows: BadRows) -> ObjectTable:
+    """Open a file of JSON in any known layout; the row number of JSON Lines is the line number.
 
-def json_array_table(path: Path, content: bytes, bad_rows: BadRows) -> ObjectTable:
-    """Open a file that is one JSON array of objects.
+    Args:
+        path: The file, for messages.
+        lines: Its lines.
+        usual_lines: Its suffix stands for JSON Lines.
+        bad_rows: Told of rows that cannot be read.
 
     Raises:
-        SlmbenchError: It is not JSON, or not in UTF-8.
+        SlmbenchError: It is not JSON, or of no known layout.
     """
+    if not _is_document(lines, usual_lines):
+        return ObjectTable(_decoded(lines, bad_rows), bad_rows)
     try:
-        found = json.loads(content)
+        document = json.loads(lines.rest())
     except UnicodeDecodeError:
         raise SlmbenchError(f"{path} is not in UTF-8; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise SlmbenchError(f"{path} is not JSON ({error})") from None
-    return ObjectTable(enumerate(found, start=1), bad_rows)
+    rows = _rows_of(document)
+    if rows is None:
+        raise SlmbenchError(f"{path} is JSON of no layout that slmbench reads ({_LAYOUTS})")
+    return ObjectTable(enumerate(rows, start=1), bad_rows)
+
+
+def _is_document(lines: Lines, usual_lines: bool) -> bool:
+    """Say whether a file is one JSON document rather than one object a line."""
+    first = [line.strip() for line in lines.ahead(_LINES_TO_LOOK_AT) if line.strip()]
+    if not first:
+        return False
+    found = _parsed(first[0])
+    alone = len(first) == 1
+    if isinstance(found, dict):
+        return alone and _rows_of(found) is not None
+    if found is not None or usual_lines:
+        return (isinstance(found, list) and (alone or not usual_lines)) or first[0] in (b"[", b"{", b"[{")
+    return first[0].startswith((b"[", b"{"))
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _decoded(lines: Lines, bad_rows: BadRows) -> Iterator[tuple[int, Any]]:
@@ -53,3 +89,48 @@ def _decoded(lines: Lines, bad_rows: BadRows) -> Iterator[tuple[int, Any]]:
             yield number, json.loads(line)
         except (ValueError, RecursionError) as error:
             bad_rows.report(number, f"it is not JSON ({error})")
+
+
+def _rows_of(document: Any) -> list[Any] | None:
+    """Return the rows of a document, or ``None`` when its layout is not known."""
+    if isinstance(document, list):
+        if document and all(isinstance(row, list) for row in document):
+            return _under(document[0], document[1:])
+        return document
+    if not isinstance(document, dict) or not document:
+        return None
+    values = list(document.values())
+    if isinstance(document.get("columns"), list) and isinstance(document.get("data"), list):
+        return _under(document["columns"], document["data"])
+    tables = {key: value for key, value in document.items() if _are_objects(value)}
+    for key in [key for key in _ROW_KEYS if key in tables] or (list(tables) if len(tables) == 1 else []):
+        # The hub's viewer wraps each row.
+        return [row["row"] if isinstance(row.get("row"), dict) else row for row in tables[key]]
+    if all(isinstance(value, list) for value in values) and len({len(value) for value in values}) == 1:
+        return _under(list(document), list(zip(*values, strict=True)))
+    if all(isinstance(value, dict) for value in values):
+        return _rows_of_objects(document)
+    return None
+
+
+def _rows_of_objects(document: dict[str, dict[str, Any]]) -> list[Any] | None:
+    """Return the rows of an object of objects: columns of values by row, or rows by their index."""
+    inner = list(next(iter(document.values())))
+    if any(list(value) != inner for value in document.values()):
+        return list(document.values()) if all(key.isdecimal() for key in document) else None
+    if all(key.isdecimal() for key in inner) or not (
+        all(key.isdecimal() for key in document) or len(document) >= len(inner)
+    ):
+        return [{column: values[key] for column, values in document.items()} for key in inner]
+    return list(document.values())
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _under(columns: Any, rows: list[Any]) -> list[Any] | None:
+    """Return rows of values as objects."""
+    if not all(isinstance(name, str) for name in columns) or any(len(row) != len(columns) for row in rows):
+        return None
+    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -1,13 +1,15 @@
-"""All labelled rows of a corpus, whatever kind it is."""
+"""All rows of a corpus with their labels, whatever kind of corpus it is."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from slmbench.common.errors import UsageError
-from slmbench.corpora.columns import Wanted, choose, read_rows
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import counted
+from slmbench.corpora.columns import Wanted, choose, choose_text, read_rows, read_texts
+from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
 from slmbench.corpora.registry import check_corpus
 from slmbench.corpora.sources import Opening
 
@@ -15,11 +17,25 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora.columns import Reading
     from slmbench.corpora.rows import Row
+    from slmbench.corpora.sources import OpenPart
 
 
 @dataclass
 class LabelledRows:
-    """Labelled rows of one corpus; ``test_rows`` is set when it comes with a test part of its own."""
+    """The rows of one corpus.
+
+    Attributes:
+        name: What records call it.
+        description: Where it comes from.
+        rows: Those with a label; without those of ``test_rows``.
+        skipped: Bad rows left out.
+        label_names: The labels in their order, where they are known without the rows.
+        notes: What a reader of a result has to know.
+        has_stars: The labels were stars of an Amazon file.
+        test_rows: The test part that it comes with; ``None`` when it has none.
+        unlabelled: Rows without a label.
+        columns: The columns that were read: ``text`` (several with commas between them) and ``label``.
+    """
 
     name: str
     description: str
@@ -29,6 +45,8 @@ class LabelledRows:
     notes: list[str]
     has_stars: bool = False
     test_rows: list[Row] | None = None
+    unlabelled: list[Row] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 def read_labelled(
@@ -40,14 +58,14 @@ def read_labelled(
         corpus: Its name, path or pattern.
         wanted: Columns and labels the caller has named.
         skip_bad_rows: Leave rows out that cannot be used.
-        progress: Told what is being read or fetched.
+        progress: Told what is being read or fetched, which columns were guessed, and what was found out of the files.
         for_test: It is tested on after training on another one; a starter corpus need not have its columns.
 
     Returns:
         The rows, not deduplicated.
 
     Raises:
-        UsageError: There is no such corpus or column.
+        UsageError: There is no such corpus or column, or the column does not hold one class a row.
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
     source = check_corpus(corpus)
@@ -55,38 +73,86 @@ def read_labelled(
         wanted = Wanted(labels=wanted.labels)
     opening = Opening(wanted, skip_bad_rows, progress)
     sides: dict[str, list[Row]] = {}
-    notes = source.notes(corpus, for_test=for_test)
-    first: tuple[str, Reading] | None = None
+    unlabelled: list[Row] = []
+    findings: list[str] = []
+    first: tuple[OpenPart, Reading] | None = None
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
         for part in parts:
             reading = choose(part.table, part.name, wanted)
-            if first is None:
-                first = part.name, reading
-            _check_same_columns(*first, part.name, reading)
-            found: list[str] = list(part.table.notes)
-            read = read_rows(part.table, reading, part.bad_rows, found)
-            sides.setdefault(part.side, []).extend(row._replace(file=part.file) for row in read)
-            notes += [f"{part.file}: {note}" if part.file else note for note in found]
+            first = first or (part, reading)
+            _check_same_columns(*first, part, reading)
+            own = [] if source.fixed_columns or not reading.note else [reading.note]
+            # Of several files, what is the same in all of them is said once.
+            findings += [note for note in (*own, *part.table.notes) if note not in findings]
+            dropped: list[str] = []
+            rows = sides.setdefault(part.side, [])
+            for row in read_rows(part.table, part.name, reading, part.bad_rows, dropped):
+                (rows if row.label != NO_LABEL else unlabelled).append(row._replace(file=part.file))
+            findings += [f"{part.file}: {note}" if part.file else note for note in dropped]
     if first is None:
         raise UsageError(f"{corpus} has no table")
+    name = source.short_name(corpus)
+    part, reading = first
+    labelled = [row for rows in sides.values() for row in rows]
+    if unlabelled:
+        if not labelled:
+            raise SlmbenchError(f"no row of {name} has a label: column '{reading.label_column}' is empty")
+        findings.append(f"{counted(len(unlabelled), 'row')} without a label set aside: unlabelled, not a class")
+    if isinstance(reading.labels, ClassLabels) and reading.labels.names is None:
+        used = (*reading.text_columns, reading.label_column)
+        others = [column for column in part.table.columns if column not in used]
+        check_classes(name, reading.label_column, {row.label for row in labelled}, len(labelled), others)
+    for finding in findings:
+        progress.say(f"{name}: {finding}")
     return LabelledRows(
-        name=source.short_name(corpus),
+        name=name,
         description=source.description(corpus),
         rows=sides.get("train", []),
         skipped=opening.skipped,
-        label_names=first[1].label_names,
-        notes=list(dict.fromkeys(notes)),
-        has_stars=first[1].are_stars,
+        label_names=reading.labels.names,
+        notes=[*source.notes(corpus, for_test=for_test), *findings],
+        has_stars=reading.are_stars,
         test_rows=sides.get("test"),
+        unlabelled=unlabelled,
+        columns={"text": ",".join(reading.text_columns), "label": reading.label_column},
     )
 
 
-def _check_same_columns(first_name: str, first: Reading, name: str, reading: Reading) -> None:
+def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> tuple[list[Row], int]:
+    """Read the texts of a corpus that need not have labels.
+
+    Args:
+        corpus: Its name, path or pattern.
+        wanted: The text column and the layout that the caller has named; where there is no such column it is found
+            by its name.
+        skip_bad_rows: Leave rows out that cannot be used.
+        progress: Told what is being read or fetched.
+
+    Returns:
+        The rows, without labels and not deduplicated; how many bad rows were left out.
+
+    Raises:
+        UsageError: There is no such corpus, and no column looks like the text.
+        SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
+    """
+    opening = Opening(replace(wanted, labels=None), skip_bad_rows, progress)
+    rows: list[Row] = []
+    with closing(check_corpus(corpus).parts(corpus, opening)) as parts:  # type: ignore[type-var]
+        for part in parts:
+            columns = choose_text(part.table, part.name, None, wanted.text_column)
+            rows += read_texts(part.table, columns, part.bad_rows)
+    return rows, opening.skipped
+
+
+def _check_same_columns(first: OpenPart, first_reading: Reading, part: OpenPart, reading: Reading) -> None:
     """Refuse tables whose columns were guessed differently: their labels would mean different things."""
-    for role in ("text", "label"):
-        columns = [getattr(one, f"{role}_column") for one in (first, reading)]
+    both = (first_reading, reading)
+    for role, columns in (
+        ("text", [",".join(one.text_columns) for one in both]),
+        ("label", [one.label_column for one in both]),
+    ):
         if columns[0] != columns[1]:
             raise UsageError(
-                f"the {role} is in column '{columns[0]}' of {first_name} and in '{columns[1]}' of {name}:"
+                f"the {role} is in column '{columns[0]}' of {first.name} and in '{columns[1]}' of {part.name}:"
                 f" name one with --{role}-column, or leave one of the files out"
             )

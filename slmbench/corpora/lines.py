@@ -1,15 +1,14 @@
-"""Lines of a file, none longer than a row may be."""
+"""Lines of a UTF-8 file, none longer than a row may be."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import IO, TYPE_CHECKING
 
-from slmbench.common.errors import SlmbenchError
 from slmbench.corpora.rows import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from slmbench.common.progress import Task
 
@@ -23,9 +22,14 @@ class LineTooLong(Exception):  # noqa: N818 - caught one frame up, never shown
 
 
 class Lines:
-    """Lines of a binary file as text, none longer than a row may be.
+    """Lines of a binary file as text.
 
     Bytes that are no UTF-8 become lone surrogates, so that whoever knows the row number can report them.
+
+    Args:
+        file: What to read from.
+        raw: The file on disk, whose position says how much has been read.
+        task: Advanced by the bytes of ``raw``.
     """
 
     def __init__(self, file: IO[bytes], raw: IO[bytes], task: Task) -> None:
@@ -34,29 +38,28 @@ class Lines:
         self._task = task
         self._shown = 0
         self._read = 0
-        self._start = file.readline(MAX_ROW_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
+        self._ahead: deque[bytes] = deque()
 
-    def check_start(self, path: Path) -> None:
-        """Raise when the file is empty or not in UTF-8."""
-        if not self._start:
-            raise SlmbenchError(f"{path} is empty")
-        if self._start.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise SlmbenchError(f"{path} is in UTF-16; save it as UTF-8")
-
-    def starts_with(self, sign: bytes) -> bool:
-        """Say whether the first bytes that are not white space are these."""
-        return self._start.lstrip().startswith(sign)
+    def ahead(self, count: int) -> list[bytes]:
+        """Return the next lines, up to so many, without taking them; a line that is too long comes cut."""
+        while len(self._ahead) < count and not (self._ahead and len(self._ahead[-1]) > MAX_ROW_BYTES):
+            line = self._file.readline(MAX_ROW_BYTES + 1)
+            if not line:
+                break
+            self._ahead.append(line)
+        return list(self._ahead)[:count]
 
     def rest(self) -> bytes:
         """Return all that has not been read."""
-        return self._start + self._file.read()
+        ahead = b"".join(self._ahead)
+        self._ahead.clear()
+        return ahead + self._file.read()
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line, self._start = self._start, b""
-        line = line or self._file.readline(MAX_ROW_BYTES + 1)
+        line = self._ahead.popleft() if self._ahead else self._file.readline(MAX_ROW_BYTES + 1)
         if not line:
             self._show()
             raise StopIteration

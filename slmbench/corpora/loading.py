@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
-from slmbench.corpora.columns import Stars, Wanted, order_labels
-from slmbench.corpora.corpus import Corpus, Split
-from slmbench.corpora.labelled import LabelledRows, read_labelled
+from slmbench.corpora.columns import Wanted
+from slmbench.corpora.corpus import Corpus
+from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled
+from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import is_available, location
+from slmbench.corpora.sides import (
+    Size,
+    check_test_labels,
+    check_training,
+    settle_size,
+    settle_unlabelled,
+    split_of,
+    without_shared,
+)
+from slmbench.corpora.tables import TableFormat
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.corpora.rows import Row
-
-#: How many reviews to draw: a number, or all there are.
-Size = int | Literal["all"]
-#: Reviews on each side when nothing is said: enough for a first answer within minutes on a CPU.
-DEFAULT_SIZE = 1000
 
 
 def load_corpus(
@@ -32,12 +37,17 @@ def load_corpus(
     train_size: Size | None = None,
     test_size: Size | None = None,
     validation_fraction: float = 0.1,
-    unlabelled_size: Size = 0,
+    unlabelled_size: Size | None = None,
+    unlabelled_corpus: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     stars: Stars = "drop",
+    bins: Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
     test_corpus: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
     skip_bad_rows: bool = False,
     progress: Progress = SILENT,
 ) -> Corpus:
@@ -49,37 +59,46 @@ def load_corpus(
     both sides is an error.
 
     Args:
-        name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON lines, JSON,
-            Parquet), several of one format (a pattern such as ``data/amazon_*.jsonl``, or their folder), or a hub
-            dataset.
+        name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON Lines, JSON,
+            Parquet), several of one format (a pattern such as ``data/amazon_*.jsonl``, or their folder), a folder
+            that ``datasets`` has saved, a hub dataset, or a corpus of an installed package.
         train_size: Reviews for training and validation together, or ``"all"``; up to 1,000 when ``None``.
         test_size: Reviews for testing, or ``"all"``; up to 1,000 when ``None``.
         validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
-        unlabelled_size: Further training reviews whose labels are not looked at, or ``"all"`` the rest: for
-            distillation and for adapting a masked language model.
-        text_column: Column with the text; found by its name when ``None``.
+        unlabelled_size: Further reviews whose labels are not looked at, or ``"all"`` there are, for distillation:
+            rows without a label first, then those of ``unlabelled_corpus``, then training reviews beside the sample.
+            When ``None`` all of ``unlabelled_corpus``, or none without it.
+        unlabelled_corpus: Another corpus of which only the texts are read.
+        text_column: Column with the text, or several with commas between them, whose texts are joined with line
+            feeds; found by its name when ``None``.
         label_column: Column with the label; found by its name when ``None``.
         stars: What three-star reviews of an Amazon file are; one and two stars are negative, four and five
             positive.
+        bins: Where a label column of numbers is cut into classes, ascending.
         labels: The labels there may be, in their order; taken from the data when ``None``.
         test_corpus: Another corpus to test on; it must have the same labels, and is read with the same
             options (a starter corpus has its own columns).
+        delimiter: Character between the fields of a CSV or TSV file; found out when ``None``.
+        encoding: Of the text files; UTF-8, UTF-16 and cp1252 are found out when ``None``.
+        header: Whether the first line of a CSV or TSV file names the columns; found out when ``None``.
         skip_bad_rows: Leave out rows that cannot be used, and training rows that are also test rows, and
             count them, instead of raising.
-        progress: Told what is fetched and read.
+        progress: Told what is fetched and read, and what was found out or guessed of the files.
 
     Returns:
         The corpus.
 
     Raises:
-        UsageError: There is no such corpus, column or star rating, a size is impossible, or more
-            reviews are wanted than there are.
+        UsageError: There is no such corpus, column or star rating, the label column does not hold one class a row,
+            a size is impossible, or more reviews are wanted than there are.
         SlmbenchError: A row cannot be used (the message has its number), there are too few reviews or labels,
             or training and test overlap.
     """
     _check_sizes(train_size, test_size, validation_fraction)
     allowed = _check_labels(labels)
-    wanted = Wanted(text_column, label_column, stars, allowed)
+    layout = TableFormat(delimiter, encoding, header)
+    cut = None if bins is None else tuple(bins)
+    wanted = Wanted(text_column, label_column, stars, allowed, cut, layout)
     main = read_labelled(name_or_path, wanted, skip_bad_rows, progress)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
     label_names = _label_names(main, rows)
@@ -93,13 +112,14 @@ def load_corpus(
 
     test_rows = main.test_rows if test_corpus is None else read[1].rows
     if test_rows is None:
-        train_pool, test_pool = splitting.divide(rows)
+        train_pool, test_pool, moved = splitting.divide(rows)
+        notes += moved
     else:
-        _check_known(test_rows, label_names, read[-1].name)
+        check_test_labels(test_rows, label_names, read[-1].name)
         test_pool, more_duplicates, more_conflicts = splitting.deduplicate(test_rows)
         duplicates += more_duplicates
         conflicts += more_conflicts
-        train_pool, shared = _without_shared(rows, test_pool, main.name, skip_bad_rows)
+        train_pool, shared = without_shared(rows, test_pool, main.name, skip_bad_rows)
         skipped += shared
         notes.append(f"test rows are {'its own test part' if test_corpus is None else read[1].description}")
         if shared:
@@ -107,16 +127,21 @@ def load_corpus(
 
     train_size = settle_size(train_size, train_pool, "training", main.name)
     test_size = settle_size(test_size, test_pool, "test", main.name)
-    unlabelled_size = _settle_unlabelled(unlabelled_size, len(train_pool) - train_size, main.name)
     sample = splitting.draw(train_pool, train_size)
-    # Samples nest, so that what a larger one has beyond the smaller one is none of the labelled reviews.
-    unlabelled = splitting.draw(train_pool, train_size + unlabelled_size) if unlabelled_size else []
-    known_digests = {row.digest for row in sample}
-    unlabelled = [row for row in unlabelled if row.digest not in known_digests]
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = splitting.part_for_validation(sample, count)
-    _check_training(training, label_names, main.name)
+    notes += check_training(training, label_names, main.name)
     test = splitting.draw(test_pool, test_size)
+    spare = [row for source in read for row in source.unlabelled]
+    if unlabelled_corpus is not None:
+        more, skipped_texts = read_unlabelled(unlabelled_corpus, wanted, skip_bad_rows, progress)
+        spare += more
+        skipped += skipped_texts
+    spare = splitting.different(spare, without=[*train_pool, *test_pool])
+    if unlabelled_size is None:
+        unlabelled_size = len(spare) if unlabelled_corpus is not None else 0
+    unlabelled_size = settle_unlabelled(unlabelled_size, len(spare) + len(train_pool) - train_size, main.name)
+    unlabelled = [*spare[:unlabelled_size], *_beside(sample, train_pool, unlabelled_size - len(spare))]
     return Corpus(
         name=main.name,
         source=main.description,
@@ -144,8 +169,20 @@ def load_corpus(
             "labels": list(allowed) if allowed else None,
             "test_corpus": location(test_corpus) if test_corpus else None,
             "skip_bad_rows": skip_bad_rows,
+            **({"bins": list(cut)} if cut else {}),
+            **({"unlabelled_corpus": location(unlabelled_corpus)} if unlabelled_corpus else {}),
+            **layout.given(),
         },
+        columns=main.columns,
     )
+
+
+def _beside(sample: list[Row], pool: list[Row], count: int) -> list[Row]:
+    """Return rows of a pool that are none of its sample: samples nest, so a larger one begins with the smaller."""
+    if count <= 0:
+        return []
+    drawn = {row.digest for row in sample}
+    return [row for row in splitting.draw(pool, len(sample) + count) if row.digest not in drawn]
 
 
 def load_again(options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT) -> Corpus:
@@ -214,76 +251,8 @@ def _label_names(source: LabelledRows, rows: list[Row]) -> list[str]:
         raise SlmbenchError(
             f"all {len(rows)} reviews of {source.name} are labelled '{found.pop()}': a classifier needs two labels"
         )
-    names = list(source.label_names) if source.label_names else order_labels(found)
+    names = list(source.label_names) if source.label_names else label_order(found)
     missing = [name for name in names if name not in found]
     if missing:
         raise SlmbenchError(f"no review of {source.name} is labelled '{missing[0]}'")
     return names
-
-
-def _check_known(rows: list[Row], label_names: list[str], name: str) -> None:
-    for row in rows:
-        if row.label not in label_names:
-            raise SlmbenchError(
-                f"{name}: row {row.place} of the test reviews: unknown label '{row.label[:50]}'; the"
-                f" training labels are: {', '.join(label_names)}"
-            )
-
-
-def _without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> tuple[list[Row], int]:
-    """Return the training rows that are no test rows, and how many were."""
-    test_row = {row.digest: row for row in test}
-    shared = [test_row[row.digest] for row in rows if row.digest in test_row]
-    if shared and not skip:
-        shared.sort(key=lambda row: (row.file, row.number))
-        first = ", ".join(row.place for row in shared[:5])
-        raise SlmbenchError(
-            f"{len(shared)} reviews of {name} are in both the training and the test data (test rows {first}"
-            f"{', …' if len(shared) > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
-            " them out of the training rows"
-        )
-    return [row for row in rows if row.digest not in test_row], len(shared)
-
-
-def settle_size(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
-    """Return how many reviews to draw from a pool."""
-    if not pool:
-        raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
-    if not isinstance(size, int):
-        return len(pool) if size == "all" else min(DEFAULT_SIZE, len(pool))
-    if size > len(pool):
-        raise UsageError(
-            f"{name} has {len(pool):,} different {side} reviews, fewer than the {size:,} asked for; ask for"
-            f" at most {len(pool):,}"
-        )
-    return size
-
-
-def _settle_unlabelled(size: Size, left: int, name: str) -> int:
-    """Return how many reviews to take beside the labelled sample."""
-    if size == "all":
-        return left
-    if size < 0:
-        raise UsageError(f"the number of unlabelled reviews has to be at least 0, not {size}")
-    if size > left:
-        raise UsageError(
-            f"{name} has {left:,} training reviews beside the labelled ones, fewer than the {size:,} unlabelled"
-            f" ones asked for; ask for at most {left:,}"
-        )
-    return size
-
-
-def _check_training(rows: list[Row], label_names: list[str], name: str) -> None:
-    counts = Counter(row.label for row in rows)
-    for label in label_names:
-        if counts[label] < 2:
-            raise SlmbenchError(
-                f"the training rows of {name} hold {counts[label]} labelled '{label[:50]}', too few to learn"
-                " from: take more training reviews, a smaller validation fraction, or other labels"
-            )
-
-
-def split_of(rows: list[Row], label_names: list[str]) -> Split:
-    """Return rows as a side of a corpus."""
-    ids = {name: number for number, name in enumerate(label_names)}
-    return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])

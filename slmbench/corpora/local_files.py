@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
+from slmbench.corpora.columns import KNOWN_COLUMNS
 from slmbench.corpora.formats import format_of, open_table
 from slmbench.corpora.sources import CorpusSource, OpenPart
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora.rows import BadRows
     from slmbench.corpora.sources import Opening
-    from slmbench.corpora.tables import Table
+    from slmbench.corpora.tables import Table, TableFormat
 
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 
@@ -63,16 +64,30 @@ class LocalFiles(CorpusSource):
         for path in files:
             name = path.name if names_differ else str(path)
             bad_rows = opening.bad_rows(name)
-            with open_file(path, bad_rows, opening.progress) as table:
+            with open_file(path, opening.wanted.layout, bad_rows, opening.progress) as table:
                 yield OpenPart(name, table, bad_rows, file=name if len(files) > 1 else "")
 
 
 @contextmanager
-def open_file(path: Path, bad_rows: BadRows, progress: Progress, name: str | None = None) -> Iterator[Table]:
-    """Open a local file of reviews, with a bar that shows how much of it is read."""
+def open_file(
+    path: Path, layout: TableFormat, bad_rows: BadRows, progress: Progress, name: str | None = None
+) -> Iterator[Table]:
+    """Open a local file of reviews, with a bar that shows how much of it is read.
+
+    Args:
+        path: The file.
+        layout: What the caller has said of its layout.
+        bad_rows: Told of rows that cannot be read.
+        progress: Where the bar is shown.
+        name: What stands beside the bar instead of the file's name.
+
+    Raises:
+        UsageError: It is of no supported format.
+        SlmbenchError: It cannot be read.
+    """
     with (
         progress.task(f"reading {name or path.name}", total=path.stat().st_size, unit="bytes") as task,
-        open_table(path, bad_rows, task) as table,
+        open_table(path, layout, KNOWN_COLUMNS, bad_rows, task) as table,
     ):
         yield table
 

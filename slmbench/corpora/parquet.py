@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import IO, TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.corpora.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Task
 
 
-class ParquetTable:
+class ParquetTable(Table):
     """A Parquet file, of which only the columns asked for are read."""
 
     def __init__(self, path: Path, raw: IO[bytes], task: Task) -> None:
@@ -29,9 +31,9 @@ class ParquetTable:
             self._file = pyarrow.parquet.ParquetFile(raw)
         except pyarrow.ArrowException as error:
             raise SlmbenchError(f"{path} is not a Parquet file ({error})") from None
-        self.columns = list(self._file.schema_arrow.names)
-        self.class_names: dict[str, tuple[str, ...]] = {}
-        self.notes: list[str] = []
+        schema = self._file.schema_arrow
+        super().__init__(schema.names)
+        self.class_names = _class_names(schema.metadata or {})
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         """Yield row number (from 1) and the values of some columns."""
@@ -46,3 +48,16 @@ class ParquetTable:
                 self._task.advance(self._bytes * batch.num_rows / rows)
         except self._damaged as error:
             raise SlmbenchError(f"{self._path} is damaged ({error})") from None
+
+
+def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """Return the names of whole-number labels that the library ``datasets`` writes into a file's schema."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return {column: tuple(feature["names"]) for column, feature in features.items() if _is_class_label(feature)}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _is_class_label(feature: Any) -> bool:
+    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and bool(feature.get("names"))

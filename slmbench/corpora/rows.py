@@ -49,6 +49,10 @@ def text_digest(text: str) -> bytes:
     return hashlib.sha256(collapsed.encode()).digest()
 
 
+class UnusableRowError(Exception):
+    """What is wrong with a row, as the rest of a sentence; becomes an error with its number, or a count."""
+
+
 class BadRows:
     """Decides about rows that cannot be used: an error naming the first, or a count of those left out."""
 

@@ -61,12 +61,49 @@ def draw_key(digest: bytes) -> int:
     return int.from_bytes(digest[_DRAW], "big")
 
 
-def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Divide reviews into the pools for training and testing, by the hash of each alone."""
+def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[str]]:
+    """Divide reviews into the pools for training and testing, by the hash of each alone.
+
+    Where that leaves a label out of one side, the review of the label whose hash is nearest to the border is moved
+    there; a label of a single review is trained on and not tested.
+
+    Args:
+        rows: Labelled reviews without duplicates.
+
+    Returns:
+        The pools, each in the order of ``rows``, and a note for every label that needed a move.
+    """
+    by_label: dict[str, list[Row]] = {}
+    for row in rows:
+        by_label.setdefault(row.label, []).append(row)
+    to_train: set[bytes] = set()
+    to_test: set[bytes] = set()
+    notes = []
+    for label, own in by_label.items():
+        tested = sum(is_test_side(row.digest) for row in own)
+        nearest = sorted(own, key=lambda row: row.digest[_SIDE])
+        if tested == len(own):
+            to_train.add(nearest[-1].digest)
+        elif not tested and len(own) > 1:
+            to_test.add(nearest[0].digest)
+        else:
+            continue
+        side = "training" if tested else "test"
+        notes.append(
+            f"a review labelled '{label[:50]}' was moved to the {side} rows: the split by hash left it without one"
+        )
     sides: tuple[list[Row], list[Row]] = ([], [])
     for row in rows:
-        sides[is_test_side(row.digest)].append(row)
-    return sides
+        digest = row.digest
+        sides[digest in to_test or (is_test_side(digest) and digest not in to_train)].append(row)
+    return *sides, notes
+
+
+def different(rows: Sequence[Row], without: Sequence[Row]) -> list[Row]:
+    """Return one copy of each text that is none of some others, in the order in which samples are drawn."""
+    known = {row.digest for row in without}
+    first = {row.digest: row for row in reversed(rows) if row.digest not in known}
+    return sorted(first.values(), key=lambda row: row.digest[_DRAW])
 
 
 def draw(pool: Sequence[Row], count: int) -> list[Row]:
@@ -74,7 +111,7 @@ def draw(pool: Sequence[Row], count: int) -> list[Row]:
 
     Samples nest: a smaller one is part of every larger one. The shares of the labels are those of the pool,
     the seats of a sample being given by the method of Sainte-Laguë (for two labels the same as largest
-    remainders, which for more labels would not nest).
+    remainders, which for more labels would not nest), except that every label has a seat where there are enough.
 
     Args:
         pool: The reviews to draw from, without duplicates.
@@ -83,23 +120,24 @@ def draw(pool: Sequence[Row], count: int) -> list[Row]:
     Returns:
         The sample, in an order that mixes the labels.
     """
-    return sorted(_draw(pool, count, _DRAW), key=lambda row: row.digest[_DRAW])
+    return sorted(_draw(pool, count, _DRAW, seat_each=True), key=lambda row: row.digest[_DRAW])
 
 
 def part_for_validation(sample: Sequence[Row], count: int) -> tuple[list[Row], list[Row]]:
     """Divide a sample into training and validation rows, stratified, each in the order of the sample."""
-    chosen = {row.digest for row in _draw(sample, count, _VALIDATION)}
+    chosen = {row.digest for row in _draw(sample, count, _VALIDATION, seat_each=False)}
     training = [row for row in sample if row.digest not in chosen]
     return training, [row for row in sample if row.digest in chosen]
 
 
-def _draw(pool: Sequence[Row], count: int, by: slice) -> list[Row]:
+def _draw(pool: Sequence[Row], count: int, by: slice, *, seat_each: bool) -> list[Row]:
     sizes = Counter(row.label for row in pool)
     seen: Counter[str] = Counter()
     ranked = []
     for row in sorted(pool, key=lambda row: row.digest[by]):
         # The k-th review of a label (from 0) is due when the sample's fair share of it passes k + 1/2.
-        ranked.append(((seen[row.label] + 0.5) / sizes[row.label], row.digest[by], row))
+        due = 0.0 if seat_each and not seen[row.label] else (seen[row.label] + 0.5) / sizes[row.label]
+        ranked.append((due, row.digest[by], row))
         seen[row.label] += 1
     ranked.sort(key=lambda entry: entry[:2])
     return [row for _, _, row in ranked[:count]]

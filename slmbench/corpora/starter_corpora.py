@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench import starter
+from slmbench.corpora.columns import Wanted
 from slmbench.corpora.local_files import open_file
 from slmbench.corpora.sources import CorpusSource, OpenPart
+from slmbench.corpora.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
     from slmbench.corpora.sources import Opening
-    from slmbench.corpora.tables import Table
     from slmbench.starter.items import ReviewTable
 
 
@@ -48,7 +49,7 @@ class StarterCorpus(CorpusSource):
         layout = self._layout()
         path = starter.ensure(self.name, opening.progress) / layout.file
         bad_rows = opening.bad_rows(self.name)
-        with open_file(path, bad_rows, opening.progress, self.name) as table:
+        with open_file(path, Wanted().layout, bad_rows, opening.progress, self.name) as table:
             yield OpenPart(self.name, _ItemTable(table, layout), bad_rows)
 
     def _layout(self) -> ReviewTable:
@@ -58,13 +59,12 @@ class StarterCorpus(CorpusSource):
         return table
 
 
-class _ItemTable:
+class _ItemTable(Table):
     """The rows of one of the corpora that share a file, labels as the whole numbers they are."""
 
     def __init__(self, table: Table, layout: ReviewTable) -> None:
-        self.columns = ["text", "label"]
+        super().__init__(("text", "label"))
         self.class_names = {"label": layout.label_names}
-        self.notes: list[str] = []
         self._table = table
         self._layout = layout
 

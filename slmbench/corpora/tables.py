@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slmbench.corpora.rows import BadRows
@@ -13,24 +15,47 @@ if TYPE_CHECKING:
 _ROWS_FOR_COLUMNS = 100
 
 
-class Table(Protocol):
+@dataclass(frozen=True)
+class TableFormat:
+    """How text files are laid out where the caller has said so; ``None`` means: find out.
+
+    Attributes:
+        delimiter: The character between the fields of a CSV or TSV file.
+        encoding: Python's name of the encoding, such as ``cp1252``.
+        header: Whether the first line of a CSV or TSV file names the columns.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what the caller has said, by attribute."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+class Table(ABC):
     """Rows with named columns. A table is read once.
 
     Attributes:
         columns: Their names.
         class_names: Names of the labels 0, 1, … by column, where the file has them.
-        notes: What was found out about the file, for people.
+        guesses: Column by role (``text``, ``label``), where the columns have no names and the values tell them apart.
+        notes: What was found out about the file and is not the usual, for people.
     """
 
-    columns: list[str]
-    class_names: dict[str, tuple[str, ...]]
-    notes: list[str]
+    def __init__(self, columns: Iterable[str] = ()) -> None:
+        self.columns = list(columns)
+        self.class_names: dict[str, tuple[str, ...]] = {}
+        self.guesses: dict[str, str] = {}
+        self.notes: list[str] = []
 
+    @abstractmethod
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         """Yield row number (from 1) and the values of some columns; rows that cannot be read are reported."""
 
 
-class ObjectTable:
+class ObjectTable(Table):
     """Rows that are objects; its columns are the keys of the first hundred.
 
     Args:
@@ -39,12 +64,10 @@ class ObjectTable:
     """
 
     def __init__(self, rows: Iterable[tuple[int, Any]], bad_rows: BadRows) -> None:
-        self.class_names: dict[str, tuple[str, ...]] = {}
-        self.notes: list[str] = []
         self._bad_rows = bad_rows
         objects = self._objects(rows)
         first = list(islice(objects, _ROWS_FOR_COLUMNS))
-        self.columns = list(dict.fromkeys(key for _, found in first for key in found))
+        super().__init__(dict.fromkeys(key for _, found in first for key in found))
         self._rows = chain(first, objects)
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -226,12 +226,14 @@ def _stream(name: str, text_column: str | None, opening: Opening) -> Iterator[Te
         for part in parts:
             has_test_part = has_test_part or part.side == "test"
             # The column that is found in the first table is meant in all of them.
-            text_column = choose_text(part.table, part.name, text_column)
-            for text, digest in read_texts(part.table, text_column, part.bad_rows):
+            columns = choose_text(part.table, part.name, text_column)
+            text_column = text_column or ",".join(columns)
+            for row in read_texts(part.table, columns, part.bad_rows):
                 if part.side == "test":
-                    tested.add(digest)
+                    tested.add(row.digest)
                 else:
-                    yield Text(text, digest, digest in tested if has_test_part else is_test_side(digest))
+                    held_out = row.digest in tested if has_test_part else is_test_side(row.digest)
+                    yield Text(row.text, row.digest, held_out)
 
 
 def _hash_of(keys: np.ndarray) -> str:

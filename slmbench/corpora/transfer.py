@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
-from slmbench.corpora.columns import Stars, Wanted, order_labels
+from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.labelled import read_labelled
-from slmbench.corpora.loading import Size, settle_size, split_of
+from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import find_source, location
+from slmbench.corpora.sides import Size, settle_size, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -99,13 +100,14 @@ def load_for_testing(
             "stars": stars,
             "skip_bad_rows": skip_bad_rows,
         },
+        columns=source.columns,
     )
     return corpus, left_out
 
 
 def _mapped(rows: list[Row], label_map: dict[str, str], label_names: Sequence[str], name: str) -> list[Row]:
     """Return the rows with the classifier's labels."""
-    found = order_labels({row.label for row in rows})
+    found = label_order({row.label for row in rows})
     known = ", ".join(label_names)
     for own, meant in label_map.items():
         if meant not in label_names:

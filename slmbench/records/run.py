@@ -42,6 +42,8 @@ class CorpusIdentity(Part):
     unlabelled_hash: str | None = None
     #: How to load the same corpus again: keyword arguments of ``slmbench.corpora.load_corpus``.
     options: dict[str, Any]
+    #: The columns that were read, named or guessed: ``text`` (several with commas between them) and ``label``.
+    columns: dict[str, str] = Field(default_factory=dict)
     notes: list[str]
 
 

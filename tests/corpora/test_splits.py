@@ -153,8 +153,9 @@ def test_impossible_sizes(path, options):
 
 
 def test_too_few_to_learn_from(tmp_path, path):
-    with pytest.raises(SlmbenchError, match="too few to learn from"):
-        load_corpus(path, train_size=3)
+    with pytest.raises(SlmbenchError, match="is labelled '.*', so it cannot be learned"):
+        load_corpus(path, train_size=1)
+    assert any("a single training review is labelled" in note for note in load_corpus(path, train_size=3).notes)
     with pytest.raises(SlmbenchError, match="too few"):
         load_corpus(write_jsonl(tmp_path / "tiny.jsonl", reviews(2)))
 

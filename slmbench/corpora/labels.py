@@ -1,0 +1,217 @@
+"""What the values in a label column mean, and whether they are classes at all."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from slmbench.common.errors import UsageError
+from slmbench.common.formatting import limit, listing
+from slmbench.corpora.rows import UnusableRowError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+Stars = Literal["drop", "negative", "neutral"]
+STARS: tuple[Stars, ...] = ("drop", "negative", "neutral")
+#: What a row without a label has in its place; it is never a class.
+NO_LABEL = ""
+#: So many different values may be classes of any kind.
+_ALWAYS_CLASSES = 20
+#: More numbers than this, some of them not whole, are a scale.
+_STEPS_OF_A_SCALE = 10
+#: Rows that a class has on average, at least, where there are many classes.
+_ROWS_PER_CLASS = 3
+_SEPARATORS = ("|", ";", ",")
+
+
+class LabelReader(Protocol):
+    """How the values of a label column are read.
+
+    Attributes:
+        names: The labels in their order, where they are known before the rows are read.
+    """
+
+    names: tuple[str, ...] | None
+
+    def read(self, value: Any) -> str | None:
+        """Return a value's label, :data:`NO_LABEL`, or ``None`` for a row that is dropped on purpose.
+
+        Raises:
+            UnusableRowError: It is no label.
+        """
+
+
+class ClassLabels:
+    """Words or numbers, each a class of its own.
+
+    Args:
+        class_names: Names of the labels 0, 1, …, where the source has them.
+        names: The labels there may be.
+    """
+
+    def __init__(self, class_names: tuple[str, ...] | None, names: tuple[str, ...] | None) -> None:
+        self.names = names or class_names
+        self._class_names = class_names
+
+    def read(self, value: Any) -> str | None:
+        """Return a label's name; whole numbers lose their decimal point, however they are written."""
+        label = self._name(value)
+        if label != NO_LABEL:
+            check_known(label, self.names)
+        return label
+
+    def _name(self, value: Any) -> str:
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return NO_LABEL
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int) and self._class_names is not None:
+            if 0 <= value < len(self._class_names):
+                return self._class_names[value]
+            check_known(str(value), self._class_names)
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
+        if not isinstance(value, (str, int, float)):
+            raise UnusableRowError(f"the label is not a word or a number but {str(value)[:50]!r}")
+        label = str(value).strip()
+        return NO_LABEL if label.lower() == "nan" else label
+
+
+class StarLabels:
+    """Stars from 1 to 5 as polarity.
+
+    Args:
+        policy: What three stars are.
+        names: The labels there may be; those of the policy when ``None``.
+    """
+
+    def __init__(self, policy: Stars, names: tuple[str, ...] | None) -> None:
+        own = ("negative", "neutral", "positive") if policy == "neutral" else ("negative", "positive")
+        self.names: tuple[str, ...] | None = names or own
+        self._policy = policy
+
+    def read(self, value: Any) -> str | None:
+        """Return the polarity of a number of stars."""
+        try:
+            stars = float(value)
+        except (TypeError, ValueError):
+            stars = math.nan
+        if stars not in {1, 2, 3, 4, 5}:
+            raise UnusableRowError(f"the stars are {str(value)[:50]!r}, not a whole number from 1 to 5")
+        if stars == 3 and self._policy == "drop":
+            return None
+        label = self._policy if stars == 3 else "negative" if stars < 3 else "positive"
+        check_known(label, self.names)
+        return label
+
+
+class BinnedLabels:
+    """Numbers of a scale, cut into classes.
+
+    Args:
+        edges: Where it is cut, ascending; a number that equals an edge is in the upper class.
+    """
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        if not edges or list(edges) != sorted(set(edges)) or not all(map(math.isfinite, edges)):
+            raise UsageError(f"--bins has to be ascending numbers, not {', '.join(map(limit, edges)) or 'none'}")
+        self._edges = list(edges)
+        inner = [f"{limit(low)} to {limit(high)}" for low, high in pairwise(edges)]
+        self.names: tuple[str, ...] | None = (f"below {limit(edges[0])}", *inner, f"{limit(edges[-1])} and above")
+
+    def read(self, value: Any) -> str | None:
+        """Return the class that a number is in."""
+        if value is None or not str(value).strip():
+            return NO_LABEL
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise UnusableRowError(
+                f"the label is not a number but {str(value)[:50]!r}, and --bins cuts numbers"
+            ) from None
+        return NO_LABEL if math.isnan(number) else (self.names or ())[bisect_right(self._edges, number)]
+
+
+def check_known(label: str, known: tuple[str, ...] | None) -> None:
+    """Raise when a label is none of those there may be."""
+    if known is not None and label not in known:
+        raise UnusableRowError(f"unknown label '{label[:50]}'; the labels are: {', '.join(known)}")
+
+
+def check_classes(source: str, column: str, labels: Collection[str], rows: int, others: Sequence[str]) -> None:
+    """Check that the values found in a label column are classes.
+
+    Args:
+        source: What to call the table in a message.
+        column: The label column.
+        labels: The different labels found.
+        rows: How many rows have one.
+        others: The other columns, one of which may have been meant.
+
+    Raises:
+        UsageError: They are numbers of a scale, several labels in one field, or as good as unique.
+    """
+    if joined := _several_in_one(labels):
+        raise UsageError(
+            f"{source}: column '{column}' holds several labels in one field ('{joined[:50]}'): slmbench classifies"
+            " into one label a text; name a column with one label (--label-column)"
+        )
+    numbers = _numbers(labels)
+    if numbers is not None and (
+        (len(numbers) > _STEPS_OF_A_SCALE and any(not number.is_integer() for number in numbers))
+        or (len(numbers) > _ALWAYS_CLASSES and len(numbers) * _ROWS_PER_CLASS > rows)
+    ):
+        middle = sorted(numbers)[len(numbers) // 2]
+        raise UsageError(
+            f"{source}: column '{column}' is a scale, not classes: {len(numbers):,} different numbers from"
+            f" {limit(min(numbers))} to {limit(max(numbers))}; cut it with --bins, such as --bins {limit(middle)}"
+        )
+    if len(labels) > _ALWAYS_CLASSES and len(labels) * _ROWS_PER_CLASS > rows:
+        there = f"; the other columns are: {', '.join(others)}" if others else ""
+        raise UsageError(
+            f"{source}: '{column}' is not a label column: {len(labels):,} different values in {rows:,} rows; name"
+            f" another with --label-column{there}"
+        )
+
+
+def several_labels(source: str, columns: Sequence[str]) -> UsageError:
+    """Return the error of a table in which every label has a column of its own."""
+    return UsageError(
+        f"{source} has several labels a text, one in each of the columns {listing(list(columns))} (0 or 1): slmbench"
+        " classifies into one label a text; name one of them with --label-column to learn that one"
+    )
+
+
+def label_order(found: Collection[str]) -> list[str]:
+    """Return label names in their order: whole numbers by value, other names alphabetically."""
+    try:
+        return sorted(found, key=int)
+    except ValueError:
+        return sorted(found)
+
+
+def _numbers(labels: Collection[str]) -> list[float] | None:
+    try:
+        return [float(label) for label in labels]
+    except ValueError:
+        return None
+
+
+def _several_in_one(labels: Collection[str]) -> str | None:
+    """Return a value that holds several labels: a written list, or other values of the column joined by a sign."""
+    lists = [label for label in labels if label[:1] + label[-1:] in ("[]", "{}", "()")]
+    if len(lists) * 2 > len(labels):
+        return max(lists, key=len)
+    for separator in _SEPARATORS:
+        alone = {label for label in labels if separator not in label}
+        joined = [
+            label
+            for label in labels
+            if separator in label and all(part.strip() in alone for part in label.split(separator))
+        ]
+        if len(joined) > 1:
+            return min(joined)
+    return None

@@ -1,0 +1,102 @@
+"""How many reviews each side of a corpus gets, and whether they will do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import listing
+from slmbench.corpora.corpus import Split
+
+if TYPE_CHECKING:
+    from slmbench.corpora.rows import Row
+
+#: How many reviews to draw: a number, or all there are.
+Size = int | Literal["all"]
+#: Reviews on each side when nothing is said: enough for a first answer within minutes on a CPU.
+DEFAULT_SIZE = 1000
+
+
+def check_test_labels(rows: list[Row], label_names: list[str], name: str) -> None:
+    """Raise when a test row has a label that no training row has."""
+    for row in rows:
+        if row.label not in label_names:
+            raise SlmbenchError(
+                f"{name}: row {row.place} of the test reviews: unknown label '{row.label[:50]}'; the"
+                f" training labels are: {', '.join(label_names)}"
+            )
+
+
+def without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> tuple[list[Row], int]:
+    """Return the training rows that are no test rows, and how many were; those are an error unless ``skip``."""
+    test_row = {row.digest: row for row in test}
+    shared = [test_row[row.digest] for row in rows if row.digest in test_row]
+    if shared and not skip:
+        shared.sort(key=lambda row: (row.file, row.number))
+        first = ", ".join(row.place for row in shared[:5])
+        raise SlmbenchError(
+            f"{len(shared)} reviews of {name} are in both the training and the test data (test rows {first}"
+            f"{', …' if len(shared) > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
+            " them out of the training rows"
+        )
+    return [row for row in rows if row.digest not in test_row], len(shared)
+
+
+def settle_size(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
+    """Return how many reviews to draw from a pool."""
+    if not pool:
+        raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
+    if not isinstance(size, int):
+        return len(pool) if size == "all" else min(DEFAULT_SIZE, len(pool))
+    if size > len(pool):
+        raise UsageError(
+            f"{name} has {len(pool):,} different {side} reviews, fewer than the {size:,} asked for; ask for"
+            f" at most {len(pool):,}"
+        )
+    return size
+
+
+def settle_unlabelled(size: Size, left: int, name: str) -> int:
+    """Return how many reviews without their labels to take, of those that are left beside the labelled sample."""
+    if size == "all":
+        return left
+    if size < 0:
+        raise UsageError(f"the number of unlabelled reviews has to be at least 0, not {size}")
+    if size > left:
+        raise UsageError(
+            f"{name} has {left:,} training reviews beside the labelled ones, fewer than the {size:,} unlabelled"
+            f" ones asked for; ask for at most {left:,}"
+        )
+    return size
+
+
+def check_training(rows: list[Row], label_names: list[str], name: str) -> list[str]:
+    """Check that every label can be learned.
+
+    Args:
+        rows: The training rows.
+        label_names: The labels.
+        name: The corpus.
+
+    Returns:
+        A note when a label has a single training row.
+
+    Raises:
+        SlmbenchError: A label has none.
+    """
+    counts = Counter(row.label for row in rows)
+    for label in label_names:
+        if not counts[label]:
+            raise SlmbenchError(
+                f"no training row of {name} is labelled '{label[:50]}', so it cannot be learned: take more training"
+                " reviews, a smaller validation fraction, or other labels"
+            )
+    once = [f"'{label[:50]}'" for label in label_names if counts[label] == 1]
+    return [f"a single training review is labelled {listing(once)}: expect little of it"] if once else []
+
+
+def split_of(rows: list[Row], label_names: list[str]) -> Split:
+    """Return rows as a side of a corpus."""
+    ids = {name: number for number, name in enumerate(label_names)}
+    return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])
