@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from slmbench.cli import options as opt
+from slmbench.cli.corpus_options import LAYOUT, reads_corpus
 from slmbench.cli.method_options import these_options
 from slmbench.cli.output import command_output
 from slmbench.methods.declarations.training import ADAPTATION
 
 
+@reads_corpus("text_column", *LAYOUT, "skip_bad_rows")
 @these_options(ADAPTATION)
 def adapt(
     model: opt.ModelName = "minilm-l6",
     corpus: opt.CorpusName = "imdb",
-    text_column: opt.TextColumn = None,
-    skip_bad_rows: opt.SkipBadRows = False,
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
+    *,
+    reading: dict[str, Any],
     **options: Any,
 ) -> None:
     """Adapt a language model to reviews without their labels; fine-tune from the checkpoint afterwards.
@@ -38,8 +40,7 @@ def adapt(
             model,
             corpus,
             MlmOptions(seed=seed, **options),
-            text_column=text_column,
-            skip_bad_rows=skip_bad_rows,
+            reading=reading,
             output=output,
             command=out.command,
             progress=out,

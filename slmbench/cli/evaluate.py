@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slmbench.cli import options as opt
+from slmbench.cli.corpus_options import FOR_TESTING, reads_corpus
 from slmbench.cli.output import command_output
 
 if TYPE_CHECKING:
     from slmbench.cli.output import Output
 
 
+@reads_corpus(*FOR_TESTING)
 def evaluate(
     subjects: Annotated[
         list[Path], typer.Argument(metavar="RUN|BUNDLE", help="A run or bundle folder; several runs give a table.")
@@ -38,8 +40,6 @@ def evaluate(
             rich_help_panel=opt.CORPUS,
         ),
     ] = None,
-    text_column: opt.TextColumn = None,
-    label_column: opt.LabelColumn = None,
     label_map: Annotated[
         str | None,
         typer.Option(
@@ -49,8 +49,6 @@ def evaluate(
             rich_help_panel=opt.CORPUS,
         ),
     ] = None,
-    stars: opt.Stars = "drop",
-    skip_bad_rows: opt.SkipBadRows = False,
     form: Annotated[
         str | None, typer.Option("--form", help="Form of a bundle.", show_default="the smallest accepted one")
     ] = None,
@@ -67,6 +65,8 @@ def evaluate(
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
+    *,
+    reading: dict[str, Any],
 ) -> None:
     """Evaluate a finished run or bundle on its own test reviews or on another corpus, or group runs by seed.
 
@@ -86,15 +86,9 @@ def evaluate(
         from slmbench.evaluation import open_subject
         from slmbench.report import draw_evaluation
 
-        reading: dict[str, Any] = {
-            "test_size": test_size,
-            "text_column": text_column,
-            "label_column": label_column,
-            "stars": stars,
-            "skip_bad_rows": skip_bad_rows,
-        }
-        for_corpus = [*reading.values(), label_map]
-        if corpus is None and any(value not in (None, "drop", False) for value in for_corpus):
+        if test_size is not None:
+            reading["test_size"] = test_size
+        if corpus is None and (reading or label_map):
             raise UsageError("--test-size, --label-map and the options of columns go with --corpus")
         if len(subjects) > 1:
             if corpus is not None or output is not None or form is not None:
@@ -114,7 +108,7 @@ def evaluate(
             output=output,
             command=out.command,
             progress=out,
-            **(reading if corpus is not None else {}),
+            **reading,
         )
         draw_evaluation(record, out)
         then = ("export" if subject.run is not None else "profile", subjects[0])

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from slmbench.cli import options as opt
+from slmbench.cli.corpus_options import ALL, reads_corpus
 from slmbench.cli.method_options import method_names, options_of
 from slmbench.cli.output import command_output
 
 
+@reads_corpus(*(name for name in ALL if name != "unlabelled_corpus"))
 @options_of("fewshot")
 def fewshot(
     model: opt.ModelName,
@@ -25,11 +27,6 @@ def fewshot(
     corpus: opt.CorpusName = "imdb",
     train_size: opt.TrainSize = None,
     test_size: opt.TestSize = None,
-    text_column: opt.TextColumn = None,
-    label_column: opt.LabelColumn = None,
-    stars: opt.Stars = "drop",
-    test_corpus: opt.TestCorpus = None,
-    skip_bad_rows: opt.SkipBadRows = False,
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,
     seeds: Annotated[
@@ -38,6 +35,8 @@ def fewshot(
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
+    *,
+    reading: dict[str, Any],
     **options: Any,
 ) -> None:
     """Classify the test reviews with a pretrained model and few labelled examples, or none.
@@ -63,11 +62,7 @@ def fewshot(
             corpus,
             train_size=train_size,
             test_size=test_size,
-            text_column=text_column,
-            label_column=label_column,
-            stars=stars,
-            test_corpus=test_corpus,
-            skip_bad_rows=skip_bad_rows,
+            **reading,
             progress=out,
         )
         records = [classify(model, reviews, one, output=output, command=out.command, progress=out) for one in chosen]

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from slmbench.cli import options as opt
+from slmbench.cli.corpus_options import ALL, reads_corpus
 from slmbench.cli.method_options import method_names, options_of
 from slmbench.cli.output import command_output
 
 
+@reads_corpus(*ALL)
 @options_of("finetune")
 def finetune(
     model: opt.ModelName = "minilm-l6",
@@ -28,16 +30,13 @@ def finetune(
     corpus: opt.CorpusName = "imdb",
     train_size: opt.TrainSize = None,
     test_size: opt.TestSize = None,
-    text_column: opt.TextColumn = None,
-    label_column: opt.LabelColumn = None,
-    stars: opt.Stars = "drop",
-    test_corpus: opt.TestCorpus = None,
-    skip_bad_rows: opt.SkipBadRows = False,
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
+    *,
+    reading: dict[str, Any],
     **options: Any,
 ) -> None:
     """Fine-tune a classifier and test it on held-out reviews.
@@ -62,16 +61,14 @@ def finetune(
         if method is None and model in method_names("finetune") and not Path(model).exists():
             raise UsageError(f"'{model}' is a method, not a model: use --method {model}")
         chosen = TrainingOptions(method or ("lora" if lora else "full"), seed=seed, **options)
+        if "unlabelled_corpus" in reading and "teacher" not in chosen.given:
+            raise UsageError("--unlabelled-corpus is labelled by a teacher: name one with --teacher")
         reviews = load_corpus(
             corpus,
             train_size=train_size,
             test_size=test_size,
-            unlabelled_size=chosen.given.get("unlabelled", 0),
-            text_column=text_column,
-            label_column=label_column,
-            stars=stars,
-            test_corpus=test_corpus,
-            skip_bad_rows=skip_bad_rows,
+            unlabelled_size=chosen.given.get("unlabelled"),
+            **reading,
             progress=out,
         )
         record = train(model, reviews, chosen, output=output, command=out.command, progress=out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -110,44 +110,5 @@ TestSize = Annotated[
         help="Number of test reviews, or all.",
         show_default="1000, or as many as there are",
         rich_help_panel=CORPUS,
-    ),
-]
-TextColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--text-column",
-        "--text-field",
-        help="Column of the text; of Amazon files reviewText or summary.",
-        show_default="the column with a usual name, such as text",
-        rich_help_panel=CORPUS,
-    ),
-]
-LabelColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--label-column",
-        help="Column of the label.",
-        show_default="the column with a usual name, such as label",
-        rich_help_panel=CORPUS,
-    ),
-]
-StarPolicy = Literal["drop", "negative", "neutral"]
-Stars = Annotated[
-    StarPolicy,
-    typer.Option("--stars", help="What a 3-star review counts as; drop leaves it out.", rich_help_panel=CORPUS),
-]
-TestCorpus = Annotated[
-    str | None,
-    typer.Option(
-        "--test-corpus",
-        help="Take the test reviews from this file.",
-        show_default="the test rows of the corpus, or some set aside",
-        rich_help_panel=CORPUS,
-    ),
-]
-SkipBadRows = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad-rows", help="Leave out rows that cannot be read, and count them.", rich_help_panel=CORPUS
     ),
 ]

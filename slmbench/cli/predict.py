@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from slmbench.cli import options as opt
+from slmbench.cli.corpus_options import LAYOUT, reads_corpus
 from slmbench.cli.output import command_output
 
 
+@reads_corpus("text_column", *LAYOUT)
 def predict(
     bundle: Annotated[Path, typer.Argument(help="The bundle folder.")],
     texts: Annotated[
@@ -23,14 +25,6 @@ def predict(
             "-i",
             help="File to read: one text per line, or a table (CSV, TSV, JSON Lines).",
             show_default="none",
-        ),
-    ] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(
-            "--text-column",
-            help="Column of the text in a table.",
-            show_default="the column with a usual name, such as text",
         ),
     ] = None,
     form: Annotated[
@@ -52,6 +46,8 @@ def predict(
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as always.", hidden=True)] = False,
+    *,
+    reading: dict[str, Any],
 ) -> None:
     """Classify texts: one JSON line per text, in input order, in constant memory.
 
@@ -61,8 +57,9 @@ def predict(
       slmbench predict exported/bert-tiny-imdb --input reviews.csv --text-column body --output labels.jsonl
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.texts import classify_to, texts_from
+        from slmbench.cli.texts import classify_to, texts_from, trained_columns
         from slmbench.common.errors import UsageError
+        from slmbench.corpora.tables import TableFormat
         from slmbench.edge import Classifier
         from slmbench.instruments.tuned import tuned_settings
 
@@ -73,4 +70,10 @@ def predict(
         classifier = Classifier(bundle, **{**found, **given})
         if tuned and not found:
             out.warn(f"{bundle} was not tuned on this machine; --tuned has no effect: run `slmbench tune {bundle}`")
-        classify_to(output, classifier, texts_from(texts, source, text_column, out), out)
+        text_column = reading.pop("text_column", None)
+        if reading and source is None:
+            raise UsageError("--delimiter, --encoding and --header are for a table: name it with --input")
+        layout = TableFormat(**reading)
+        classify_to(
+            output, classifier, texts_from(texts, source, text_column, trained_columns(bundle), layout, out), out
+        )

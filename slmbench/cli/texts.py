@@ -40,6 +40,7 @@ def texts_from(
         UsageError: There is no such file or column, or nothing to read.
         SlmbenchError: A text is not UTF-8, or a row of the file cannot be read.
     """
+    from slmbench.corpora.encoding import open_text
     from slmbench.corpora.formats import FORMATS, format_of
 
     if arguments:
@@ -56,8 +57,20 @@ def texts_from(
     else:
         if text_column is not None:
             raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}); {source} is not one")
-        with source.open("rb") as file:
+        with source.open("rb") as raw:
+            file, notes = open_text(source, raw, layout.encoding, may_be_western=True)
+            for note in notes:
+                out.say(f"{source.name}: {note}")
             yield from _lines(file, str(source))
+
+
+def trained_columns(bundle: Path) -> str | None:
+    """Return the text columns that a bundle's classifier was trained on, where its record says so."""
+    try:
+        record = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+        return record["corpus"]["columns"]["text"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a bundle of before, or one without a record: its classifier says what is wrong
 
 
 def classify_to(output: Path | None, classifier: Classifier, texts: Iterable[str], out: Output) -> None:
@@ -100,7 +113,7 @@ def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
         try:
             yield line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise SlmbenchError(f"{name}: line {number} is not in UTF-8") from None
+            raise SlmbenchError(f"{name}: line {number} is not in UTF-8; --encoding names that of a file") from None
 
 
 def _column(
@@ -128,5 +141,5 @@ def _encodable(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise SlmbenchError(f"{where} is not in UTF-8 (broken characters)") from None
+        raise SlmbenchError(f"{where} is not in UTF-8 (broken characters); --encoding names that of a file") from None
     return text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.labels import (
     NO_LABEL,
     STARS,
@@ -57,6 +58,8 @@ class Wanted:
         labels: The labels there may be.
         bins: Where a column of numbers is cut into classes.
         layout: How the files are laid out.
+        trained_text: The text columns that a classifier was trained on: they are taken where ``text_column`` is not
+            given and the table has all of them.
     """
 
     text_column: str | None = None
@@ -65,6 +68,7 @@ class Wanted:
     labels: tuple[str, ...] | None = None
     bins: tuple[float, ...] | None = None
     layout: TableFormat = field(default_factory=TableFormat)
+    trained_text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def choose(table: Table, source: str, wanted: Wanted) -> Reading:
     label_column = _column(table, source, wanted.label_column or star_column, LABEL_COLUMNS, "label")
     are_stars = star_column is not None and label_column == star_column and wanted.bins is None
     guesses = _AMAZON[label_column] if are_stars else TEXT_COLUMNS
-    text_columns = _text_columns(table, source, wanted.text_column, guesses)
+    named = wanted.text_column or _trained(table, wanted.trained_text)
+    text_columns = _text_columns(table, source, named, guesses)
     if label_column in text_columns:
         raise UsageError(f"{source}: '{label_column}' cannot be both the text and the label column")
     labels: LabelReader
@@ -121,7 +126,7 @@ def choose(table: Table, source: str, wanted: Wanted) -> Reading:
         labels = StarLabels(wanted.stars, wanted.labels)
     else:
         labels = ClassLabels(table.class_names.get(label_column), wanted.labels)
-    guessed = {"text": text_columns[0]} if wanted.text_column is None else {}
+    guessed = {"text": text_columns[0]} if named is None else {}
     guessed |= {"label": label_column} if wanted.label_column is None else {}
     return Reading(text_columns, label_column, labels, _note_of(guessed, table.columns))
 
@@ -141,17 +146,21 @@ def choose_text(table: Table, source: str, named: str | None, trained: str | Non
     Raises:
         UsageError: The named column is not there, or none is named and none can be guessed.
     """
-    if named is None and trained is not None and _has(table, trained):
-        named = trained
+    named = named or _trained(table, trained)
     if named is None and len(table.columns) == 1:
         return (table.columns[0],)
     guesses = _AMAZON.get(_star_column(table.columns) or "", ())
     return _text_columns(table, source, named, (*guesses, *TEXT_COLUMNS))
 
 
-def _has(table: Table, columns: str) -> bool:
+def _trained(table: Table, columns: str | None) -> str | None:
+    """Return the columns that a classifier was trained on, where a table has all of them."""
     there = {column.lower() for column in table.columns}
-    return columns.lower() in there or {part.strip().lower() for part in columns.split(",")} <= there
+    if columns is None or not (
+        columns.lower() in there or {part.strip().lower() for part in columns.split(",")} <= there
+    ):
+        return None
+    return columns
 
 
 def _note_of(guessed: dict[str, str], columns: Sequence[str]) -> str:
@@ -200,9 +209,10 @@ def _column(table: Table, source: str, named: str | None, guesses: Sequence[str]
 def _switches(table: Table) -> list[str]:
     """Return the columns of a table that hold 0 and 1 only, where there are several."""
     values: list[set[str]] = [set() for _ in table.columns]
-    for _, row in islice(table.cells(table.columns), _ROWS_FOR_LABELS):
-        for seen, value in zip(values, row, strict=True):
-            seen.add(str(value).lower())
+    with suppress(SlmbenchError):  # a bad row: that no column is the label is the greater trouble
+        for _, row in islice(table.cells(table.columns), _ROWS_FOR_LABELS):
+            for seen, value in zip(values, row, strict=True):
+                seen.add(str(value).lower())
     found = [
         column
         for column, seen in zip(table.columns, values, strict=True)

@@ -23,6 +23,7 @@ from slmbench.corpora.columns import Wanted, choose_text, read_texts
 from slmbench.corpora.registry import check_corpus, find_source
 from slmbench.corpora.sources import Opening
 from slmbench.corpora.splitting import draw_key, is_test_side
+from slmbench.corpora.tables import TableFormat
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
@@ -47,6 +48,9 @@ def stream_texts(
     name_or_path: str = "imdb",
     *,
     text_column: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
     skip_bad_rows: bool = False,
     progress: Progress = SILENT,
 ) -> Iterator[Text]:
@@ -55,7 +59,11 @@ def stream_texts(
     Args:
         name_or_path: A starter corpus, a local file, several of them (a pattern, or their folder), or a hub dataset,
             of which the training part is read.
-        text_column: Column with the text; when ``None`` found by its name, or the only one there is.
+        text_column: Column with the text, or several with commas between them, whose texts are joined with line
+            feeds; when ``None`` found by its name, or the only one there is.
+        delimiter: As for :func:`slmbench.corpora.load_corpus`.
+        encoding: Likewise.
+        header: Likewise.
         skip_bad_rows: Leave out rows that cannot be used instead of raising.
         progress: Told what is fetched and read.
 
@@ -66,7 +74,8 @@ def stream_texts(
         UsageError: There is no such corpus or column.
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
-    return _stream(name_or_path, text_column, Opening(Wanted(), skip_bad_rows, progress))
+    wanted = Wanted(text_column, layout=TableFormat(delimiter, encoding, header))
+    return _stream(name_or_path, Opening(wanted, skip_bad_rows, progress))
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,9 @@ def sample_texts(
     *,
     size: Size | None = None,
     text_column: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
     skip_bad_rows: bool = False,
     progress: Progress = SILENT,
 ) -> TextSample:
@@ -140,6 +152,9 @@ def sample_texts(
         name_or_path: See :func:`stream_texts`.
         size: Reviews to learn from, or ``"all"``; up to 5,000 when ``None``.
         text_column: See :func:`stream_texts`.
+        delimiter: See :func:`stream_texts`.
+        encoding: See :func:`stream_texts`.
+        header: See :func:`stream_texts`.
         skip_bad_rows: See :func:`stream_texts`.
         progress: See :func:`stream_texts`.
 
@@ -150,11 +165,12 @@ def sample_texts(
         UsageError: There is no such corpus or column, or more reviews are wanted than there are.
         SlmbenchError: A row cannot be used, or there are fewer than ten reviews.
     """
-    opening = Opening(Wanted(), skip_bad_rows, progress)
+    layout = TableFormat(delimiter, encoding, header)
+    opening = Opening(Wanted(text_column, layout=layout), skip_bad_rows, progress)
     seen = array("Q")
     last = _Last(MEASURED_TEXTS)
     left_out = 0
-    for text, digest, for_test in _stream(name_or_path, text_column, opening):
+    for text, digest, for_test in _stream(name_or_path, opening):
         if for_test:
             left_out += 1
             continue
@@ -190,6 +206,7 @@ def sample_texts(
             "name_or_path": source.location(name_or_path),
             "text_column": text_column,
             "skip_bad_rows": skip_bad_rows,
+            **layout.given(),
         },
     )
 
@@ -218,10 +235,11 @@ class _Last:
         return sorted(self._texts.items())
 
 
-def _stream(name: str, text_column: str | None, opening: Opening) -> Iterator[Text]:
+def _stream(name: str, opening: Opening) -> Iterator[Text]:
     """Read a corpus; held out for testing is what is in its test part, or else what the hash says."""
     tested: set[bytes] = set()
     has_test_part = False
+    text_column = opening.wanted.text_column
     with closing(check_corpus(name).parts(name, opening)) as parts:  # type: ignore[type-var]
         for part in parts:
             has_test_part = has_test_part or part.side == "test"

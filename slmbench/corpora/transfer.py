@@ -13,6 +13,7 @@ from slmbench.corpora.labelled import read_labelled
 from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import find_source, location
 from slmbench.corpora.sides import Size, settle_size, split_of
+from slmbench.corpora.tables import TableFormat
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +30,11 @@ def load_for_testing(
     text_column: str | None = None,
     label_column: str | None = None,
     stars: Stars = "drop",
+    bins: Sequence[float] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    trained_text: str | None = None,
     skip_bad_rows: bool = False,
     leave_out: Collection[str] = (),
     progress: Progress = SILENT,
@@ -46,6 +52,12 @@ def load_for_testing(
         text_column: Column with the text; found by its name when ``None``.
         label_column: Column with the label; found by its name when ``None``.
         stars: What three-star reviews of an Amazon file are.
+        bins: Where a label column of numbers is cut into classes, ascending.
+        delimiter: As for :func:`slmbench.corpora.load_corpus`.
+        encoding: Likewise.
+        header: Likewise.
+        trained_text: The text columns that the classifier was trained on: they are taken where ``text_column`` is not
+            given and the corpus has all of them.
         skip_bad_rows: Leave out rows that cannot be used, and count them, instead of raising.
         leave_out: Text hashes (the part of a row id before the colon) of reviews to leave out.
         progress: Told what is fetched and read.
@@ -61,7 +73,9 @@ def load_for_testing(
     label_map = dict(label_map or {})
     if find_source(name_or_path).fixed_columns and (text_column or label_column):
         raise UsageError(f"{name_or_path} has columns of its own: leave --text-column and --label-column out")
-    wanted = Wanted(text_column, label_column, stars)
+    layout = TableFormat(delimiter, encoding, header)
+    cut = None if bins is None else tuple(bins)
+    wanted = Wanted(text_column, label_column, stars, None, cut, layout, trained_text)
     source = read_labelled(name_or_path, wanted, skip_bad_rows, progress, for_test=True)
     rows = source.rows if source.test_rows is None else source.test_rows
     if not rows:
@@ -99,6 +113,8 @@ def load_for_testing(
             "label_column": label_column,
             "stars": stars,
             "skip_bad_rows": skip_bad_rows,
+            **({"bins": list(cut)} if cut else {}),
+            **layout.given(),
         },
         columns=source.columns,
     )

@@ -64,8 +64,8 @@ def evaluate(
         output: The folder; ``evaluations/SUBJECT`` or ``evaluations/SUBJECT-on-CORPUS`` when not given.
         command: The command line, for the record.
         progress: Where progress is reported.
-        **reading: ``test_size``, ``text_column``, ``label_column``, ``stars`` and ``skip_bad_rows`` of
-            :func:`slmbench.corpora.load_for_testing`.
+        **reading: Other keyword arguments of :func:`slmbench.corpora.load_for_testing`, such as ``test_size`` and
+            ``text_column``.
 
     Returns:
         The record; an evaluation of the same weights on the same reviews that is already there is returned as it is.
@@ -148,7 +148,13 @@ def _other_reviews(
 ) -> _Reviews:
     trained = _training_hashes(subject.corpus, progress)
     loaded, left_out = load_for_testing(
-        corpus, subject.labels, label_map=label_map, leave_out=trained or (), progress=progress, **reading
+        corpus,
+        subject.labels,
+        label_map=label_map,
+        leave_out=trained or (),
+        trained_text=subject.corpus.columns.get("text"),
+        progress=progress,
+        **reading,
     )
     if trained is not None:
         return _Reviews(loaded.identity(), loaded.test, label_map, left_out)

@@ -52,7 +52,12 @@ class CorpusTable(Table):
     text_column: str | None = None
     label_column: str | None = None
     stars: Literal["drop", "negative", "neutral"] = "drop"
+    bins: tuple[float, ...] | None = None
     test_corpus: str | None = None
+    unlabelled_corpus: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
     skip_bad_rows: bool = False
 
 

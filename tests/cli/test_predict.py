@@ -102,7 +102,7 @@ def test_a_failure_half_way_leaves_the_file_of_before(tiny_bundle, here):
     result = run("predict", tiny_bundle, "--input", "texts.txt", "--output", "labels.jsonl")
 
     assert result.exit_code == 1
-    assert result.stderr == "error: texts.txt: line 2 is not in UTF-8\n"
+    assert "error: texts.txt: line 2 is not in UTF-8" in result.stderr
     assert (here / "labels.jsonl").read_text(encoding="utf-8") == "before\n"
     assert len(list(here.iterdir())) == 2
 
@@ -148,7 +148,7 @@ def test_an_argument_of_broken_characters_is_explained(tiny_bundle):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("row", [b'"\xff\xfe"', b"caf\xe9"])
+@pytest.mark.parametrize("row", [b'"\xff\xfe"', b"caf\xe9 \xc3\xa9"])
 def test_a_row_of_broken_characters_is_named(tiny_bundle, here, row):
     (here / "texts.csv").write_bytes(b"text\nsuperb\n" + row + b"\n")
 

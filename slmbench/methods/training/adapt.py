@@ -31,7 +31,7 @@ from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, Train
 from slmbench.records.base import content_key, finished_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
@@ -66,8 +66,7 @@ def adapt(
     options: MlmOptions | None = None,
     *,
     seed: int = DEFAULT_SEED,
-    text_column: str | None = None,
-    skip_bad_rows: bool = False,
+    reading: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
@@ -84,8 +83,7 @@ def adapt(
         corpus: See :func:`slmbench.corpora.stream_texts`.
         options: Hyper-parameters and the seed, instead of giving them one by one.
         seed: Seed of a new head, the order and the masks.
-        text_column: Column with the text.
-        skip_bad_rows: Leave out rows that cannot be used.
+        reading: Keyword arguments of :func:`slmbench.corpora.sample_texts` beside the size, such as ``text_column``.
         output: The folder; ``runs/MODEL-mlm-CORPUS`` when not given.
         name: What tables call the checkpoint; the folder's name when not given.
         command: The command line, for the record.
@@ -108,8 +106,7 @@ def adapt(
     sample = sample_texts(
         corpus,
         size=options.max_reviews,
-        text_column=text_column,
-        skip_bad_rows=skip_bad_rows,
+        **(reading or {}),
         progress=progress,
     )
     key = work.key(sample)
