@@ -201,10 +201,8 @@ def test_json_of_another_layout_is_said(tmp_path, document):
         load_corpus(str(path))
 
 
-@pytest.mark.parametrize(
-    "how", [{"orient": "records"}, {"orient": "columns"}, {"orient": "index"}, {"orient": "split"}]
-)
-def test_what_pandas_writes(tmp_path, how):
+@pytest.mark.parametrize("orient", ["records", "columns", "index", "split"])
+def test_what_pandas_writes(tmp_path, orient):
     pandas = pytest.importorskip("pandas")
     path = tmp_path / "r.json"
     pandas.DataFrame(ROWS).to_json(path, orient=orient)
