@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from slmbench.cascade.arithmetic import break_even
+from slmbench.cascade.thresholds import break_even
 
 #: Reviews that the hybrids and DistilBERT answered, and that the large models did (16 more, over 512 tokens).
 HYBRID_REVIEWS = 937

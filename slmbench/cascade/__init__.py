@@ -1,13 +1,13 @@
 """Cascades: a small model answers what it is sure of, a large one the rest (study 003's hybrid systems).
 
-The names are imported on first use: a comparison reckons with the arithmetic in this package and must not load what
-makes cascades.
+The names are imported on first use: a comparison uses the arithmetic of this package and must not load what makes
+cascades.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slmbench.cascade.making import cascade
+    from slmbench.cascade.joining import cascade
     from slmbench.cascade.options import CascadeOptions
 
 __all__ = ["CascadeOptions", "cascade"]
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'slmbench.cascade' has no attribute {name!r}")
-    from slmbench.cascade import making, options
+    from slmbench.cascade import joining, options
 
-    return getattr(making if name == "cascade" else options, name)
+    return getattr(joining if name == "cascade" else options, name)

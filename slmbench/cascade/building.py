@@ -1,18 +1,25 @@
-"""From two members in a folder to a cascade: both are asked, a threshold is chosen, the whole is timed."""
+"""From two members in a folder to a cascade: both are run, a threshold is chosen, all three are timed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.cascade.arithmetic import break_even, cascade_time
-from slmbench.cascade.card import write_card
-from slmbench.cascade.choosing import choose_threshold, sweep, sweep_thresholds
-from slmbench.cascade.pair import FOLDERS, Pair, only_form
+from slmbench.cascade.acceptance import accept_cascade, how_chosen, notes_on
+from slmbench.cascade.answers import Answers
+from slmbench.cascade.members import FOLDERS, Pair, only_form
 from slmbench.cascade.plot import write_plot
-from slmbench.cascade.routing import Answers
+from slmbench.cascade.thresholds import (
+    break_even,
+    cascade_time,
+    choose_threshold,
+    notable_rows,
+    sweep,
+    sweep_thresholds,
+)
 from slmbench.cascade.timing import time_in_turns
-from slmbench.cascade.verdict import how_chosen, judge, notes_on
-from slmbench.common.files import sha256_of
+from slmbench.common.files import sha256_of, write_atomically
+from slmbench.common.formatting import percent, percent_interval, three_digits
+from slmbench.common.templates import render_markdown
 from slmbench.edge.runtime import CASCADE_FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
@@ -23,6 +30,8 @@ from slmbench.records.predictions import REGIME
 from slmbench.statistics import paired_difference
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from slmbench.cascade.options import CascadeOptions
     from slmbench.cascade.rows import CascadeRows
     from slmbench.common.progress import Progress
@@ -40,11 +49,11 @@ def build(
         pair: The members.
         rows: The reviews; without rows to choose on, ``options`` has to name the threshold.
         options: How.
-        profiled: The members' times by their profiles, where those are to be reckoned with.
+        profiled: The members' latencies from their profiles, where those are to be used.
         progress: Where to say how far it is.
 
     Returns:
-        The record of the bundle, which alone is not written yet.
+        The record of the bundle; everything but the record itself is written.
     """
     small, large = pair.backends()
     answers = Answers.of(rows.test, small, large, None, progress)
@@ -66,12 +75,12 @@ def build(
     timing, timed = time_in_turns(
         (small.backend, large.backend, joined), rows.test.texts, routed, pair.threads, progress
     )
-    parity = compare_logits("its members asked one by one", answers.cascade(threshold)[: len(timed)], timed)
+    parity = compare_logits("its members run one by one", answers.cascade(threshold)[: len(timed)], timed)
     facts = _facts(
         pair, answers, validation, threshold, thresholds, timing, profiled, how_chosen(validation, options)
     )
     record = _record(pair, answers, facts, parity, manifest_of({pair.form: joined}, token_ids=False))
-    write_card(record, facts, write_plot(facts, pair.place, progress), pair.place / "README.md")
+    _write_card(record, facts, write_plot(facts, pair.place, progress), pair.place / "README.md")
     return record
 
 
@@ -132,7 +141,7 @@ def _member(folder: str, member: BundleRecord, predictions: Predictions) -> Casc
 
 def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, manifest: Manifest) -> BundleRecord:
     file = pair.place / CASCADE_FILE
-    accepted, reason = judge(facts, parity)
+    accepted, reason = accept_cascade(facts, parity)
     form = FormRecord(
         file=CASCADE_FILE,
         bytes=file.stat().st_size,
@@ -159,7 +168,7 @@ def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, m
         max_length=pair.small.max_length,
         total_parameters=sum(member.total_parameters for member in pair.members),
         parameters_without_embeddings=sum(member.parameters_without_embeddings for member in pair.members),
-        # Of a floor there are no base weights; of any other member the licence has to be known.
+        # TF-IDF has no base weights; of any other member the licence has to be known.
         base_license=", ".join(dict.fromkeys(filter(None, licences))) if licences and all(licences) else None,
         corpus=max((member.corpus for member in pair.members), key=lambda corpus: corpus.train_reviews),
         lengths=pair.small.lengths,
@@ -170,3 +179,31 @@ def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, m
         software=software_versions(),
         manifest=manifest,
     )
+
+
+def _write_card(bundle: BundleRecord, facts: CascadeFacts, plot: str | None, path: Path) -> None:
+    """Write a cascade's README.md.
+
+    Args:
+        bundle: Its record.
+        facts: The record's part about the cascade.
+        plot: Name of the plot beside it, where there is one.
+        path: The file to write.
+    """
+    form = next(iter(bundle.forms.values()))
+    text = render_markdown(
+        "slmbench.cascade",
+        "card.md",
+        {"percent": percent, "interval": percent_interval, "ms": three_digits},
+        bundle=bundle,
+        facts=facts,
+        form=form,
+        sweep=notable_rows(facts),
+        plot=plot,
+        systems=[
+            (f"{facts.small.name} {facts.small.form} alone", facts.small.evaluation, facts.timing.mean_ms["small"]),
+            (f"{facts.large.name} {facts.large.form} alone", facts.large.evaluation, facts.timing.mean_ms["large"]),
+            ("the cascade", form.evaluation, facts.timing.mean_ms["cascade"]),
+        ],
+    )
+    write_atomically(path, text)

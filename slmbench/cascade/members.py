@@ -1,40 +1,46 @@
-"""The two models of a cascade: bundles as they are, runs exported on the way."""
+"""The two models of a cascade: bundles as they are, runs exported first; and both side by side in its folder."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slmbench.cascade.answers import MemberBackend
 from slmbench.common.errors import UsageError
-from slmbench.edge.runtime import BundleFiles, label_columns
+from slmbench.common.files import write_atomically
+from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load_backend
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
 from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, artefacts
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
+    from slmbench.records import FormRecord
 
-#: The form of a run that is exported on the way.
+#: Folders of the small and the large member inside the cascade's.
+FOLDERS = ("small", "large")
+#: The form of a run that is exported for a cascade.
 RUN_FORM = "fp32"
 #: Options of a corpus that say how much of it is used, not which it is.
 _SIZES = {"train_size", "test_size", "validation_fraction", "unlabelled_size"}
 
 
 class _TasksOnly:
-    """Progress of an export whose folder is nobody's business: it is inside the cascade's, still being built."""
+    """Progress of an export inside the cascade's folder: its messages would name a temporary folder."""
 
     def __init__(self, progress: Progress) -> None:
         self.task = progress.task
 
     def say(self, text: str) -> None:
-        """Keep it."""
+        """Drop the message."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A bundle or a run that is to be part of a cascade, and the form of it.
+    """A bundle or a run that becomes part of a cascade, and its form.
 
     Attributes:
         folder: Its folder.
@@ -57,24 +63,25 @@ class Member:
         return self.record.corpus
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells it from other members: of equal ones the cascade need not be made again."""
+        """Return what identifies it, for the key of the cascade."""
         if isinstance(self.record, BundleRecord):
             return {"run": self.record.run_key, "form": self.form, "sha256": self.record.forms[self.form].sha256}
         return {"run": self.record.key, "form": self.form, "sha256": None}
 
     def place(self, building: Path, folder: Path, progress: Progress) -> BundleRecord:
-        """Write it as a bundle of this one form.
+        """Write it as a bundle with this form only.
 
         Args:
             building: The folder to make.
-            folder: Where that will stand.
+            folder: The final place of that folder.
             progress: Where to say how far an export is.
 
         Returns:
             The bundle's record.
 
         Raises:
-            SlmbenchError: The run cannot be exported, or a file of the bundle is missing.
+            UsageError: An exported run does not have the form.
+            SlmbenchError: The run cannot be exported, or a file of the bundle is missing or changed.
         """
         if isinstance(self.record, RunRecord):
             record = export(
@@ -93,6 +100,63 @@ class Member:
             )
         record = record.model_copy(update={"path": str(folder), "forms": {self.form: record.forms[self.form]}})
         return write_bundle(record, building)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two member bundles of one form each, in the folder of the cascade that is being made.
+
+    Attributes:
+        place: Folder that holds them as :data:`FOLDERS`.
+        folder: The final place of that folder.
+        name: The cascade's name.
+        small: Record of the member that answers first.
+        large: Record of the member that answers where the first is unsure.
+        threads: Threads inside one inference.
+    """
+
+    place: Path
+    folder: Path
+    name: str
+    small: BundleRecord
+    large: BundleRecord
+    threads: int
+
+    @property
+    def members(self) -> tuple[BundleRecord, BundleRecord]:
+        """Both records."""
+        return self.small, self.large
+
+    @property
+    def form(self) -> str:
+        """Name of the cascade's form, such as ``fp32+int8``."""
+        return "+".join(only_form(member)[0] for member in self.members)
+
+    def backends(self) -> list[MemberBackend]:
+        """Load both."""
+        return [
+            MemberBackend(
+                load_backend(BundleFiles.open(self.place / folder), only_form(member)[0], self.threads),
+                label_columns(member.labels, self.small.labels),
+                member.name,
+            )
+            for folder, member in zip(FOLDERS, self.members, strict=True)
+        ]
+
+    def join(self, threshold: float) -> Path:
+        """Write the file that the edge runtime reads; it holds the members' hashes, so its own identifies them."""
+        description: dict[str, object] = {"threshold": threshold}
+        for folder, member in zip(FOLDERS, self.members, strict=True):
+            name, form = only_form(member)
+            description[folder] = {"folder": folder, "form": name, "sha256": form.sha256}
+        write_atomically(self.place / CASCADE_FILE, json.dumps(description, indent=2) + "\n")
+        return self.place / CASCADE_FILE
+
+
+def only_form(member: BundleRecord) -> tuple[str, FormRecord]:
+    """Return the one form of a member and its name."""
+    ((name, form),) = member.forms.items()
+    return name, form
 
 
 def read_members(small: Path, large: Path, small_form: str | None, large_form: str | None) -> tuple[Member, Member]:
@@ -117,18 +181,18 @@ def read_members(small: Path, large: Path, small_form: str | None, large_form: s
         label_columns(second.labels, first.labels)
     except ValueError:
         raise UsageError(
-            f"{small} tells {_listed(first.labels)} apart, {large} {_listed(second.labels)}: a cascade needs members"
-            " with the same labels"
+            f"{small} has the labels {_listed(first.labels)}, {large} {_listed(second.labels)}: a cascade needs"
+            " members with the same labels"
         ) from None
     if _corpus_options(first) != _corpus_options(second):
         raise UsageError(
-            f"{small} ({first.corpus.name}) and {large} ({second.corpus.name}) were not trained on the same corpus,"
-            " read in the same way: a cascade needs members that were"
+            f"{small} ({first.corpus.name}) and {large} ({second.corpus.name}) were not trained on the same corpus"
+            " with the same reading options: a cascade needs members that were"
         )
     if first.corpus.test_hash != second.corpus.test_hash:
         raise UsageError(
-            f"{small} was tested on {first.corpus.test_reviews:,} reviews, {large} on"
-            f" {second.corpus.test_reviews:,} others: train both with the same --test-size"
+            f"{small} was tested on {first.corpus.test_reviews:,} reviews, {large} on {second.corpus.test_reviews:,}"
+            " different ones: train both with the same --test-size"
         )
     return first, second
 
@@ -153,7 +217,7 @@ def _same_run(first: Member, second: Member) -> bool:
 
 
 def _corpus_options(member: Member) -> dict[str, Any]:
-    """Return how the corpus is read; what is off by default may be missing from older records."""
+    """Return how the corpus is read; options that are off may be missing from older records."""
     return {name: value for name, value in member.corpus.options.items() if name not in _SIZES and value}
 
 

@@ -1,4 +1,4 @@
-"""What can be chosen about a cascade."""
+"""The options of a cascade."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class CascadeOptions:
     """How to put two models together.
 
     Attributes:
-        threshold: Keep the small model's label from this probability on; ``None`` chooses it.
-        max_routed: Largest share of reviews that may go on to the large model where the threshold is chosen.
+        threshold: Minimum probability with which the small model's label is kept; ``None`` chooses it.
+        max_routed: Maximum share of reviews that a chosen threshold sends to the large model.
         small_form: Form of the small member; the smallest accepted one of a bundle, fp32 of a run when ``None``.
         large_form: The same of the large one.
-        validation_size: Take at most so many reviews to choose the threshold on.
-        profiles: Profiles of the small and the large member whose mean latencies to reckon with, in place of the
-            times measured here.
+        validation_size: Maximum number of reviews that choose the threshold.
+        profiles: Profiles of the small and the large member; their mean latencies are used instead of the times
+            measured here.
     """
 
     threshold: float | None = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slmbench.cascade.arithmetic import cascade_time
-from slmbench.cascade.choosing import notable_rows
+from slmbench.cascade.thresholds import cascade_time, notable_rows
 from slmbench.common.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, reason_for_no_plots, save
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 #: The plot's file inside the bundle.
 PLOT = "cascade.png"
-#: Closer labels than this, in points, would hide one another.
-_ROOM = 26
+#: Minimum distance of two labels, in points.
+_MIN_DISTANCE = 26
 
 
 def write_plot(facts: CascadeFacts, folder: Path, progress: Progress) -> str | None:
@@ -40,7 +39,7 @@ def write_plot(facts: CascadeFacts, folder: Path, progress: Progress) -> str | N
 
 
 def draw_sweep(facts: CascadeFacts, path: Path) -> None:
-    """Draw accuracy on the test rows against computed runtime, one point a threshold.
+    """Draw accuracy on the test rows against computed runtime, one point per threshold.
 
     The accuracy on the rows that chose the threshold is a dotted line; both members alone are points of their own.
 
@@ -86,7 +85,7 @@ def draw_sweep(facts: CascadeFacts, path: Path) -> None:
         [chosen.ms], [100 * chosen.accuracy], linestyle="", marker="*", markersize=13, color=INK,
         label=f"threshold {chosen.threshold:.4g}, {chosen.routed * 100:.0f} % routed",
     )  # fmt: skip
-    axes.set_xlabel("computed runtime, ms a review", fontsize=9, color=INK)
+    axes.set_xlabel("computed runtime, ms per review", fontsize=9, color=INK)
     axes.set_ylabel("accuracy, %", fontsize=9, color=INK)
     axes.margins(x=0.06, y=0.12)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
@@ -97,12 +96,12 @@ def draw_sweep(facts: CascadeFacts, path: Path) -> None:
 
 
 def _annotate(axes: Any, rows: Sequence[SweepRow]) -> None:
-    """Write thresholds above their points, the first ones first, where no other label stands too near."""
+    """Write thresholds above their points in order, leaving out those too close to an earlier label."""
     placed: list[Any] = []
     for row in rows:
         point = (row.ms, 100 * row.accuracy)
         place = axes.transData.transform(point)
-        if any(abs(place - other).max() < _ROOM * DPI / 72 for other in placed):
+        if any(abs(place - other).max() < _MIN_DISTANCE * DPI / 72 for other in placed):
             continue
         placed.append(place)
         axes.annotate(

@@ -1,7 +1,7 @@
-"""Which reviews choose the threshold: labelled ones that neither member learned from, and no test rows.
+"""Which reviews choose the threshold: labelled ones that neither member was trained on, and no test rows.
 
-On reviews that a model learned from it is surer than on others, so a threshold chosen there routes too little.
-Samples of a corpus nest, so that the training pool beyond both members' samples is unseen by both.
+A model is surer of reviews that it was trained on, so a threshold chosen there routes too little. Samples of a corpus
+nest, so the rest of the training pool beyond both members' samples is unseen by both.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split, load_corpus
+from slmbench.methods.registry import METHODS
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from slmbench.cascade.members import Member
     from slmbench.common.progress import Progress
 
-#: Fewer reviews choose a threshold by chance: with 200, a share of 90 % is known to ±4 points.
+#: Recommended minimum: with 200 reviews a share of 90 % is known to ±4 points.
 ENOUGH_REVIEWS = 200
-#: Methods that only pick an epoch on the validation rows; the others learn from them as from training rows.
-_SELECTING_METHODS = ("full", "lora", "linear", "space", "pretrained")
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,16 @@ class CascadeRows:
     kind: Literal["unseen", "validation"]
 
 
-def load_rows(small: Member, large: Member, most: int, progress: Progress) -> CascadeRows:
+def load_rows(small: Member, large: Member, limit: int, progress: Progress) -> CascadeRows:
     """Load the test rows and the rows that choose the threshold.
 
-    Rows that neither member met come first. Where fewer than :data:`ENOUGH_REVIEWS` are left, the rows are those that
-    neither learned from, validation rows that picked an epoch among them.
+    Rows that neither member has seen come first. Where fewer than :data:`ENOUGH_REVIEWS` are left, rows are taken
+    that neither was trained on, among them validation rows that picked an epoch.
 
     Args:
         small: The small member.
         large: The large member.
-        most: Take at most so many.
+        limit: Maximum number of rows that choose.
         progress: Told what is fetched and read.
 
     Raises:
@@ -62,11 +61,11 @@ def load_rows(small: Member, large: Member, most: int, progress: Progress) -> Ca
         taught = _digests(corpus.train.row_ids) | set(corpus.unlabelled_ids)
         held_out = _digests(corpus.validation.row_ids)
         met |= taught | held_out
-        learned |= taught if member.record.method in _SELECTING_METHODS else taught | held_out
-    unseen = _without(pool, met, most)
+        learned |= taught if _only_picks_epoch(member.record.method) else taught | held_out
+    unseen = _without(pool, met, limit)
     kind: Literal["unseen", "validation"] = "unseen"
     if len(unseen) < ENOUGH_REVIEWS:
-        rest = _without(pool, learned, most)
+        rest = _without(pool, learned, limit)
         if len(rest) > len(unseen):
             unseen, kind = rest, "validation"
     names, order = corpora[0].label_names, small.labels
@@ -74,14 +73,19 @@ def load_rows(small: Member, large: Member, most: int, progress: Progress) -> Ca
     return CascadeRows(_relabelled(corpora[0].test, names, order), validation, kind)
 
 
+def _only_picks_epoch(method: str) -> bool:
+    """Whether a method uses validation rows only to pick an epoch; unknown methods may train on them."""
+    return method in METHODS and METHODS[method].picks_epoch
+
+
 def _reload(member: Member, progress: Progress) -> Corpus:
-    """Load the corpus of a member's record and make sure of its rows."""
+    """Load the corpus of a member's record and check that its rows are the same."""
     corpus = _load(member.corpus.options, progress)
     recorded = (member.corpus.train_hash, member.corpus.test_hash)
     if (hash_rows(corpus.train.row_ids + corpus.validation.row_ids), hash_rows(corpus.test.row_ids)) != recorded:
         raise SlmbenchError(
-            f"the rows of {corpus.name} are not those that {member.folder} was trained and tested on any more: the"
-            " data has changed; train again, or restore the file"
+            f"the rows of {corpus.name} are no longer those that {member.folder} was trained and tested on: the data"
+            " has changed; train again, or restore the file"
         )
     if set(corpus.label_names) != set(member.labels):
         raise SlmbenchError(f"{member.folder} has other labels than its corpus {corpus.name}: export it again")
@@ -92,17 +96,17 @@ def _load(options: dict[str, Any], progress: Progress) -> Corpus:
     try:
         return load_corpus(**options, progress=progress)
     except UsageError as error:
-        # Nobody has asked for anything wrong now: the corpus was there when the record was made.
+        # Not a mistake of this command: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
 
 
-def _without(pool: Split, digests: set[str], most: int) -> Split:
+def _without(pool: Split, digests: set[str], limit: int) -> Split:
     """Return the first rows of a pool, in its order, which is that of a hash, that are not among others."""
     rows = [
         row
         for row in zip(pool.texts, pool.labels, pool.row_ids, strict=True)
         if row[2].partition(":")[0] not in digests
-    ][:most]
+    ][:limit]
     return Split([text for text, _, _ in rows], [label for _, label, _ in rows], [row_id for _, _, row_id in rows])
 
 

@@ -1,4 +1,4 @@
-"""How long small, large and cascade take on this machine, taking turns so that other work slows all alike."""
+"""How long small, large and cascade take on this machine, in turns, so that other load slows all three alike."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.
 REVIEWS = 200
 LIMIT_S = 60.0
-#: How often each review is timed: the mean of fewer is that of the pauses that a busy machine makes.
+#: How often each review is timed: the mean of fewer rounds depends on single pauses of a busy machine.
 ROUNDS = 5
-#: Reviews run before timing, so that nothing is timed cold.
+#: Reviews run before timing, as a warm-up.
 _WARM_UP = 5
 
 
@@ -34,14 +34,13 @@ def time_in_turns(
 ) -> tuple[CascadeTiming, np.ndarray]:
     """Time the small member, the large one and the cascade of the two, one review at a time, text in, logits out.
 
-    Each review goes through all three before the next one comes, in an order that changes from review to review:
-    what comes after the large model finds colder caches. When all are through, further rounds follow while there is
-    time.
+    Each review goes through all three before the next one, in an order that changes from review to review, because
+    whatever runs after the large model finds colder caches. Further rounds follow while there is time.
 
     Args:
         backends: The three, in this order.
         texts: Reviews; the first :data:`REVIEWS` are timed, fewer when time runs out.
-        routed: Whether the cascade asks its large member about each of them.
+        routed: Whether the cascade routes each of them to its large member.
         threads: Threads the three were loaded with.
         progress: Where to say how far it is.
 
@@ -90,7 +89,7 @@ def _timed(backend: Backend, text: str) -> tuple[float, np.ndarray]:
 
 
 def profiled_times(profiles: tuple[Path, Path], members: tuple[Member, Member]) -> ProfiledTimes:
-    """Read the members' mean latencies from profiles, which may be another machine's.
+    """Read the members' mean latencies from profiles, which may be from another machine.
 
     Args:
         profiles: Profile files of the small and the large member.
@@ -109,11 +108,11 @@ def profiled_times(profiles: tuple[Path, Path], members: tuple[Member, Member]) 
                 " the small and the large member, in this order"
             )
     settings = [(profile.hardware.get("fingerprint"), profile.device, profile.scenario) for profile in (small, large)]
-    # The floor is numpy's wherever the other member runs.
+    # TF-IDF always runs in numpy.
     if settings[0] != settings[1] or len({small.backend, large.backend} - {"numpy"}) > 1:
         raise UsageError(
-            f"{profiles[0]} and {profiles[1]} were not measured on the same machine in the same way: their times do"
-            " not add up"
+            f"{profiles[0]} and {profiles[1]} were not measured on the same machine with the same settings: their"
+            " latencies cannot be added"
         )
     return ProfiledTimes(
         small=small.name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from slmbench.cascade.arithmetic import break_even, cascade_time
+from slmbench.cascade.thresholds import break_even, cascade_time
 from slmbench.common.formatting import milliseconds, percent
 from slmbench.compare.caveats import CASCADE_METHOD
 from slmbench.compare.cells import machine_name, machine_of

@@ -92,7 +92,7 @@ def export(
     )
     check_place(folder, "bundle.json")
     if done := finished_bundle(folder, key):
-        progress.say(f"{folder} is up to date: made from the same run and options")
+        progress.say(f"{folder} is already there, made from the same run and options")
         return done
 
     from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form

@@ -148,7 +148,7 @@ class CascadeFacts(Part):
     """A small model whose unsure reviews a large one answers.
 
     ``sweep``, ``ms`` and ``break_even`` are computed from ``validation``, ``test``, ``small_ms`` and ``large_ms``
-    (see ``slmbench.cascade.arithmetic``).
+    (see ``slmbench.cascade.thresholds``).
     """
 
     threshold: float

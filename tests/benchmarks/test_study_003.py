@@ -3,7 +3,7 @@
 import pytest
 import study_003 as study
 
-from slmbench.cascade.arithmetic import cascade_time
+from slmbench.cascade.thresholds import cascade_time
 
 
 def test_time_and_routed_reviews_are_each_other_s_inverse():

@@ -208,7 +208,7 @@ def test_a_large_model_that_never_helps(bundles, tmp_path):
     (form,) = record.forms.values()
     assert record.cascade.routed == 0
     assert not form.accepted
-    assert form.reason == "weak is never asked, no threshold is better than never asking: ship strong alone"
+    assert form.reason.startswith("weak is never used") and form.reason.endswith("ship strong alone")
     assert any(note.startswith("weak alone is less accurate than strong alone") for note in record.cascade.notes)
 
 
@@ -221,7 +221,7 @@ def test_a_bundle_that_is_not_its_members_is_refused(bundles, tmp_path, monkeypa
     (form,) = cascade(*bundles, output=tmp_path / "turned").forms.values()
     assert not form.accepted
     assert form.parity.label_flips > 0
-    assert form.reason.endswith("it is not the two models it was made of")
+    assert f"{form.parity.label_flips} of {form.parity.reviews} labels differ" in form.reason
 
 
 def test_few_reviews_choose_with_a_warning(bundles, tmp_path):

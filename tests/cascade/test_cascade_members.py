@@ -63,7 +63,7 @@ def test_a_run_without_a_model(bundles, floors, out, tmp_path):
 
 
 def test_different_labels(bundles, floor_bundle, out):
-    with pytest.raises(UsageError, match="tells negative, neutral, positive apart, .* negative, positive: a cascade"):
+    with pytest.raises(UsageError, match="labels negative, neutral, positive, .* negative, positive"):
         cascade(bundles[0], floor_bundle, output=out)
 
 
@@ -75,7 +75,7 @@ def test_different_corpora(floor_bundle, out, tmp_path):
 
 def test_different_test_rows(bundles, many_reviews, out, tmp_path):
     other = floor(tmp_path, many_reviews, train_size=18, test_size=50)
-    with pytest.raises(UsageError, match="was tested on 50 reviews, .* on 128 others: train both with the same"):
+    with pytest.raises(UsageError, match="tested on 50 reviews, .* 128 .*--test-size"):
         cascade(other, bundles[1], output=out)
 
 
@@ -158,8 +158,8 @@ def test_profiles_that_do_not_fit(bundles, out, tmp_path):
     write_record(profile_record("strong", backend="openvino"), otherwise)
     for paths, says in (
         ((strong, weak), "is a profile of strong fp32, not of weak fp32"),
-        ((weak, elsewhere), "were not measured on the same machine in the same way"),
-        ((weak, otherwise), "were not measured on the same machine in the same way"),
+        ((weak, elsewhere), "were not measured on the same machine"),
+        ((weak, otherwise), "were not measured on the same machine"),
         ((weak, none), "there is no profile"),
     ):
         with pytest.raises(UsageError, match=says):

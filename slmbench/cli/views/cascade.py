@@ -1,4 +1,4 @@
-"""How a cascade looks to people on a terminal."""
+"""What a terminal shows of a cascade."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cascade.arithmetic import cascade_time
-from slmbench.cascade.choosing import notable_rows
 from slmbench.cascade.plot import PLOT
+from slmbench.cascade.thresholds import cascade_time, notable_rows
 from slmbench.cli.views.tables import FittingTable, number, percent_with_bounds, text
 from slmbench.common.formatting import milliseconds, percent, three_digits
 
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def cascade_summary(record: BundleRecord) -> list[RenderableType]:
-    """Show a cascade beside its members, its notable thresholds, and where the plot is.
+    """Show a cascade beside its members, the main thresholds, and where the plot is.
 
     Args:
         record: Record of a bundle that is a cascade.
     """
     facts, plot = record.cascade, Path(record.path) / PLOT
     if facts is None:
-        raise ValueError(f"{record.name} is no cascade")
+        raise ValueError(f"{record.name} is not a cascade")
     form = next(iter(record.forms.values()))
     parts: list[RenderableType] = [_systems(record, facts), _sweep(facts)]
     parts.append(Text(f"threshold {facts.threshold:.4g}: {facts.chosen}"))
@@ -95,7 +94,7 @@ def _sweep(facts: CascadeFacts) -> FittingTable:
 
 
 def _runtime(facts: CascadeFacts) -> str:
-    """Hold the computed runtime against the measured one, over the reviews that were timed."""
+    """Compare the computed runtime with the measured one, over the reviews that were timed."""
     timing = facts.timing
     share = sum(timing.routed) / len(timing.routed)
     means = timing.mean_ms
@@ -105,7 +104,7 @@ def _runtime(facts: CascadeFacts) -> str:
         else "from the members' own times"
     )
     return (
-        f"runtime: {milliseconds(facts.ms)} a review over all test reviews, computed {source};"
+        f"runtime: {milliseconds(facts.ms)} per review over all test reviews, computed {source};"
         f" on the {len(timing.routed)} reviews timed ({percent(share)} routed) measured"
         f" {milliseconds(means['cascade'])}, computed"
         f" {milliseconds(cascade_time(means['small'], means['large'], share))};"

@@ -1,4 +1,4 @@
-"""What has to be said of a cascade: how its threshold was chosen, whether to ship it, what limits its numbers."""
+"""How the threshold was chosen, whether the cascade is accepted, and what limits its numbers, in sentences."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:
-    """Say where the threshold comes from."""
+    """Describe how the threshold was chosen."""
     if options.threshold is not None or validation is None:
         return "given"
-    kind = "that neither member met" if validation.kind == "unseen" else "that neither member learned from"
+    kind = "that neither member has seen" if validation.kind == "unseen" else "that neither member was trained on"
     limit = "" if options.max_routed is None else f" among those that route at most {percent(options.max_routed)}"
     return (
         f"the least routing within one standard error of the best accuracy{limit}, on"
@@ -27,48 +27,48 @@ def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str
     )
 
 
-def judge(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
-    """Judge whether the cascade may be shipped.
+def accept_cascade(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
+    """Decide whether the cascade is accepted.
 
-    It is refused where it is not the two members it is made of, and where it never asks the large one.
+    It is refused when its answers are not those of its two members, and when it never uses the large one.
 
     Args:
         facts: The cascade.
-        parity: Its own answers against those of its members.
+        parity: Its own answers compared with those of its members.
 
     Returns:
-        The verdict and its reason.
+        Whether it is accepted, and why.
     """
     if parity.label_flips:
         return False, (
-            f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}: it is not the two models"
-            " it was made of"
+            f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}: it does not answer as the"
+            " two models it was made of"
         )
     if not any(facts.test.routed(facts.threshold)):
-        what = "at the threshold given" if facts.chosen == "given" else "no threshold is better than never asking"
-        return False, f"{facts.large.name} is never asked, {what}: ship {facts.small.name} alone"
+        what = "at the threshold given" if facts.chosen == "given" else "no threshold is better than never using it"
+        return False, f"{facts.large.name} is never used, {what}: ship {facts.small.name} alone"
     return True, (
-        f"{percent(facts.routed)} of the test reviews go on to {facts.large.name}: accuracy"
+        f"{percent(facts.routed)} of the test reviews are routed to {facts.large.name}: accuracy"
         f" {_difference(facts.against_small)} against {facts.small.name} and"
         f" {_difference(facts.against_large)} against {facts.large.name}"
     )
 
 
 def notes_on(facts: CascadeFacts) -> list[str]:
-    """Collect what a reader of the numbers has to know."""
+    """Collect the limits of the numbers."""
     notes = []
     small, large = facts.small, facts.large
     if facts.validation is not None and facts.chosen != "given":
         reviews = len(facts.validation.routing.row_ids)
         if reviews < ENOUGH_REVIEWS:
             notes.append(
-                f"only {reviews} reviews chose the threshold, fewer than the {ENOUGH_REVIEWS} that it takes: another"
-                " draw may choose another one"
+                f"only {reviews} reviews chose the threshold, fewer than the recommended {ENOUGH_REVIEWS}: others"
+                " may choose another one"
             )
         if facts.validation.kind == "validation":
             notes.append(
                 "the members left hardly a labelled review unseen: the threshold was chosen on validation reviews,"
-                " some of which picked the epoch of a member, so it may trust that member a little too much"
+                " some of which selected the epoch of a member, so it may favour that member slightly"
             )
     gain = paired_difference(small.predictions.right(), large.predictions.right())
     if gain.difference <= 0 or gain.p_value >= SIGNIFICANCE:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slmbench.cascade.choosing import choose_threshold, sweep, sweep_thresholds
+from slmbench.cascade.thresholds import break_even, cascade_time, choose_threshold, sweep, sweep_thresholds
 from slmbench.records.cascade import Routing
 
 STEPS = sweep_thresholds(2)
@@ -75,3 +75,10 @@ def test_the_sweep_reckons_with_both_models_times():
     assert (high.accuracy, high.routed, high.ms) == (0.25, 1.0, 42.0)
     (alone,) = sweep([0.7], None, test, 2.0, 40.0)
     assert (alone.validation_accuracy, alone.validation_routed, alone.accuracy) == (None, None, 1.0)
+
+
+def test_at_break_even_a_cascade_is_as_slow_as_the_large_model_alone():
+    assert break_even(2.0, 50.0) == 0.96
+    assert cascade_time(2.0, 50.0, break_even(2.0, 50.0)) == pytest.approx(50.0)
+    assert break_even(50.0, 50.0) == 0
+    assert break_even(100.0, 50.0) < 0

@@ -1,4 +1,4 @@
-"""One pass of each member over the reviews, kept: every threshold is then arithmetic, not inference."""
+"""The answers of both members: each review is run once, so every threshold is arithmetic afterwards."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ class MemberBackend:
         """Answer reviews one at a time; returns shape (texts, labels)."""
         if not texts:
             return np.empty((0, len(self.columns)), dtype=np.float32)
-        return form_logits(self.backend, self.backend.encode(texts), progress, f"asking {self.name}")[:, self.columns]
+        return form_logits(self.backend, self.backend.encode(texts), progress, f"running {self.name}")[
+            :, self.columns
+        ]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What both members say about reviews.
+    """The answers of both members to reviews.
 
     Attributes:
         rows: The reviews; their labels are ids of the cascade's labels.
         small: Logits of the small member, shape (rows, labels).
-        large: Logits of the large member; NaN in rows it was not asked about.
+        large: Logits of the large member; NaN in rows that it was not run on.
     """
 
     rows: Split
@@ -51,13 +53,13 @@ class Answers:
     def of(
         cls, rows: Split, small: MemberBackend, large: MemberBackend, below: float | None, progress: Progress
     ) -> Answers:
-        """Ask both members.
+        """Run both members.
 
         Args:
             rows: The reviews.
-            small: The small member, asked about all of them.
+            small: The small member, run on all of them.
             large: The large member.
-            below: Ask it only where the small one is less sure than this; ``None`` asks it about all.
+            below: Run it only where the small one is less sure than this; ``None`` runs it on all.
             progress: Where to say how far it is.
         """
         first = small.logits(rows.texts, progress)
@@ -67,7 +69,7 @@ class Answers:
         return cls(rows, first, second)
 
     def routing(self) -> Routing:
-        """Return what thresholds need to know."""
+        """Return what choosing a threshold needs."""
         truth = np.asarray(self.rows.labels)
         large_right = self.large.argmax(1) == truth
         asked = ~np.isnan(self.large).any(1)

@@ -1,13 +1,12 @@
-"""The ``cascade`` stage: two bundles or runs in, one bundle that answers with both out."""
+"""The ``cascade`` stage: two bundles or runs in, one bundle of both out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.building import build
-from slmbench.cascade.members import read_members
+from slmbench.cascade.members import FOLDERS, Pair, read_members
 from slmbench.cascade.options import CascadeOptions
-from slmbench.cascade.pair import FOLDERS, Pair
 from slmbench.cascade.rows import load_rows
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -51,11 +50,12 @@ def cascade(
         progress: Where to say how far it is.
 
     Returns:
-        The bundle's record, whose ``cascade`` part has threshold, sweep and times. One that is already there, made
-        from the same members and options on a like machine, is returned as it is.
+        The bundle's record, whose ``cascade`` part has threshold, sweep and times. A finished one of the same members
+        and options, made on the same kind of machine, is returned as it is.
 
     Raises:
-        UsageError: A folder or form is missing, or the two do not belong together.
+        UsageError: A folder or form is missing, an option is out of its range, or the members differ in labels,
+            corpus or test rows.
         SlmbenchError: A record is damaged, the corpus has changed, or there is no review to choose a threshold on.
     """
     options = options or CascadeOptions()
@@ -67,14 +67,14 @@ def cascade(
     check_place(folder, "bundle.json")
     key = _key(members, options)
     if done := _finished(folder, key):
-        progress.say(f"{folder} is already there, made from the same members")
+        progress.say(f"{folder} is already there, made from the same members and options")
         return done
     profiled = profiled_times(options.profiles, members) if options.profiles else None
     rows = load_rows(*members, options.validation_size, progress)
     if rows.validation is None and options.threshold is None:
         raise SlmbenchError(
-            f"there are no labelled reviews that neither {small} nor {large} learned from, so none to choose a"
-            " threshold on: train with a smaller --train-size, or give --threshold"
+            f"{small} and {large} were trained on all labelled reviews, which leaves none to choose a threshold on:"
+            " train with a smaller --train-size, or give --threshold"
         )
     with build_aside(folder) as place:
         first, second = (
@@ -96,13 +96,13 @@ def _key(members: tuple[Member, Member], options: CascadeOptions) -> str:
         max_routed=options.max_routed,
         validation_size=options.validation_size,
         profiles=[sha256_of(path) for path in options.profiles or ()],
-        # Its times are this machine's.
+        # Its times were measured on this machine.
         machine=hardware_fingerprint()["fingerprint"],
     )
 
 
 def _finished(folder: Path, key: str) -> BundleRecord | None:
-    """Return the cascade in a folder when it was made from the same inputs and is whole."""
+    """Return the cascade in a folder when it was made from the same inputs and is complete."""
     record = finished_bundle(folder, key)
     try:
         for name in FOLDERS:

@@ -1,4 +1,4 @@
-"""The threshold: the least routing whose accuracy cannot be told from the best, on rows that are no test rows."""
+"""Thresholds: what a cascade takes at each, and which one is chosen on rows that are not test rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.cascade.arithmetic import cascade_time
 from slmbench.records.cascade import SweepRow
 
 if TYPE_CHECKING:
@@ -15,10 +14,34 @@ if TYPE_CHECKING:
     from slmbench.records.cascade import CascadeFacts, Routing
 
 
-def sweep_thresholds(labels: int) -> list[float]:
-    """Return the thresholds looked at, in steps of .01 up to .99.
+def cascade_time(small: float, large: float, routed: float) -> float:
+    """Return the time a cascade takes: every review the small model's, the routed ones the large model's as well.
 
-    The first is at or below the chance of one label in so many (.50 for two), which routes nothing.
+    Args:
+        small: Time of the small model, per review or in all.
+        large: Time of the large model over the same reviews, in the same unit.
+        routed: Share of the reviews that goes on to the large model.
+    """
+    return small + routed * large
+
+
+def break_even(small: float, large: float) -> float:
+    """Return the share of routed reviews at which a cascade takes as long as the large model alone.
+
+    Args:
+        small: Time of the small model over some reviews.
+        large: Time of the large model over the same reviews.
+
+    Returns:
+        At most 1; below 0 where the small model alone is slower than the large one.
+    """
+    return 1 - small / large
+
+
+def sweep_thresholds(labels: int) -> list[float]:
+    """Return the thresholds that are tried, in steps of 0.01 up to 0.99.
+
+    The first is at or below the probability of guessing (0.50 for two labels) and routes nothing.
 
     Args:
         labels: Number of labels.
@@ -27,16 +50,16 @@ def sweep_thresholds(labels: int) -> list[float]:
 
 
 def choose_threshold(routing: Routing, thresholds: Sequence[float], max_routed: float | None) -> float:
-    """Choose a threshold by the rule of one standard error.
+    """Choose a threshold by the one-standard-error rule.
 
-    Of the thresholds that route no more than allowed, the one that routes least is taken whose accuracy is below
-    the best by at most one standard error of the difference, the two being compared review by review (the rule is
-    that of Breiman et al. 1984, *Classification and Regression Trees*, § 3.4.3).
+    Of the thresholds that route no more than allowed, it is the one that routes least among those whose accuracy is
+    at most one standard error of the paired difference below the best (Breiman et al. 1984, *Classification and
+    Regression Trees*, § 3.4.3).
 
     Args:
-        routing: Reviews that neither member learned from.
+        routing: Reviews that neither member was trained on.
         thresholds: In ascending order; the first routes nothing.
-        max_routed: Largest share of routed reviews; ``None`` is no limit.
+        max_routed: Maximum share of routed reviews; ``None`` is no limit.
 
     Returns:
         The threshold.
@@ -55,13 +78,13 @@ def _as_good(right: np.ndarray, best: np.ndarray) -> bool:
 def sweep(
     thresholds: Sequence[float], validation: Routing | None, test: Routing, small_ms: float, large_ms: float
 ) -> list[SweepRow]:
-    """Return what each threshold gives.
+    """Return accuracy, routed share and time at each threshold.
 
     Args:
         thresholds: Thresholds.
-        validation: Rows that choose, where there are any.
+        validation: Rows that choose the threshold, where there are any.
         test: The test rows.
-        small_ms: Mean time of the small member, milliseconds a review.
+        small_ms: Mean time of the small member, milliseconds per review.
         large_ms: The same of the large one.
     """
     rows = []
@@ -81,7 +104,7 @@ def sweep(
 
 
 def notable_rows(facts: CascadeFacts) -> list[SweepRow]:
-    """Return the rows of the sweep that tables show: its ends, steps of .1, and the threshold in force."""
+    """Return the rows of the sweep that tables show: its ends, steps of 0.1, and the chosen threshold."""
     ends = (facts.sweep[0], facts.sweep[-1])
     return [
         row
