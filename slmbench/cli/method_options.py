@@ -29,7 +29,7 @@ def options_of(stage: Stage) -> Decorator:
         stage: The command.
     """
     listed = list_options(loadable_methods(stage))
-    return _with_parameters([_typer_option(one.declared, one.panel, one.shown_default) for one in listed])
+    return with_parameters([_typer_option(one.declared, one.panel, one.shown_default) for one in listed])
 
 
 def these_options(options: Iterable[Option], panel: str = SHARED["finetune"]) -> Decorator:
@@ -39,7 +39,7 @@ def these_options(options: Iterable[Option], panel: str = SHARED["finetune"]) ->
         options: The options.
         panel: Their heading in the help.
     """
-    return _with_parameters([_typer_option((one,), one.panel or panel, one.shown_default) for one in options])
+    return with_parameters([_typer_option((one,), one.panel or panel, one.shown_default) for one in options])
 
 
 def method_names(stage: Stage) -> list[str]:
@@ -63,7 +63,9 @@ def _typer_option(declared: tuple[Option, ...], panel: str, shown: str) -> inspe
     )
 
 
-def _with_parameters(made: list[inspect.Parameter]) -> Decorator:
+def with_parameters(made: list[inspect.Parameter]) -> Decorator:
+    """Return a decorator that gives a command more options; it gets their values as keyword arguments."""
+
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, include_extras=True)
         own = [

@@ -1,37 +1,17 @@
-"""When a cascade pays beside its large member, by the times of the rows themselves.
-
-Which rows are the members is read off their answers: a cascade says of every review what its small member says, or,
-where that is less sure than the threshold, what its large member says. That also tells the share it routes.
-"""
+"""When a cascade pays beside its large member, by the latencies of the rows themselves."""
 
 from __future__ import annotations
 
-from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from slmbench.cascade.thresholds import break_even, cascade_time
 from slmbench.common.formatting import milliseconds, percent
-from slmbench.compare.caveats import CASCADE_METHOD
-from slmbench.compare.cells import machine_name, machine_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.compare.cells import Cell
-
-#: Largest difference of two probabilities that count as the same answer: records keep six decimals, and another
-#: processor rounds otherwise.
-_SAME = 1e-3
-
-
-class Members(NamedTuple):
-    """The rows that a cascade is made of, and the share of the test reviews that it routes to the large one."""
-
-    small: Cell
-    large: Cell
-    routed: float
+    from slmbench.records.cascade import MemberIdentity
 
 
 def cascade_facts(cells: Sequence[Cell]) -> list[str]:
@@ -44,86 +24,56 @@ def cascade_facts(cells: Sequence[Cell]) -> list[str]:
         One sentence a cascade.
     """
     facts = []
-    several = len({machine_of(cell.profile) for cell in cells}) > 1
+    several = len({cell.machine for cell in cells}) > 1
     for cell in cells:
-        if cell.profile.method != CASCADE_METHOD or cell.profile.scenario != "single":
+        made_of = cell.profile.cascade
+        if made_of is None or cell.profile.scenario != "single" or not 0 < made_of.routed < 1:
             continue
-        alike = [other for other in cells if _alike(other, cell) and other.profile.method != CASCADE_METHOD]
-        # Of a member that was measured under several runtimes, the one under the cascade's.
-        alike.sort(key=lambda other: other.profile.backend != cell.profile.backend)
-        members = members_of(cell, alike)
-        if members is not None:
-            where = f"{machine_name(cell.profile)}: " if several else ""
-            facts.append(where + _sentence(cell, members))
+        small, large = (member_row(member, cell, cells) for member in (made_of.small, made_of.large))
+        if small is not None and large is not None:
+            where = f"{cell.machine_name}: " if several else ""
+            facts.append(where + _sentence(cell, small, large, made_of.routed))
     return facts
 
 
-def members_of(cascade: Cell, others: Sequence[Cell]) -> Members | None:
-    """Find the two rows that a cascade is made of.
+def member_row(member: MemberIdentity, cascade: Cell, cells: Sequence[Cell]) -> Cell | None:
+    """Find the row of a cascade's member that was tested and timed as the cascade was.
 
     Args:
+        member: Which form of which bundle it is.
         cascade: The cascade.
-        others: Rows that were measured like it, on the same machine.
+        cells: Rows of any machines.
 
     Returns:
-        The members; ``None`` where one of them is not among the rows, or where the cascade never asks one of them.
+        The row; of several, the one under the cascade's backend. ``None`` where there is none.
     """
-    forms = cascade.profile.form.split("+")
-    for small, large in permutations(others, 2):
-        if [small.profile.form, large.profile.form] != forms:
-            continue
-        if not cascade.test_hash == small.test_hash == large.test_hash:
-            continue
-        routed = _routed(cascade, small, large)
-        if routed is not None and 0 < routed.mean() < 1:
-            return Members(small, large, float(routed.mean()))
-    return None
+    rows = [
+        cell
+        for cell in cells
+        if (cell.profile.bundle, cell.profile.form) == (member.name, member.form)
+        and cell.profile.form_sha256 in (None, member.sha256)
+        and cell.test_hash == cascade.test_hash
+        and _timed_alike(cell, cascade)
+    ]
+    return min(rows, key=lambda cell: cell.profile.backend != cascade.profile.backend, default=None)
 
 
-def _routed(cascade: Cell, small: Cell, large: Cell) -> np.ndarray | None:
-    """Return which reviews the large model answered, shape (n,); ``None`` where the two are not the members."""
-    labels = cascade.profile.predictions.labels
-    said, by_small, by_large = (_probabilities(cell, labels) for cell in (cascade, small, large))
-    if said is None or by_small is None or by_large is None:
-        return None
-    from_small, from_large = ((np.abs(said - answers) <= _SAME).all(1) for answers in (by_small, by_large))
-    if from_small.all():
-        return None
-    # Both answer some reviews alike. Who answered those follows from the threshold, which lies above all reviews
-    # that only the large one can have answered.
-    sure = by_small.max(1)
-    routed: np.ndarray = sure <= sure[~from_small].max()
-    return routed if from_small[~routed].all() and from_large[routed].all() else None
-
-
-def _probabilities(cell: Cell, labels: Sequence[str]) -> np.ndarray | None:
-    """Return probabilities of the labels, reviews in the order of their ids, shape (n, labels)."""
-    predictions = cell.profile.predictions
-    if set(predictions.labels) != set(labels):
-        return None
-    columns = [predictions.labels.index(label) for label in labels]
-    return np.asarray(predictions.probabilities)[np.argsort(predictions.row_ids)][:, columns]
-
-
-def _alike(member: Cell, cascade: Cell) -> bool:
-    """Say whether a row was measured as a cascade was; what numpy runs has one thread beside any number."""
+def _timed_alike(member: Cell, cascade: Cell) -> bool:
+    """Tell whether a row was timed as a cascade was; what numpy runs has one thread beside any number."""
     one, other = member.profile, cascade.profile
-    threads = {one.threads, other.threads} if one.backend != "numpy" else {other.threads}
-    return len(threads) == 1 and (machine_of(one), one.device, one.scenario) == (
-        machine_of(other),
-        other.device,
-        other.scenario,
+    return (one.threads == other.threads or one.backend == "numpy") and (
+        (member.machine, one.device, one.scenario) == (cascade.machine, other.device, other.scenario)
     )
 
 
-def _sentence(cascade: Cell, members: Members) -> str:
-    """Reckon with means: of a mixture of two times only those add up."""
-    small, large = (member.profile.latency.mean_ms for member in members[:2])
-    routed, limit = members.routed, break_even(small, large)
-    names = f"{members.small.label} ({milliseconds(small)} a review on average)"
-    names += f" and {members.large.label} ({milliseconds(large)})"
-    computed = milliseconds(cascade_time(small, large, routed))
-    taken = f"{computed} a review by these times, {milliseconds(cascade.profile.latency.mean_ms)} measured"
+def _sentence(cascade: Cell, small: Cell, large: Cell, routed: float) -> str:
+    """Compute with means: of a mixture of two latencies only those add up."""
+    small_ms, large_ms = small.profile.latency.mean_ms, large.profile.latency.mean_ms
+    limit = break_even(small_ms, large_ms)
+    names = f"{small.label} ({milliseconds(small_ms)} a review on average)"
+    names += f" and {large.label} ({milliseconds(large_ms)})"
+    computed = milliseconds(cascade_time(small_ms, large_ms, routed))
+    taken = f"{computed} a review computed, {milliseconds(cascade.profile.latency.mean_ms)} measured"
     if limit <= 0:
         return (
             f"{cascade.label} is never faster than its large member: of {names} the small one takes longer; with"
@@ -134,5 +84,5 @@ def _sentence(cascade: Cell, members: Members) -> str:
         f"{cascade.label}, made of {names}, stops being faster than its large member when it routes"
         f" {percent(limit)} of the reviews; {verdict}: {percent(routed)} of the test reviews, {taken}; routing that"
         f" many it pays as long as the small member takes less than {percent(1 - routed)} of the large one's time"
-        f" (here {percent(small / large)})"
+        f" (here {percent(small_ms / large_ms)})"
     )

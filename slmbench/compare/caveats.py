@@ -1,56 +1,19 @@
-"""What a reader must know before trusting a decision, and how models stand against the TF-IDF floor."""
+"""What a reader must know before trusting a decision."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.formatting import counted, listing, milliseconds, p_value, percent, points
-from slmbench.compare.axes import AXES
-from slmbench.compare.cells import machine_name
-from slmbench.compare.decision import compare_accuracy
-from slmbench.statistics import SIGNIFICANCE
+from slmbench.common.formatting import counted, listing, milliseconds
+from slmbench.compare.quantities import known_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from slmbench.compare.cells import Cell
 
-FLOOR_METHOD = "tfidf"
 CASCADE_METHOD = "cascade"
-
-
-def floor_facts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
-    """Compare every model with the TF-IDF floor on the same reviews.
-
-    Args:
-        cells: Cells of any machines: the accuracy of a form does not depend on where it was timed.
-
-    Returns:
-        One sentence a model that was compared, and those of them that say it does not beat the floor.
-    """
-    floors = [cell for cell in cells if cell.profile.method == FLOOR_METHOD]
-    facts, failing, seen = [], [], set()
-    for cell in cells:
-        standards = [floor for floor in floors if floor.test_hash == cell.test_hash]
-        identity = (cell.profile.bundle, cell.profile.form, cell.test_hash, cell.accuracy)
-        if cell in floors or not standards or identity in seen:
-            continue
-        seen.add(identity)
-        floor = max(standards, key=lambda standard: standard.accuracy)
-        difference = compare_accuracy(floor, cell)
-        name = f"{cell.profile.bundle} {cell.profile.form}"
-        numbers = f"({percent(cell.accuracy)} against {percent(floor.accuracy)}, {p_value(difference.p_value)})"
-        if difference.difference > 0 and difference.p_value < SIGNIFICANCE:
-            facts.append(f"{name} beats the TF-IDF floor by {points(difference.difference)} {numbers}")
-            continue
-        if difference.p_value < SIGNIFICANCE:
-            verdict = "is worse than"
-        else:
-            verdict = "does not significantly beat" if difference.difference > 0 else "does not beat"
-        facts.append(f"{name} {verdict} the TF-IDF floor {numbers}")
-        failing.append(facts[-1])
-    return facts, failing
 
 
 def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None = None) -> list[str]:
@@ -66,13 +29,13 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
     cells = [cell for group in machines.values() for cell in group]
     found = _differing_reviews(cells) + _differing_training(cells) + _differing_exports(cells)
     if len(machines) > 1:
-        names = [machine_name(group[0].profile) for group in machines.values()]
+        names = [group[0].machine_name for group in machines.values()]
         found.append(
             f"the profiles come from {len(machines)} machines ({'; '.join(names)}): latencies of different"
             " machines are not compared, and each has its own front and recommendation"
         )
     for group in machines.values():
-        where = f"{machine_name(group[0].profile)}: " if len(machines) > 1 else ""
+        where = f"{group[0].machine_name}: " if len(machines) > 1 else ""
         found += [where + sentence for sentence in _measuring(group, axes)]
     return list(dict.fromkeys(found))
 
@@ -102,7 +65,7 @@ def _differing_training(cells: Sequence[Cell]) -> list[str]:
 
 
 def _differing_exports(cells: Sequence[Cell]) -> list[str]:
-    """Name bundles whose rows are of several exports: one was made anew, and not all of it measured again."""
+    """Name bundles whose rows are of several exports: one was exported again, and not all of it measured again."""
     found = []
     kept = [cell for cell in cells if cell.profile.source_key is not None and cell.profile.backend != "torch"]
     for bundle, group in _grouped(kept, lambda cell: cell.profile.bundle).items():
@@ -111,7 +74,7 @@ def _differing_exports(cells: Sequence[Cell]) -> list[str]:
             parts = "; ".join(f"{key[:8]}: {_who(some, cells)}" for key, some in exports.items())
             found.append(
                 f"the rows called {bundle} are of {len(exports)} different exports ({parts}): profile all its forms"
-                " again, if it was exported anew"
+                " again, if it was exported again"
             )
     return found
 
@@ -128,8 +91,9 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
         if cell.profile.method == CASCADE_METHOD:
             latency = cell.profile.latency
             found.append(
-                f"{cell.label} is a cascade: some reviews take its small member's time, the others that of both; its"
-                f" median ({milliseconds(latency.p50_ms)}) tells little; its mean is {milliseconds(latency.mean_ms)}"
+                f"{cell.label} is a cascade: some reviews take its small member's time, the others that of both;"
+                f" compare it by its mean ({milliseconds(latency.mean_ms)}), not by its median"
+                f" ({milliseconds(latency.p50_ms)})"
             )
     for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
         if note:
@@ -138,7 +102,7 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
     if short and axes is None:
         found.append(f"too few latency samples for p95, so the front is over p50: {_who(short, cells)}")
     for name in axes or ():
-        unknown = [cell for cell in cells if AXES[name].value(cell.row) is None]
+        unknown = [cell for cell in cells if known_quantity(name).value(cell.row) is None]
         if unknown:
             found.append(f"not considered for the Pareto front, because {name} is not known: {_who(unknown, cells)}")
     dark = [cell for cell in cells if cell.profile.energy.joules_per_review is None]

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.formatting import counted, limit, milliseconds, three_digits
+from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from slmbench.records.sweep import SweepRecord
     from slmbench.statistics import Interval
 
-#: A backend and a device that are named even where nothing else of the bundle stands beside them: a row that says
-#: nothing is taken for onnxruntime on the CPU. Forms in torch say so by their names.
-NOTABLE = ("openvino", "cuda")
 #: What makes two profiles measurements of the same cell.
-CellKey = tuple[str, str, str, str, str, int, str, str]
+CellKey = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One profile with the name that tells it from the other cells of its machine."""
+    """One profile with the name that distinguishes it from the other cells of its machine."""
 
     profile: ProfileRecord
     variant: str | None = None
@@ -36,8 +33,8 @@ class Cell:
     @cached_property
     def row(self) -> Row:
         """The numbers that tables show, not yet marked as front or recommended."""
-        profile, evaluation = self.profile, self.profile.evaluation
-        latency, throughput, energy, roofline = profile.latency, profile.throughput, profile.energy, profile.roofline
+        profile, latency, throughput = self.profile, self.profile.latency, self.profile.throughput
+        energy, roofline = profile.energy, profile.roofline
         joules = energy.joules_per_review
         return Row(
             name=profile.bundle,
@@ -49,20 +46,17 @@ class Cell:
             backend=profile.backend,
             threads=profile.threads,
             scenario=profile.scenario,
-            machine=machine_of(profile),
+            machine=self.machine,
             variant=self.variant,
             total_parameters=profile.total_parameters,
             size_bytes=profile.size_bytes,
-            accuracy=evaluation.accuracy,
-            accuracy_ci95=evaluation.accuracy_ci95,
-            macro_f1=evaluation.macro_f1,
-            majority_baseline=evaluation.majority_baseline,
+            **Row.scores(profile.evaluation),
             p50_ms=latency.p50_ms,
             p50_ci95_ms=latency.ci95_ms,
             p95_ms=latency.p95_ms,
             p95_ci95_ms=latency.p95_ci95_ms,
             p95_note=latency.unsupported.get("p95_ms"),
-            reviews_per_second=throughput.reviews_per_second if throughput else highest_rate(profile),
+            reviews_per_second=throughput.reviews_per_second if throughput else self.highest_rate,
             reviews_per_second_ci95=throughput.reviews_per_second_ci95 if throughput else None,
             peak_bytes=profile.memory.peak_bytes,
             cold_start_ms=profile.cold_start_ms,
@@ -73,7 +67,6 @@ class Cell:
             macs=roofline.macs if roofline else None,
             macs_linear=roofline.macs_linear if roofline else None,
             test_hash=self.test_hash,
-            test_reviews=evaluation.reviews,
             refusal=None if profile.accepted else profile.reason,
         )
 
@@ -82,9 +75,19 @@ class Cell:
         """Name, form and variant in one phrase."""
         return self.row.label
 
+    @property
+    def machine(self) -> str:
+        """Fingerprint of its machine."""
+        return machine_of(self.profile)
+
+    @property
+    def machine_name(self) -> str:
+        """What people call its machine."""
+        return machine_name(self.profile)
+
     @cached_property
     def test_hash(self) -> str:
-        """Hash of the reviews that the accuracy speaks of."""
+        """Hash of the reviews that the accuracy was computed on."""
         return self.profile.predictions.rows_hash()
 
     @cached_property
@@ -97,10 +100,28 @@ class Cell:
         """Accuracy on the test rows."""
         return self.profile.evaluation.accuracy
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return self.profile.size_bytes
+
+    @property
+    def highest_rate(self) -> float | None:
+        """Reviews a second at the highest rate that keeps a bound, where it was sought."""
+        load = self.profile.load
+        return None if load is None or load.max_p95_ms is None else load.qps
+
     @cached_property
-    def p50_ms(self) -> float:
-        """Median latency of one review."""
-        return self.profile.latency.p50_ms
+    def timed_as(self) -> str:
+        """The scenario, with the arrivals or batches that its latencies depend on: only equals are compared."""
+        load, throughput, scenario = self.profile.load, self.profile.throughput, self.profile.scenario
+        if load is not None and load.max_p95_ms is not None:
+            return f"server, p95 up to {limit(load.max_p95_ms)} ms"
+        if load is not None:
+            return f"server at {limit(load.qps)}/s"
+        if scenario == "offline" and throughput is not None and throughput.batch_tokens != BATCH_TOKENS:
+            return f"offline, {throughput.batch_tokens:,} tokens a batch"
+        return scenario
 
     @cached_property
     def pace_ms(self) -> float:
@@ -109,8 +130,7 @@ class Cell:
         The median latency; in the offline scenario, where that is of batches, the time a review has in the median
         pass; where the highest rate was sought, the time between two reviews at that rate.
         """
-        rate = self._rate
-        return self.p50_ms if rate is None else 1e3 / rate
+        return self.profile.latency.p50_ms if self._rate is None else 1e3 / self._rate
 
     @cached_property
     def pace_ci95_ms(self) -> Interval | None:
@@ -138,7 +158,7 @@ class Cell:
     @property
     def pace(self) -> str:
         """What speed is judged by, in words."""
-        return milliseconds(self.p50_ms) if self._rate is None else f"{three_digits(self._rate)} reviews/s"
+        return milliseconds(self.pace_ms) if self._rate is None else f"{three_digits(self._rate)} reviews/s"
 
     @property
     def by_latency(self) -> bool:
@@ -147,77 +167,30 @@ class Cell:
 
     @property
     def _rate(self) -> float | None:
-        """Reviews a second, where those tell the speed and not the latency."""
+        """Reviews a second, where speed is judged by those and not by the latency."""
         throughput = self.profile.throughput
         if self.profile.scenario == "offline" and throughput is not None:
             return throughput.reviews_per_second
-        return highest_rate(self.profile)
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes on disk."""
-        return self.profile.size_bytes
+        return self.highest_rate
 
     def clearly_faster_than(self, other: Cell) -> bool:
         """Tell whether a review takes less time and the two intervals do not overlap."""
         return self.pace_interval[1] < other.pace_interval[0]
 
 
-def machine_of(profile: ProfileRecord | SweepRecord) -> str:
-    """Return the identity of the machine: the fingerprint of its hardware."""
-    return str(profile.hardware["fingerprint"])
-
-
-def highest_rate(profile: ProfileRecord) -> float | None:
-    """Return the highest rate that keeps a bound, where it was sought; ``None`` where a rate was given."""
-    load = profile.load
-    return None if load is None or load.max_p95_ms is None else load.qps
-
-
-def timed_as(profile: ProfileRecord) -> str:
-    """Return the scenario, with the arrivals or batches that its latencies depend on: only equals are compared."""
-    load, throughput = profile.load, profile.throughput
-    if load is not None and load.max_p95_ms is not None:
-        return f"server, p95 up to {limit(load.max_p95_ms)} ms"
-    if load is not None:
-        return f"server at {limit(load.qps)}/s"
-    if profile.scenario == "offline" and throughput is not None and throughput.batch_tokens != BATCH_TOKENS:
-        return f"offline, {throughput.batch_tokens:,} tokens a batch"
-    return profile.scenario
-
-
-def cell_key(profile: ProfileRecord) -> CellKey:
-    """Return what two profiles of the same cell have in common."""
-    return (
-        # Named after the bundle's folder: two bundles may be called the same in tables.
-        profile.name,
-        profile.bundle,
-        profile.form,
-        profile.backend,
-        profile.device,
-        profile.threads,
-        profile.scenario,
-        machine_of(profile),
-    )
-
-
-def row_key(row: Row) -> tuple[Any, ...]:
-    """Return the ``cell_key`` of the profile that a row was made from."""
-    return (row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine)
-
-
 def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
     """Keep the newest profile of each cell, in the order in which cells first appear."""
     newest: dict[CellKey, ProfileRecord] = {}
     for profile in profiles:
-        known = newest.get(cell_key(profile))
+        key = _key_of_profile(profile)
+        known = newest.get(key)
         if known is None or profile.created > known.created:
-            newest[cell_key(profile)] = profile
+            newest[key] = profile
     return list(newest.values())
 
 
 def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
-    """Make cells; those of one bundle and form on one machine are told apart by what differs between them.
+    """Make cells; those of one bundle and form on one machine are named by what differs between them.
 
     An unusual backend or device is named in any case.
     """
@@ -231,28 +204,11 @@ def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
     ]
 
 
-def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
-    """Name things of one name by what differs between them.
-
-    Args:
-        aspects: Of each thing the same aspects, in words.
-
-    Returns:
-        Of each thing its words of those aspects that are not the same of all, and those that are :data:`NOTABLE` in
-        any case; ``None`` where there are none.
-    """
-    seen = [Counter(column) for column in zip(*aspects, strict=True)]
-    telling = [
-        [word for word, met in zip(words, seen, strict=True) if len(met) > 1 or word in NOTABLE] for words in aspects
-    ]
-    return [", ".join(words) or None for words in telling]
-
-
 def _aspects(profile: ProfileRecord) -> tuple[str, ...]:
     # Two bundles may be called the same: a record's name begins with its bundle's folder.
     folder, found, _ = profile.name.partition(f".{profile.form}.")
     return (
-        *(profile.backend, profile.device, counted(profile.threads, "thread"), timed_as(profile)),
+        *(profile.backend, profile.device, counted(profile.threads, "thread"), Cell(profile).timed_as),
         folder if found else profile.bundle,
     )
 
@@ -261,16 +217,32 @@ def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     """Group cells by machine, that with most cells first (then by name), each sorted by median latency."""
     groups: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
-        groups[machine_of(cell.profile)].append(cell)
-    order = sorted(groups, key=lambda machine: (-len(groups[machine]), machine_name(groups[machine][0].profile)))
-    return {machine: sorted(groups[machine], key=lambda cell: (cell.p50_ms, cell.label)) for machine in order}
+        groups[cell.machine].append(cell)
+    order = sorted(groups, key=lambda machine: (-len(groups[machine]), groups[machine][0].machine_name))
+    return {
+        machine: sorted(groups[machine], key=lambda cell: (cell.profile.latency.p50_ms, cell.label))
+        for machine in order
+    }
 
 
-def machine_name(profile: ProfileRecord | SweepRecord) -> str:
-    """Return what people call the machine."""
-    return str(profile.hardware.get("machine") or profile.hardware.get("cpu_model") or machine_of(profile))
+def profiles_of_rows(rows: Sequence[Row], profiles: Sequence[ProfileRecord]) -> list[tuple[Row, ProfileRecord]]:
+    """Return each measured row with the profile that it was made from.
+
+    Args:
+        rows: Rows of a comparison.
+        profiles: What they were made from, older profiles of the same cells among them or not.
+    """
+    by_cell: Mapping[CellKey, ProfileRecord] = {
+        _key_of_profile(profile): profile for profile in newest_of_each_cell(profiles)
+    }
+    return [(row, by_cell[_key_of_row(row)]) for row in rows if _key_of_row(row) in by_cell]
 
 
-def marked(row: Row, *, pareto: bool, recommended: bool, compared: bool) -> Row:
-    """Return the row with what was decided about it."""
-    return row.model_copy(update={"pareto": pareto, "recommended": recommended, "compared": compared})
+def _key_of_profile(profile: ProfileRecord) -> CellKey:
+    # By the record's name too, which has the bundle's folder: two bundles may be called the same in tables.
+    run = profile.backend, profile.device, profile.threads, profile.scenario
+    return (profile.name, profile.bundle, profile.form, *run, machine_of(profile))
+
+
+def _key_of_row(row: Row) -> CellKey:
+    return row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine

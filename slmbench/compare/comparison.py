@@ -1,27 +1,36 @@
-"""From profiles on disk to a decision: the stage behind ``slmbench compare``."""
+"""From profiles to a decision: the stage behind ``slmbench compare``, step by step.
+
+Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities`` (what
+is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``decision`` (paired tests and the choice),
+``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add
+what stands beside the decision.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slmbench.common.formatting import counted, limit
+from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
-from slmbench.compare.baseline import Baseline, hold_against
+from slmbench.compare.baseline_tests import tfidf_baseline_tests
 from slmbench.compare.cascades import cascade_facts
-from slmbench.compare.caveats import caveats, floor_facts
-from slmbench.compare.cells import cells_by_machine, machine_name, marked, name_cells, newest_of_each_cell
+from slmbench.compare.caveats import caveats
+from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
-from slmbench.compare.decision import Decision, decide
+from slmbench.compare.decision import decide
+from slmbench.compare.machines import machine_facts
 from slmbench.compare.reading import Measurements, read_measurements
-from slmbench.records import ComparisonRecord, Recommendation, Rejection, Row
-from slmbench.records.comparison import MachineDecision
+from slmbench.compare.regression import check_regressions
+from slmbench.compare.sentences import why_not, why_recommended
+from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.records import ProfileRecord
+    from slmbench.compare.decision import Decision
+    from slmbench.compare.regression import RegressionGate
 
 
 def compare(
@@ -29,7 +38,7 @@ def compare(
     *,
     constraints: Constraints | None = None,
     pareto: Sequence[str] | None = None,
-    baseline: Baseline | None = None,
+    baseline: RegressionGate | None = None,
     failures: Sequence[Row] = (),
     unprofiled: Sequence[Row] = (),
     notes: Sequence[str] = (),
@@ -47,17 +56,17 @@ def compare(
         measured: From :func:`slmbench.compare.read_measurements`, or the paths that it takes. May be empty when
             ``failures`` or ``unprofiled`` are given.
         constraints: Limits that a recommendation must keep, instead of giving them one by one.
-        pareto: Axes of the Pareto front, by name (``slmbench.compare.axes``); ``None`` means accuracy and latency.
-            The recommendation does not depend on them.
-        baseline: What to hold the rows against; what fails it is told in the record's ``baseline``.
+        pareto: Axes of the Pareto front, by name (``slmbench.compare.quantities``); ``None`` means accuracy and
+            latency. The recommendation does not depend on them.
+        baseline: Earlier measurements that the rows are compared with; what fails is in the record's ``baseline``.
         failures: Cells that could not be measured, each with its reason in ``failure``.
         unprofiled: Classifiers of which only the accuracy is known, each with its reason in ``unprofiled``; they
-            are shown and take no part in the decision.
+            are shown and not decided between.
         notes: What has to be read before any number; shown first.
         name: Name of the comparison.
         command: The command line, for the record.
         progress: Told what is going on.
-        **limits: Attributes of :class:`~slmbench.compare.constraints.Constraints`: ``max_p95_ms=20``.
+        **limits: Limits by name, as :class:`~slmbench.compare.constraints.Constraints` takes them: ``max_p95_ms=20``.
 
     Returns:
         The decision. Rows are grouped by machine and sorted by median latency, failures last.
@@ -71,117 +80,94 @@ def compare(
     if not isinstance(measured, Measurements):
         nothing = others and measured is not None and not measured
         measured = Measurements([]) if nothing else read_measurements(measured, progress)
-    found = measured.profiles
-    profiles = newest_of_each_cell(found)
+    profiles = newest_of_each_cell(measured.profiles)
     machines = cells_by_machine(name_cells(profiles))
-    decisions = {machine: decide(group, constraints, pareto) for machine, group in machines.items()}
-    cells = [cell for group in machines.values() for cell in group]
-    facts, failing = floor_facts(cells)
-    older = len(found) - len(profiles)
-    superseded = [f"{counted(older, 'older profile')} of cells measured again left out"] if older else []
-    curves, older_curves = curves_of(measured.sweeps)
+    decided = {machine: decide(group, constraints, pareto) for machine, group in machines.items()}
+    decisions = [_machine_decision(machine, decision) for machine, decision in decided.items()]
 
-    by_machine = [_machine_decision(machine, decision) for machine, decision in decisions.items()]
+    cells = [cell for group in machines.values() for cell in group]
+    baseline_tests = tfidf_baseline_tests(cells)
+    curves, older_curves = curves_of(measured.sweeps)
+    older = len(measured.profiles) - len(profiles)
     return ComparisonRecord(
         name=name,
         command=list(command),
         constraints=constraints.as_dict(),
-        rows=[
-            *(
-                marked(
-                    cell.row,
-                    pareto=cell in decision.front,
-                    recommended=cell is decision.recommended,
-                    compared=cell not in decision.apart,
-                )
-                for machine, decision in decisions.items()
-                for cell in machines[machine]
-            ),
-            *others,
-        ],
-        pareto=by_machine[0].pareto if by_machine else [],
-        recommended=by_machine[0].recommended if by_machine else None,
+        rows=[*(row for decision in decided.values() for row in _rows(decision)), *others],
+        pareto=decisions[0].pareto if decisions else [],
+        recommended=decisions[0].recommended if decisions else None,
         rejected=[
-            *(
-                Rejection(
-                    name=cell.row.name,
-                    form=cell.row.form,
-                    why=why,
-                    machine=machine,
-                    variant=cell.variant,
-                )
-                for machine, decision in decisions.items()
-                for cell, why in decision.rejected
-            ),
-            *(
-                Rejection(
-                    name=row.name,
-                    form=row.form,
-                    why=f"failed: {row.failure}" if row.failure else f"not profiled: {row.unprofiled}",
-                    machine=row.machine,
-                    variant=row.variant,
-                )
-                for row in others
-            ),
+            *(rejection for decision in decided.values() for rejection in _rejections(decision)),
+            *(_not_measured(row) for row in others),
         ],
-        decisions=by_machine,
-        floor=facts,
+        decisions=decisions,
+        baseline_tests=baseline_tests,
         cascades=cascade_facts(cells),
         curves=curves,
         notes=list(notes),
-        caveats=failing + caveats(machines, pareto) + superseded + older_curves + measured.damaged,
-        baseline=hold_against(baseline, cells, failures) if baseline else None,
+        caveats=[
+            *(test.sentence for test in baseline_tests if test.verdict != "better"),
+            *caveats(machines, pareto),
+            *([f"{counted(older, 'older profile')} of cells measured again left out"] if older else []),
+            *older_curves,
+            *measured.damaged,
+        ],
+        baseline=check_regressions(baseline, cells, failures) if baseline else None,
         machines={machine: machine_facts(group[0].profile) for machine, group in machines.items()},
     )
 
 
 def _machine_decision(machine: str, decision: Decision) -> MachineDecision:
-    cell = decision.recommended
-    recommended = None
-    sentence = decision.why[0].upper() + decision.why[1:] + "."
-    if cell is not None:
+    why, winner, recommended = why_recommended(decision), decision.winner, None
+    sentence = why[0].upper() + why[1:] + "."
+    if winner is not None:
         recommended = Recommendation(
-            name=cell.row.name,
-            form=cell.profile.form,
-            why=decision.why,
-            machine=machine,
-            variant=cell.variant,
+            name=winner.row.name, form=winner.profile.form, why=why, machine=machine, variant=winner.variant
         )
-        sentence = f"Ship {recommended.label}: {decision.why}."
+        sentence = f"Ship {recommended.label}: {why}."
     return MachineDecision(
         machine=machine,
         sentence=sentence,
         recommended=recommended,
-        pareto=[front.label for front in decision.front],
-        front_axes=decision.front_axes,
+        pareto=[cell.label for cell in decision.front.cells],
+        front_axes=decision.front.axes,
     )
 
 
-def machine_facts(profile: ProfileRecord) -> dict[str, str]:
-    """Return what is known about the machine of a profile, in words.
-
-    Args:
-        profile: Any profile of the machine.
-
-    Returns:
-        ``name`` first; what the platform could not tell is left out.
-    """
-    hardware: dict[str, Any] = profile.hardware
-    facts: dict[str, Any] = {
-        "name": machine_name(profile),
-        "CPU": hardware.get("cpu_model"),
-        "instruction sets": ", ".join(hardware.get("isa") or []),
-        "cores": hardware.get("cores_available"),
-        "memory": f"{limit(round(memory / 2**30, 1))} GiB" if (memory := hardware.get("memory_bytes")) else None,
-        "governor": hardware.get("governor"),
-        "virtual machine": _virtual(hardware),
-        "system": " ".join(str(hardware[key]) for key in ("os", "machine_arch") if hardware.get(key)),
-        "GPU": ", ".join(hardware.get("gpu") or []),
-    }
-    return {name: str(value) for name, value in facts.items() if value}
+def _rows(decision: Decision) -> list[Row]:
+    """Return the rows of one machine, marked with what was decided about them."""
+    return [
+        cell.row.model_copy(
+            update={
+                "pareto": cell in decision.front.cells,
+                "recommended": cell is decision.winner,
+                "compared": cell not in decision.apart,
+            }
+        )
+        for cell in decision.cells
+    ]
 
 
-def _virtual(hardware: dict[str, Any]) -> str | None:
-    if hardware.get("virtualised") is None:
-        return None
-    return f"yes ({hardware.get('hypervisor') or 'hypervisor not named'})" if hardware["virtualised"] else "no"
+def _rejections(decision: Decision) -> list[Rejection]:
+    return [
+        Rejection(
+            name=loss.cell.row.name,
+            form=loss.cell.row.form,
+            reason=loss.reason,
+            why=loss.why,
+            machine=loss.cell.machine,
+            variant=loss.cell.variant,
+        )
+        for loss in why_not(decision)
+    ]
+
+
+def _not_measured(row: Row) -> Rejection:
+    return Rejection(
+        name=row.name,
+        form=row.form,
+        reason="failed" if row.failure else "not_profiled",
+        why=f"failed: {row.failure}" if row.failure else f"not profiled: {row.unprofiled}",
+        machine=row.machine,
+        variant=row.variant,
+    )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from slmbench.common.formatting import counted
-from slmbench.compare.cells import machine_name, machine_of, variants
+from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.records.comparison import Curve, CurvePoint
 from slmbench.records.sweep import Axis
 

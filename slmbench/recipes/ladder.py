@@ -8,7 +8,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import COMPARISONS, PROFILES
 from slmbench.common.progress import SILENT
 from slmbench.compare import Constraints, Measurements, compare, read_measurements
-from slmbench.compare.cells import variants
+from slmbench.compare.machines import variants
 from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.identity import finished_profile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.common.progress import Progress
-    from slmbench.compare import Baseline
+    from slmbench.compare import RegressionGate
     from slmbench.profiling.prepared import AnyCell
     from slmbench.recipes.recipe import Recipe
     from slmbench.records import ComparisonRecord
@@ -36,7 +36,7 @@ def run_recipe(
     offline: bool = False,
     constraints: Constraints | None = None,
     pareto: Sequence[str] | None = None,
-    baseline: Baseline | None = None,
+    baseline: RegressionGate | None = None,
     report_dir: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
@@ -109,7 +109,7 @@ def run_recipe(
     return record
 
 
-def _check_baseline(baseline: Baseline, recipe: Recipe) -> None:
+def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:
     """Check the baseline before hours of work."""
     names = [rung.name for rung in recipe.rungs]
     if baseline.profiles is None:

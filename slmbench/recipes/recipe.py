@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from contextlib import contextmanager
-from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -170,12 +169,7 @@ class Recipe(Table):
         Raises:
             UsageError: There is no such limit, or one is out of range.
         """
-        known = [field.name for field in fields(Constraints)]
-        for name in self.limits:
-            if name not in known:
-                raise UsageError(f"there is no limit '{name}'{did_you_mean(name, known)} ({', '.join(known)})")
-        own = {name: getattr(over, name) for name in known if getattr(over, name, None) is not None}
-        return Constraints(**{**self.limits, **own})
+        return Constraints(**{**self.limits, **(over.as_dict() if over else {})})
 
 
 def find_recipe(name: str) -> Path:

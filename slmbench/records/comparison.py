@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from slmbench.common.formatting import listing, percent
 from slmbench.records.base import Part, Record
 from slmbench.records.sweep import Axis
-from slmbench.statistics import Interval, PairedDifference
+from slmbench.statistics import METRICS, Evaluation, Interval, PairedDifference
+from slmbench.statistics.verdicts import Verdict
+
+#: Why a row is not recommended: refused at export, tested on other reviews, timed in another way, over a limit, no
+#: gain over fp32, as accurate but slower or larger, less accurate, not measured, without a bundle to profile.
+Reason = Literal[
+    "refused",
+    "other_reviews",
+    "other_timing",
+    "over_limit",
+    "no_gain",
+    "slower_or_larger",
+    "less_accurate",
+    "failed",
+    "not_profiled",
+]
 
 
 class Row(Part):
@@ -33,6 +49,10 @@ class Row(Part):
     accuracy: float | None = None
     accuracy_ci95: Interval | None = None
     macro_f1: float | None = None
+    macro_f1_ci95: Interval | None = None
+    #: Every other metric by name, and the intervals of those that have one.
+    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics_ci95: dict[str, Interval] = Field(default_factory=dict)
     majority_baseline: float | None = None
     p50_ms: float | None = None
     p50_ci95_ms: Interval | None = None
@@ -69,6 +89,26 @@ class Row(Part):
     unprofiled: str | None = None
     failure: str | None = None
 
+    @staticmethod
+    def scores(evaluation: Evaluation) -> dict[str, Any]:
+        """Return the fields that an evaluation fills: every metric, and what it was computed on.
+
+        Args:
+            evaluation: The metrics on the test rows.
+        """
+        own = [metric.name for metric in METRICS if f"{metric.name}_ci95" in Row.model_fields]
+        others = [metric.name for metric in METRICS if metric.name not in own]
+        fields: dict[str, Any] = {name: evaluation.value(name) for name in own}
+        fields |= {f"{name}_ci95": evaluation.interval(name) for name in own}
+        values = {name: value for name in others if (value := evaluation.value(name)) is not None}
+        intervals = {name: interval for name in others if (interval := evaluation.interval(name)) is not None}
+        return fields | {
+            "metrics": values,
+            "metrics_ci95": intervals,
+            "majority_baseline": evaluation.majority_baseline,
+            "test_reviews": evaluation.reviews,
+        }
+
     @property
     def label(self) -> str:
         """Name, form and variant in one phrase, as tables and plots show it."""
@@ -95,6 +135,9 @@ class Rejection(Part):
 
     name: str
     form: str | None
+    #: The kind of reason; ``None`` in records from before it was kept.
+    reason: Reason | None = None
+    #: The reason in words, with its numbers.
     why: str
     machine: str | None = None
     variant: str | None = None
@@ -114,13 +157,25 @@ class MachineDecision(Part):
     recommended: Recommendation | None
     #: Labels of the rows on this machine's front.
     pareto: list[str]
-    #: What the front is over (``slmbench.compare.axes``): those asked for, or accuracy and p95, or p50 when the
-    #: samples of some row do not support p95.
+    #: What the front is over (``slmbench.compare.quantities``): those asked for, or accuracy and p95, or p50 when
+    #: the samples of some row do not support p95.
     front_axes: list[str]
 
 
-class BaselineCheck(Part):
-    """One row beside the row of the baseline that it is held against."""
+class BaselineTest(Part):
+    """A model compared with the TF-IDF baseline on the same reviews; old records have the sentence only."""
+
+    name: str | None = None
+    form: str | None = None
+    #: ``better`` or ``worse`` by the exact McNemar test, else ``undecided``.
+    verdict: Verdict | None = None
+    #: Accuracy minus that of the TF-IDF baseline.
+    accuracy: PairedDifference | None = None
+    sentence: str
+
+
+class RegressionCheck(Part):
+    """One row beside the row of the baseline that it is compared with."""
 
     row: str
     machine: str
@@ -138,14 +193,14 @@ class BaselineCheck(Part):
     sentence: str
 
 
-class BaselineReport(Part):
-    """A comparison held against a baseline; ``failures`` are what makes the command fail."""
+class RegressionReport(Part):
+    """A comparison beside a baseline of earlier measurements; ``failures`` are what makes the command fail."""
 
     against: str
     #: Limits as fractions; ``None`` where none was set.
     fail_if_slower: float | None
     fail_if_worse: float | None
-    checks: list[BaselineCheck]
+    checks: list[RegressionCheck]
     failures: list[str]
     #: What was not compared, and why.
     notes: list[str]
@@ -210,8 +265,8 @@ class ComparisonRecord(Record):
     recommended: Recommendation | None
     rejected: list[Rejection]
     decisions: list[MachineDecision]
-    #: How each row stands against the TF-IDF floor; empty when no floor was measured.
-    floor: list[str]
+    #: Each model compared with TF-IDF; empty when that was not measured.
+    baseline_tests: list[BaselineTest] = Field(default_factory=list)
     #: When each cascade stops paying beside its large member, where that is a row as well.
     cascades: list[str] = Field(default_factory=list)
     #: Sweeps found with the profiles; those of one axis, machine and device follow one another.
@@ -219,9 +274,17 @@ class ComparisonRecord(Record):
     #: What has to be read before any number: which models stand in for which.
     notes: list[str] = Field(default_factory=list)
     caveats: list[str]
-    baseline: BaselineReport | None = None
+    baseline: RegressionReport | None = None
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older(cls, document: Any) -> Any:
+        """Read records from before ``floor`` became ``baseline_tests``."""
+        if isinstance(document, dict) and "floor" in document and "baseline_tests" not in document:
+            document = {**document, "baseline_tests": [{"sentence": sentence} for sentence in document["floor"]]}
+        return document
 
     @property
     def machine_tags(self) -> dict[str, str]:
@@ -229,6 +292,17 @@ class ComparisonRecord(Record):
         if len(self.machines) < 2:
             return {}
         return {machine: chr(ord("A") + number) for number, machine in enumerate(self.machines)}
+
+    @property
+    def tested_on(self) -> str | None:
+        """How many test reviews the accuracies are from, and how often the commonest label is right, in words."""
+        sets = dict.fromkeys((row.test_reviews, row.majority_baseline) for row in self.rows if row.failure is None)
+        phrases = [
+            f"{reviews:,} test reviews (always the commonest label: {percent(baseline)})"
+            for reviews, baseline in sets
+            if reviews is not None and baseline is not None
+        ]
+        return f"accuracy on {listing(phrases)}, ± half the 95 % interval" if sets else None
 
 
 def _label(name: str, form: str | None, variant: str | None) -> str:

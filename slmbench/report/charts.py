@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.compare.axes import AXES
+from slmbench.compare.quantities import quantities
 from slmbench.records.sweep import AXIS_TITLES, tick
 from slmbench.report.facts import one_of_each_form
 from slmbench.report.roc import form_curve, rate_titles
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slmbench.compare.curves import Chart
-    from slmbench.records import BundleRecord, ComparisonRecord, ProfileRecord, Row
+    from slmbench.records import ComparisonRecord, ProfileRecord, Row
     from slmbench.records.comparison import Curve
-    from slmbench.report.facts import Pair
+    from slmbench.report.explanations import Pair
 
 #: How many colours the style sheet has.
 COLOURS = 8
@@ -27,15 +27,12 @@ DASHES = 4
 _PERCENTILES = np.linspace(0, 100, 201)
 
 
-def chart_data(
-    record: ComparisonRecord, pairs: Sequence[Pair], bundles: Mapping[str, BundleRecord], charts: Sequence[Chart]
-) -> dict[str, Any]:
+def chart_data(record: ComparisonRecord, pairs: Sequence[Pair], charts: Sequence[Chart]) -> dict[str, Any]:
     """Collect what the script of the report draws.
 
     Args:
         record: The comparison.
         pairs: Each measured row with its profile.
-        bundles: Bundles at hand, by profile name: a cascade's has its thresholds.
         charts: Sweeps that are drawn together.
 
     Returns:
@@ -51,7 +48,7 @@ def chart_data(
 
     profiles = {id(row): profile for row, profile in pairs}
     rows = [_row(row, profiles.get(id(row))) | look(row, row.name) for row in shown]
-    known = [name for name in AXES if any(name in row["values"] for row in rows)]
+    known = [quantity for quantity in quantities().values() if any(quantity.name in row["values"] for row in rows)]
     forms = one_of_each_form(pairs)
     roc = [
         {"label": f"{bundle} {form}", "area": round(curve.area, 4), "points": _corners(curve[1:])}
@@ -61,11 +58,18 @@ def chart_data(
     ]
     return {
         "axes": [
-            {"name": name, "title": axis.title, "better": axis.better, "log": axis.logarithmic}
-            for name in known
-            for axis in [AXES[name]]
+            {
+                "name": quantity.name,
+                "title": quantity.axis_title,
+                "short": quantity.title,
+                "unit": quantity.unit,
+                "better": quantity.better,
+                "log": quantity.logarithmic,
+                "table": quantity.column is not None,
+            }
+            for quantity in known
         ],
-        "start": _start(record, known),
+        "start": _start(record, {quantity.name: quantity.better for quantity in known}),
         "rows": rows,
         # Best first, so that the legend reads as a ranking.
         "roc": sorted(roc, key=lambda curve: -curve["area"]),
@@ -73,11 +77,11 @@ def chart_data(
         "cascades": [
             {
                 "label": f"{profile.bundle} {profile.form}",
-                "threshold": facts.threshold,
-                "sweep": [row.model_dump() for row in facts.sweep],
+                "threshold": profile.cascade.threshold,
+                "sweep": [row.model_dump() for row in profile.cascade.sweep],
             }
             for profile in forms.values()
-            if (bundle := bundles.get(profile.name)) and (facts := bundle.cascade)
+            if profile.cascade
         ],
         "charts": [
             {
@@ -92,18 +96,19 @@ def chart_data(
     }
 
 
-def _start(record: ComparisonRecord, known: Sequence[str]) -> list[str]:
+def _start(record: ComparisonRecord, known: Mapping[str, str]) -> list[str]:
     """Return the axes of the plot at first, across and up: those of the front, a quality upwards."""
     wanted = list(record.decisions[0].front_axes) if record.decisions else []
     wanted = [name for name in [*wanted, "p50", "accuracy"] if name in known]
-    up = next((name for name in wanted if AXES[name].better == "more"), "accuracy")
+    up = next((name for name in wanted if known[name] == "more"), "accuracy")
     across = next((name for name in wanted if name != up), "p50")
     return [across, up]
 
 
 def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
-    values = {name: value for name, axis in AXES.items() if (value := axis.value(row)) is not None}
-    intervals = {name: interval for name, axis in AXES.items() if (interval := axis.interval(row)) is not None}
+    found = quantities()
+    values = {name: value for name, one in found.items() if (value := one.value(row)) is not None}
+    intervals = {name: interval for name, one in found.items() if (interval := one.interval(row)) is not None}
     latency = profile.latency if profile else None
     return {
         "label": row.label,

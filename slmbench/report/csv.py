@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slmbench.compare.quantities import quantities
 from slmbench.records import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Fields that are intervals: a column for each end.
-_INTERVALS = ("accuracy_ci95", "p50_ci95_ms", "p95_ci95_ms", "reviews_per_second_ci95")
+    from slmbench.statistics import Interval
 
 
 def render_csv(rows: Sequence[Row]) -> str:
@@ -22,17 +22,33 @@ def render_csv(rows: Sequence[Row]) -> str:
         rows: Rows of a comparison.
 
     Returns:
-        A column for each field of a row, two for an interval (``accuracy_ci95_low``, ``accuracy_ci95_high``).
+        A column for each field of a row and each metric that some row has, two for an interval
+        (``accuracy_ci95_low``, ``accuracy_ci95_high``). Units are plain: bytes, fractions, joules a review.
     """
-    names: list[str] = []
-    for field in Row.model_fields:
-        names += [f"{field}_low", f"{field}_high"] if field in _INTERVALS else [field]
+    intervals = {quantity.interval_field for quantity in quantities().values()}
+    documents = [_columns(row, intervals) for row in rows]
     text = io.StringIO()
+    names = list(dict.fromkeys(name for document in documents for name in document))
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        values = row.model_dump()
-        for field in _INTERVALS:
-            values[f"{field}_low"], values[f"{field}_high"] = values.pop(field) or (None, None)
-        writer.writerow(values)
+    writer.writerows(documents)
     return text.getvalue()
+
+
+def _columns(row: Row, intervals: set[str | None]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for field in Row.model_fields:
+        value = getattr(row, field)
+        if field == "metrics":
+            columns |= value
+        elif field == "metrics_ci95":
+            for metric, interval in value.items():
+                columns |= _ends(f"{metric}_ci95", interval)
+        else:
+            columns |= _ends(field, value) if field in intervals else {field: value}
+    return columns
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}

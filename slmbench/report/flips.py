@@ -1,15 +1,22 @@
-"""Reviews to which a form gives another label than fp32 of its bundle does."""
+"""Reviews to which a form gives another label than fp32 of its bundle does.
+
+Profiles have the ids of reviews, not their texts. The beginnings of those whose label changed are in the bundle's
+record, which is read where the bundle is in ``exported/`` and gives the same answers as when it was profiled.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import BUNDLES
 from slmbench.compare.decision import REFERENCE_FORM
+from slmbench.records import BundleRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from slmbench.records import BundleRecord, Predictions, ProfileRecord
+    from slmbench.records import Predictions, ProfileRecord
 
 #: How many flips a report lists; all are counted.
 LISTED = 20
@@ -26,7 +33,7 @@ class FlippedReview(NamedTuple):
     reference_score: float
     label: str
     score: float
-    mended: bool
+    fixed: bool
     broken: bool
     text: str | None
 
@@ -52,9 +59,9 @@ class FormFlips(NamedTuple):
         return sum(flip.broken for flip in self.flips)
 
     @property
-    def mended(self) -> int:
+    def fixed(self) -> int:
         """How many were wrong and are right."""
-        return sum(flip.mended for flip in self.flips)
+        return sum(flip.fixed for flip in self.flips)
 
     @property
     def listed(self) -> list[FlippedReview]:
@@ -62,12 +69,11 @@ class FormFlips(NamedTuple):
         return self.flips[:LISTED]
 
 
-def label_flips(profiles: Sequence[ProfileRecord], bundles: Mapping[str, BundleRecord]) -> list[FormFlips]:
+def label_flips(profiles: Sequence[ProfileRecord]) -> list[FormFlips]:
     """Find what changed between fp32 and the other forms of each bundle, by the ids of the reviews.
 
     Args:
         profiles: One a bundle and form.
-        bundles: Bundles at hand, by profile name: they have the beginnings of some reviews.
 
     Returns:
         One entry a form that has its fp32 beside it, on the same reviews.
@@ -80,9 +86,7 @@ def label_flips(profiles: Sequence[ProfileRecord], bundles: Mapping[str, BundleR
             continue
         if reference.predictions.rows_hash() != profile.predictions.rows_hash():
             continue
-        bundle = bundles.get(profile.name)
-        texts = {flip.row_id: flip.text for flip in bundle.forms[profile.form].flips} if bundle else {}
-        flips = _flips(reference.predictions, profile.predictions, texts)
+        flips = _flips(reference.predictions, profile.predictions, _texts(profile))
         found.append(
             FormFlips(
                 f"{profile.bundle} {profile.form}",
@@ -110,12 +114,24 @@ def _flips(reference: Predictions, other: Predictions, texts: Mapping[str, str])
                 reference_score=max(reference.probabilities[place[row_id]]),
                 label=_label(other, now),
                 score=max(other.probabilities[index]),
-                mended=now == truth,
+                fixed=now == truth,
                 broken=then == truth,
                 text=texts.get(row_id),
             )
         )
     return found
+
+
+def _texts(profile: ProfileRecord) -> dict[str, str]:
+    """Return the beginnings of reviews by row id, from the bundle that was profiled; none where it is not there."""
+    folder = profile.name.partition(f".{profile.form}.")[0]
+    try:
+        form = read_record(BundleRecord, BUNDLES / folder / "bundle.json").forms.get(profile.form)
+    except (SlmbenchError, OSError):
+        return {}
+    if form is None or form.predictions != profile.predictions:
+        return {}
+    return {flip.row_id: flip.text for flip in form.flips}
 
 
 def _label(predictions: Predictions, number: int) -> str:

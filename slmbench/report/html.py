@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 from slmbench.report.charts import chart_data
 from slmbench.report.facts import number_filters, one_of_each_form, report_facts
 from slmbench.report.flips import label_flips
-from slmbench.report.nearby import nearby_bundles
 from slmbench.statistics import row_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.records import ComparisonRecord, ProfileRecord
-    from slmbench.report.facts import Pair
+    from slmbench.report.explanations import Pair
 
 
 def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
     """Render ``report.html``: style, script and numbers inline.
 
-    Texts of reviews and thresholds of cascades are shown where the bundles lie in ``exported/``.
+    Texts of reviews are shown where the bundles are in ``exported/``.
 
     Args:
         record: The comparison.
@@ -39,22 +38,18 @@ def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
         autoescape=True,
     )
     environment.filters |= number_filters()
-    bundles = nearby_bundles([profile for _, profile in pairs])
     forms = one_of_each_form(pairs)
     facts = report_facts(record, pairs)
     return environment.get_template("report.html.j2").render(
         **facts,
         pairs=pairs,
-        data=chart_data(record, pairs, bundles, facts["charts"]),
+        data=chart_data(record, pairs, facts["charts"]),
         recommended={row.machine: row for row in record.rows if row.recommended},
-        lost={(lost.label, lost.machine): lost.why for lost in record.rejected},
         timed_machines=list(dict.fromkeys(row.machine for row, _ in pairs)),
         confusions=[_confusion(profile) for profile in forms.values()],
-        flips=label_flips(list(forms.values()), bundles),
+        flips=label_flips(list(forms.values())),
         cascades=[
-            (f"{profile.bundle} {profile.form}", bundles[profile.name].cascade)
-            for profile in forms.values()
-            if profile.name in bundles and bundles[profile.name].cascade
+            (f"{profile.bundle} {profile.form}", profile.cascade) for profile in forms.values() if profile.cascade
         ],
     )
 

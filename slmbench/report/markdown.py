@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.records import ComparisonRecord
-    from slmbench.report.facts import Pair
+    from slmbench.report.explanations import Pair
 
 
 def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:

@@ -8,7 +8,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, write_atomically
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
-from slmbench.compare.cells import cell_key, newest_of_each_cell, row_key
+from slmbench.compare.cells import profiles_of_rows
 from slmbench.records import write_record
 from slmbench.report.csv import render_csv
 from slmbench.report.facts import one_of_each_form
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.records import ComparisonRecord, ProfileRecord
-    from slmbench.report.facts import Pair
+    from slmbench.report.explanations import Pair
 
 RECORD = "comparison.json"
 REPORT = "report.md"
@@ -74,8 +74,7 @@ def write_report(
         SlmbenchError: The folder cannot be written.
     """
     check_report_dir(folder)
-    by_cell = {cell_key(profile): profile for profile in newest_of_each_cell(profiles)}
-    pairs = [(row, by_cell[row_key(row)]) for row in record.rows if row_key(row) in by_cell]
+    pairs = profiles_of_rows(record.rows, profiles)
     no_plots = reason_for_no_plots() if pairs else "nothing was measured"
     if no_plots:
         progress.say(f"{REPORT} has no plots ({PAGE} has its own): {no_plots}")

@@ -33,6 +33,7 @@ from slmbench.statistics.intervals import (
     median_interval,
     percentile,
     quantile_interval,
+    ratio_interval,
     supported_percentile,
 )
 from slmbench.statistics.metrics import METRICS, Metric, ScoredReviews, bootstrapped
@@ -65,6 +66,7 @@ __all__ = [
     "paired_ratio",
     "percentile",
     "quantile_interval",
+    "ratio_interval",
     "ratio_of_medians",
     "roc_auc",
     "roc_curve",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Interval = tuple[float, float]
+#: A positive quantity and its interval, where one is known.
+Estimate = tuple[float, Interval | None]
 
 #: Smallest samples in which a percentile's upper estimate holds with 99 % confidence although one outlier is
 #: allowed: the smallest n with P(Binomial(n, 1 - p) <= 1) <= 1 %. (p90: 64, p95: 130, p99: 662.)
@@ -111,3 +114,27 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(low), float(high)
+
+
+def ratio_interval(first: Estimate, second: Estimate) -> Interval | None:
+    """Return the 95 % interval of the second quantity over the first.
+
+    It is put together from the intervals of the two by the method of variance estimates recovery on logarithms: the
+    distances of each end from its estimate add up as squares (Zou & Donner, "Construction of confidence limits about
+    effect measures", *Statistics in Medicine* 27, 2008).
+
+    Args:
+        first: The baseline.
+        second: What is compared with it.
+
+    Returns:
+        Lower and upper end, or ``None`` when either has no interval.
+    """
+    (one, around_one), (other, around_other) = first, second
+    if around_one is None or around_other is None:
+        return None
+    below_one, above_one = math.log(one / around_one[0]), math.log(around_one[1] / one)
+    below_other, above_other = math.log(other / around_other[0]), math.log(around_other[1] / other)
+    ratio = math.log(other / one)
+    low, high = math.hypot(below_other, above_one), math.hypot(above_other, below_one)
+    return math.exp(ratio - low), math.exp(ratio + high)

@@ -118,6 +118,7 @@ class Metric:
         interval: From reviews to the 95 % interval, such as :func:`bootstrapped`; ``None`` where none is computed.
         summary_from: Fewest labels with which summaries show it; ``None`` where they never do, because others say as
             much.
+        in_tables: Whether tables of many classifiers have a column for it.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Metric:
     unit: Literal["%", ""] = ""
     interval: Callable[[ScoredReviews], Interval | None] | None = None
     summary_from: int | None = 2
+    in_tables: bool = True
 
     def in_summary(self, labels: int) -> bool:
         """Tell whether summaries show it for classifications of so many labels."""
@@ -250,6 +252,7 @@ METRICS: Registry[Metric] = Registry(
             lambda reviews: float(2 * reviews.right.sum() / (len(reviews) + reviews.answered.sum())),
             source="Manning et al., § 13.6; F1 of pooled counts, the accuracy where every review has a label",
             summary_from=None,
+            in_tables=False,
         ),
         Metric(
             "precision",
@@ -257,6 +260,7 @@ METRICS: Registry[Metric] = Registry(
             lambda reviews: _positive_or_mean(precision_per_class(reviews)),
             source=f"Manning et al., § 8.3; {_PER_CLASS}",
             summary_from=None,
+            in_tables=False,
         ),
         Metric(
             "recall",
@@ -264,12 +268,14 @@ METRICS: Registry[Metric] = Registry(
             lambda reviews: _positive_or_mean(recall_per_class(reviews)),
             source=f"Manning et al., § 8.3; {_PER_CLASS}",
             summary_from=None,
+            in_tables=False,
         ),
         Metric(
             "roc_auc",
             "ROC AUC",
             lambda reviews: roc_auc(reviews.truth, reviews.probabilities) if reviews.answered.all() else None,
             source="Fawcett, Pattern Recognition Letters 27, 2006; mean over one-against-rest curves",
+            in_tables=False,
         ),
         Metric(
             "top_2_accuracy",
@@ -277,6 +283,7 @@ METRICS: Registry[Metric] = Registry(
             _top_k(2),
             source="share of reviews whose true label is among the two likeliest; of more than two labels",
             unit="%",
+            in_tables=False,
         ),
         Metric(
             "top_3_accuracy",
@@ -284,6 +291,7 @@ METRICS: Registry[Metric] = Registry(
             _top_k(3),
             source="share of reviews whose true label is among the three likeliest; of more than three labels",
             unit="%",
+            in_tables=False,
         ),
         Metric(
             "mean_average_precision",
@@ -293,6 +301,7 @@ METRICS: Registry[Metric] = Registry(
             ),
             source="Manning et al., § 8.4; mean over labels, without interpolation",
             summary_from=3,
+            in_tables=False,
         ),
     ),
 )

@@ -30,7 +30,7 @@ def test_a_build_fails_with_a_sentence_when_a_row_got_slower(measured):
     result = run("compare", now, "--baseline", "profiles", "--fail-if-slower", "5%", "--fail-if-worse", "0.5")
     assert result.exit_code == 1
     assert result.stderr.count("error: minilm-l6 int8 is 10 % slower") == 1
-    assert "against the baseline profiles:" in result.stdout
+    assert "compared with the baseline profiles:" in result.stdout
     # The decision and the report are there all the same.
     assert "Ship minilm-l6 int8" in result.stdout
     assert (measured / "comparisons/latest/report.html").exists()
@@ -83,7 +83,7 @@ def test_a_front_over_what_nobody_knows_is_said(measured):
         (("--fail-if-slower", "5%"), "need --baseline"),
         (("--baseline", "nothing"), "no profile, no folder and no row"),
         (("--baseline", "profiles", "--fail-if-slower", "slow"), "from 0 to 100"),
-        (("--pareto", "accuracy,beauty"), "no axis 'beauty'"),
+        (("--pareto", "accuracy,beauty"), "no quantity 'beauty'"),
         (("--recipe", "quickstart", "--baseline", "nothing"), "no profile, no folder and no row of the recipe"),
     ],
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factories import MACHINE, RASPBERRY, cascade_profile, predictions, profile_record
+from factories import MACHINE, RASPBERRY, cascade_profile, profile_record
 from reports import compare_and_report
 
-from slmbench.compare.cascades import members_of
+from slmbench.compare.cascades import member_row
 from slmbench.compare.cells import name_cells
 from slmbench.records import write_record
 
@@ -46,7 +46,7 @@ def test_the_break_even_is_that_of_the_members_mean_times(facts):
     assert 0 < routed < 1 - means[0] / means[1]
     assert f"when it routes {(1 - means[0] / means[1]) * 100:.1f} % of the reviews" in fact
     assert f"it routes fewer: {routed * 100:.1f} % of the test reviews" in fact
-    assert f"{means[0] + routed * means[1]:.2f} ms a review by these times, {means[2]:.2f} ms measured" in fact
+    assert f"{means[0] + routed * means[1]:.2f} ms a review computed, {means[2]:.2f} ms measured" in fact
     assert f"less than {(1 - routed) * 100:.1f} % of the large one's time" in fact
     assert f"(here {means[0] / means[1] * 100:.1f} %)" in fact
     assert fact.startswith("tiny+big fp32+int8, made of tiny fp32 (") and "and big int8 (" in fact
@@ -87,33 +87,26 @@ def test_each_machine_has_its_own_figures(facts):
     assert found[0].split("when it routes")[1] != found[1].split("when it routes")[1]
 
 
-def test_members_are_known_by_their_answers_not_by_their_names():
+def test_members_are_those_that_the_profile_names():
     small, large = pair()
     twin = profile_record("tiny-again", "fp32", accuracy=0.82, p50_ms=2.0)
+    made_of = cascade_profile(small, large).cascade
     cascade, *others = name_cells([cascade_profile(small, large), twin, large, small])
-    found = members_of(cascade, others)
-    assert (found.small.label, found.large.label) == ("tiny fp32", "big int8")
-    assert found.routed == pytest.approx(share_below(small, 0.7))
-    assert members_of(cascade, others[:2]) is None
+    assert member_row(made_of.small, cascade, others).label == "tiny fp32"
+    assert member_row(made_of.large, cascade, others).label == "big int8"
+    assert member_row(made_of.small, cascade, others[:2]) is None
 
 
-def test_labels_in_another_order_are_the_same_answers():
+def test_a_member_that_was_exported_again_is_another():
     small, large = pair()
-    turned = large.predictions.model_copy(
-        update={
-            "labels": large.predictions.labels[::-1],
-            "probabilities": [row[::-1] for row in large.predictions.probabilities],
-            "truth": [1 - label for label in large.predictions.truth],
-        }
-    )
-    other = large.model_copy(update={"predictions": turned})
-    cascade, *others = name_cells([cascade_profile(small, large), other, small])
-    assert members_of(cascade, others).large.label == "big int8"
+    made_of = cascade_profile(small, large).cascade
+    same, other = (small.model_copy(update={"form_sha256": sha}) for sha in (made_of.small.sha256, "8" * 64))
+    cascade, *others = name_cells([cascade_profile(small, large), other, large])
+    assert member_row(made_of.small, cascade, others) is None
+    cascade, *others = name_cells([cascade_profile(small, large), same, large])
+    assert member_row(made_of.small, cascade, others) is not None
 
 
-def test_of_two_forms_alike_the_one_that_is_asked_where_the_other_is_unsure_is_the_large_one():
-    small = profile_record("tiny", accuracy=0.82, p50_ms=2.0)
-    large = profile_record("big", predictions=predictions(0.87, who="big"), p50_ms=20.0)
-    cascade, *others = name_cells([cascade_profile(small, large), large, small])
-    found = members_of(cascade, others)
-    assert (found.small.label, found.large.label) == ("tiny fp32", "big fp32")
+def test_of_a_cascade_profiled_before_members_were_kept_nothing_is_said(facts):
+    small, large = pair()
+    assert facts(small, large, cascade_profile(small, large, cascade=None)) == []

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.compare import Baseline, Constraints
+from slmbench.compare import Constraints, RegressionGate
 from slmbench.recipes import run_recipe
 from slmbench.records import write_record
 
@@ -195,7 +195,7 @@ def test_a_recipe_fails_a_build_when_a_rung_got_slower_than_profiles_of_before(l
 def test_every_rung_that_failed_fails_a_gate_against_a_row(ladder, monkeypatch):
     folder, *_ = ladder
     monkeypatch.chdir(folder)
-    record = run_recipe("small.toml", baseline=Baseline("floor fp32", 1e6), report_dir=folder / "report")
+    record = run_recipe("small.toml", baseline=RegressionGate("floor fp32", 1e6), report_dir=folder / "report")
     assert record.baseline.failures == [
         "missing could not be measured (there is no model folder ./there-is-no-such-model), so no limit of the"
         " baseline can be checked"
@@ -210,7 +210,7 @@ def test_a_baseline_that_cannot_be_is_found_before_any_work(tmp_path, monkeypatc
     (tmp_path / "small.toml").write_text(text, encoding="utf-8")
 
     with pytest.raises(UsageError, match=f"the baseline '{against}' is .* whose rungs are floor, missing, tiny"):
-        run_recipe("small.toml", baseline=Baseline(against))
+        run_recipe("small.toml", baseline=RegressionGate(against))
 
 
 def test_a_form_that_cannot_be_measured_is_a_row_with_its_reason(ladder, monkeypatch):

@@ -60,14 +60,14 @@ def test_a_report_holds_the_record_the_decision_and_three_plots(measured, tmp_pa
     ]
     text = (report / "report.md").read_text(encoding="utf-8")
     assert text.index("Ship minilm-l6 int8") < text.index("| model |") < text.index("## Why the others lost")
-    assert "| **minilm-l6** | **int8** | 22.7M | 23.6 | 87.1 ± 2.1 |" in text
+    assert "| **minilm-l6** | **int8** | 87.1 ±2.1 | 0.871 | 13.9 |" in text
     assert "failed: the worker ran \\| out of memory" in text
     for plot in PLOTS:
         assert f"]({plot})" in text
         width, height = png_size(report / plot)
         assert 600 < width < 3000 and 400 < height < 3000
     for said in (
-        "beats the TF-IDF floor",
+        "beats the TF-IDF baseline",
         "AVX-512 VNNI",
         "onnxruntime 1.20.1",
         record.rows[0].test_hash[:16],
@@ -137,16 +137,16 @@ def test_the_table_shows_every_column_at_100_and_120(measured):
             "★◆",
             "minilm-l6",
             "int8",
-            "22.7M",
-            "23.6",
             "87.1",
             "±2.1",
-            "87.1",
+            "0.871",
             "13.9",
             "19.4",
             "87.2",
+            "23.6",
             "173",
             "352",
+            "22.7M",
         ]
         assert row_of(text, "mpnet-base", "fp32").split() == ["✗", "mpnet-base", "fp32", "failed"]
         assert "failed: mpnet-base fp32: the worker ran | out of memory" in text

@@ -18,11 +18,10 @@ from slmbench.cli.views.tables import FittingTable, number, text, with_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from rich.console import RenderableType
 
-    from slmbench.records import CheckpointRecord, ComparisonRecord, RunRecord
+    from slmbench.records import CheckpointRecord, RunRecord
 
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> FittingTable:
@@ -86,17 +85,6 @@ def checkpoint_summary(record: CheckpointRecord) -> list[RenderableType]:
         facts.add_row(f"perplexity {when}", with_bounds(value, interval, ",.1f"))
     facts.add_row("after / before", with_bounds(losses.ratio, losses.ratio_ci95, ".3f"))
     return [facts, *(Text(note, style="dim") for note in record.notes)]
-
-
-def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType]:
-    """Show a comparison: the table, the decision, and where the report is."""
-    from slmbench.cli.views.decision import decision_table
-
-    parts: list[RenderableType] = [decision_table(record)]
-    parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
-    parts += [Text(fact) for fact in [*record.floor, *record.cascades]]
-    parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
-    return parts
 
 
 def _history(record: RunRecord) -> FittingTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.compare.pareto import pareto_front
+from slmbench.compare.front import pareto_front
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -126,10 +126,9 @@
   }));
   const standing = (row) => (row.recommended ? " (recommended)" : row.refused ? " (refused)" : row.apart ? " (measured otherwise, not compared)" : "");
   const describe = (row) => [row.label + standing(row),
-    ...data.axes.filter((axis) => axis.name in row.values).map((axis) => {
+    ...data.axes.filter((axis) => axis.table && axis.name in row.values).map((axis) => {
       const interval = row.intervals[axis.name];
-      const [name, unit] = axis.title.split(", ");
-      return `${name}: ${digits(row.values[axis.name])} ${unit || ""}${interval ? ` (${digits(interval[0])}–${digits(interval[1])})` : ""}`;
+      return `${axis.short}: ${digits(row.values[axis.name])} ${axis.unit}${interval ? ` (${digits(interval[0])}–${digits(interval[1])})` : ""}`;
     })].join("\n");
 
   const drawPareto = (figure) => {

@@ -8,9 +8,9 @@ from factories import RASPBERRY, batched, ladder, predictions, profile_record, s
 from scipy.stats import binom
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.compare import Baseline, compare
-from slmbench.compare.ratio import ratio_interval
+from slmbench.compare import RegressionGate, compare
 from slmbench.records import Latency, Row, write_record
+from slmbench.statistics import ratio_interval
 
 
 def times_slower(profile, factor):
@@ -32,7 +32,7 @@ def held(tmp_path):
             for number, profile in enumerate(() if isinstance(profiles, str) else profiles):
                 write_record(profile, tmp_path / place / f"{number}.json")
         against = before if isinstance(before, str) else str(tmp_path / "before")
-        standard = Baseline(against, slower, worse)
+        standard = RegressionGate(against, slower, worse)
         return compare([tmp_path / "now"], baseline=standard, failures=failures).baseline
 
     return held
@@ -204,7 +204,7 @@ def test_a_baseline_row_that_could_not_be_measured_fails_every_limit(held):
 
 def test_the_profiles_of_a_baseline_are_those_of_the_time_when_they_were_read(tmp_path):
     write_record(profile_record(p50_ms=10), tmp_path / "one.json")
-    standard = Baseline(str(tmp_path), 0.05)
+    standard = RegressionGate(str(tmp_path), 0.05)
     assert len(standard.profiles) == 1
     write_record(profile_record(p50_ms=20), tmp_path / "one.json")
     report = compare([tmp_path], baseline=standard).baseline

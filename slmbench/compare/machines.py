@@ -1,0 +1,75 @@
+"""The machine behind a measurement, in words, and what distinguishes measurements of one bundle and form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from slmbench.common.formatting import limit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.records import ProfileRecord
+    from slmbench.records.sweep import SweepRecord
+
+#: A backend and a device that are named even where nothing else of the bundle stands beside them: a row that says
+#: nothing is taken for onnxruntime on the CPU. Forms in torch say so by their names.
+NOTABLE = ("openvino", "cuda")
+
+
+def machine_of(record: ProfileRecord | SweepRecord) -> str:
+    """Return the identity of the machine: the fingerprint of its hardware."""
+    return str(record.hardware["fingerprint"])
+
+
+def machine_name(record: ProfileRecord | SweepRecord) -> str:
+    """Return what people call the machine."""
+    return str(record.hardware.get("machine") or record.hardware.get("cpu_model") or machine_of(record))
+
+
+def machine_facts(record: ProfileRecord) -> dict[str, str]:
+    """Return what is known about the machine of a profile, in words.
+
+    Args:
+        record: Any profile of the machine.
+
+    Returns:
+        ``name`` first; what the platform could not tell is left out.
+    """
+    hardware: dict[str, Any] = record.hardware
+    facts: dict[str, Any] = {
+        "name": machine_name(record),
+        "CPU": hardware.get("cpu_model"),
+        "instruction sets": ", ".join(hardware.get("isa") or []),
+        "cores": hardware.get("cores_available"),
+        "memory": f"{limit(round(memory / 2**30, 1))} GiB" if (memory := hardware.get("memory_bytes")) else None,
+        "governor": hardware.get("governor"),
+        "virtual machine": _virtual(hardware),
+        "system": " ".join(str(hardware[key]) for key in ("os", "machine_arch") if hardware.get(key)),
+        "GPU": ", ".join(hardware.get("gpu") or []),
+    }
+    return {name: str(value) for name, value in facts.items() if value}
+
+
+def _virtual(hardware: dict[str, Any]) -> str | None:
+    if hardware.get("virtualised") is None:
+        return None
+    return f"yes ({hardware.get('hypervisor') or 'hypervisor not named'})" if hardware["virtualised"] else "no"
+
+
+def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
+    """Name measurements of one bundle and form by what differs between them.
+
+    Args:
+        aspects: The same aspects of each measurement, in words.
+
+    Returns:
+        Of each measurement those of its words that are not the same for all, and those that are :data:`NOTABLE` in
+        any case; ``None`` where there are none.
+    """
+    seen = [Counter(column) for column in zip(*aspects, strict=True)]
+    telling = [
+        [word for word, met in zip(words, seen, strict=True) if len(met) > 1 or word in NOTABLE] for words in aspects
+    ]
+    return [", ".join(words) or None for words in telling]
