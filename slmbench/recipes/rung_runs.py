@@ -150,17 +150,12 @@ class RungRuns:
 
 def _unprofiled(run: RunRecord) -> Row:
     """Return the row of a run that has no bundle."""
-    test = run.test
     return Row(
         name=run.name,
         model=run.model,
         method=run.method,
         total_parameters=run.total_parameters,
-        accuracy=test.accuracy,
-        accuracy_ci95=test.accuracy_ci95,
-        macro_f1=test.macro_f1,
-        majority_baseline=test.majority_baseline,
+        **Row.scores(run.test),
         test_hash=run.corpus.test_hash,
-        test_reviews=test.reviews,
         unprofiled=f"a {run.method} run has no bundle to profile",
     )
