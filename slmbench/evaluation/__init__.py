@@ -1,4 +1,4 @@
-"""Evaluations: a finished run or bundle on its own test rows or on another corpus, and runs over several seeds."""
+"""Evaluations: a run or bundle on its own test rows or on another corpus; runs grouped over seeds; verification."""
 
 from slmbench.evaluation.evaluating import evaluate
 from slmbench.evaluation.groups import RunTable, SeedGroup, group_runs

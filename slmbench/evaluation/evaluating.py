@@ -1,4 +1,4 @@
-"""The ``evaluate`` stage: a finished classifier and reviews in, an evaluation folder and record out."""
+"""The ``evaluate`` stage: a trained classifier and reviews in, an evaluation folder with its record out."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _evaluated(
     )
     done = finished_record(EvaluationRecord, folder / file, key)
     if done:
-        progress.say(f"{folder} is already there, of the same weights and reviews")
-        # A folder that was moved since says where it is now.
+        progress.say(f"{folder} is already there: same weights, same reviews")
+        # The folder may have been moved since.
         return done.model_copy(update={"path": str(folder)})
     predictions, seconds = _answers(subject, reviews.rows, progress)
     with build_aside(folder) as building:
@@ -180,7 +180,7 @@ def _training_hashes(identity: CorpusIdentity, progress: Progress) -> set[str] |
 
 
 def _answers(subject: Subject, rows: Split | None, progress: Progress) -> tuple[Predictions, float | None]:
-    """Return the answers to the rows, and what giving them took in seconds where that is known."""
+    """Return the predictions for the rows, and the seconds they took where that is known."""
     if rows is None:
         run = subject.run
         return subject.predictions, run.answering.seconds if run and run.answering else None

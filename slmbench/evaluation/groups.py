@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed, as one row of a table; one table for each set of test rows."""
+"""Runs that differ only in their seed, as one row of a table; one table for each set of test rows."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from slmbench.records import RunRecord
     from slmbench.statistics import Interval
 
-Verdict = Literal["above", "at chance", "below"]
+MajorityVerdict = Literal["above", "undecided", "below"]
 
 
 @dataclass(frozen=True, eq=False)
 class SeedGroup:
-    """Runs that differ in nothing but their seed, each seed once.
+    """Runs that differ only in their seed, each seed once.
 
     Attributes:
         runs: In the order of their seeds.
-        variant: What tells the group from others of the same model, method and number of examples.
+        variant: How the group differs from others of the same model, method and number of examples.
     """
 
     runs: tuple[RunRecord, ...]
@@ -36,12 +36,12 @@ class SeedGroup:
 
     @property
     def first(self) -> RunRecord:
-        """The run that speaks for what all have in common."""
+        """The first run; what its record says besides the results holds for all."""
         return self.runs[0]
 
     @property
     def model(self) -> str:
-        """The model's name, without the folders before it."""
+        """The model's name without its folders."""
         return Path(self.first.model).name
 
     @property
@@ -66,7 +66,7 @@ class SeedGroup:
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation of the accuracy over seeds (n - 1 below the line); ``None`` of a single one."""
+        """Standard deviation of the accuracy over seeds (n - 1 in the denominator); ``None`` of a single one."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.runs) > 1 else None
 
     @cached_property
@@ -77,9 +77,9 @@ class SeedGroup:
 
     @cached_property
     def interval(self) -> Interval:
-        """95 % interval of the accuracy: over seeds (t), or over reviews (bootstrap) where there is but one answer.
+        """95 % interval of the accuracy: over seeds (t), or over reviews (bootstrap) where all seeds answer alike.
 
-        The former is of the mean over seeds, on these very test rows; it says nothing of other reviews.
+        The former is for the mean over seeds on these test rows; it says nothing about other reviews.
         """
         if not self.seed_matters:
             return self.first.test.accuracy_ci95
@@ -87,23 +87,23 @@ class SeedGroup:
 
     @property
     def interval_over(self) -> Literal["seeds", "reviews"]:
-        """What :attr:`interval` is over."""
+        """What varies in :attr:`interval`."""
         return "seeds" if self.seed_matters else "reviews"
 
     @cached_property
-    def verdict(self) -> Verdict:
-        """Whether the accuracy can be told from the majority baseline.
+    def verdict(self) -> MajorityVerdict:
+        """Whether the accuracy differs significantly from the majority baseline.
 
-        It can where the interval lies on one side of the baseline, and the bootstrap interval over reviews does too:
-        seeds that agree with one another on a few reviews prove nothing. The baseline is taken as fixed, being the
-        share of the commonest label in these very reviews.
+        It does where both the interval and the bootstrap interval over reviews lie on one side of the baseline: seeds
+        that agree with one another on a few reviews prove nothing. The baseline is taken as fixed: it is the share of
+        the most frequent label in these reviews.
         """
         baseline = self.first.test.majority_baseline
         right = np.mean([_in_order(run, run.predictions.right()) for run in self.runs], axis=0)
         over_reviews = bootstrap_interval(lambda rows: right[rows].mean(1), len(right))
         if min(self.interval[0], over_reviews[0]) > baseline:
             return "above"
-        return "below" if max(self.interval[1], over_reviews[1]) < baseline else "at chance"
+        return "below" if max(self.interval[1], over_reviews[1]) < baseline else "undecided"
 
     @property
     def train_seconds(self) -> float | None:
@@ -112,41 +112,41 @@ class SeedGroup:
 
     @property
     def answering_seconds(self) -> float | None:
-        """Mean seconds of answering the test rows, where the method's cost is recorded."""
+        """Mean seconds of answering the test rows, where that was recorded."""
         known = [run.answering.seconds for run in self.runs if run.answering]
         return float(np.mean(known)) if known else None
 
     @property
     def peak_bytes(self) -> int | None:
-        """Largest memory that any run's process took, in training or answering."""
+        """Largest peak memory of any run, in training or answering, in bytes."""
         costs = [cost for run in self.runs for cost in (run.train, run.answering) if cost]
         return max((cost.peak_rss_bytes for cost in costs if cost.peak_rss_bytes is not None), default=None)
 
 
 @dataclass(frozen=True)
 class RunTable:
-    """Groups that were tested on the same rows, and the runs that were left out because another says the same."""
+    """Groups tested on the same rows, and the runs left out because the group already has their seed."""
 
     groups: list[SeedGroup]
     repeated: list[RunRecord]
 
     @property
     def first(self) -> RunRecord:
-        """The run that speaks for the test rows."""
+        """The first run; its test rows are those of all."""
         return self.groups[0].first
 
     @property
     def machines(self) -> int:
-        """How many different machines the runs were made on."""
+        """Number of different machines that the runs were made on."""
         return len({run.hardware.get("fingerprint") for group in self.groups for run in group.runs})
 
 
 def group_runs(runs: Iterable[RunRecord]) -> list[RunTable]:
-    """Group runs that differ in nothing but their seed.
+    """Group runs that differ only in their seed.
 
-    Equal are method, model and its weights, hyper-parameters, shots, training and test rows, and teacher. Runs of
-    different test rows are in different tables. A run whose seed the group has already is left out: counting it
-    twice would make the interval too narrow.
+    Runs of a group have the same method, model and weights, hyper-parameters, shots, training and test rows, and
+    teacher. Runs with different test rows are in different tables. A second run with the same seed is left out:
+    counting it twice would make the interval too narrow.
 
     Args:
         runs: Records of runs, in any order.
@@ -167,7 +167,7 @@ def _identity(run: RunRecord) -> str:
 
 
 def _facts(run: RunRecord) -> dict[str, Any]:
-    """Return what two runs of one model, method and number of examples may still differ in, beside the seed."""
+    """Return how runs of one model, method and number of examples can differ, besides the seed."""
     return {
         **run.hyperparameters,
         "unlabelled reviews": run.corpus.unlabelled_reviews or None,
@@ -194,21 +194,25 @@ def _table(groups: list[list[RunRecord]]) -> RunTable:
         kept.append([by_seed[seed] for seed in sorted(by_seed)])
     alike: dict[tuple[Any, ...], list[list[RunRecord]]] = defaultdict(list)
     for runs in kept:
-        alike[_place(runs[0])].append(runs)
+        alike[_sort_key(runs[0])].append(runs)
     return RunTable(
-        [SeedGroup(tuple(runs), variant) for place in sorted(alike) for runs, variant in _told_apart(alike[place])],
+        [
+            SeedGroup(tuple(runs), variant)
+            for place in sorted(alike)
+            for runs, variant in _with_variants(alike[place])
+        ],
         repeated,
     )
 
 
-def _place(run: RunRecord) -> tuple[Any, ...]:
-    """Return where a run's row stands, and which rows need telling apart."""
+def _sort_key(run: RunRecord) -> tuple[Any, ...]:
+    """Return the sort key of a run's row; rows with equal keys need a variant."""
     shots = (1, 0) if run.shots is None else (0, run.shots)
     return (run.method, Path(run.model).name, shots, run.corpus.train_reviews, _teacher(run, "name") or "")
 
 
-def _told_apart(groups: list[list[RunRecord]]) -> list[tuple[list[RunRecord], str]]:
-    """Return each group with the facts in which it differs from the others."""
+def _with_variants(groups: list[list[RunRecord]]) -> list[tuple[list[RunRecord], str]]:
+    """Return each group with how it differs from the others."""
     facts = [_facts(runs[0]) for runs in groups]
     names = dict.fromkeys(name for own in facts for name in own)
     telling = [name for name in names if len({str(own.get(name)) for own in facts}) > 1]
@@ -219,7 +223,7 @@ def _told_apart(groups: list[list[RunRecord]]) -> list[tuple[list[RunRecord], st
 
 
 def _written(value: Any) -> str:
-    """Write a choice: words of a label as ``positive: good/great``, lists with strokes."""
+    """Write a value: words of a label as ``positive: good/great``, lists with slashes."""
     if isinstance(value, dict):
         return " ".join(f"{name}: {_written(inside)}" for name, inside in value.items())
     if isinstance(value, (list, tuple)):

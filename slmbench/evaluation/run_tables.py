@@ -1,4 +1,4 @@
-"""The table over seeds in words: its cells and legend for every form of print, as Markdown and as JSON."""
+"""The table over seeds as text: its cells and legend, for the terminal, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slmbench.evaluation.groups import RunTable, SeedGroup
 
-#: Above the columns, in two lines where the cells are narrow.
+#: Column headers, in two lines where the cells are narrow.
 HEADERS = (
     "method",
     "model",
@@ -35,31 +35,31 @@ HEADERS = (
 )
 #: Columns of text; the others hold numbers.
 TEXT_COLUMNS = ("method", "model", "examples", "")
-#: Columns in the order in which a narrow terminal leaves them out.
+#: Columns in the order in which a narrow terminal omits them.
 LEAVING = ("sd", "weights\ntrained", "peak\nMB", "answer\ns", "train\ns", "macro\nF1")
 _OVER_REVIEWS = "†"
-_REMARKS = {"above": "", "at chance": "at chance", "below": "below majority"}
-#: What tells rows apart stands beside the model up to this length, and below the table beyond it.
+_REMARKS = {"above": "", "undecided": "at chance", "below": "below majority"}
+#: A variant up to this length is beside the model, a longer one below the table.
 _LONGEST_VARIANT = 20
 
 
 def title_of(table: RunTable) -> str:
-    """Say which test rows a table speaks of, and what always giving their commonest label comes to."""
+    """Return a table's title: the test rows and the accuracy of the majority baseline on them."""
     run = table.first
     return (
-        f"{run.corpus.name}: {run.test.reviews:,} test reviews ({run.predictions.rows_hash()[:8]}); always the"
-        f" commonest label: {percent(run.test.majority_baseline)}"
+        f"{run.corpus.name}: {run.test.reviews:,} test reviews ({run.predictions.rows_hash()[:8]}); majority"
+        f" baseline {percent(run.test.majority_baseline)}"
     )
 
 
 def rows_of(table: RunTable) -> list[list[str]]:
-    """Return what stands below :data:`HEADERS`."""
+    """Return the cells below :data:`HEADERS`, one list per group."""
     letters = _letters(table)
     return [_cells(group, letters.get(group.variant, group.variant)) for group in table.groups]
 
 
 def _letters(table: RunTable) -> dict[str, str]:
-    """Return a letter for each way of telling rows apart that is too long for a cell."""
+    """Return a letter for each variant that is too long for a cell."""
     long = dict.fromkeys(group.variant for group in table.groups if len(group.variant) > _LONGEST_VARIANT)
     return {variant: f"({chr(ord('a') + number)})" for number, variant in enumerate(long)}
 
@@ -90,24 +90,26 @@ def legend_of(table: RunTable) -> list[str]:
     if any(group.interval_over == "seeds" for group in groups):
         lines.append(
             "± is half the 95 % interval of the mean over seeds (Student's t); sd is over seeds. All seeds answer the"
-            " same test rows: it covers the randomness of training, not that of the reviews."
+            " same test rows: the interval covers the randomness of training, not the choice of reviews."
         )
     if any(group.interval_over == "reviews" for group in groups):
         lines.append(
-            f"{_OVER_REVIEWS} one seed, or seeds that change nothing: half the bootstrap 95 % interval over reviews."
+            f"{_OVER_REVIEWS} one seed, or seeds that answer alike: half the bootstrap 95 % interval over reviews."
         )
     if any(group.verdict != "above" for group in groups):
-        lines.append("at chance: not to be told from always giving the commonest label; below majority: worse.")
+        lines.append(
+            "at chance: no significant difference from the majority baseline; below majority: significantly worse."
+        )
     if table.machines > 1:
-        lines.append(f"Made on {table.machines} different machines: seconds and memory do not compare.")
+        lines.append(f"The runs are from {table.machines} machines: their seconds and memory are not comparable.")
     if table.repeated:
         names = listing([run.name for run in table.repeated])
-        lines.append(f"Left out, because a run of the same seed is there: {names}.")
+        lines.append(f"Left out, because another run has the same seed: {names}.")
     return lines
 
 
 def markdown_of(tables: Sequence[RunTable]) -> str:
-    """Return tables as Markdown, to paste into a page."""
+    """Return tables as Markdown."""
     parts = []
     for table in tables:
         rows = [[header.replace("\n", " ") for header in HEADERS], *rows_of(table)]

@@ -1,4 +1,4 @@
-"""What is evaluated: a run, or one form of a bundle; opened the same way and asked the same way."""
+"""What is evaluated: a run or one form of a bundle, behind one interface."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles, TfidfBackend, softmax
 from slmbench.records import BundleRecord, RunRecord, artefacts
+from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.records import CorpusIdentity, Predictions
 
-ONE_BY_ONE = "one review at a time, no padding"
-IN_BATCHES = "batches of like length in fp32 torch"
+IN_BATCHES = "batches of similar length in fp32 torch"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A finished classifier.
+    """A trained classifier.
 
     Attributes:
         folder: Where it is.
-        record: Of the run or the bundle.
+        record: Record of the run or bundle.
         form: The form of a bundle; ``None`` for a run.
     """
 
@@ -41,7 +41,7 @@ class Subject:
 
     @property
     def kind(self) -> Literal["run", "bundle"]:
-        """What it is."""
+        """Whether it is a run or a form of a bundle."""
         return "run" if isinstance(self.record, RunRecord) else "bundle"
 
     @property
@@ -77,27 +77,27 @@ class Subject:
     def regime(self) -> str:
         """How reviews are fed in."""
         if isinstance(self.record, RunRecord):
-            return ONE_BY_ONE if self._is_floor else IN_BATCHES
+            return REGIME if self._is_tfidf else IN_BATCHES
         return self.record.forms[str(self.form)].regime
 
     @property
-    def _is_floor(self) -> bool:
+    def _is_tfidf(self) -> bool:
         return (self.folder / "model" / "tfidf.json").is_file()
 
     @property
     def notes(self) -> list[str]:
-        """Sentences that a reader of its numbers has to know."""
+        """What a reader of its results has to know, in sentences."""
         return list(self.record.notes) if isinstance(self.record, RunRecord) else []
 
     def check_can_answer(self) -> None:
-        """Check that it can be asked about other reviews than its own test rows.
+        """Check that it can classify other reviews than its own test rows.
 
         Raises:
-            UsageError: It left no classifier behind.
+            UsageError: The run has no classifier, only answers.
         """
         if isinstance(self.record, RunRecord) and not self.record.has_model:
             raise UsageError(
-                f"{self.folder} has no classifier to score elsewhere ({self.record.method} asks the model itself):"
+                f"{self.folder} has no classifier ({self.record.method} asks the pretrained model):"
                 f" run `slmbench fewshot --model {self.record.model} --method {self.record.method}` on that corpus"
             )
 
@@ -113,7 +113,7 @@ class Subject:
         if isinstance(self.record, BundleRecord):
             classifier = Classifier(self.folder, form=self.form)
             return lambda texts, progress: _one_by_one(classifier.predict_proba, texts, progress)
-        if self._is_floor:
+        if self._is_tfidf:
             backend = TfidfBackend(self.folder / "model")
             return lambda texts, progress: _one_by_one(
                 lambda batch: softmax(backend.logits(backend.encode(batch))), texts, progress
@@ -157,14 +157,14 @@ def open_subject(path: Path, form: str | None = None) -> Subject:
 
 
 def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunRecord]:
-    """Read the records of runs; what is no run is passed over and said, for a shell's pattern takes all there is.
+    """Read the records of runs; other paths are left out and reported, because a shell's pattern includes them.
 
     Args:
         folders: Run folders.
-        progress: Where that is said.
+        progress: Told what was left out.
 
     Raises:
-        UsageError: A path is not there, or none is of a run.
+        UsageError: A path does not exist, or none is a run.
         SlmbenchError: A record is damaged.
     """
     runs = []
@@ -181,7 +181,7 @@ def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunR
 def _one_by_one(
     answer: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str], progress: Progress
 ) -> np.ndarray:
-    """Answer texts in the regime in which a bundle is checked and timed."""
+    """Classify texts one by one, as a bundle is checked and timed."""
     rows = []
     with progress.task("testing", total=len(texts), unit="reviews") as task:
         for text in texts:

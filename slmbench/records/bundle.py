@@ -24,13 +24,13 @@ class Parity(Part):
 
 
 class Flip(Part):
-    """A test review to which a form gives another label than the reference does."""
+    """A test review for which a form predicts another label than the reference."""
 
     row_id: str
     truth: str
     reference: str
     label: str
-    #: Probabilities of the labels given.
+    #: Probabilities of the predicted labels.
     reference_score: float
     score: float
     #: The beginning of the review.
@@ -44,7 +44,7 @@ class BatchInvariance(Part):
     reviews: int
     label_flips: int
     max_abs_logit_diff: float
-    #: In batches; alone it is the form's accuracy.
+    #: In batches; one at a time it is the form's accuracy.
     accuracy: float
     difference: PairedDifference
 
@@ -53,9 +53,9 @@ GainVerdict = Literal["faster", "smaller", "faster and smaller", "none"]
 
 
 class Gain(Part):
-    """Whether a form is worth having beside fp32 on the machine that exported it.
+    """Whether a form has an advantage over fp32 on the machine that exported it.
 
-    Times are of single reviews, the two forms in turns; ``speedup`` above 1 is faster than fp32.
+    Times are of single reviews, the two forms alternating; a ``speedup`` above 1 is faster than fp32.
     """
 
     reviews: int
@@ -70,25 +70,25 @@ class Gain(Part):
 
 
 class GraphFacts(Part):
-    """What is in an ONNX file: which fusions happened, what is quantized, what is left in float."""
+    """What is in an ONNX file: which fusions happened, what is quantized, what stays in float."""
 
     opset: int
     nodes: int
-    #: Nodes by operator, the commonest first; contributed operators are fusions.
+    #: Number of nodes by operator, the most frequent first; contributed operators are fusions.
     operators: dict[str, int]
     fused: dict[str, int]
     #: Fusions that were looked for and did not happen.
     missing_fusions: list[str]
     quantized_products: int
     float_products: int
-    #: Matrix products of one review; ``None`` where they cannot be counted, for the reason in ``uncounted``, and in
-    #: bundles from before they were.
+    #: Matrix products of one review; ``None`` where they cannot be counted (``uncounted`` says why), and in older
+    #: bundles.
     operations: Operations | None = None
     uncounted: str | None = None
 
 
 class SearchStep(Part):
-    """One try of the sensitivity search: so many products kept in float, and what agreed with fp32."""
+    """One step of the sensitivity search: the number of products kept in float, and the agreement with fp32."""
 
     kept: int
     agreement: float
@@ -106,7 +106,7 @@ class SensitivitySearch(Part):
     divergence: dict[str, float]
     steps: list[SearchStep]
     kept: list[str]
-    #: Accuracy of the form before products were kept in float, and what it had lost.
+    #: Accuracy of the form before products were kept in float, and why it was not accepted.
     accuracy_before: float
     reason_before: str
 
@@ -185,7 +185,7 @@ class ManifestText(Part):
 
 
 class Manifest(Part):
-    """What a bundle answers where it was made, so that any other machine can be held to it.
+    """A bundle's answers on the machine that exported it, so that any other machine can be compared with it.
 
     ``files`` are all files but ``bundle.json``, by path below the bundle's folder; ``logits`` are by form, one row a
     text, each text run alone.
@@ -228,13 +228,13 @@ class BundleRecord(Record):
     corpus: CorpusIdentity
     lengths: WorkloadLengths
     forms: dict[str, FormRecord]
-    #: Bytes that every form needs beside its own file: tokenizer, configuration.
+    #: Bytes that every form needs besides its own file: tokenizer, configuration.
     shared_bytes: int
     #: Of a cascade, whose one form is ``cascade.json`` and whose shared bytes are both members.
     cascade: CascadeFacts | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
-    #: The file with the tokenizer inside, where it was asked for.
+    #: The file with the tokenizer inside, if requested.
     with_tokenizer: TokenizerInside | None = None
     manifest: Manifest
     #: SHA-256 of every byte before it in the file (``slmbench.edge.runtime.sealed``).

@@ -1,4 +1,4 @@
-"""The record of an adaptation: a language model that has read a corpus, and how much better it knows it."""
+"""The record of an adaptation: a language model trained on a corpus, and its perplexity before and after."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class TextsIdentity(Part):
-    """Which reviews were read, and which were measured on; their labels were not looked at.
+    """The reviews trained on, and those that the perplexity was measured on; labels were not used.
 
-    ``pool`` counts the different reviews on the training side, ``held_out_for_testing`` the rows that were left
-    out because a fine-tuning on the same corpus may test on them.
+    ``pool`` counts the different reviews on the training side, ``held_out_for_testing`` the rows left out because a
+    fine-tuning on the same corpus may test on them.
     """
 
     name: str
@@ -52,7 +52,7 @@ class BlankLosses(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def perplexity_before(self) -> float:
-        """Perplexity of the model as it came."""
+        """Perplexity of the pretrained model."""
         return _perplexity(self.before, self.blanks)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -64,7 +64,7 @@ class BlankLosses(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def perplexity_after(self) -> float:
-        """Perplexity of the model that was saved."""
+        """Perplexity of the adapted model."""
         return _perplexity(self.after, self.blanks)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -76,13 +76,13 @@ class BlankLosses(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ratio(self) -> float:
-        """Perplexity after over before; below 1 the model knows such reviews better."""
+        """Perplexity after over before; below 1 is better."""
         return _perplexity(self._change(), self.blanks)
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ratio_ci95(self) -> Interval:
-        """Its bootstrap interval: paired, so far narrower than those of the two perplexities."""
+        """Its bootstrap interval; paired, so much narrower than those of the two perplexities."""
         return self._interval(self._change())
 
     def _change(self) -> list[float]:
@@ -122,7 +122,7 @@ class CheckpointRecord(Record):
     corpus: TextsIdentity
     train: TrainCost
     losses: BlankLosses
-    #: Sentences a reader of the numbers has to know.
+    #: What a reader of the numbers has to know, in sentences.
     notes: list[str] = Field(default_factory=list)
     hardware: dict[str, Any]
     software: dict[str, str]

@@ -1,4 +1,4 @@
-"""What a classifier said about each review, kept so that any metric can be recomputed."""
+"""A classifier's prediction for each review, kept so that any metric can be recomputed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slmbench.statistics import Evaluation, evaluate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How a form is run when it is judged; the single scenario of ``profile`` times the same.
+#: How a form runs when its accuracy is measured; the single scenario of ``profile`` times the same.
 REGIME = "one review at a time, no padding"
 
 
@@ -23,9 +23,9 @@ class Predictions(Part):
     """Columns of equal length, one entry a review.
 
     ``row_ids`` are content hashes of the reviews (see ``slmbench.corpora``), ``truth`` true label ids,
-    ``probabilities`` one row per review in the order of ``labels``. ``abstained`` are the indices of reviews to
-    which no label was given (an unparsable answer, a cloze without a known word): they count as wrong, and their
-    probabilities mean nothing.
+    ``probabilities`` one row per review in the order of ``labels``. ``abstained`` are the indices of reviews without
+    a label (an unparsable answer, a cloze without a known word): they count as wrong, and their probabilities have no
+    meaning.
     """
 
     labels: list[str]
@@ -72,7 +72,7 @@ class Predictions(Part):
 
 
 class Evaluated(Part):
-    """A part of a record that keeps predictions: their metrics are computed when they are asked for."""
+    """A part of a record that keeps predictions; their metrics are computed on demand."""
 
     predictions: Predictions
 

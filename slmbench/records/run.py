@@ -22,7 +22,7 @@ class LengthQuantiles(Part):
 
 
 class CorpusIdentity(Part):
-    """Which reviews: enough to tell whether two results speak of the same rows."""
+    """Which reviews: enough to tell whether two results are of the same rows."""
 
     name: str
     source: str
@@ -58,10 +58,10 @@ class EpochLog(Part):
 
 
 class TrainCost(Part):
-    """What the training took.
+    """The cost of training.
 
-    ``reviews_per_second`` counts each review once per epoch. Of a run that went on after an interruption,
-    ``seconds`` is the part since then, and ``resumed_at_epoch`` says where that part began.
+    ``reviews_per_second`` counts each review once per epoch. After an interruption, ``seconds`` is the
+    part since the run was resumed, and ``resumed_at_epoch`` the epoch where that part began.
     """
 
     seconds: float
@@ -77,9 +77,9 @@ class TrainCost(Part):
 
 
 class AnswerCost(Part):
-    """What answering the test reviews took, the model's loading left out.
+    """The cost of classifying the test reviews, without loading the model.
 
-    ``peak_rss_bytes`` is the process's high-water mark when the answers were there.
+    ``peak_rss_bytes`` is the process's peak memory by then.
     """
 
     seconds: float
@@ -114,15 +114,15 @@ class RunRecord(Record):
     parameters_without_embeddings: int
     corpus: CorpusIdentity
     train: TrainCost
-    #: Of methods that answer in another way than one forward pass of a classifier.
+    #: Of methods that need more than one forward pass of a classifier.
     answering: AnswerCost | None = None
     #: Labelled examples per label; ``None`` when the method uses all training rows.
     shots: int | None = None
     #: Whether ``model/`` holds a classifier that can be exported.
     has_model: bool = True
-    #: What only this method has to say: unparsable answers, calibration, teacher, parameter counts of parts.
+    #: Facts of this method only: unparsable answers, calibration, teacher, parameter counts of parts.
     details: dict[str, Any] = Field(default_factory=dict)
-    #: Sentences a reader of the numbers has to know.
+    #: What a reader of the numbers has to know, in sentences.
     notes: list[str] = Field(default_factory=list)
     predictions: Predictions
     hardware: dict[str, Any]

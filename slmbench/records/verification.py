@@ -10,7 +10,7 @@ from slmbench.records.base import Part, Record
 
 
 class FormVerification(Part):
-    """One form's answers to the manifest's texts, held against those of the machine that exported it."""
+    """One form's answers to the manifest's texts, compared with those of the machine that exported it."""
 
     texts: int
     #: Names of texts with other token ids; empty too where a form has no token ids.
@@ -18,7 +18,7 @@ class FormVerification(Part):
     #: Names of texts with another label.
     other_labels: list[str]
     max_abs_logit_diff: float | None
-    #: What it may be (see ``slmbench.evaluation.verify``); ``None`` where only labels count.
+    #: Its limit (see ``slmbench.evaluation.verify``); ``None`` where only labels count.
     tolerance: float | None
     #: Instruction set the form was made for, and whether this CPU has it; ``None`` where it needs none.
     isa: str | None
@@ -38,10 +38,10 @@ class VerificationRecord(Record):
     path: str
     bundle_key: str | None
     seal: str | None
-    #: A sentence for each file that is missing, another than the exported one, or not listed.
+    #: A sentence for each file that is missing, was changed, or is not in the manifest.
     damaged: list[str]
     forms: dict[str, FormVerification]
-    #: Libraries whose version is another than where the bundle was exported: name -> [there, here].
+    #: Libraries whose version differs from that of the exporting machine: name -> [there, here].
     other_versions: dict[str, tuple[str | None, str | None]] = Field(default_factory=dict)
     exported_on: str
     hardware: dict[str, Any]

@@ -1,10 +1,10 @@
 """Intervals over samples that come in clusters, such as the processes of a measurement, and ratios of two such sets.
 
-Samples of one process are more alike than samples of two: how far processes differ bounds what is known of the next
-one. Two sources of error meet in every interval here, and the wider wins at each end: a bootstrap over clusters and
-the samples in each, and Student's t over what each cluster says on its own. The bootstrap alone covers too seldom
-with few clusters that differ (three of them enclose their centre in 75 % of cases); Student's t alone may be narrow
-by luck, when few clusters happen to agree.
+Samples of one process are more alike than samples of two, so an interval has to cover how much processes differ.
+Each end here is the wider of two intervals: a bootstrap over clusters and over the samples in each, and Student's
+t over the clusters' own statistics. The bootstrap alone covers too seldom with few clusters that differ (three of
+them enclose their centre in 75 % of cases); Student's t alone may be narrow by chance, when few clusters happen
+to agree. ``scipy.stats.bootstrap`` does not resample clusters.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     Statistic = Callable[[np.ndarray], float]
 
-#: Fewer samples over all clusters give no interval, as six are the fewest that bound a median (order statistics).
-FEWEST_SAMPLES = 6
+#: With fewer samples over all clusters there is no interval: six are needed to bound a median by order statistics.
+MIN_SAMPLES = 6
 
 
 class Ratio(BaseModel):
-    """How much larger the first of two paired measurements is than the second; ``ci95`` where there are enough."""
+    """First over second of two paired measurements; ``ci95`` where there are enough samples."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,8 +92,8 @@ def paired_ratio(
 ) -> Ratio:
     """Return the median of first / second over samples taken side by side, and its 95 % interval.
 
-    Each pair of samples is of the same review a moment apart: lengths and slow minutes cancel in their ratio, and
-    what is left is bounded as in :func:`clustered_percentile_interval`.
+    The samples of a pair are of the same review, taken one right after the other, so lengths and slow minutes cancel
+    in their ratio. The interval is that of :func:`clustered_percentile_interval`.
 
     Args:
         first: Times of the first, one list a cluster (a pair of processes).
@@ -133,7 +133,7 @@ def _clustered_interval(
     clusters: Sequence[np.ndarray], statistic: Statistic, confidence: float, resamples: int, seed: int
 ) -> Interval | None:
     """Return the wider, at each end, of the clustered bootstrap and of Student's t over the clusters' statistics."""
-    if sum(len(cluster) for cluster in clusters) < FEWEST_SAMPLES:
+    if sum(len(cluster) for cluster in clusters) < MIN_SAMPLES:
         return None
     generator = np.random.default_rng(seed)
     found = np.empty(resamples)
@@ -151,5 +151,5 @@ def _clustered_interval(
 
 
 def _percentile(values: np.ndarray, q: float) -> float:
-    """Return a percentile; the median by the quicker way, as a bootstrap asks for it a thousand times."""
+    """Return a percentile; a median by the faster function, because a bootstrap needs a thousand."""
     return float(np.median(values) if q == 50 else np.percentile(values, q))

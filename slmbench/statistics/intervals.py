@@ -1,4 +1,4 @@
-"""Intervals for medians and metrics, and the rule for which percentiles a sample supports."""
+"""Intervals of percentiles and metrics, and the rule for which percentiles a sample supports."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def percentile(samples: ArrayLike, q: float) -> float:
 
 
 def supported_percentile(samples: Sequence[float], q: int) -> tuple[float | None, str | None]:
-    """Return a percentile when the sample is large enough for it, else nothing and the reason.
+    """Return a percentile when the sample is large enough, else the reason why not.
 
     Args:
         samples: Observations in any order.
         q: 90, 95 or 99.
 
     Returns:
-        The percentile and ``None``, or ``None`` and one phrase that says how many samples it takes.
+        The percentile and ``None``, or ``None`` and how many samples it takes, as a phrase.
     """
     needed = PERCENTILE_SAMPLES[q]
     if len(samples) < needed:
@@ -54,7 +54,7 @@ def quantile_interval(samples: Sequence[float], q: float, confidence: float = 0.
         confidence: Coverage wanted; the interval covers at least this much.
 
     Returns:
-        Lower and upper end, or ``None`` when no two of so few samples enclose the percentile that surely.
+        Lower and upper end, or ``None`` when there are too few samples for that confidence.
     """
     from scipy.stats import quantile_test
 
@@ -65,7 +65,7 @@ def quantile_interval(samples: Sequence[float], q: float, confidence: float = 0.
 
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return :func:`quantile_interval` of the median: of 95 % from six samples on, below that ``None``."""
+    """Return :func:`quantile_interval` of the median: 95 % takes six samples, fewer give ``None``."""
     return quantile_interval(samples, 50, confidence)
 
 

@@ -12,7 +12,7 @@ from slmbench.statistics.intervals import Interval, bootstrap_interval
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-#: Level of every test on accuracies: with a p-value below it they are told apart.
+#: Level of every test on accuracies: a p-value below it is a significant difference.
 SIGNIFICANCE = 0.05
 
 

@@ -82,7 +82,7 @@ def test_runs_over_seeds(workshop):
     assert result.exit_code == 0
     shown = " ".join(result.stdout.split())
     assert "reviews.csv: 41 test reviews (" in shown
-    assert "always the commonest label: 53.7 %" in shown
+    assert "majority baseline 53.7 %" in shown
     assert "Student's t" in shown
     document = json_of(run("evaluate", *runs, "--json"))
     (table,) = document["tables"]

@@ -68,7 +68,7 @@ def test_the_same_seed_twice_counts_once():
     table = only([first, second, first.model_copy(update={"name": "copy"})])
     assert [len(group.runs) for group in table.groups] == [2]
     assert [run.name for run in table.repeated] == ["copy"]
-    assert any("the same seed is there: copy" in line for line in legend_of(table))
+    assert any("same seed: copy" in line for line in legend_of(table))
 
 
 def test_runs_of_other_test_rows_are_in_another_table():
@@ -115,19 +115,19 @@ def test_seeds_that_change_nothing_are_not_a_narrow_interval():
     ("accuracies", "verdict"),
     [
         ((0.6,), "above"),
-        ((0.52,), "at chance"),
+        ((0.52,), "undecided"),
         ((0.4,), "below"),
         ((0.7, 0.71, 0.72), "above"),
-        ((0.45, 0.6, 0.7), "at chance"),
+        ((0.45, 0.6, 0.7), "undecided"),
         # Seeds agree to a tenth of a point, but a thousand reviews tell no more than three.
-        ((0.51, 0.511, 0.512), "at chance"),
+        ((0.51, 0.511, 0.512), "undecided"),
         ((0.3, 0.31, 0.32), "below"),
     ],
 )
 def test_what_cannot_be_told_from_the_majority_baseline_is_marked(accuracies, verdict):
     table = only(seeds(*accuracies))
     assert table.groups[0].verdict == verdict
-    assert rows_of(table)[0][-1] == {"above": "", "at chance": "at chance", "below": "below majority"}[verdict]
+    assert rows_of(table)[0][-1] == {"above": "", "undecided": "at chance", "below": "below majority"}[verdict]
 
 
 def test_costs_are_means_and_the_memory_a_maximum():
@@ -155,7 +155,7 @@ def test_costs_are_means_and_the_memory_a_maximum():
 def test_other_machines_are_said():
     first, second = seeds(0.8, 0.82)
     table = only([first, second.model_copy(update={"hardware": {**second.hardware, "fingerprint": "other"}})])
-    assert any("2 different machines" in line for line in legend_of(table))
+    assert any("2 machines" in line for line in legend_of(table))
 
 
 def test_rows_stand_by_method_model_and_shots():
@@ -194,7 +194,7 @@ def test_markdown_has_one_table_for_each_set_of_test_rows():
     text = markdown_of(group_runs(runs))
     assert text.count("| method | model |") == 2
     assert "imdb: 1,000 test reviews (" in text
-    assert "always the commonest label: 50.0 %." in text
+    assert "majority baseline 50.0 %" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
     # A stroke in a name is no border.
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(HEADERS) + 1}

@@ -71,16 +71,19 @@ def test_an_accuracy_at_the_majority_baseline_does_not_inform():
     assert record.evaluation.macro_f1 == pytest.approx(0.4450, abs=5e-4)
     assert record.evaluation.majority_baseline == pytest.approx(0.5936, abs=5e-5)
     sentence = record.majority_sentence()
-    assert sentence.startswith("The accuracy cannot be told apart from always answering 'negative' (59.4 %;")
-    assert "macro-F1 is what informs (0.445; of that answer 0.372)" in sentence
+    assert "not differ significantly" in sentence
+    assert "'negative' (59.4 %;" in sentence
+    assert "macro-F1 (0.445; of the baseline 0.372)" in sentence
 
 
 def test_accuracies_above_and_below_are_said():
-    assert "is 10.0 points above always answering 'negative' (59.4 %;" in posts(192, 0).majority_sentence()
-    assert "informs" not in posts(192, 0).majority_sentence()
+    above = posts(192, 0).majority_sentence()
+    assert "10.0 points above" in above
+    assert "'negative' (59.4 %;" in above
+    assert "macro-F1" not in above
     below = posts(0, 200).majority_sentence()
-    assert "is 10.4 points below always answering 'negative'" in below
-    assert "macro-F1 is what informs" in below
+    assert "10.4 points below" in below
+    assert "macro-F1" in below
     assert posts(192, 0).sentence().startswith("run on posts (1,924 reviews): accuracy 69.3 %, macro-F1 0.")
 
 
