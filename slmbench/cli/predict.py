@@ -77,3 +77,5 @@ def predict(
         classify_to(
             output, classifier, texts_from(texts, source, text_column, trained_columns(bundle), layout, out), out
         )
+        if output is not None:
+            out.say(f\"written to {output}\")

@@ -29,7 +29,9 @@ def tune(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.profiles import tuning_summary
+        from slmbench.instruments.tuned import tuning_path
         from slmbench.profiling.tuning import tune as find_fastest
 
         record = find_fastest(bundle, time_limit_s=time_limit, command=out.command, progress=out)
-        out.result(record.to_json(), *tuning_summary(record), then=("predict", bundle, "--tuned"))
+        then = ("predict", bundle, "--tuned", "A superb film.")
+        out.result(record.to_json(), *tuning_summary(record), written=tuning_path(record.seal), then=then)

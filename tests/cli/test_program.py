@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -133,3 +134,20 @@ def test_people_are_told_where_the_output_lies_and_what_comes_next(capsys):
     assert lines == ["facts", "written to runs/my run", "next: slmbench export 'runs/my run'"]
     Output(as_json=True, quiet=False).result('{"a": 1}', "facts", written="x", then=("export", "x"))
     assert capsys.readouterr().out == '{"a": 1}\n'
+
+
+def test_each_command_of_the_main_path_names_the_next_one(workshop):
+    said = run("finetune", "--method", "tfidf", "--corpus", "reviews.csv")
+    brief = {"profile": ("--processes", 1, "--time-limit", 0.2)}
+    seen = []
+    while True:
+        assert said.exit_code == 0, said.stderr
+        *_, where, last = said.stdout.splitlines()
+        assert where.startswith("written to ")
+        assert (workshop / where.removeprefix("written to ")).exists()
+        words = shlex.split(last.removeprefix("next: slmbench "))
+        seen.append(words[0])
+        if words[0] in ("compare", "predict"):
+            break
+        said = run(*words, *brief.get(words[0], ()))
+    assert seen == ["export", "profile", "compare"]
