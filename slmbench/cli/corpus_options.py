@@ -11,7 +11,7 @@ import typer
 
 from slmbench.cli.options import CORPUS
 
-Command = Callable[..., None]
+CommandFunction = Callable[..., None]
 
 
 def parse_bins(value: str) -> tuple[float, ...]:
@@ -110,7 +110,7 @@ ALL = tuple(_OPTIONS)
 FOR_TESTING = ("text_column", "label_column", "stars", "bins", *LAYOUT, "skip_bad_rows")
 
 
-def reads_corpus(*names: str) -> Callable[[Command], Command]:
+def reads_corpus(*names: str) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that gives a command options of a corpus.
 
     The command gets those that were given as one keyword argument ``reading``, a dict of keyword arguments for
@@ -120,7 +120,7 @@ def reads_corpus(*names: str) -> Callable[[Command], Command]:
         names: Which options.
     """
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: CommandFunction) -> CommandFunction:
         before = [
             one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "reading"
         ]

@@ -78,4 +78,4 @@ def predict(
             output, classifier, texts_from(texts, source, text_column, trained_columns(bundle), layout, out), out
         )
         if output is not None:
-            out.say(f\"written to {output}\")
+            out.say(f"written to {output}")
