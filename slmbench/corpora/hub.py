@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, by name; the one module that imports ``datasets``."""
+"""Datasets of the Hugging Face hub, and folders that its library saves; the one module that imports ``datasets``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import socket
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, first_line, require_extra
 from slmbench.corpora.sources import CorpusSource, OpenPart
 from slmbench.corpora.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from slmbench.common.progress import Progress
     from slmbench.corpora.sources import Opening
 
 _BATCH = 1000
+#: The parts that are read, in the order of :meth:`slmbench.corpora.sources.CorpusSource.parts`.
+_SIDES: tuple[Literal["test", "train"], ...] = ("test", "train")
 
 
 class HubDatasets(CorpusSource):
@@ -44,11 +46,62 @@ class HubDatasets(CorpusSource):
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
         """Open the part "test", where there is one, and "train"."""
-        tables = open_tables(corpus, opening.progress)
-        for side in ("test", "train"):
-            if side in tables:
-                name = f"{corpus} ({side})"
-                yield OpenPart(name, tables[side], opening.bad_rows(name), side)
+        yield from _open_parts(corpus, load_parts(corpus, opening.progress), opening)
+
+
+class SavedDatasets(CorpusSource):
+    """Folders that ``Dataset.save_to_disk`` has written."""
+
+    name = "saved-dataset"
+    help = "A folder that Dataset.save_to_disk of the library datasets has written."
+    extra = "train"
+
+    def matches(self, corpus: str) -> bool:
+        """Say whether a name is such a folder."""
+        folder = Path(corpus).expanduser()
+        return any((folder / file).is_file() for file in ("dataset_dict.json", "state.json"))
+
+    def short_name(self, corpus: str) -> str:
+        """Return the folder's name."""
+        return Path(corpus).expanduser().absolute().name
+
+    def description(self, corpus: str) -> str:
+        """Return the absolute path."""
+        return f"saved dataset {self.location(corpus)}"
+
+    def location(self, corpus: str) -> str:
+        """Return the absolute path."""
+        return str(Path(corpus).expanduser().absolute())
+
+    def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
+        """Open the part "test", where there is one, and "train"; of a dataset without parts all of it."""
+        require_extra("datasets", "train", f"'{corpus}' is a saved dataset, and reading it")
+        import datasets
+
+        try:
+            saved = datasets.load_from_disk(self.location(corpus))
+        except (OSError, ValueError, KeyError) as error:
+            raise SlmbenchError(f"{corpus} cannot be read as a saved dataset ({first_line(error)})") from None
+        parts = saved if isinstance(saved, dict) else {"train": saved}
+        yield from _open_parts(corpus, parts, opening)
+
+
+def _open_parts(name: str, parts: Mapping[str, Any], opening: Opening) -> Iterator[OpenPart]:
+    """Open the parts "test" and "train" of a dataset.
+
+    Raises:
+        SlmbenchError: It has no part called "train".
+    """
+    if "train" not in parts:
+        raise SlmbenchError(
+            f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
+            " a local file and give its path"
+        )
+    for side in _SIDES:
+        if side in parts:
+            called = f"{name} ({side})" if len(parts) > 1 else name
+            table = DatasetTable(parts[side], opening.progress, f"reading {name}")
+            yield OpenPart(called, table, opening.bad_rows(called), side)
 
 
 class DatasetTable(Table):
@@ -77,18 +130,18 @@ class DatasetTable(Table):
                 task.advance(len(batch[columns[0]]))
 
 
-def open_tables(name: str, progress: Progress) -> dict[str, DatasetTable]:
-    """Open a dataset of the hub, or of the hub's cache on this machine.
+def load_parts(name: str, progress: Progress) -> Mapping[str, Any]:
+    """Load a dataset of the hub, or of the hub's cache on this machine.
 
     Args:
         name: Its name on the hub, ``owner/name``.
-        progress: Told what is fetched and read.
+        progress: Told what is fetched.
 
     Returns:
-        "train", and "test" where the dataset has such a part.
+        Its parts by name.
 
     Raises:
-        SlmbenchError: The hub cannot be reached, has no such dataset, or it has no part called "train".
+        SlmbenchError: The hub cannot be reached, or has no such dataset.
     """
     require_extra(
         "datasets",
@@ -102,18 +155,11 @@ def open_tables(name: str, progress: Progress) -> dict[str, DatasetTable]:
     progress.say(f"fetching {name} from the hub")
     datasets.disable_progress_bars()
     try:
-        parts = datasets.load_dataset(name)
+        parts: Mapping[str, Any] = datasets.load_dataset(name)
     # A dataset that is not there, wants a configuration or runs code, and every kind of broken connection.
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise SlmbenchError(_offline(name, first_line(error))) from None
-    if "train" not in parts:
-        raise SlmbenchError(
-            f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
-            " a local file and give its path"
-        )
-    return {
-        side: DatasetTable(parts[side], progress, f"reading {name}") for side in ("train", "test") if side in parts
-    }
+    return parts
 
 
 def _offline(name: str, why: str) -> str:

@@ -110,10 +110,10 @@ def load_corpus(
     skipped = sum(source.skipped for source in read)
     notes = list(dict.fromkeys(note for source in read for note in source.notes))
 
+    about_split: list[str] = []
     test_rows = main.test_rows if test_corpus is None else read[1].rows
     if test_rows is None:
-        train_pool, test_pool, moved = splitting.divide(rows)
-        notes += moved
+        train_pool, test_pool, about_split = splitting.divide(rows)
     else:
         check_test_labels(test_rows, label_names, read[-1].name)
         test_pool, more_duplicates, more_conflicts = splitting.deduplicate(test_rows)
@@ -130,7 +130,10 @@ def load_corpus(
     sample = splitting.draw(train_pool, train_size)
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = splitting.part_for_validation(sample, count)
-    notes += check_training(training, label_names, main.name)
+    about_split += check_training(training, label_names, main.name)
+    for note in about_split:
+        progress.say(f"{main.name}: {note}")
+    notes += about_split
     test = splitting.draw(test_pool, test_size)
     spare = [row for source in read for row in source.unlabelled]
     if unlabelled_corpus is not None:

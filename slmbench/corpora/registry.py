@@ -10,7 +10,7 @@ from slmbench.common.errors import UsageError
 from slmbench.common.registry import Registry
 from slmbench.common.suggestions import did_you_mean
 from slmbench.corpora.formats import FORMATS, format_of
-from slmbench.corpora.hub import HubDatasets
+from slmbench.corpora.hub import HubDatasets, SavedDatasets
 from slmbench.corpora.local_files import LocalFiles
 from slmbench.corpora.starter_corpora import STARTER_CORPORA
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _HUB = HubDatasets()
 #: By name; installed packages add to them.
-CORPORA: Registry[CorpusSource] = Registry("corpus", "slmbench.corpora", (*STARTER_CORPORA, LocalFiles(), _HUB))
+CORPORA: Registry[CorpusSource] = Registry(
+    "corpus", "slmbench.corpora", (*STARTER_CORPORA, SavedDatasets(), LocalFiles(), _HUB)
+)
 _OTHER_FILES = {".gz", ".txt", ".zip", ".xlsx", ".xls"}
 
 

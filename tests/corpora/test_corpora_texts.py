@@ -82,17 +82,12 @@ def test_the_test_side_is_that_of_fine_tuning(path):
 
 
 def test_a_dataset_with_a_test_part_keeps_it(monkeypatch):
-    class Part:
-        columns = ("text",)
-
-        def __init__(self, rows):
-            self.rows = rows
-
-        def cells(self, columns):
-            return ((number, [row["text"]]) for number, row in enumerate(self.rows, 1))
-
-    parts = {"train": Part(reviews(200)), "test": Part(reviews(40, start=190))}
-    monkeypatch.setattr("slmbench.corpora.hub.open_tables", lambda name, progress: parts)
+    datasets = pytest.importorskip("datasets")
+    parts = {
+        "train": datasets.Dataset.from_list(reviews(200)),
+        "test": datasets.Dataset.from_list(reviews(40, start=190)),
+    }
+    monkeypatch.setattr("slmbench.corpora.hub.load_parts", lambda name, progress: parts)
     stream = list(stream_texts("owner/name"))
     assert [text.for_test for text in stream] == [False] * 190 + [True] * 10
     sample = sample_texts("owner/name", size="all")

@@ -231,6 +231,28 @@ def test_hub_dataset_with_hidden_labels(hub):
         load_corpus("owner/name")
 
 
+@pytest.mark.parametrize("with_test", [False, True])
+def test_a_dataset_that_was_saved_to_disk(tmp_path, with_test):
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
+    )
+    train = datasets.Dataset.from_list(reviews(100, (0, 1)), features=features)
+    test = datasets.Dataset.from_list(reviews(40, (0, 1), start=100), features=features)
+    folder = tmp_path / "saved"
+    (datasets.DatasetDict({"train": train, "test": test}) if with_test else train).save_to_disk(folder)
+    corpus = load_corpus(str(folder), test_size=10)
+    assert corpus.label_names == ["neg", "pos"]
+    assert corpus.train_pool + corpus.test_pool == (140 if with_test else 100)
+    assert (corpus.test_pool == 40) == with_test
+    assert (corpus.name, corpus_available(corpus.options)) == ("saved", True)
+    assert load_again(corpus.options, corpus.identity().test_hash).test == corpus.test
+    for file in folder.rglob("*.json"):
+        file.write_text("{}")
+    with pytest.raises(SlmbenchError, match="saved"):
+        load_corpus(str(folder))
+
+
 def test_hub_dataset_that_is_not_there(hub):
     with pytest.raises(SlmbenchError, match=r"cannot load 'owner/none'.*doesn't exist on the Hub"):
         load_corpus("owner/none")
