@@ -7,8 +7,8 @@ cascades.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slmbench.cascade.cascade_options import CascadeOptions
     from slmbench.cascade.joining import cascade
-    from slmbench.cascade.options import CascadeOptions
 
 __all__ = ["CascadeOptions", "cascade"]
 
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'slmbench.cascade' has no attribute {name!r}")
-    from slmbench.cascade import joining, options
+    from slmbench.cascade import cascade_options, joining
 
-    return getattr(joining if name == "cascade" else options, name)
+    return getattr(joining if name == "cascade" else cascade_options, name)

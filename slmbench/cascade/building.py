@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.acceptance import accept_cascade, how_chosen, notes_on
-from slmbench.cascade.answers import Answers
+from slmbench.cascade.member_answers import Answers
 from slmbench.cascade.members import FOLDERS, Pair, only_form
 from slmbench.cascade.plot import write_plot
 from slmbench.cascade.thresholds import (
@@ -32,8 +32,8 @@ from slmbench.statistics import paired_difference
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from slmbench.cascade.options import CascadeOptions
-    from slmbench.cascade.rows import CascadeRows
+    from slmbench.cascade.cascade_options import CascadeOptions
+    from slmbench.cascade.choosing_rows import CascadeRows
     from slmbench.common.progress import Progress
     from slmbench.records import Parity
     from slmbench.records.bundle import Manifest

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.building import build
+from slmbench.cascade.cascade_options import CascadeOptions
+from slmbench.cascade.choosing_rows import load_rows
 from slmbench.cascade.members import FOLDERS, Pair, read_members
-from slmbench.cascade.options import CascadeOptions
-from slmbench.cascade.rows import load_rows
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, check_place, sha256_of

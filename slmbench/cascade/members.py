@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmbench.cascade.answers import MemberBackend
+from slmbench.cascade.member_answers import MemberBackend
 from slmbench.common.errors import UsageError
 from slmbench.common.files import write_atomically
 from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load_backend

@@ -57,7 +57,7 @@ def predict(
       slmbench predict exported/bert-tiny-imdb --input reviews.csv --text-column body --output labels.jsonl
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.texts import classify_to, texts_from, trained_columns
+        from slmbench.cli.prediction_io import classify_to, texts_from, trained_columns
         from slmbench.common.errors import UsageError
         from slmbench.corpora.tables import TableFormat
         from slmbench.edge import Classifier

@@ -1,4 +1,4 @@
-"""Replaying a bundle's parity manifest: files by their hashes, then the fixed texts through every form."""
+"""Does a bundle give the same answers here? Its files by their hashes, then its fixed texts through every form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from slmbench.records import FormRecord
     from slmbench.records.bundle import Manifest
 
-#: Logits of float forms may differ by this much between CPUs: sums of a few thousand fp32 products, in another order.
+#: Logits of float forms may differ by this much between CPUs, which add fp32 products in different orders.
 FLOAT_TOLERANCE = 1e-3
-#: Libraries that answer.
+#: Libraries that the answers depend on.
 _LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
 
 
@@ -34,21 +34,21 @@ def verify(
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> VerificationRecord:
-    """Check a bundle's files and replay its manifest on this machine.
+    """Check a bundle's files and run the fixed texts of its manifest on this machine.
 
-    A form agrees when the token ids of every text are those of the manifest, every label is the same, and no logit is
-    further off than the tolerance: 0.001 for forms that compute in float, and for quantized ones the largest change
-    that quantization itself made on the test reviews, because a CPU that adds more than that is another quantization.
-    Texts whose two best labels lie nearer to each other than the tolerance may change their label.
+    A form agrees when the token ids of every text are those of the manifest, every label is the same, and no logit
+    differs by more than the tolerance: 0.001 for forms that compute in float, and for quantized ones the largest
+    change that quantization itself made on the test reviews. Texts whose two best labels are closer than the
+    tolerance may change their label.
 
     Args:
         bundle: The bundle's folder.
-        forms: Forms to replay; all when not given.
+        forms: Forms to check; all when not given.
         command: The command line, for the record.
         progress: Where to say how far it is.
 
     Returns:
-        The record; a form that does not agree is in it, nothing is raised for it.
+        The record; forms that do not agree are in it and raise nothing.
 
     Raises:
         UsageError: There is no such folder or form.
@@ -62,18 +62,18 @@ def verify(
             raise UsageError(f"{bundle} has no form {form!r}; it has: {', '.join(record.forms)}")
     with progress.task("checking files"):
         damaged = files.damaged()
-    replayed: dict[str, FormVerification] = {}
+    checked: dict[str, FormVerification] = {}
     if record.cascade is not None:
-        # Held to their own manifests; of the whole only labels count, because a text on the threshold may be answered
-        # by the other member here, whose logits are rightly others.
+        # Members are compared with their own manifests. Of the whole only labels count: a text near the threshold may
+        # be answered by the other member here, whose logits differ.
         for member in (record.cascade.small, record.cascade.large):
             inside = verify(bundle / member.folder, forms=[member.form], progress=progress)
             damaged += inside.damaged
-            replayed |= {f"{member.folder} {form}": answer for form, answer in inside.forms.items()}
+            checked |= {f"{member.folder} {form}": answer for form, answer in inside.forms.items()}
     wanted = [form for form in record.forms if not forms or form in forms]
-    with progress.task("replaying", total=len(wanted), unit="forms") as task:
+    with progress.task("running the fixed texts", total=len(wanted), unit="forms") as task:
         for form in wanted:
-            replayed[form] = _replay(files, record, form)
+            checked[form] = _check_form(files, record, form)
             task.advance()
     here = software_versions()
     versions = {
@@ -88,7 +88,7 @@ def verify(
         bundle_key=record.key,
         seal=record.seal,
         damaged=damaged,
-        forms=replayed,
+        forms=checked,
         other_versions=versions,
         exported_on=record.hardware["machine"],
         hardware=hardware_fingerprint(),
@@ -96,7 +96,7 @@ def verify(
     )
 
 
-def _replay(files: BundleFiles, record: BundleRecord, form: str) -> FormVerification:
+def _check_form(files: BundleFiles, record: BundleRecord, form: str) -> FormVerification:
     facts, manifest = record.forms[form], record.manifest
     tolerance = None if record.cascade is not None else _tolerance(facts)
     has_isa = None if facts.isa is None else runs_natively(facts.isa)
@@ -136,7 +136,7 @@ def _replay(files: BundleFiles, record: BundleRecord, form: str) -> FormVerifica
 
 
 def _tolerance(facts: FormRecord) -> float:
-    """Return how far off a form's logits may be here."""
+    """Return how much a form's logits may differ here."""
     quantized = facts.graph is not None and facts.graph.quantized_products > 0
     return max(FLOAT_TOLERANCE, facts.parity.max_abs_logit_diff) if quantized else FLOAT_TOLERANCE
 
@@ -156,12 +156,12 @@ def _sentence(
     other_ids: list[str], other_labels: list[str], largest: float, tolerance: float | None, missing_isa: str | None
 ) -> str:
     if other_ids:
-        return f"the tokenizer here reads these texts otherwise: {', '.join(other_ids)}"
+        return f"the tokenizer here gives other token ids for: {', '.join(other_ids)}"
     made_for = f"; it was made for {missing_isa}, which this CPU lacks" if missing_isa else ""
     if other_labels:
-        return f"another label for: {', '.join(other_labels)}; logits are off by up to {largest:.2g}{made_for}"
+        return f"another label for: {', '.join(other_labels)}; logits differ by up to {largest:.2g}{made_for}"
     if tolerance is None:
         return f"the same labels{made_for}"
     if largest > tolerance:
-        return f"the same labels, but logits are off by up to {largest:.2g}, more than {tolerance:.2g}{made_for}"
+        return f"the same labels, but logits differ by up to {largest:.2g}, more than {tolerance:.2g}{made_for}"
     return f"the same answers{made_for}"

@@ -9,9 +9,9 @@ import numpy as np
 
 from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
+from slmbench.export.gain import measure_gain
 from slmbench.export.graph import graph_facts
 from slmbench.export.parity import accept_form, compare_logits, form_logits
-from slmbench.export.timing import measure_gain
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
 from slmbench.records.predictions import REGIME

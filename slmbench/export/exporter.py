@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Optimum's name for sequence classification.
 _TASK = "text-classification"
-#: What has weights; the rest of a graph gains nothing from ranges of its own.
+#: Operators with weights; static ranges elsewhere bring nothing.
 _STATIC_OPERATORS = ["MatMul", "Gather"]
 
 
@@ -95,7 +95,7 @@ def quantize_dynamic(
 ) -> None:
     """Quantize an ONNX file to dynamic int8, weights per channel.
 
-    Per channel: one scale for a whole weight matrix lets its largest rows coarsen all others.
+    Per channel, because with one scale per matrix its largest rows would coarsen all others.
 
     Args:
         model: The fp32 file.

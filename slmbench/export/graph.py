@@ -1,4 +1,4 @@
-"""What is in an ONNX file: weighted nodes, fusions that happened or did not, quantized products, operations."""
+"""The contents of an ONNX file: nodes with weights, fusions, quantized products, operations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def unweighted_nodes(model: Path) -> list[str]:
 
 
 def graph_facts(model: Path) -> GraphFacts:
-    """Read what a file holds and what onnxruntime makes of it when it loads it.
+    """Describe a file's graph, and the fusions that onnxruntime performs when it loads the file.
 
     Args:
         model: An ONNX file.

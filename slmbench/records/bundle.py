@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
@@ -49,7 +49,7 @@ class BatchInvariance(Part):
     difference: PairedDifference
 
 
-GainVerdict = Literal["faster", "smaller", "faster and smaller", "none"]
+GainVerdict = Literal["faster", "smaller", "faster_and_smaller", "none"]
 
 
 class Gain(Part):
@@ -65,7 +65,8 @@ class Gain(Part):
     speedup_ci95: tuple[float, float]
     #: Bytes of the form over those of fp32.
     size_ratio: float
-    verdict: GainVerdict
+    #: Older bundles have spaces in it.
+    verdict: Annotated[GainVerdict, BeforeValidator(lambda word: word.replace(" ", "_"))]
     sentence: str
 
 
@@ -77,7 +78,7 @@ class GraphFacts(Part):
     #: Number of nodes by operator, the most frequent first; contributed operators are fusions.
     operators: dict[str, int]
     fused: dict[str, int]
-    #: Fusions that were looked for and did not happen.
+    #: Fusions that onnxruntime has and that did not happen.
     missing_fusions: list[str]
     quantized_products: int
     float_products: int
@@ -112,7 +113,7 @@ class SensitivitySearch(Part):
 
 
 class FormRecord(Evaluated):
-    """One form of the classifier: a file, its predictions on the test rows, and the verdict on it."""
+    """One form of the classifier: a file, its predictions on the test rows, and whether it is accepted."""
 
     file: str
     bytes: int
@@ -124,7 +125,7 @@ class FormRecord(Evaluated):
     regime: str
     isa: str | None = None
     difference_to_fp32: PairedDifference | None = None
-    #: The first of the reviews whose label changed; ``parity.label_flips`` counts all.
+    #: The first reviews whose label changed; ``parity.label_flips`` counts all.
     flips: list[Flip] = Field(default_factory=list)
     batching: BatchInvariance | None = None
     gain: Gain | None = None
@@ -135,7 +136,7 @@ class FormRecord(Evaluated):
 
 
 class DifferingText(Part):
-    """A text that the file with the tokenizer inside reads or answers otherwise than the bundle."""
+    """A text for which the file with the tokenizer inside gives other token ids or logits than the bundle."""
 
     name: str
     what: str
@@ -146,7 +147,7 @@ class TokenizerInside(Part):
 
     Attributes:
         file: The file below the bundle's folder; ``None``, as its size and hash, when it was refused.
-        made_from: The form's file that it answers like.
+        made_from: File of the form that it contains.
         texts: Fixed texts compared: token ids and logits.
         reviews: Test reviews compared: token ids.
         differing: Fixed texts that differ, and the first of the test reviews that do.
@@ -198,7 +199,7 @@ class Manifest(Part):
 
 
 class WorkloadLengths(Part):
-    """Lengths of the test reviews, so that a device without the corpus measures with the right lengths."""
+    """Lengths of the test reviews in tokens, with which a device without the corpus is measured."""
 
     test_hash: str
     tokens: list[int]

@@ -1,4 +1,4 @@
-"""The part of a bundle's record that only a cascade has: who answers what, how it was decided, what it costs."""
+"""The part of a bundle's record that only a cascade has: its members, its threshold, its times."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from slmbench.statistics import PairedDifference
 
 
 class Routing(Part):
-    """What a threshold needs to know of some reviews; three columns, one entry a review.
+    """What choosing a threshold needs to know of some reviews; three columns, one entry per review.
 
     ``confidence`` is the small model's top-1 probability. ``large_right`` is ``None`` where the large model was not
-    asked: the small one is surer than any threshold looked at.
+    run: the small one is surer than every threshold tried.
     """
 
     row_ids: list[str]
@@ -29,12 +29,12 @@ class Routing(Part):
         """Whether the cascade is right on each review, shape (n,).
 
         Raises:
-            ValueError: A review is routed that the large model was not asked about.
+            ValueError: A review is routed that the large model was not run on.
         """
         routed = self.routed(threshold)
         unknown = np.array([answer is None for answer in self.large_right], dtype=bool)
         if (routed & unknown).any():
-            raise ValueError(f"the large model was not asked about reviews below {threshold}")
+            raise ValueError(f"the large model was not run on all reviews below {threshold}")
         large = np.array([bool(answer) for answer in self.large_right], dtype=bool)
         return np.where(routed, large, np.array(self.small_right, dtype=bool))
 
@@ -71,7 +71,7 @@ class CascadeMember(Evaluated, MemberIdentity):
 class ThresholdRows(Part):
     """The reviews on which the threshold was chosen."""
 
-    #: ``unseen``: rows that neither model met in training; ``validation``: some picked an epoch of one of them.
+    #: ``unseen``: rows that neither model has seen; ``validation``: some of them picked an epoch of one of them.
     kind: Literal["unseen", "validation"]
     routing: Routing
 
@@ -79,7 +79,7 @@ class ThresholdRows(Part):
 class CascadeTiming(Part):
     """One review at a time on one machine, text in, logits out; the three took turns on each review.
 
-    The times are lists of rounds over the same reviews, one entry a review; the last round may be shorter.
+    The times are lists of rounds over the same reviews, one entry per review; the last round may be shorter.
     """
 
     threads: int
@@ -94,8 +94,8 @@ class CascadeTiming(Part):
     def mean_ms(self) -> dict[str, float]:
         """Mean of each over all rounds.
 
-        Only means add up, also on a busy machine: the longer a review takes, the oftener it is interrupted, so that
-        medians and minima make what is short look shorter still.
+        Only means add up: on a busy machine a longer review is interrupted more often, so medians and minima favour
+        short ones.
         """
         return {
             "small": _mean(self.small_ms),
@@ -119,7 +119,7 @@ class ProfiledTimes(Part):
 
 
 class SweepRow(Part):
-    """What one threshold gives; ``ms`` is computed from the members' mean times and ``routed``."""
+    """Accuracy, routed share and time at one threshold; ``ms`` is computed from the members' means and ``routed``."""
 
     threshold: float
     validation_accuracy: float | None
@@ -160,11 +160,11 @@ class CascadeFacts(Part):
     test: Routing
     timing: CascadeTiming
     profiled: ProfiledTimes | None = None
-    #: Mean milliseconds a review of each member: those of ``profiled``, or else of ``timing``.
+    #: Mean milliseconds per review of each member: those of ``profiled``, otherwise of ``timing``.
     small_ms: float
     large_ms: float
     sweep: list[SweepRow]
-    #: Computed milliseconds a review at ``threshold``.
+    #: Computed milliseconds per review at ``threshold``.
     ms: float
     #: Share of routed reviews at which the cascade takes as long as the large model alone.
     break_even: float

@@ -62,7 +62,7 @@ def test_no_more_is_routed_than_allowed():
 def test_what_the_large_model_was_not_asked_is_not_guessed():
     reviews = routing((1, 0.6, False, True), (1, 0.995, True, None))
     assert reviews.right(0.99).tolist() == [True, True]
-    with pytest.raises(ValueError, match="not asked"):
+    with pytest.raises(ValueError, match="not run"):
         reviews.right(1.0)
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from slmbench.export.timing import describe_gain, measure_gain
+from slmbench.export.gain import describe_gain, measure_gain
 
 
 @pytest.mark.parametrize(
     ("speedup", "interval", "size", "verdict", "said"),
     [
-        (2.0, (1.8, 2.2), 0.25, "faster and smaller", "faster and smaller: 2.00× the speed of fp32"),
+        (2.0, (1.8, 2.2), 0.25, "faster_and_smaller", "faster and smaller: 2.00× the speed of fp32"),
         (1.5, (1.2, 1.7), 1.0, "faster", "faster: 1.50×"),
         (1.01, (0.9, 1.1), 0.25, "smaller", "smaller, not measurably faster: 1.01×"),
         (0.6, (0.5, 0.7), 0.25, "smaller", "smaller, but slower: 0.60×"),

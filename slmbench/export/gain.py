@@ -73,9 +73,9 @@ def describe_gain(
     speed = f"{speedup:.2f}× the speed of fp32 on this CPU [{interval[0]:.2f}–{interval[1]:.2f}]"
     size = f"{size_ratio:.2f}× its size"
     if faster or smaller:
-        verdict: GainVerdict = "faster and smaller" if faster and smaller else "faster" if faster else "smaller"
+        verdict: GainVerdict = "faster_and_smaller" if faster and smaller else "faster" if faster else "smaller"
         but = ", but slower" if slower else ", not measurably faster" if not faster else ""
-        sentence = f"{verdict}{but}: {speed}, {size}"
+        sentence = f"{verdict.replace('_', ' ')}{but}: {speed}, {size}"
     else:
         verdict = "none"
         sentence = f"no gain on this CPU: {'slower' if slower else 'not measurably faster'} and not smaller, {speed}"
