@@ -112,6 +112,8 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
     estimated = [cell for cell in cells if cell.row.energy_quality == "estimated"]
     if estimated:
         found.append(f"energy is estimated, not measured: {_who(estimated, cells)}")
+    failed = {name: why for cell in cells for name, why in cell.profile.evaluation.failed_metrics.items()}
+    found += list(failed.values())
     by_warning: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         for warning in cell.profile.warnings:

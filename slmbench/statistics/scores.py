@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.statistics.classification import f1_per_class
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.metrics import METRICS, ScoredReviews, precision_per_class, recall_per_class
@@ -39,6 +40,8 @@ class Evaluation(BaseModel):
     recall: float
     roc_auc: float | None
     mean_average_precision: float | None
+    #: Why a metric of an installed package is not among them, by its name.
+    failed_metrics: dict[str, str] = Field(default_factory=dict)
     #: The accuracy of always answering the commonest true label.
     majority_baseline: float
     #: Rows are true labels, columns predicted ones.
@@ -76,18 +79,22 @@ def evaluate(
         abstained: Indices of rows to which no label was given; they count as wrong.
 
     Returns:
-        The metrics, with intervals over reviews where they have them.
-
-    Raises:
-        SlmbenchError: A metric of an installed package cannot be loaded or computed.
+        The metrics, with intervals over reviews where they have them. A metric of an installed package that cannot be
+        loaded or computed costs nobody a finished training: it is left out, with the reason.
     """
     reviews = ScoredReviews.of(truth, probabilities, labels, abstained)
     metrics: dict[str, float | Interval | None] = {}
-    for metric in METRICS:
-        value, interval = metric.of(reviews)
-        metrics[metric.name] = value
+    failed: dict[str, str] = {}
+    for name in METRICS.names:
+        try:
+            metric = METRICS[name]
+            value, interval = metric.of(reviews)
+        except SlmbenchError as error:
+            failed[name] = str(error)
+            continue
+        metrics[name] = value
         if metric.interval is not None:
-            metrics[f"{metric.name}_ci95"] = interval
+            metrics[f"{name}_ci95"] = interval
     support = reviews.support
     scores = precision_per_class(reviews), recall_per_class(reviews), f1_per_class(reviews.confusion, support)
     return Evaluation.model_validate(
@@ -96,6 +103,7 @@ def evaluate(
             "abstained": len(abstained),
             "labels": list(labels),
             **metrics,
+            "failed_metrics": failed,
             "majority_baseline": float(support.max() / support.sum()),
             "confusion": reviews.confusion.tolist(),
             "per_class": {

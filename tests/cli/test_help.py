@@ -41,14 +41,7 @@ def parameters(command):
     return [one for one in get_command(app).commands[command].params if not getattr(one, "hidden", False)]
 
 
-#: Commands whose help is still being written.
-UNFINISHED = ("compare",)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [pytest.param(one, marks=pytest.mark.xfail) if one in UNFINISHED else one for one in COMMANDS],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_parameter_has_a_help_text_and_a_shown_default(command):
     for one in parameters(command):
         name = f"{command} {one.opts[0]}"

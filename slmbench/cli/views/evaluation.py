@@ -70,6 +70,8 @@ def add_metrics(facts: Table, test: Evaluation) -> None:
         else:
             shown = with_bounds(value, interval, ".3f")
         facts.add_row(metric.title, shown)
+    for name, reason in test.failed_metrics.items():
+        facts.add_row(name, Text(reason))
     if test.abstained:
         facts.add_row("without a label", f"{test.abstained:,} of {test.reviews:,}, counted as wrong")
     facts.add_row("majority baseline", percent(test.majority_baseline))
