@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split, load_corpus
-from slmbench.methods.registry import METHODS
+from slmbench.methods.registry import picks_epoch
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def load_rows(small: Member, large: Member, limit: int, progress: Progress) -> C
         taught = _digests(corpus.train.row_ids) | set(corpus.unlabelled_ids)
         held_out = _digests(corpus.validation.row_ids)
         met |= taught | held_out
-        learned |= taught if _only_picks_epoch(member.record.method) else taught | held_out
+        learned |= taught if picks_epoch(member.record.method) else taught | held_out
     unseen = _without(pool, met, limit)
     kind: Literal["unseen", "validation"] = "unseen"
     if len(unseen) < ENOUGH_REVIEWS:
@@ -71,11 +71,6 @@ def load_rows(small: Member, large: Member, limit: int, progress: Progress) -> C
     names, order = corpora[0].label_names, small.labels
     validation = _relabelled(unseen, names, order) if len(unseen) else None
     return CascadeRows(_relabelled(corpora[0].test, names, order), validation, kind)
-
-
-def _only_picks_epoch(method: str) -> bool:
-    """Whether a method uses validation rows only to pick an epoch; unknown methods may train on them."""
-    return method in METHODS and METHODS[method].picks_epoch
 
 
 def _reload(member: Member, progress: Progress) -> Corpus:

@@ -47,12 +47,17 @@ class FormBuilder:
     preset: str
 
     def export(self, target: Path) -> dict[str, Any]:
-        """Export the trained model.
+        """Export the trained model; one that a method has written as ONNX is copied.
 
         Raises:
             SlmbenchError: The weights cannot be read, or Optimum cannot export this architecture.
         """
-        export_onnx(self.model, target)
+        written = self.model / "onnx" / "model.onnx"
+        if written.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(written, target)
+        else:
+            export_onnx(self.model, target)
         return {}
 
     @cached_property

@@ -69,7 +69,7 @@ def export(
     record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
     _check(wanted, max_accuracy_drop, calibration)
-    is_tfidf = record.method == "tfidf"
+    is_tfidf = (run / "model" / "tfidf.json").is_file()
     if is_tfidf:
         if others := [form for form in wanted if form not in DEFAULT_FORMS]:
             progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(others)} not made")

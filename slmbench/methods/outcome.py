@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from slmbench.instruments.memory import high_water_mark
 from slmbench.records import AnswerCost, TrainCost
@@ -39,18 +40,19 @@ class Outcome:
     """A classifier and its predictions on the test rows: the fields of the run record that the method fills in.
 
     Attributes:
-        model: Name or folder, as the user gave it.
+        model: Name or folder, as the user gave it; filled in when ``None``.
         model_source: Where its files came from.
         base_sha256: Hash of the pretrained weights.
-        weights_sha256: Hash of the weights that made the predictions.
-        architecture: ``model_type`` of its configuration.
+        weights_sha256: Hash of the weights that made the predictions; of all files in ``model/`` when ``None``.
+        architecture: ``model_type`` of its configuration; the method's name when ``None``.
         base_license: Licence of the pretrained weights where it is known.
         max_length: Maximum input length in tokens.
-        hyperparameters: Values of all options, defaults included.
-        trainable_parameters: How many were trained.
-        total_parameters: How many there are.
-        parameters_without_embeddings: The total without embedding tables.
-        train: Cost of training.
+        hyperparameters: Values of all options, defaults included; those of the options when ``None``.
+        trainable_parameters: Number of trained parameters.
+        total_parameters: Number of all parameters.
+        parameters_without_embeddings: The total without embedding tables; the total when ``None``.
+        train: Cost of training; when ``None``, the wall time of :meth:`RunMethod.run`, predictions included, or nothing
+            when no parameter was trained.
         logits: Scores on the test rows, shape (rows, labels); their softmax are the recorded probabilities.
         abstained: Indices of test rows to which no label was given.
         answering: Cost of predicting the test rows, for methods that need more than one forward pass.
@@ -60,18 +62,18 @@ class Outcome:
         notes: Sentences that a reader of the numbers needs.
     """
 
-    model: str
-    model_source: str
-    base_sha256: str | None
-    weights_sha256: str
-    architecture: str
-    base_license: str | None
-    max_length: int | None
-    hyperparameters: dict[str, Any]
+    model: str | None = None
+    model_source: str = "made here"
+    base_sha256: str | None = None
+    weights_sha256: str | None = None
+    architecture: str | None = None
+    base_license: str | None = None
+    max_length: int | None = None
+    hyperparameters: dict[str, Any] | None = None
     trainable_parameters: int = 0
     total_parameters: int
-    parameters_without_embeddings: int
-    train: TrainCost = field(default_factory=lambda: NO_TRAINING)
+    parameters_without_embeddings: int | None = None
+    train: TrainCost | None = None
     logits: np.ndarray
     abstained: Sequence[int] = ()
     answering: AnswerCost | None = None
@@ -91,7 +93,7 @@ def answer_cost(reviews: int, seconds: float) -> AnswerCost:
     return AnswerCost(seconds=seconds, reviews_per_second=reviews / seconds, peak_rss_bytes=high_water_mark()[0])
 
 
-class RunMethod(Protocol):
+class RunMethod(ABC):
     """A method with a model, a corpus and all options fixed, ready to run.
 
     What :meth:`run` writes into ``model/`` decides how ``slmbench export`` makes a bundle of it:
@@ -107,6 +109,7 @@ class RunMethod(Protocol):
 
     key: str
 
+    @abstractmethod
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
         """Train, save the model and predict the test rows.
 
@@ -120,4 +123,5 @@ class RunMethod(Protocol):
         """
 
     def clean_up(self, folder: Path) -> None:
-        """Remove the files that are left beside a finished run, such as checkpoints."""
+        """Remove the files that are left beside a finished run, such as checkpoints; by default there are none."""
+        return

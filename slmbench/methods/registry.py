@@ -38,6 +38,15 @@ def loadable_methods(stage: Stage) -> list[Method]:
     return [method for method in found if method.stage == stage]
 
 
+def picks_epoch(name: str) -> bool:
+    """Return whether a method uses validation rows only to pick an epoch.
+
+    Args:
+        name: Name of the method in a record; ``False`` is returned when its package is not installed any more.
+    """
+    return name in METHODS and METHODS[name].picks_epoch
+
+
 def method_of(stage: Stage, name: str) -> Method:
     """Return a method of a command by its name.
 

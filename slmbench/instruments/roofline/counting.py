@@ -38,8 +38,8 @@ def count_operations(model: Path) -> Operations:
         MACs as polynomials of the number of tokens, which hold at any length.
 
     Raises:
-        NotCountableError: It multiplies in a way that is not known, it takes other inputs than an encoder, or its
-            work is no polynomial of second degree in the number of tokens.
+        NotCountableError: It has no matrix products, multiplies in a way that is not known, takes other inputs than
+            an encoder, or its work is no polynomial of second degree in the number of tokens.
     """
     import onnx
 
@@ -47,6 +47,8 @@ def count_operations(model: Path) -> Operations:
     if document.functions:
         raise NotCountableError("it has functions of its own, which are not looked into")
     products = Products(document.graph)
+    if not products.values():
+        raise NotCountableError("it has no matrix products")
     counts: dict[tuple[bool, Precision], dict[int, int]] = {}
     for length, shapes in _observe(document, model.parent, products.values()).items():
         for work in products.work(shapes):

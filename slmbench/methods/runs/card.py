@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.files import write_atomically
 from slmbench.common.formatting import percent
 from slmbench.common.templates import render_markdown
-from slmbench.methods.registry import METHODS
+from slmbench.methods.registry import METHODS, picks_epoch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +57,7 @@ def learned_from(run: RunRecord) -> str:
         return f"Given {run.shots} examples per label of `{corpus.name}`"
     if not run.trainable_parameters:
         return f"Not trained on `{corpus.name}`"
-    picks_epoch = run.method in METHODS and METHODS[run.method].picks_epoch
-    use = "chose the epoch" if picks_epoch else "also learned from"
+    use = "chose the epoch" if picks_epoch(run.method) else "also learned from"
     more = f" ({corpus.validation_reviews} more {use})" if corpus.validation_reviews else ""
     unlabelled = f" and {corpus.unlabelled_reviews} without their labels" if corpus.unlabelled_reviews else ""
     return f"Trained on {corpus.train_reviews} reviews of `{corpus.name}`{more}{unlabelled}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.common.files import build_aside, check_place
+from slmbench.common.files import build_aside, check_place, content_key, sha256_of
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.options import DEFAULT_SEED
+from slmbench.methods.outcome import NO_TRAINING
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.records import Predictions, RunRecord, write_record
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
+    from slmbench.records import TrainCost
 
 #: Fields of an outcome that become the run's predictions.
 _PREDICTED = ("logits", "abstained")
@@ -73,14 +77,22 @@ def make_run(
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done
     with build_aside(folder) as building:
+        start = time.perf_counter()
         with quiet_libraries():
             outcome = prepared.run(building, folder, progress)
+        seconds = time.perf_counter() - start
         np.save(building / "test_logits.npy", outcome.logits)
-        facts = {
-            entry.name: getattr(outcome, entry.name) for entry in fields(outcome) if entry.name not in _PREDICTED
+        facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
+        filled_in = {
+            "model": model,
+            "architecture": method.name,
+            "weights_sha256": _hash_of(building / "model"),
+            "hyperparameters": options.hyperparameters(),
+            "parameters_without_embeddings": outcome.total_parameters,
+            "train": _training_cost(seconds, len(corpus.train)) if outcome.trainable_parameters else NO_TRAINING,
         }
         record = RunRecord(
-            **facts,
+            **{**facts, **{name: fact for name, fact in filled_in.items() if facts[name] is None}},
             name=name or folder.name,
             path=str(folder),
             key=prepared.key,
@@ -119,6 +131,17 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     if seed != DEFAULT_SEED:
         parts.append(f"seed{seed}")
     return RUNS / "-".join(parts).lower()
+
+
+def _training_cost(seconds: float, reviews: int) -> TrainCost:
+    measured = {"seconds": seconds, "reviews_per_second": reviews / seconds, "epochs": 1.0}
+    return NO_TRAINING.model_copy(update={**measured, "peak_rss_bytes": high_water_mark()[0]})
+
+
+def _hash_of(folder: Path) -> str:
+    """Return the hash of the names and contents of all files below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return content_key(**{path.relative_to(folder).as_posix(): sha256_of(path) for path in files})
 
 
 def _finished_run(folder: Path, key: str) -> RunRecord | None:

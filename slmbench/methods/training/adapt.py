@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import build_aside, check_place
+from slmbench.common.files import build_aside, check_place, content_key
 from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
 from slmbench.instruments.devices import choose_device, choose_precision
@@ -28,7 +28,7 @@ from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, TrainCost, write_record
-from slmbench.records.base import content_key, finished_record
+from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

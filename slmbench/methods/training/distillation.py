@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import content_key
 from slmbench.common.places import home
 from slmbench.methods.training.inference import classifier_logits, load_run
 from slmbench.records import RunRecord, artefacts
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

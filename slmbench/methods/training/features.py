@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.files import build_aside, folder_bytes, write_atomically
+from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
 from slmbench.common.places import home
 from slmbench.edge import batches_by_tokens
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models.batching import BATCH_TOKENS
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import require_extra
+from slmbench.common.files import content_key
 from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.runs import Outcome
 from slmbench.methods.training.features import encoder_outputs
@@ -19,7 +20,6 @@ from slmbench.methods.training.transformer import TransformerTraining
 from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

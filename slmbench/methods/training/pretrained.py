@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
+from slmbench.common.files import content_key
 from slmbench.instruments.devices import choose_device
-from slmbench.methods.runs import NO_TRAINING, Outcome
+from slmbench.methods.runs import NO_TRAINING, Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from slmbench.methods.options import MethodOptions
 
 
-class PretrainedClassifier:
+class PretrainedClassifier(RunMethod):
     """A published classifier with its own head.
 
     Attributes:
@@ -85,9 +85,6 @@ class PretrainedClassifier:
             ),
             notes=self._notes,
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside the run."""
 
 
 def check_labels(name: str, own: Sequence[str], corpus: Corpus) -> list[str]:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.files import sha256_of
+from slmbench.common.files import content_key, sha256_of
 from slmbench.corpora import Split
 from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.outcome import Outcome
+from slmbench.methods.outcome import Outcome, RunMethod
 from slmbench.records import TrainCost
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +36,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class TfidfTraining:
+class TfidfTraining(RunMethod):
     """One training of the baseline.
 
     Attributes:
@@ -97,9 +96,6 @@ class TfidfTraining:
             ),
             logits=classifier.logits(corpus.test.texts),
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside the run."""
 
 
 class TfidfClassifier:

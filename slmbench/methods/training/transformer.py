@@ -6,10 +6,11 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError, require_extra
+from slmbench.common.files import content_key
 from slmbench.corpora import Split
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.runs import Outcome
+from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
@@ -18,7 +19,6 @@ from slmbench.models import count_parameters, find_model, load_classifier, load_
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import TrainCost
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from slmbench.methods.options import MethodOptions
 
 
-class TransformerTraining:
+class TransformerTraining(RunMethod):
     """One fine-tuning of a pretrained encoder.
 
     Attributes:
