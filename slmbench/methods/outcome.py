@@ -51,8 +51,8 @@ class Outcome:
         trainable_parameters: Number of trained parameters.
         total_parameters: Number of all parameters.
         parameters_without_embeddings: The total without embedding tables; the total when ``None``.
-        train: Cost of training; when ``None``, the wall time of :meth:`RunMethod.run`, predictions included, or nothing
-            when no parameter was trained.
+        train: Cost of training; when ``None``, the wall time of :meth:`RunMethod.run` with predictions, or none
+            without trained parameters.
         logits: Scores on the test rows, shape (rows, labels); their softmax are the recorded probabilities.
         abstained: Indices of test rows to which no label was given.
         answering: Cost of predicting the test rows, for methods that need more than one forward pass.
