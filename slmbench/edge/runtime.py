@@ -14,13 +14,11 @@ import hashlib
 import importlib
 import json
 import re
-import zlib
 from collections import Counter
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -461,6 +459,10 @@ class TfidfBackend:
     """
 
     def __init__(self, folder: Path) -> None:
+        # Here, because no other backend needs them: a cold start counts every import.
+        import zlib
+        from zipfile import BadZipFile
+
         try:
             settings = json.loads((folder / "tfidf.json").read_text(encoding="utf-8"))
             with np.load(folder / "tfidf.npz", allow_pickle=False) as arrays:
