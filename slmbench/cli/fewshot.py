@@ -53,11 +53,11 @@ def fewshot(
         from slmbench.corpora import load_corpus
         from slmbench.evaluation import group_runs
         from slmbench.methods.fewshot import fewshot as classify
-        from slmbench.methods.registry import method_of
+        from slmbench.methods.registry import choose_options
 
         if seeds > 1 and output is not None:
             raise UsageError("--output names one run: leave it out with --seeds")
-        chosen = [method_of("fewshot", method).choose(options, seed=seed + turn) for turn in range(seeds)]
+        chosen = [choose_options("fewshot", method, options, seed=seed + turn) for turn in range(seeds)]
         reviews = load_corpus(
             corpus,
             train_size=train_size,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.registry import Registry
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.declarations.fewshot import FEWSHOT
 from slmbench.methods.declarations.training import TRAINING
+from slmbench.methods.options import DEFAULT_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from slmbench.methods.method import Method, Stage
+    from slmbench.methods.options import MethodOptions
 
 _BUILTIN: tuple[Method, ...] = (*TRAINING, *FEWSHOT)
 METHODS: Registry[Method] = Registry("method", "slmbench.methods", _BUILTIN)
@@ -61,3 +63,30 @@ def method_of(stage: Stage, name: str) -> Method:
     if method.stage != stage:
         raise UsageError(f"'{name}' is a method of `slmbench {method.stage}`, not of `slmbench {stage}`")
     return method
+
+
+def choose_options(stage: Stage, name: str, given: Mapping[str, Any], *, seed: int = DEFAULT_SEED) -> MethodOptions:
+    """Return options of a method of a command.
+
+    Args:
+        stage: The command.
+        name: The method.
+        given: Values by name; ``None`` means that nothing was chosen.
+        seed: Seed of everything random.
+
+    Raises:
+        UsageError: There is no such method or option, a value is out of range, or options contradict each other.
+            For an option of other methods the message names these.
+    """
+    method = method_of(stage, name)
+    own = {option.name for option in method.options}
+    for key in (key for key, value in given.items() if value is not None and key not in own):
+        if others := methods_with(key):
+            flag = next(option.flag for option in METHODS[others[0]].options if option.name == key)
+            raise UsageError(f"{flag} is no option of method '{name}'; methods that have it: {', '.join(others)}")
+    return method.choose(given, seed=seed)
+
+
+def methods_with(option: str) -> list[str]:
+    """Return the names of the methods that have an option."""
+    return [method.name for method in METHODS if any(one.name == option for one in method.options)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.options import DEFAULT_SEED
-from slmbench.methods.registry import METHODS
+from slmbench.methods.registry import METHODS, methods_with
 
 if TYPE_CHECKING:
     from slmbench.methods.method import Method
@@ -95,7 +95,9 @@ class MethodRung(Table):
                 if any(option.name == key for option in method.options):
                     raise UsageError(f"'{key}' is an option of the command line only")
                 hint = did_you_mean(key, {*type(self).model_fields, *known} - {"given"})
-                raise UsageError(f"there is no key '{key}' with method '{method.name}'{hint}")
+                others = ", ".join(methods_with(key))
+                where = f"; methods that have it: {others}" if others else hint
+                raise UsageError(f"there is no key '{key}' with method '{method.name}'{where}")
         if not self.model:
             raise UsageError(f"method '{method.name}' needs a model")
         return method.choose(self.given, seed=self.seed)

@@ -84,8 +84,8 @@ def test_several_seeds_are_several_runs_and_a_mean(cloze, tmp_path):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--pairs", "5"], "--pairs is no option of method 'cloze'"),
-        (["--chat"], "--chat is no option of method 'cloze'"),
+        (["--pairs", "5"], "--pairs is no option of method 'cloze'; methods that have it: setfit"),
+        (["--chat"], "--chat is no option of method 'cloze'; methods that have it: prompt"),
         (["--words", "positive"], "write label=word"),
         (["--words", "positive=good"], "label 'negative' has no words"),
         (["--words", "happy=good;negative=bad"], "there is no label 'happy'"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.methods.options import DEFAULT_SEED
-from slmbench.methods.registry import method_of
+from slmbench.methods.registry import choose_options, method_of
 from slmbench.methods.runs import make_run
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def fewshot(
             folder contains something else.
         SlmbenchError: A library or weights are missing, or training failed.
     """
-    options = options or method_of("fewshot", method).choose(given, seed=seed)
+    options = options or choose_options("fewshot", method, given, seed=seed)
     if isinstance(corpus, str):
         corpus = load_corpus(corpus, progress=progress)
     return make_run(

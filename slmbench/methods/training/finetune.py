@@ -9,7 +9,7 @@ from slmbench.common.errors import UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
-from slmbench.methods.registry import method_of
+from slmbench.methods.registry import choose_options, method_of
 from slmbench.methods.runs import make_run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TrainingOptions(MethodOptions):
     """
 
     def __init__(self, method: str = "full", *, seed: int = DEFAULT_SEED, **given: Any) -> None:
-        chosen = method_of("finetune", method).choose(given, seed=seed)
+        chosen = choose_options("finetune", method, given, seed=seed)
         super().__init__(chosen.method, chosen.declared, chosen.given, chosen.seed)
 
 
