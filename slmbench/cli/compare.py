@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slmbench.cli import options as opt
-from slmbench.cli.method_options import with_parameters
+from slmbench.cli.derived import parameter, with_parameters
 from slmbench.cli.output import command_output
-from slmbench.common.places import COMPARISONS
+from slmbench.common.places import BUNDLES, COMPARISONS
 from slmbench.compare.quantities import LIMITS
+
+if TYPE_CHECKING:
+    from slmbench.records import ComparisonRecord
 
 #: Panels of the help.
 LIMIT, GATE, RECIPE = "Limits", "Gate", "Recipe"
 
 _LIMIT_OPTIONS = [
-    inspect.Parameter(
+    parameter(
         limit.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[
-            float | None, typer.Option(limit.option, help=limit.help, show_default="no limit", rich_help_panel=LIMIT)
-        ],
+        float | None,
+        typer.Option(limit.option, help=limit.help, show_default="no limit", rich_help_panel=LIMIT),
     )
     for limit in LIMITS.values()
 ]
@@ -163,6 +162,16 @@ def compare(
                 progress=out,
             )
             write_report(record, measured.profiles, report, progress=out)
-        out.result(record.to_json(), *decision_view(record, report), written=report)
+        out.result(record.to_json(), *decision_view(record, report), written=report, then=_next(record))
         if record.baseline and record.baseline.failures:
             raise SlmbenchError("; ".join(record.baseline.failures))
+
+
+def _next(record: ComparisonRecord) -> tuple[Path | str, ...]:
+    """Return the words that run the recommended form, where its bundle lies in the usual place."""
+    from slmbench.records import BundleRecord, artefacts
+
+    best = record.recommended
+    if best is None or artefacts.kind_of(BUNDLES / best.name) is not BundleRecord:
+        return ()
+    return ("predict", BUNDLES / best.name, "--form", best.form, "A superb film.")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from slmbench.cli.derived import parameter, with_parameters
 from slmbench.cli.options import CORPUS
 
-CommandFunction = Callable[..., None]
+if TYPE_CHECKING:
+    import inspect
+
+    from slmbench.cli.derived import CommandFunction, Decorator
 
 
 def parse_bins(value: str) -> tuple[float, ...]:
@@ -28,80 +30,88 @@ def parse_bins(value: str) -> tuple[float, ...]:
         ) from None
 
 
-def _option(kind: Any, default: Any, *flags: str, help: str, **more: Any) -> tuple[Any, Any]:  # noqa: A002
-    return Annotated[kind, typer.Option(*flags, help=help, rich_help_panel=CORPUS, **more)], default
+def _option(name: str, kind: Any, *flags: str, default: Any = None, **more: Any) -> inspect.Parameter:
+    return parameter(name, kind, typer.Option(*flags, rich_help_panel=CORPUS, **more), default)
 
 
-#: By the keyword of ``load_corpus``: annotation and default.
-_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "text_column": _option(
-        str | None,
-        None,
-        "--text-column",
-        "--text-field",
-        help="Column of the text, or several to join, such as title,body; of Amazon files reviewText or summary.",
-        show_default="the column with a usual name, such as text",
-    ),
-    "label_column": _option(
-        str | None,
-        None,
-        "--label-column",
-        help="Column of the label.",
-        show_default="the column with a usual name, such as label",
-    ),
-    "stars": _option(
-        Literal["drop", "negative", "neutral"],
-        "drop",
-        "--stars",
-        help="What a 3-star review counts as; drop leaves it out.",
-    ),
-    "bins": _option(
-        Any,
-        None,
-        "--bins",
-        parser=parse_bins,
-        metavar="<numbers>",
-        help="Where a label column of numbers is cut into classes, such as 2.5,3.5.",
-        show_default="labels are classes",
-    ),
-    "test_corpus": _option(
-        str | None,
-        None,
-        "--test-corpus",
-        help="Take the test reviews from this file.",
-        show_default="the test rows of the corpus, or some set aside",
-    ),
-    "unlabelled_corpus": _option(
-        str | None,
-        None,
-        "--unlabelled-corpus",
-        help="Further texts without labels for the teacher to label.",
-        show_default="the training reviews of the corpus",
-    ),
-    "delimiter": _option(
-        str | None,
-        None,
-        "--delimiter",
-        help="Character between the fields of a CSV or TSV file, or tab.",
-        show_default="found out from the first lines",
-    ),
-    "encoding": _option(
-        str | None,
-        None,
-        "--encoding",
-        help="Encoding of text files, such as cp1252.",
-        show_default="UTF-8, UTF-16 or cp1252, found out",
-    ),
-    "header": _option(
-        bool | None,
-        None,
-        "--header/--no-header",
-        help="Whether the first line of a CSV or TSV file names the columns.",
-        show_default="found out from the first lines",
-    ),
-    "skip_bad_rows": _option(
-        bool, False, "--skip-bad-rows", help="Leave out rows that cannot be read, and count them."
-    ),
+#: By the keyword of ``load_corpus``.
+_OPTIONS = {
+    one.name: one
+    for one in (
+        _option(
+            "text_column",
+            str | None,
+            "--text-column",
+            "--text-field",
+            help="Column of the text, or several to join, such as title,body; of Amazon files reviewText or summary.",
+            show_default="the column with a usual name, such as text",
+        ),
+        _option(
+            "label_column",
+            str | None,
+            "--label-column",
+            help="Column of the label.",
+            show_default="the column with a usual name, such as label",
+        ),
+        _option(
+            "stars",
+            Literal["drop", "negative", "neutral"],
+            "--stars",
+            default="drop",
+            help="What a 3-star review counts as; drop leaves it out.",
+        ),
+        _option(
+            "bins",
+            Any,
+            "--bins",
+            parser=parse_bins,
+            metavar="<numbers>",
+            help="Where a label column of numbers is cut into classes, such as 2.5,3.5.",
+            show_default="labels are classes",
+        ),
+        _option(
+            "test_corpus",
+            str | None,
+            "--test-corpus",
+            help="Take the test reviews from this file.",
+            show_default="the test rows of the corpus, or some set aside",
+        ),
+        _option(
+            "unlabelled_corpus",
+            str | None,
+            "--unlabelled-corpus",
+            help="Further texts without labels for the teacher to label.",
+            show_default="the training reviews of the corpus",
+        ),
+        _option(
+            "delimiter",
+            str | None,
+            "--delimiter",
+            help="Character between the fields of a CSV or TSV file, or tab.",
+            show_default="detected from the first lines",
+        ),
+        _option(
+            "encoding",
+            str | None,
+            "--encoding",
+            help="Encoding of text files, such as cp1252.",
+            show_default="UTF-8, UTF-16 or cp1252, as detected",
+        ),
+        _option(
+            "header",
+            bool | None,
+            "--header/--no-header",
+            help="Whether the first line of a CSV or TSV file names the columns.",
+            show_default="detected from the first lines",
+        ),
+        _option(
+            "skip_bad_rows",
+            bool,
+            "--skip-bad-rows",
+            default=False,
+            help="Leave out rows that cannot be read, and count them.",
+        ),
+    )
 }
 #: How files are laid out: for every command that opens one.
 LAYOUT = ("delimiter", "encoding", "header")
@@ -110,7 +120,7 @@ ALL = tuple(_OPTIONS)
 FOR_TESTING = ("text_column", "label_column", "stars", "bins", *LAYOUT, "skip_bad_rows")
 
 
-def reads_corpus(*names: str) -> Callable[[CommandFunction], CommandFunction]:
+def reads_corpus(*names: str) -> Decorator:
     """Return a decorator that gives a command options of a corpus.
 
     The command gets those that were given as one keyword argument ``reading``, a dict of keyword arguments for
@@ -119,26 +129,17 @@ def reads_corpus(*names: str) -> Callable[[CommandFunction], CommandFunction]:
     Args:
         names: Which options.
     """
+    defaults = {name: _OPTIONS[name].default for name in names}
 
     def decorate(command: CommandFunction) -> CommandFunction:
-        before = [
-            one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "reading"
-        ]
-        made = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for name, (kind, default) in ((name, _OPTIONS[name]) for name in names)
-        ]
-
         @wraps(command)
         def with_reading(**given: Any) -> None:
             found = {name: given.pop(name) for name in names}
-            command(**given, reading={name: value for name, value in found.items() if value != _OPTIONS[name][1]})
+            reading = {name: value for name, value in found.items() if value != defaults[name]}
+            command(**given, reading=reading)
 
-        keyword = [
-            one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in before if one.kind is not one.VAR_KEYWORD
-        ]
-        with_reading.__signature__ = inspect.Signature([*keyword, *made])  # type: ignore[attr-defined]
+        # Typer reads annotations before the signature.
         with_reading.__annotations__ = {}
-        return with_reading
+        return with_parameters([_OPTIONS[name] for name in names], instead_of="reading")(with_reading)
 
     return decorate

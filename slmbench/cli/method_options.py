@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from slmbench.cli.derived import parameter, with_parameters
 from slmbench.methods.listing import SHARED, list_options
 from slmbench.methods.registry import loadable_methods
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Iterable
 
+    from slmbench.cli.derived import Decorator
     from slmbench.methods.method import Stage
     from slmbench.methods.options import Option
-
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def options_of(stage: Stage) -> Decorator:
@@ -58,22 +57,4 @@ def _typer_option(declared: tuple[Option, ...], panel: str, shown: str) -> inspe
     if kind is bool and option.default:
         flags = (f"{option.flag}/--no-{option.flag.removeprefix('--')}",)
     info = typer.Option(*flags, help=f"{option.help}.", show_default=shown, rich_help_panel=panel)
-    return inspect.Parameter(
-        option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
-    )
-
-
-def with_parameters(made: list[inspect.Parameter]) -> Decorator:
-    """Return a decorator that gives a command more options; it gets their values as keyword arguments."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(command, include_extras=True)
-        own = [
-            parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, parameter in inspect.signature(command).parameters.items()
-            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
-        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
-        return command
-
-    return decorate
+    return parameter(option.name, kind | None, info)

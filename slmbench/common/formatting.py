@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEGABYTE = 1_000_000
+#: What stands in a table for an unknown value.
+UNKNOWN = "–"
 
 
 def scaled(value: float | None, factor: float) -> float | None:

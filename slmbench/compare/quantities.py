@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from slmbench.common.errors import UsageError
-from slmbench.common.formatting import MEGABYTE, bare_megabytes, half_width, parameters, three_digits
+from slmbench.common.formatting import MEGABYTE, UNKNOWN, bare_megabytes, half_width, parameters, three_digits
 from slmbench.common.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from slmbench.records import Row
     from slmbench.statistics import Interval, Metric
-
-#: What stands in a table for what is not known.
-UNKNOWN = "–"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.formatting import listing, percent, three_digits
+from slmbench.common.formatting import UNKNOWN, listing, percent, three_digits
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
 from slmbench.compare.front import front_phrase
-from slmbench.compare.quantities import UNKNOWN, table_quantities
+from slmbench.compare.quantities import table_quantities
 from slmbench.report.explanations import explanations
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from slmbench.cli.views.tables import FittingTable, number, text
-from slmbench.common.formatting import listing
+from slmbench.common.formatting import UNKNOWN, listing
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.front import front_phrase
-from slmbench.compare.quantities import UNKNOWN, table_quantities
+from slmbench.compare.quantities import table_quantities
 
 if TYPE_CHECKING:
     from pathlib import Path

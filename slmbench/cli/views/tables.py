@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from slmbench.common.formatting import UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 ASCII_SIGNS = str.maketrans(
     {"≤": "<=", "≥": ">=", "±": "+-", "–": "-", "×": "x", "★": "*", "◆": "+", "✗": "x", "←": "<-", "…": "~"}
 )
-#: What stands in a cell whose value is not known.
-UNKNOWN = "–"
 #: A text column gets at least this width, or that of its longest word, before another column is left out for it.
 _COMFORTABLE_TEXT_WIDTH = 20
 #: A text column is made as narrow as this before numbers are folded.
