@@ -10,9 +10,18 @@ import typer
 from slmbench.cli import options as opt
 from slmbench.cli.corpus_options import FOR_TESTING, reads_corpus
 from slmbench.cli.output import command_output
+from slmbench.common.errors import UsageError
+from slmbench.methods.declarations.shared import parse_label_map
 
 if TYPE_CHECKING:
     from slmbench.cli.output import Output
+
+
+def _label_map(text: str) -> dict[str, str]:
+    try:
+        return parse_label_map(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @reads_corpus(*FOR_TESTING)
@@ -41,9 +50,11 @@ def evaluate(
         ),
     ] = None,
     label_map: Annotated[
-        str | None,
+        Any,
         typer.Option(
             "--label-map",
+            parser=_label_map,
+            metavar="<label=label,…>",
             help="Labels of the corpus and what they mean to the classifier: spam=negative,ham=positive.",
             show_default="the labels are the same",
             rich_help_panel=opt.CORPUS,
@@ -81,7 +92,6 @@ def evaluate(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.evaluation import evaluation_view
-        from slmbench.common.errors import UsageError
         from slmbench.evaluation import evaluate as score
         from slmbench.evaluation import open_subject
         from slmbench.report import draw_evaluation
@@ -104,7 +114,7 @@ def evaluate(
         record = score(
             subject,
             corpus,
-            label_map=_labels(label_map),
+            label_map=label_map,
             output=output,
             command=out.command,
             progress=out,
@@ -118,7 +128,6 @@ def evaluate(
 def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
     from slmbench.cli.output import to_json
     from slmbench.cli.views.evaluation import seeds_table
-    from slmbench.common.errors import UsageError
     from slmbench.common.files import write_atomically
     from slmbench.evaluation import group_runs, read_runs
     from slmbench.evaluation.run_tables import document_of, markdown_of
@@ -134,16 +143,3 @@ def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
         out.say(f"table in {markdown}")
     best = max((group for table in tables for group in table.groups), key=lambda group: group.accuracy)
     out.result(to_json(document_of(tables)), *seeds_table(tables), then=("export", best.first.path))
-
-
-def _labels(text: str | None) -> dict[str, str]:
-    """Read ``spam=negative,ham=positive``."""
-    from slmbench.common.errors import UsageError
-
-    labels: dict[str, str] = {}
-    for pair in text.split(",") if text else ():
-        own, _, meant = (part.strip() for part in pair.rpartition("="))
-        if not own or not meant or own in labels:
-            raise UsageError(f"--label-map {text}: write LABEL=LABEL once for each label, separated by commas")
-        labels[own] = meant
-    return labels

@@ -24,6 +24,21 @@ def parse_size(text: str) -> Size:
     return "all" if text == "all" else int(text)
 
 
+def parse_label_map(text: str) -> dict[str, str]:
+    """Read ``spam=negative,ham=positive``.
+
+    Raises:
+        UsageError: It is not pairs of labels, or a label has two meanings.
+    """
+    labels: dict[str, str] = {}
+    for pair in text.split(","):
+        own, _, meant = (part.strip() for part in pair.rpartition("="))
+        if not own or not meant or own in labels:
+            raise UsageError(f"{text}: write LABEL=LABEL once for each label, separated by commas")
+        labels[own] = meant
+    return labels
+
+
 MAX_LENGTH = Option("max_length", int, "Maximum input length in tokens", 256, min=MIN_TOKENS)
 TRUNCATION_SIDE = Option(
     "truncation_side", str, "End of a longer review that is cut off", "right", choices=("right", "left")

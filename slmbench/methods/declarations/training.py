@@ -17,6 +17,7 @@ from slmbench.methods.declarations.shared import (
     TRUNCATION_SIDE,
     WEIGHT_DECAY,
     Size,
+    parse_label_map,
     parse_size,
 )
 from slmbench.methods.method import Method
@@ -266,7 +267,19 @@ PRETRAINED = Method(
     help="Train nothing: test a classifier as it was published",
     stage="finetune",
     factory="slmbench.methods.training.pretrained:PretrainedClassifier",
-    options=(MAX_LENGTH.by_default(None, "512, or what the model takes"), TRUNCATION_SIDE, DEVICE, ALLOW_PICKLE),
+    options=(
+        MAX_LENGTH.by_default(None, "512, or what the model takes"),
+        TRUNCATION_SIDE,
+        DEVICE,
+        Option(
+            "label_map",
+            dict[str, str],
+            "Labels of the model and what the corpus calls them: neg=negative,pos=positive",
+            default_text="the labels have the same names",
+            parse=parse_label_map,
+        ),
+        ALLOW_PICKLE,
+    ),
     needs=_NEEDS,
     picks_epoch=True,
     card="taken as it was published",

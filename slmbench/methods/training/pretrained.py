@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.runs import NO_TRAINING, Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.outputs import match_labels, reorder_outputs
 from slmbench.models.sources import weights_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from slmbench.common.progress import Progress
@@ -30,10 +29,10 @@ class PretrainedClassifier(RunMethod):
     """
 
     def __init__(self, name: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
-        """Find the model and check that it has the corpus's labels.
+        """Find the model and match its labels with the corpus's.
 
         Raises:
-            UsageError: Its labels differ from the corpus's, or have another order.
+            UsageError: Its labels differ from the corpus's, and the option ``label_map`` does not say which is which.
             SlmbenchError: The model cannot be found or downloaded.
         """
         self._name = name
@@ -41,7 +40,8 @@ class PretrainedClassifier(RunMethod):
         self._options = options
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
-        self._notes = check_labels(name, [config.id2label[index] for index in sorted(config.id2label)], corpus)
+        self._label_map = dict(options.label_map or {})
+        self._match = match_labels(name, config, corpus.label_names, self._label_map)
         self._architecture: str = config.model_type
         self._max_length = input_limit(config, options.max_length)
         self._device = choose_device(options.device)
@@ -54,6 +54,7 @@ class PretrainedClassifier(RunMethod):
             max_length=self._max_length,
             truncation_side=self._side,
             test=corpus.identity().test_hash,
+            **({} if self._match.is_same_order else {"order": self._match.order}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -64,6 +65,8 @@ class PretrainedClassifier(RunMethod):
         model = load_classifier(self._files, labels, allow_pickle=self._options.allow_pickle)
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
+        if not self._match.is_same_order:
+            reorder_outputs(model, self._match.order)
         model.save_pretrained(building / "model", safe_serialization=True)
         tokenizer.save_pretrained(building / "model")
         counts = count_parameters(model)
@@ -75,7 +78,11 @@ class PretrainedClassifier(RunMethod):
             architecture=self._architecture,
             base_license=self._files.license,
             max_length=self._max_length,
-            hyperparameters={"max_length": self._max_length, "truncation_side": self._side},
+            hyperparameters={
+                "max_length": self._max_length,
+                "truncation_side": self._side,
+                **({"label_map": self._label_map} if self._label_map else {}),
+            },
             trainable_parameters=0,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
@@ -83,31 +90,5 @@ class PretrainedClassifier(RunMethod):
             logits=classifier_logits(
                 model.to(self._device), tokenizer, self._corpus.test.texts, self._max_length, progress
             ),
-            notes=self._notes,
+            notes=self._match.notes,
         )
-
-
-def check_labels(name: str, own: Sequence[str], corpus: Corpus) -> list[str]:
-    """Check that a classifier's outputs are the corpus's labels.
-
-    Args:
-        name: The model's name.
-        own: Its labels in the order of its outputs.
-        corpus: The reviews.
-
-    Returns:
-        Notes for the record: labels without names (``LABEL_0``) are assumed to be in the corpus's order.
-
-    Raises:
-        UsageError: The labels differ, or have another order.
-    """
-    wanted = corpus.label_names
-    if len(own) == len(wanted):
-        if [label.lower() for label in own] == [label.lower() for label in wanted]:
-            return []
-        if list(own) == [f"LABEL_{index}" for index in range(len(own))]:
-            return [f"the model's labels have no names; they are assumed to be {', '.join(wanted)}, in this order"]
-    raise UsageError(
-        f"'{name}' has the labels {', '.join(own)}, the corpus {', '.join(wanted)}: a published classifier"
-        " (--method pretrained) needs the same labels in the same order"
-    )

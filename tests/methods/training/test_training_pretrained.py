@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from learnable import write_reviews
 
-from slmbench.common.errors import UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_corpus
 from slmbench.export import export
 from slmbench.methods.training import TrainingOptions, finetune
@@ -65,9 +65,62 @@ def test_labels_without_names_are_taken_in_order_and_that_is_said(published, cor
     assert "negative, positive" in record.notes[0]
 
 
+def test_the_same_names_in_another_order_are_put_in_order(published, tiny_run, corpus, tmp_path):
+    change_labels(published, ["positive", "negative"])
+    record = take(published, corpus, tmp_path / "run")
+    expected = np.load(tiny_run / "test_logits.npy")[:, ::-1]
+    np.testing.assert_allclose(np.load(tmp_path / "run" / "test_logits.npy"), expected, atol=1e-5)
+    assert record.predictions.labels == ["negative", "positive"]
+    assert record.test.accuracy < 0.2  # the trained model with its labels exchanged
+    assert "positive, negative" in record.notes[0]
+
+
+def test_other_names_are_matched_by_a_map(published, corpus, tmp_path):
+    change_labels(published, ["pos", "neg"])
+    with pytest.raises(UsageError, match="--label-map pos=…,neg=…"):
+        take(published, corpus, tmp_path / "run")
+    # The names are exchanged: what it calls neg answers as positive did.
+    record = take(published, corpus, tmp_path / "run", label_map={"pos": "negative", "neg": "positive"})
+    assert record.test.accuracy > 0.8
+    turned = take(published, corpus, tmp_path / "turned", label_map="pos=positive,neg=negative")
+    assert turned.test.accuracy < 0.2
+    assert turned.hyperparameters["label_map"] == {"pos": "positive", "neg": "negative"}
+
+
 @pytest.mark.parametrize(
-    "labels", [["positive", "negative"], ["angry", "happy"], ["negative", "neutral", "positive"]]
+    ("label_map", "words"),
+    [
+        ({"happy": "positive"}, "no label 'happy'"),
+        ({"pos": "good"}, "the corpus has no label 'good'"),
+        ({"pos": "positive", "neg": "positive"}, "needs the same labels"),
+    ],
 )
+def test_a_map_of_labels_that_do_not_exist(published, corpus, tmp_path, label_map, words):
+    change_labels(published, ["neg", "pos"])
+    with pytest.raises(UsageError, match=words):
+        take(published, corpus, tmp_path / "run", label_map=label_map)
+
+
+@pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
+def test_a_model_that_does_not_give_one_label_is_refused(published, corpus, tmp_path, kind):
+    config = json.loads((published / "config.json").read_text())
+    (published / "config.json").write_text(json.dumps(config | {"problem_type": kind}))
+    with pytest.raises(UsageError, match="several labels a text|one number a text"):
+        take(published, corpus, tmp_path / "run")
+
+
+def test_a_checkpoint_without_its_head_is_refused_and_nothing_is_left(published, corpus, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(published / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier")}
+    save_file(kept, published / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SlmbenchError, match=r"missing: classifier\.bias, classifier\.weight"):
+        take(published, corpus, tmp_path / "runs" / "run")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("labels", [["angry", "happy"], ["negative", "neutral", "positive"]])
 def test_other_labels_are_refused(published, corpus, tmp_path, labels):
     change_labels(published, labels)
     with pytest.raises(UsageError, match=f"{', '.join(labels)}, the corpus negative, positive"):
@@ -76,7 +129,7 @@ def test_other_labels_are_refused(published, corpus, tmp_path, labels):
 
 def test_a_model_without_a_head_for_three_labels_is_refused(published, tmp_path):
     three = write_reviews(tmp_path / "three.csv", ["negative", "neutral", "positive"], 90)
-    with pytest.raises(UsageError, match="same labels in the same order"):
+    with pytest.raises(UsageError, match="needs the same labels"):
         take(published, load_corpus(str(three)), tmp_path / "run")
 
 
