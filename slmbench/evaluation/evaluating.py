@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, check_place
+from slmbench.common.files import build_aside, check_place, content_key
 from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
 from slmbench.common.progress import SILENT
@@ -18,7 +18,7 @@ from slmbench.corpora import corpus_available, load_corpus, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.records import EvaluationRecord, Predictions, write_record
-from slmbench.records.base import content_key, finished_record
+from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

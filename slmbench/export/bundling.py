@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import build_aside, check_place, folder_bytes, write_atomically
+from slmbench.common.files import build_aside, check_place, content_key, folder_bytes, write_atomically
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
 from slmbench.common.templates import render_markdown
@@ -19,7 +19,7 @@ from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
-from slmbench.records.base import content_key, finished_record
+from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def export(
         calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
         with_tokenizer=with_tokenizer,
     )
-    check_place(folder, "bundle.json")
+    check_place(folder, BundleRecord.file)
     if done := finished_bundle(folder, key):
         progress.say(f"{folder} is already there, made from the same run and options")
         return done
@@ -164,7 +164,7 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
         folder: The bundle's folder.
         key: Hash of the run and the options.
     """
-    record = finished_record(BundleRecord, folder / "bundle.json", key)
+    record = finished_record(BundleRecord, folder / BundleRecord.file, key)
     if record is None:
         return None
     files = {folder / name: entry.bytes for name, entry in record.manifest.files.items()}

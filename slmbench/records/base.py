@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.files import content_key, write_atomically
+from slmbench.common.files import write_atomically
 from slmbench.common.version import __version__
 from slmbench.records.tables import frame_of, html_of, rows_of
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slmbench.records.tables import Cell
-
-__all__ = ["Part", "Record", "content_key", "finished_record", "read_record", "write_record"]
 
 
 class Part(BaseModel):
@@ -150,7 +148,7 @@ def finished_record(record_type: type[R], path: Path, key: str) -> R | None:
     Args:
         record_type: The kind of record expected.
         path: Its JSON file.
-        key: From :func:`content_key`.
+        key: From :func:`slmbench.common.files.content_key`.
 
     Returns:
         The record, or ``None`` when there is none, or it is damaged, of another version or of other inputs: then

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -210,7 +210,7 @@ class BundleRecord(Record):
 
     kind = "bundle"
     made_by = "slmbench export"
-    file = "bundle.json"
+    file: ClassVar[str] = "bundle.json"
     rows_in = "forms"
     shown = "form bytes accuracy parity.label_flips gain.speedup accepted reason"
 

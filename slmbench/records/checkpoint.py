@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, computed_field
@@ -98,7 +98,7 @@ class CheckpointRecord(Record):
 
     kind = "checkpoint"
     made_by = "slmbench adapt"
-    file = "checkpoint.json"
+    file: ClassVar[str] = "checkpoint.json"
     shown = (
         "name model corpus.name corpus.reviews corpus.tokens losses.perplexity_before "
         "losses.perplexity_after train.seconds"

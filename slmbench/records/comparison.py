@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -255,7 +255,7 @@ class ComparisonRecord(Record):
 
     kind = "comparison"
     made_by = "slmbench compare --report"
-    file = "comparison.json"
+    file: ClassVar[str] = "comparison.json"
     rows_in = "rows"
     shown = "name form variant accuracy p50_ms p95_ms size_bytes peak_bytes pareto recommended failure"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, computed_field
 
@@ -92,7 +92,7 @@ class RunRecord(Record):
 
     kind = "run"
     made_by = "slmbench finetune"
-    file = "run.json"
+    file: ClassVar[str] = "run.json"
     shown = (
         "name model method seed corpus.name test.reviews test.accuracy test.accuracy_ci95.low "
         "test.accuracy_ci95.high test.macro_f1 trainable_parameters train.seconds"

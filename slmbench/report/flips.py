@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import BUNDLES
 from slmbench.compare.decision import REFERENCE_FORM
-from slmbench.records import BundleRecord, read_record
+from slmbench.records import BundleRecord, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,8 +126,8 @@ def _texts(profile: ProfileRecord) -> dict[str, str]:
     """Return the beginnings of reviews by row id, from the bundle that was profiled; none where it is not there."""
     folder = profile.name.partition(f".{profile.form}.")[0]
     try:
-        form = read_record(BundleRecord, BUNDLES / folder / "bundle.json").forms.get(profile.form)
-    except (SlmbenchError, OSError):
+        form = artefacts.read(BUNDLES / folder, BundleRecord).forms.get(profile.form)
+    except SlmbenchError:
         return {}
     if form is None or form.predictions != profile.predictions:
         return {}

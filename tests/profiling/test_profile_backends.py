@@ -12,6 +12,7 @@ from sealing import reseal
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.cli.views.profiles import profile_table
+from slmbench.common.files import content_key
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling import ProfileOptions, process, profile
 from slmbench.profiling.backends import BACKENDS
@@ -19,7 +20,6 @@ from slmbench.profiling.identity import profile_key
 from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.records import BundleRecord, GpuPeaks, ProfileRecord, Served, read_record
-from slmbench.records.base import content_key
 
 FP32 = ("fp32",)
 

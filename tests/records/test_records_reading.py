@@ -6,8 +6,8 @@ import factories
 import pytest
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import content_key
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, read_record, write_record
-from slmbench.records.base import content_key
 
 KINDS = [
     (RunRecord, factories.run_record),

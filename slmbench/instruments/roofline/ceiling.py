@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
+from slmbench.common.files import content_key
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT
 from slmbench.instruments.children import ask_child
 from slmbench.instruments.devices import DEVICES
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
-from slmbench.records.base import content_key, finished_record, write_record
+from slmbench.records.base import finished_record, write_record
 from slmbench.records.roofline import FLOPS_PER_MAC, CeilingRecord, GemmTiming, Precision, Roofline
 
 if TYPE_CHECKING:

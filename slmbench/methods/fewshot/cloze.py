@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from slmbench.common.errors import UsageError
+from slmbench.common.files import content_key
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.fewshot.cloze_prompts import ClozePrompts, Template, word_token
 from slmbench.methods.fewshot.cloze_scores import by_best_word, by_study_000, load_with_head, word_scores
@@ -25,7 +26,6 @@ from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import RunRecord, artefacts
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

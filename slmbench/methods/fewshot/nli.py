@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.files import content_key
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.fewshot.model_card import training_data
 from slmbench.methods.outcome import answer_cost
@@ -17,7 +18,6 @@ from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

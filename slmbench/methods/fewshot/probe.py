@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.files import content_key
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.devices import choose_device
@@ -19,7 +20,6 @@ from slmbench.models import ModelFiles, count_parameters, find_model, load_class
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 from slmbench.records import EpochLog, TrainCost
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
-from slmbench.common.files import sha256_of
+from slmbench.common.files import content_key, sha256_of
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.declarations.fewshot import answer_mode
 from slmbench.methods.fewshot.model_card import training_data
@@ -21,7 +21,6 @@ from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters
 from slmbench.models.sources import find_language_model, weights_sha256
-from slmbench.records.base import content_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -72,7 +72,7 @@ def make_run(
     model = model if method.takes_model else method.name
     folder = output or default_folder(model, corpus.name, options.seed, *method.folder_words(options))
     prepared = method.prepare(model, corpus, options, progress)
-    check_place(folder, "run.json")
+    check_place(folder, RunRecord.file)
     if done := _finished_run(folder, prepared.key):
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done
@@ -111,7 +111,7 @@ def make_run(
             software=software_versions(),
         )
         write_card(record, building / "README.md")
-        write_record(record, building / "run.json")
+        write_record(record, building / RunRecord.file)
     prepared.clean_up(folder)
     took = record.answering.seconds if record.answering else record.train.seconds
     progress.say(f"run in {folder}, {'answered' if record.answering else 'trained'} in {took:.1f} s")
@@ -146,7 +146,7 @@ def _hash_of(folder: Path) -> str:
 
 def _finished_run(folder: Path, key: str) -> RunRecord | None:
     """Return the run in a folder when it was made from the same inputs and no file is missing."""
-    record = finished_record(RunRecord, folder / "run.json", key)
+    record = finished_record(RunRecord, folder / RunRecord.file, key)
     if record is None:
         return None
     complete = (folder / "model").is_dir() or not record.has_model

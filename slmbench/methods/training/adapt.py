@@ -101,7 +101,7 @@ def adapt(
     options = options or MlmOptions(seed=seed, **given)
     require_extra("torch", "train", "adapting a language model")
     folder = Path(output) if output else default_folder(model, corpus, options.seed, METHOD)
-    check_place(folder, "checkpoint.json")
+    check_place(folder, CheckpointRecord.file)
     work = _Adaptation(model, options, progress)
     sample = sample_texts(
         corpus,
@@ -110,7 +110,7 @@ def adapt(
         progress=progress,
     )
     key = work.key(sample)
-    done = finished_record(CheckpointRecord, folder / "checkpoint.json", key)
+    done = finished_record(CheckpointRecord, folder / CheckpointRecord.file, key)
     if done is not None and (folder / "model").is_dir():
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done
@@ -128,7 +128,7 @@ def adapt(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
-        write_record(record, building / "checkpoint.json")
+        write_record(record, building / CheckpointRecord.file)
     progress.say(f"checkpoint in {folder}, trained in {record.train.seconds:.1f} s")
     return record
 
