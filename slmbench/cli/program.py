@@ -13,6 +13,7 @@ import typer
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
+from slmbench.cli.options import OUTPUT
 from slmbench.cli.output import TYPED, print_error
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.suggestions import did_you_mean
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
 _NO_CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.+')\.")
 
 
-class _FlagsWithoutType:
-    """Help in which a flag, which takes no value, has no type."""
+class _Help:
+    """Help in which a flag, which takes no value, has no type, and the options of the output come last."""
 
     def get_params(self, ctx: Any) -> Any:
-        """Return the parameters that help shows."""
+        """Return the parameters in the order of the help."""
         parameters = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             if getattr(parameter, "is_flag", False):
                 parameter.metavar = ""
-        return parameters
+        return sorted(parameters, key=lambda one: getattr(one, "rich_help_panel", None) == OUTPUT)
 
 
-class Command(_FlagsWithoutType, TyperCommand):
+class Command(_Help, TyperCommand):
     """A command of the program; the paragraphs of its help are filled to the width of the terminal."""
 
     def __init__(self, *args: Any, help: str | None = None, **attributes: Any) -> None:  # noqa: A002
@@ -46,7 +47,7 @@ class Command(_FlagsWithoutType, TyperCommand):
         super().__init__(*args, help="\n\n".join([filled[0], "", *filled[1:]]), **attributes)
 
 
-class Program(_FlagsWithoutType, TyperGroup):
+class Program(_Help, TyperGroup):
     """The commands, behind one boundary for errors."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:

@@ -89,3 +89,10 @@ json.dump(sorted(name for name in sys.modules if "." not in name), shown)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert set(HEAVY) & set(json.loads(done.stdout)) == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_ends_with_the_options_of_the_output(command):
+    panels = re.findall(r"^╭─ (.+?) ─", run(command, "--help").stdout, re.MULTILINE)
+    assert panels[-1] == "Output"
+    assert len(panels) == len(set(panels))
