@@ -9,7 +9,13 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.output import command_output
-from slmbench.export.forms import BUILTIN_FORMS, DEFAULT_FORMS, CalibrationMethod
+from slmbench.export.forms import (
+    BUILTIN_FORMS,
+    DEFAULT_CALIBRATION,
+    DEFAULT_FORMS,
+    DEFAULT_MAX_ACCURACY_DROP,
+    CalibrationMethod,
+)
 
 
 def export(
@@ -26,15 +32,15 @@ def export(
     max_accuracy_drop: Annotated[
         float,
         typer.Option("--max-accuracy-drop", help="Maximum loss of accuracy against fp32, as a fraction (0.01: 1 %)."),
-    ] = 0.01,
+    ] = DEFAULT_MAX_ACCURACY_DROP,
     calibration: Annotated[
         CalibrationMethod,
         typer.Option("--calibration", help="How the activation ranges of int8-static are found."),
-    ] = "minmax",
+    ] = DEFAULT_CALIBRATION.method,
     calibration_reviews: Annotated[
         int,
         typer.Option("--calibration-reviews", help="Number of training reviews that calibrate int8-static."),
-    ] = 128,
+    ] = DEFAULT_CALIBRATION.reviews,
     with_tokenizer: Annotated[
         bool,
         typer.Option("--with-tokenizer", help="Also write one file with the tokenizer inside: text in, label out."),

@@ -6,12 +6,29 @@
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.stage_package import make_callable
-from slmbench.export.forms import CALIBRATIONS, DEFAULT_FORMS, FORMS, Calibration, Form
+from slmbench.export.forms import (
+    DEFAULT_CALIBRATION,
+    DEFAULT_FORMS,
+    DEFAULT_MAX_ACCURACY_DROP,
+    FORMS,
+    Calibration,
+    CalibrationMethod,
+    Form,
+)
 
 if TYPE_CHECKING:
     from slmbench.export.bundling import export
 
-__all__ = ["CALIBRATIONS", "DEFAULT_FORMS", "FORMS", "Calibration", "Form", "export"]
+__all__ = [
+    "DEFAULT_CALIBRATION",
+    "DEFAULT_FORMS",
+    "DEFAULT_MAX_ACCURACY_DROP",
+    "FORMS",
+    "Calibration",
+    "CalibrationMethod",
+    "Form",
+    "export",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,15 @@ from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
 from slmbench.common.templates import render_markdown
 from slmbench.corpora import load_again
-from slmbench.export.forms import CALIBRATIONS, DEFAULT_CALIBRATION, DEFAULT_FORMS, FORMS, REFERENCE, Calibration
+from slmbench.export.forms import (
+    CALIBRATIONS,
+    DEFAULT_CALIBRATION,
+    DEFAULT_FORMS,
+    DEFAULT_MAX_ACCURACY_DROP,
+    FORMS,
+    REFERENCE,
+    Calibration,
+)
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.card import how_made, hub_licence, learned_from
@@ -34,7 +42,7 @@ def export(
     run: str | Path,
     *,
     forms: Sequence[str] = DEFAULT_FORMS,
-    max_accuracy_drop: float = 0.01,
+    max_accuracy_drop: float = DEFAULT_MAX_ACCURACY_DROP,
     calibration: Calibration = DEFAULT_CALIBRATION,
     with_tokenizer: bool = False,
     output: str | Path | None = None,

@@ -128,6 +128,8 @@ BUILTIN_FORMS = (
 )
 FORMS = Registry("form", "slmbench.forms", BUILTIN_FORMS)
 
+#: Largest accepted loss of accuracy against fp32, as a fraction.
+DEFAULT_MAX_ACCURACY_DROP = 0.01
 #: Ways to find the activation ranges of static int8.
 CalibrationMethod = Literal["minmax", "entropy", "percentile"]
 CALIBRATIONS: tuple[CalibrationMethod, ...] = get_args(CalibrationMethod)

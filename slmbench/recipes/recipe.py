@@ -15,7 +15,14 @@ from slmbench.common.suggestions import did_you_mean
 from slmbench.compare import Constraints
 from slmbench.corpora.formats import FORMATS, format_of
 from slmbench.corpora.registry import CORPORA
-from slmbench.export import DEFAULT_FORMS, FORMS
+from slmbench.export import (
+    DEFAULT_CALIBRATION,
+    DEFAULT_FORMS,
+    DEFAULT_MAX_ACCURACY_DROP,
+    FORMS,
+    Calibration,
+    CalibrationMethod,
+)
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
@@ -61,10 +68,20 @@ class CorpusTable(Table):
 
 
 class ExportTable(Table):
-    """Which forms to make, and the accuracy that they may lose."""
+    """Which forms to make, how, and the accuracy that they may lose; the options of ``slmbench export``."""
 
     forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
-    max_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
+    max_accuracy_drop: float = Field(default=DEFAULT_MAX_ACCURACY_DROP, ge=0, le=1)
+    calibration: CalibrationMethod = DEFAULT_CALIBRATION.method
+    calibration_reviews: int = Field(default=DEFAULT_CALIBRATION.reviews, ge=1)
+
+    def options(self) -> dict[str, Any]:
+        """Return the keyword arguments of :func:`slmbench.export.export`."""
+        return {
+            "forms": self.forms,
+            "max_accuracy_drop": self.max_accuracy_drop,
+            "calibration": Calibration(self.calibration, self.calibration_reviews),
+        }
 
     @field_validator("forms")
     @classmethod

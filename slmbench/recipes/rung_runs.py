@@ -70,8 +70,7 @@ class RungRuns:
             return
         bundle = export(
             Path(run.path),
-            forms=self._recipe.export.forms,
-            max_accuracy_drop=self._recipe.export.max_accuracy_drop,
+            **self._recipe.export.options(),
             output=BUNDLES / self._folder(rung),
             name=rung.name,
             command=self._command,

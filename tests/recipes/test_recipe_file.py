@@ -7,6 +7,7 @@ import pytest
 
 from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints
+from slmbench.export import DEFAULT_FORMS, Calibration
 from slmbench.recipes import find_recipe, read_recipe
 
 TINY = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\n'
@@ -37,6 +38,15 @@ def test_little_has_to_be_said(tmp_path):
     assert recipe.corpus.name == "imdb"
     assert recipe.rungs[0].seed == 42
     assert [(one.backend, one.device) for one in recipe.profile.settings()] == [("onnxruntime", "cpu")]
+
+
+def test_a_recipe_says_how_static_int8_is_calibrated(tmp_path):
+    said = '[export]\ncalibration = "entropy"\ncalibration_reviews = 16\nmax_accuracy_drop = 0.005\n'
+    options = read_recipe(written(tmp_path, LEAST + said)).export.options()
+    assert options["calibration"] == Calibration("entropy", 16)
+    assert (options["max_accuracy_drop"], options["forms"]) == (0.005, DEFAULT_FORMS)
+    with pytest.raises(UsageError, match=r"export\.calibration.*minmax"):
+        read_recipe(written(tmp_path, LEAST + '[export]\ncalibration = "none"\n'))
 
 
 def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path):
