@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slmbench.records import ComparisonRecord
 
 #: Panels of the help.
-LIMIT, GATE, RECIPE = "Limits", "Gate", "Recipe"
+LIMIT, GATE, RECIPE = "Limits and Pareto front", "Gate", "Recipe"
 
 _LIMIT_OPTIONS = [
     parameter(
@@ -41,6 +41,7 @@ def compare(
             "--pareto",
             help="Axes of the Pareto front, such as accuracy,p50,size; report.html offers all of them.",
             show_default="accuracy and p95 latency",
+            rich_help_panel=LIMIT,
         ),
     ] = None,
     baseline: Annotated[

@@ -23,9 +23,10 @@ LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 
 
 def reason_for_no_plots() -> str | None:
-    """Return why nothing can be drawn here: matplotlib is not installed; ``None`` where it is."""
+    """Return why nothing can be drawn here: the ``report`` extra is not installed; ``None`` where it is."""
     try:
-        require_extra("matplotlib", "report", "drawing plots")
+        for module in ("matplotlib", "adjustText"):
+            require_extra(module, "report", "drawing plots")
     except SlmbenchError as missing:
         return str(missing)
     return None

@@ -41,7 +41,7 @@ def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, shown in placing:
-        place_labels(figure, axes, shown, largest)
+        place_labels(axes, shown, largest)
     save(figure, path)
 
 
