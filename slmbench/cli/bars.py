@@ -81,13 +81,13 @@ def lines(write: Callable[[str], None], description: str, total: float | None, u
         total: Number of steps, if known.
         unit: What is counted; ``"bytes"`` are written as MB.
     """
-    task = _Lines(write, description, total, unit)
+    task = _LogLines(write, description, total, unit)
     write(f"{description} …")
     yield task
     task.finish()
 
 
-class _Lines:
+class _LogLines:
     def __init__(self, write: Callable[[str], None], description: str, total: float | None, unit: str) -> None:
         self._write = write
         self._description = description

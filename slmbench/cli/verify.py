@@ -56,9 +56,10 @@ def verify(
             "verifications": [record.model_dump(mode="json", by_alias=True) for record in records],
         }
         parts = [part for record in records for part in verification_summary(record)]
-        out.result(to_json(document), *parts, then=("profile", *(bundles or ())))
-        if sentences := _sentences([record for record in records if not record.agrees]):
-            raise SlmbenchError("; ".join(sentences))
+        failed = [record for record in records if not record.agrees]
+        out.result(to_json(document), *parts, then=() if failed else ("profile", *(bundles or ())))
+        if failed:
+            raise SlmbenchError("; ".join(_sentences(failed)))
 
 
 def _sentences(failed: Sequence[VerificationRecord]) -> list[str]:

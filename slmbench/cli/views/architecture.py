@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number
+from slmbench.cli.views.fitting_table import FittingTable, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

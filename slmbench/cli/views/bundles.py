@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number, percent_with_bounds, text, with_bounds
+from slmbench.cli.views.fitting_table import FittingTable, number, percent_with_bounds, text, with_bounds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from slmbench.cascade.plot import PLOT
 from slmbench.cascade.thresholds import cascade_time, notable_rows
-from slmbench.cli.views.tables import FittingTable, number, percent_with_bounds, text
+from slmbench.cli.views.fitting_table import FittingTable, number, percent_with_bounds, text
 from slmbench.common.formatting import milliseconds, percent, three_digits
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number, text
+from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.common.formatting import UNKNOWN, listing
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.front import front_phrase

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number, text, with_bounds
+from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
 from slmbench.statistics import METRICS

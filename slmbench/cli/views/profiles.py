@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from slmbench.cli.views.tables import FittingTable, number, text
+from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.records.sweep import ONE_AT_A_TIME
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from slmbench.cli.views.evaluation import (
     class_table,
     confusion_table,
 )
-from slmbench.cli.views.tables import FittingTable, number, text, with_bounds
+from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -75,7 +75,7 @@ def percent_with_bounds(value: float, interval: tuple[float, float]) -> str:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _TableRow:
     cells: tuple[str, ...]
     style: str | None
     #: A blank line follows.
@@ -97,7 +97,7 @@ class FittingTable:
     columns: Sequence[TableColumn]
     title: str | None = None
     notes: list[str] = field(default_factory=list)
-    _rows: list[_Row] = field(default_factory=list)
+    _rows: list[_TableRow] = field(default_factory=list)
 
     def add_row(self, *cells: str, style: str | None = None) -> None:
         """Add a row with one cell for each of the columns.
@@ -111,13 +111,13 @@ class FittingTable:
         """
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
-        self._rows.append(_Row(cells, style))
+        self._rows.append(_TableRow(cells, style))
 
     def end_section(self) -> None:
         """Set the rows so far apart from those that follow."""
         if self._rows:
             last = self._rows[-1]
-            self._rows[-1] = _Row(last.cells, last.style, ends_section=True)
+            self._rows[-1] = _TableRow(last.cells, last.style, ends_section=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         def shown(words: str, style: str = "") -> Text:

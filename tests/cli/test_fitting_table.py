@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from slmbench.cli.views.tables import FittingTable, number, text
+from slmbench.cli.views.fitting_table import FittingTable, number, text
 
 ROWS = [
     ("sentence-transformers/all-MiniLM-L6-v2", "int8", "87.1 [84.9–89.2]", "12.3", "1,234", "–"),
