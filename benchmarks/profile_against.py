@@ -92,7 +92,7 @@ def main() -> int:
         counts[kind] = [record.verdict for record in records]
         counts[f"{kind} failing"] = [record.slower_by_more_than(0.05) for record in records]
 
-    different = sum(verdict != "cannot be told apart" for verdict in counts["equal"])
+    different = sum(verdict != "undecided" for verdict in counts["equal"])
     found = counts["planted"].count("slower")
     print(f"equal: called different {different} of {arguments.tries}, expected {0.05 * arguments.tries:g}")
     print(f"equal: --fail-if-slower 5% fails {sum(counts['equal failing'])} of {arguments.tries}")

@@ -12,15 +12,15 @@ from slmbench.cli.output import command_output
 
 
 def tune(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder.")],
     time_limit: Annotated[float, typer.Option("--time-limit", help="Maximum sampling time (s).")] = 60.0,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Find the form, threads and token budget with which a bundle is fastest on this machine, and keep it.
+    """Find the form, threads and token budget with which a bundle is fastest on this machine.
 
-    What is found is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
+    The result is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
     apps (tuned_settings in slmbench.instruments.tuned) use it.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Where a model runs and in which precision."""
+"""The device on which a model runs, and its precision."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ DEVICES = ("cpu", "cuda")
 
 
 def choose_device(wanted: str) -> str:
-    """Return the device to run on: the one asked for, or the fastest there is for ``auto``.
+    """Return the device to run on: the one asked for, or the fastest available one for ``auto``.
 
     Raises:
-        SlmbenchError: The device asked for is not there.
+        SlmbenchError: The device asked for is not available.
     """
     import torch
 
-    there = {
+    present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if wanted == "auto":
-        return next(device for device, available in there.items() if available)
-    if not there.get(wanted, False):
-        available = ", ".join(device for device, here in there.items() if here)
+        return next(device for device, available in present.items() if available)
+    if not present.get(wanted, False):
+        available = ", ".join(device for device, here in present.items() if here)
         raise SlmbenchError(f"there is no device '{wanted}' here; available: {available}")
     return wanted
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """Return ``fp32`` or ``bf16``: what was asked for, or bf16 where the device is fast at it."""
+    """Return ``fp32`` or ``bf16``: the one asked for, or for ``auto`` bf16 where the device is fast at it."""
     import torch
 
     if wanted != "auto":

@@ -1,7 +1,8 @@
-"""How fast, how large, how costly a bundle is on this machine: one fresh child process a measurement.
+"""How fast, large and costly a form is on this machine, measured in fresh child processes.
 
-The names are imported on first use: the measured process lives in this package too, and must not load what
-only its parent needs.
+``measuring`` makes profiles, ``sweeps`` curves, ``versus`` compares two forms, ``tuning`` finds the fastest settings.
+Names are imported on first use: the measured process is part of this package and must not load what only its parent
+needs.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What else the machine did while samples were taken, and a sentence that says why they are unsteady."""
+"""What else the machine did while samples were taken, and a sentence that explains unsteady samples."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from slmbench.records import Conditions
 
-#: Other processes, or the hypervisor, that take a larger share of the CPU than this are named as a cause.
+#: A larger share of the CPU used by other processes, or taken by the hypervisor, is named as a cause.
 NOTABLE_SHARE = 0.05
-#: A clock that moved by more than this share is named as a cause.
+#: A clock frequency that varied by more than this share is named as a cause.
 NOTABLE_CLOCK = 0.03
-#: Counters of CPU time move in steps of 10 ms: over a shorter time they say nothing.
-LEAST_SECONDS = 0.2
-#: Two of those steps: a thread that spins shows in them.
+#: Counters of CPU time have a resolution of 10 ms: over a shorter time their shares are too inexact.
+MIN_SECONDS = 0.2
+#: Twice that resolution: enough to see that a thread spins.
 TICKS_S = 0.02
-MOST_SPIN_S = 0.25
+MAX_SPIN_S = 0.25
 
 
 class Watch:
-    """Counters of the system and of measured processes, read when sampling begins, between chunks, when it ends."""
+    """Counters of the system and of measured processes, read when sampling begins, between chunks and at its end."""
 
     def __init__(self, *pids: int) -> None:
         self._ours = [psutil.Process(), *map(psutil.Process, pids)]
@@ -34,7 +34,7 @@ class Watch:
         self.look()
 
     def look(self) -> None:
-        """Read the clock; right after work, when the cores have not yet slowed down again."""
+        """Read the clock frequency; call it right after work, before the cores slow down again."""
         clock = fastest_clock_mhz()
         if clock is not None:
             self._clocks.append(clock)
@@ -44,15 +44,15 @@ class Watch:
         self.look()
         then, now = self._began, self._now()
         clocks = (min(self._clocks), max(self._clocks)) if self._clocks else None
-        if then is None or now is None or now[0] - then[0] < LEAST_SECONDS:
+        if then is None or now is None or now[0] - then[0] < MIN_SECONDS:
             return Seen(None, None, clocks)
         seconds, busy, steal, ours = (after - before for after, before in zip(now, then, strict=True))
         whole = seconds * (psutil.cpu_count(logical=True) or 1)
-        # The parts are read one after another, so that the rest may come out below nothing.
+        # The parts are read one after another, so the remainder may be slightly below 0.
         return Seen(min(1.0, max(0.0, (busy - ours) / whole)), min(1.0, max(0.0, steal / whole)), clocks)
 
     def _now(self) -> tuple[float, float, float, float] | None:
-        """Return wall time, CPU time of all processes, time stolen, CPU time of ours; ``None`` where unreadable."""
+        """Return wall time, CPU time of all processes, stolen time, CPU time of ours; ``None`` where unreadable."""
         try:
             system = psutil.cpu_times()
             ours = sum(map(cpu_seconds, self._ours))
@@ -63,33 +63,33 @@ class Watch:
 
 
 class Seen:
-    """What a :class:`Watch` saw: shares of all cores' time, and the lowest and highest clock in MHz."""
+    """What a :class:`Watch` saw: shares of the time of all cores, and the lowest and highest clock in MHz."""
 
     def __init__(self, others: float | None, steal: float | None, clocks: tuple[float, float] | None) -> None:
         self.others, self.steal, self.clocks = others, steal, clocks
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Return the CPU time that a process has taken so far.
+    """Return the CPU time of a process so far, in seconds.
 
     Raises:
-        psutil.Error: It has gone, or may not be asked.
+        psutil.Error: The process has ended, or may not be read.
     """
     times = process.cpu_times()
     return times.user + times.system
 
 
 def wait_until_idle(pid: int) -> None:
-    """Sleep until a process that has answered uses no CPU any more, a quarter of a second at the most.
+    """Sleep until a process that has answered uses no CPU any more, at most a quarter of a second.
 
-    onnxruntime's threads spin for work after an answer, for 45 ms on the machine that this was found on: another
-    process that is asked meanwhile has one core less.
+    onnxruntime's threads spin after an answer, waiting for more work (45 ms where this was found): another process
+    that is asked meanwhile has one core less.
 
     Args:
         pid: The process.
     """
     process = psutil.Process(pid)
-    deadline = time.monotonic() + MOST_SPIN_S
+    deadline = time.monotonic() + MAX_SPIN_S
     before = None
     while time.monotonic() < deadline:
         with suppress(psutil.Error, OSError):
@@ -110,7 +110,7 @@ def fastest_clock_mhz() -> float | None:
 
 
 def conditions_of(seen: Sequence[Seen]) -> Conditions:
-    """Return what was seen in each process as a part of a record."""
+    """Return what was seen in each process as part of a record."""
     from slmbench.records import Conditions
 
     return Conditions(
@@ -121,12 +121,12 @@ def conditions_of(seen: Sequence[Seen]) -> Conditions:
 
 
 def why_unsteady(conditions: Conditions, hardware: dict[str, Any], *, suspected: bool) -> list[str]:
-    """Return a warning that names the causes, when something looked unsteady or others used the CPU; else nothing.
+    """Return a warning that names the causes when samples are unsteady or other processes used the CPU, else none.
 
     Args:
-        conditions: What was seen while it was taken.
+        conditions: What was seen while samples were taken.
         hardware: The machine's fingerprint.
-        suspected: Whether the samples themselves looked unsteady.
+        suspected: Whether the samples themselves are unsteady.
     """
     others = _largest(conditions.others_share)
     if not suspected and (others is None or others <= NOTABLE_SHARE):
@@ -135,10 +135,10 @@ def why_unsteady(conditions: Conditions, hardware: dict[str, Any], *, suspected:
 
 
 def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
-    """Return phrases that name what made a measurement unsteady, the likeliest first; never none.
+    """Return phrases that name what made a measurement unsteady, the likeliest first; at least one.
 
     Args:
-        conditions: What was seen while it was taken.
+        conditions: What was seen while samples were taken.
         hardware: The machine's fingerprint.
     """
     others, steal = _largest(conditions.others_share), _largest(conditions.steal_share)
@@ -149,15 +149,15 @@ def causes(conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
     if steal is not None and steal > NOTABLE_SHARE:
         found.append(f"the hypervisor gave {100 * steal:.0f} % of the CPU to other machines meanwhile")
     if clocks and max(clocks) > (1 + NOTABLE_CLOCK) * min(clocks):
-        found.append(f"the clock moved between {min(clocks):,.0f} and {max(clocks):,.0f} MHz")
+        found.append(f"the clock varied between {min(clocks):,.0f} and {max(clocks):,.0f} MHz")
     if hardware.get("virtualised"):
-        found.append("the machine is virtual: what its neighbours do to caches and memory cannot be seen from inside")
+        found.append("the machine is virtual: how its neighbours use caches and memory is not visible from inside")
     if not found:
         blind = [
             name for name, value in (("other processes", others), ("the clock", clocks or None)) if value is None
         ]
-        unseen = f", though {' and '.join(blind)} cannot be read here" if blind else ""
-        found.append(f"nothing that can be seen explains it{unseen}")
+        unseen = f" ({' and '.join(blind)} cannot be read on this system)" if blind else ""
+        found.append(f"no visible cause{unseen}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The ``profile`` stage: bundle folders, or run folders, in; one measured record a form out."""
+"""The ``profile`` stage: from folders of bundles or runs to one measured record per form."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from slmbench.profiling.workload import Workload
     from slmbench.records.roofline import Roofline
 
-#: A processor busier than this before a measurement is worth a warning.
+#: Load of the processor before a measurement above which the profile has a warning.
 BUSY_PERCENT = 20.0
 
 
@@ -64,10 +64,10 @@ def profile(
         bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With a backend that
             measures runs (``torch``): run folders, or folders of runs; none means everything in ``runs/``.
         options: How to measure, instead of giving it one by one.
-        output: Folder for the records, one JSON file a cell; an earlier one of the same cell is replaced.
+        output: Folder for the records, one JSON file per cell; an earlier one of the same cell is replaced.
         command: The command line, for the records.
-        progress: Where to say how far it is.
-        failed: Called when a cell fails, after which the others go on; without it the failure is raised.
+        progress: Where to report progress.
+        failed: Called when a cell fails, after which the others are measured; without it the failure is raised.
         **given: Attributes of :class:`ProfileOptions`, such as ``forms=("int8",), threads=2``.
 
     Returns:
@@ -234,7 +234,7 @@ def _busy_warning() -> list[str]:
 
 
 def _coverage_warning(measured: Measured, options: ProfileOptions, workload: Workload) -> list[str]:
-    """Say when time was over before every review was timed: the first ones may be longer or shorter than all."""
+    """Warn when time was over before every review was timed: the first ones may have other lengths than all."""
     fewest = min(map(len, measured.latency_ms))
     if options.scenario != "single" or fewest >= len(workload.texts):
         return []
@@ -246,7 +246,7 @@ def _coverage_warning(measured: Measured, options: ProfileOptions, workload: Wor
 
 
 def _stability_warnings(measured: Measured, conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
-    """Say what was unsteady, and why as far as it can be seen; also when others used the CPU and nothing shows."""
+    """Warn of unsteady samples and name visible causes; also warn when other processes used the CPU."""
     warnings = []
     if not all(measured.stable):
         warnings.append(DRIFTING)

@@ -1,4 +1,4 @@
-"""When there are enough samples: warm up until stable, then sample until the median's interval closes."""
+"""When there are enough samples: warm up until stable, then sample until the median's interval is narrow."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from slmbench.profiling.conditions import Seen
     from slmbench.profiling.process import MeasuredProcess
 
-#: Sampling stops when the 95 % interval of the median reaches no further than this share of it to either side.
+#: Sampling stops when both ends of the 95 % interval of the median are within this share of it.
 PRECISION = 0.03
-#: Warm-up ends when two successive windows of the same reviews differ by less than this in their median.
+#: Warm-up ends when the medians of two successive windows of the same reviews differ by less than this share.
 STABLE = 0.05
 WARM_UP_WINDOW = 10
 WARM_UP_LIMIT_S = 5.0
-#: Fewer samples could not support a p95 (130 in all) even over three processes.
-LEAST_SAMPLES = 50
-#: What has to be said when :func:`warm_up` gives up.
+#: With fewer samples per process, three processes could not support a p95, which needs 130.
+MIN_SAMPLES = 50
+#: Warning when :func:`warm_up` reaches its time limit.
 DRIFTING = "latency was still drifting when warm-up ended"
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Samples of one process, whether warm-up became stable, and what else the machine did meanwhile.
+    """Samples of one process.
 
     Attributes:
         ms: Samples in milliseconds, in the order taken.
-        labels: The number of the label given, of each sample.
+        labels: The index of the label given, per sample.
         stable: Whether warm-up became stable.
-        seen: What the machine did while they were taken.
+        seen: What else the machine did while they were taken.
     """
 
     ms: list[float]
@@ -47,7 +47,7 @@ class Sampled:
 
 
 def warm_up(process: MeasuredProcess) -> bool:
-    """Run the same few reviews until their median stops falling; returns whether it did within the limit."""
+    """Run the same few reviews until their median is stable; returns whether it became so within the time limit."""
     deadline = time.monotonic() + WARM_UP_LIMIT_S
     rows = list(range(WARM_UP_WINDOW))
     before = np.inf
@@ -64,15 +64,15 @@ def sample(
 ) -> Sampled:
     """Time reviews one at a time in one process, from the first row on.
 
-    The first process of a cell finds out how many samples it takes; the others take as many, of the same rows,
-    so that every process weighs the same and a difference between them is theirs alone.
+    The first process of a cell determines the number of samples; the others take as many of the same rows, so that
+    every process has the same weight and differences between them are not differences between reviews.
 
     Args:
         process: A warm process.
-        budget_s: Longest time to spend.
-        count: How many samples to take; ``None`` goes on until the interval of the median closes.
-        reviews: How many different ones there are. Without a count sampling then ends with a whole pass over them,
-            and the first is cut short by time alone: what is compared is of the same reviews, each as often.
+        budget_s: Maximum sampling time (s).
+        count: Number of samples; ``None`` samples until the interval of the median is narrow enough.
+        reviews: Number of different reviews. Without a count, sampling then ends with a complete pass over them,
+            unless time is over during the first: samples that are compared are of the same reviews, equally often.
 
     Returns:
         The samples of this process.
@@ -83,7 +83,7 @@ def sample(
     taken: list[float] = []
     labels: list[int] = []
     while count is None or len(taken) < count:
-        # Chunks of about a tenth of a second to a second: the parent wakes seldom and stops in time.
+        # Chunks of about 0.1 s to 1 s: the parent wakes seldom and stops in time.
         chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
         if count is not None:
             chunk = min(chunk, count - len(taken))
@@ -96,10 +96,10 @@ def sample(
         watch.look()
         now = time.monotonic()
         if count is None and (reviews is None or len(taken) % reviews == 0):
-            if len(taken) >= LEAST_SAMPLES and closed(taken):
+            if len(taken) >= MIN_SAMPLES and closed(taken):
                 break
-            a_pass_s = 0.0 if reviews is None else (now - began) * reviews / len(taken)
-            if now + a_pass_s > deadline:
+            pass_s = 0.0 if reviews is None else (now - began) * reviews / len(taken)
+            if now + pass_s > deadline:
                 break
         if now >= deadline and len(taken) >= 2:
             break
@@ -107,17 +107,17 @@ def sample(
 
 
 def deadline_of(budget_s: float, count: int | None) -> float:
-    """Return when sampling has to end: a slower process may take twice the time of the first to get as far.
+    """Return when sampling has to end; a process after the first may take twice as long for the same samples.
 
     Args:
-        budget_s: Longest time for the first process to spend.
-        count: How many samples the first process took; ``None`` of the first.
+        budget_s: Maximum sampling time of the first process (s).
+        count: Number of samples of the first process; ``None`` for the first process itself.
     """
     return time.monotonic() + (budget_s if count is None else 2 * budget_s)
 
 
 def closed(samples: Sequence[float], precision: float = PRECISION) -> bool:
-    """Whether the 95 % interval of the median lies within so much of it, 3 % by default, on both sides."""
+    """Return whether both ends of the 95 % interval of the median are within a share of it, 3 % by default."""
     interval = median_interval(samples)
     if interval is None:
         return False

@@ -1,7 +1,7 @@
-"""What is timed: reviews one at a time, batches, or reviews that arrive by chance and wait for one another.
+"""Scenarios: reviews one at a time, batches, or reviews that arrive at random and queue.
 
-The three follow MLPerf Inference (Reddi et al., ISCA 2020, § III-C): single stream, offline, and server with Poisson
-arrivals. Each runs in fresh processes; what a scenario returns is raw, statistics are the record's.
+They follow MLPerf Inference (Reddi et al., ISCA 2020, § III-C): single stream, offline, and server with Poisson
+arrivals. Each runs in fresh processes and returns raw samples; the record computes statistics.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     from slmbench.instruments.energy import EnergySources
     from slmbench.profiling.profile_options import ProfileOptions
 
-#: Throughput passes in each process of the single scenario, and the fewest of the offline scenario.
+#: Throughput passes per process: exactly so many in the single scenario, at least so many in the offline scenario.
 PASSES = 2
-#: Reviews of the batches before them that are not timed: enough to fill a few.
+#: Reviews of the untimed batches before them: enough to fill a few.
 WARM_UP_REVIEWS = 32
-#: Seed of the gaps between arrivals; each process has the next.
+#: Seed of the gaps between arrivals in the first process; each further process has the next number.
 SEED = 0
-#: How long a trial in the search for a rate takes, and its fewest requests: a queue needs time to grow.
+#: Duration of a trial in the search for a rate, and its minimum number of requests: a queue needs time to grow.
 TRIAL_S, TRIAL_REQUESTS = 3.0, 200
-#: Of a trial's requests so many may be late: the rest are the 95th percentile.
+#: Share of a trial's requests that may be late when the p95 is to stay within a bound.
 LATE_SHARE = 0.05
-#: Halvings of the search; a rate is found to 1/64 of what the server can serve at all.
+#: Halvings of the search: a rate is found to 1/64 of the maximum throughput.
 HALVINGS = 6
-#: A rate that was found is verified in all processes, and lowered by a tenth so many times if it does not hold.
+#: Verifications of a rate in fresh processes; after each that fails it is multiplied by the second number.
 VERIFICATIONS, STEP_DOWN = 6, 0.9
-FEWEST_REQUESTS, MOST_REQUESTS = 10, 5000
-#: Reviews in one request under the energy meter: enough that the parent, which is metered too, has little to do.
+MIN_REQUESTS, MAX_REQUESTS = 10, 5000
+#: Reviews per request under the energy meter: enough that the parent, which is metered too, has little to do.
 ENERGY_ROWS = 20
 
 
 @dataclass
 class Measured:
-    """What the processes of a cell were seen to do, one entry a process."""
+    """Raw measurements of a cell, one entry per process."""
 
     starts: list[MeasuredProcess] = field(default_factory=list)
     latency_ms: list[list[float]] = field(default_factory=list)
-    #: In the single scenario, the number of the label given, of each sample.
+    #: In the single scenario, the index of the label given, per sample.
     labels: list[list[int]] = field(default_factory=list)
     passes_s: list[list[float]] = field(default_factory=list)
     #: Memory at the end of the scenario's own samples, and at the very end.
@@ -73,13 +73,13 @@ def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergyS
     """Measure one cell in the scenario of the options.
 
     Args:
-        task: What the worker is told.
+        task: What the measured process is told.
         options: How to measure.
-        sources: What tells energy; it is asked in the last process, once everything is timed.
+        sources: Sources of energy readings; they are read in the last process, after everything is timed.
         bar: Advanced by one for each process.
 
     Raises:
-        SlmbenchError: The bundle does not load, the process died, or no rate keeps the bound.
+        SlmbenchError: The form does not load, the process died, or no rate stays within the bound.
     """
     run = {"single": _single, "offline": _offline, "server": _server}[options.scenario]
     return run(_Cell(task, options, sources, bar))
@@ -87,7 +87,7 @@ def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergyS
 
 @dataclass(frozen=True)
 class _Cell:
-    """What is measured, how, and where to say how far it is."""
+    """What is measured, how, and where to report progress."""
 
     task: dict[str, Any]
     options: ProfileOptions
@@ -95,7 +95,7 @@ class _Cell:
     bar: Task
 
     def processes(self, measured: Measured) -> Iterator[MeasuredProcess]:
-        """Yield fresh processes, one after another, each ended before the next is started."""
+        """Yield fresh processes one after another; each ends before the next is started."""
         for left in reversed(range(self.options.processes)):
             with MeasuredProcess(self.task) as process:
                 measured.starts.append(process)
@@ -115,12 +115,12 @@ def _single(cell: _Cell) -> Measured:
         measured.labels.append(sampled.labels)
         measured.stable.append(sampled.stable)
         measured.seen.append(sampled.seen)
-        # The peak of serving one review at a time: larger batches would hide it.
+        # Peak memory of single reviews, read before the batches, which need more.
         memory = process.ask({"do": "memory", "phase": "samples"})
         _warm_up_batches(process, options)
         measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
         measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
-    measured.note = _not_closed(measured.latency_ms[0], "median", "samples", options)
+    measured.note = _interval_note(measured.latency_ms[0], "median", "samples", options)
     return measured
 
 
@@ -138,22 +138,22 @@ def _offline(cell: _Cell) -> Measured:
         measured.seen.append(watch.end())
         memory = process.ask({"do": "memory", "phase": "batches"})
         measured.memory.append((memory, memory))
-    measured.note = _not_closed(measured.passes_s[0], "median pass", "passes", options)
+    measured.note = _interval_note(measured.passes_s[0], "median pass", "passes", options)
     return measured
 
 
-def _not_closed(samples: list[float], median: str, things: str, options: ProfileOptions) -> str | None:
-    """Return a sentence when the first process took all its time and its median's interval is still too wide."""
+def _interval_note(samples: list[float], median: str, things: str, options: ProfileOptions) -> str | None:
+    """Return a sentence when the time limit ended sampling before the median's interval was narrow enough."""
     if closed(samples):
         return None
     return (
-        f"the 95 % interval of the {median} did not close to ±{100 * PRECISION:.0f} % within"
-        f" {options.time_limit_s:g} s ({len(samples)} {things} a process)"
+        f"the 95 % interval of the {median} is wider than ±{100 * PRECISION:.0f} % after"
+        f" {options.time_limit_s:g} s ({len(samples)} {things} per process)"
     )
 
 
 def _passes(process: MeasuredProcess, options: ProfileOptions, count: int | None, watch: Watch) -> list[float]:
-    """Time passes until the interval of their median closes or time is over, or as many as the first process did."""
+    """Time passes until the interval of their median is narrow or time is over; later processes time as many."""
     deadline = time.monotonic() + options.time_limit_s / options.processes
     taken: list[float] = []
     while len(taken) < (PASSES if count is None else count) or (
@@ -165,7 +165,7 @@ def _passes(process: MeasuredProcess, options: ProfileOptions, count: int | None
 
 
 def _warm_up_batches(process: MeasuredProcess, options: ProfileOptions) -> None:
-    """Run a few batches that are not timed: the first of a size lays out memory that the next ones find."""
+    """Run a few untimed batches: the first of each size allocates memory that later ones use again."""
     process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "reviews": WARM_UP_REVIEWS})
 
 
@@ -192,12 +192,12 @@ def _server(cell: _Cell) -> Measured:
     measured.load = load.model_copy(update={"max_p95_ms": bound, "trials": trials})
     if found > bound:
         measured.warnings.append(
-            f"at {rate:.3g} reviews a second the p95 of all processes was {found:.3g} ms, above the {bound:g} ms that"
-            " the search found it to keep: the highest rate lies below"
+            f"at {rate:.3g} reviews/s the p95 of all processes was {found:.3g} ms, above the bound of {bound:g} ms:"
+            " the highest rate is lower than the search found"
         )
     elif len(samples) < PERCENTILE_SAMPLES[95]:
         measured.warnings.append(
-            f"the rate was verified with {len(samples)} requests only: a p95 needs {PERCENTILE_SAMPLES[95]};"
+            f"the rate was verified with only {len(samples)} requests, and a p95 needs {PERCENTILE_SAMPLES[95]}:"
             " raise --time-limit"
         )
     return measured
@@ -209,12 +209,12 @@ def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
     waits: list[list[float]] = []
     seconds: list[float] = []
     requests = round(qps * options.time_limit_s / options.processes)
-    requests = min(MOST_REQUESTS, max(FEWEST_REQUESTS, requests))
+    requests = min(MAX_REQUESTS, max(MIN_REQUESTS, requests))
     for number, process in enumerate(cell.processes(measured)):
         measured.stable.append(warm_up(process))
         watch = Watch(process.pid)
         due = arrivals(requests, qps, SEED + number)
-        # Where the queue grows, the last of many reviews would be served long after the time limit.
+        # Where the queue grows, the last reviews would be served long after the time limit.
         limit_s = due[-1] + options.time_limit_s / options.processes
         answer = process.ask({"do": "serve", "arrivals_s": due, "limit_s": limit_s})
         measured.latency_ms.append(answer["ms"])
@@ -228,8 +228,8 @@ def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
     capacity = sum(map(len, waits)) / (service / 1e3)
     if capacity <= qps:
         measured.warnings.append(
-            f"{qps:g} reviews a second arrive and {capacity:.3g} can be served: the queue grows as long as it runs,"
-            " and so does the latency"
+            f"{qps:g} reviews/s arrive and {capacity:.3g} can be served: the queue, and with it the latency, grows as"
+            " long as reviews arrive"
         )
     return measured, load
 
@@ -237,9 +237,9 @@ def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
 def energy_of(
     process: MeasuredProcess, texts: Sequence[str], options: ProfileOptions, sources: EnergySources
 ) -> Energy:
-    """Measure, or estimate, what a review takes in this process: in batches offline, else one at a time.
+    """Measure or estimate the energy per review in this process: in batches offline, else one at a time.
 
-    All reviews get their turn, round and round: the first ones alone would be the energy of their lengths.
+    All reviews are used in turn, because energy depends on their lengths.
     """
     rows = cycle(range(len(texts)))
 
@@ -255,38 +255,38 @@ def energy_of(
 
 
 def arrivals(requests: int, qps: float, seed: int) -> list[float]:
-    """Return the seconds at which reviews arrive in a Poisson process: gaps are exponential and independent."""
+    """Return arrival times (s) of a Poisson process: gaps are exponential and independent."""
     gaps = np.random.default_rng(seed).exponential(1 / qps, requests)
     return np.cumsum(gaps).tolist()
 
 
 def highest_rate(process: MeasuredProcess, bound_ms: float) -> list[ServerTrial]:
-    """Search for the highest rate at which 95 % of reviews are answered within a bound, by bisection.
+    """Find by bisection the highest rate at which 95 % of reviews are answered within a bound.
 
-    Every trial has the same arrivals, closer together at a higher rate, and the same reviews, so that trials differ
-    in the rate alone (common random numbers; Law, *Simulation Modeling and Analysis*, § 11.2).
+    Every trial has the same reviews and the same arrivals, closer together at a higher rate, so that trials differ
+    only in the rate (common random numbers; Law, *Simulation Modeling and Analysis*, § 11.2).
 
     Args:
         process: A fresh process.
-        bound_ms: The bound.
+        bound_ms: The bound on the p95 latency (ms).
 
     Returns:
-        The trials in the order made; at least one of them holds.
+        The trials in order; at least one stays within the bound.
 
     Raises:
-        SlmbenchError: Not even reviews that never wait keep the bound, or no rate tried does.
+        SlmbenchError: Even reviews that never wait exceed the bound, or every rate that was tried does.
     """
     warm_up(process)
     alone = process.ask({"do": "single", "rows": list(range(PERCENTILE_SAMPLES[95]))})["ms"]
     if (p95 := percentile(alone, 95)) > bound_ms:
         raise SlmbenchError(
-            f"no rate keeps a p95 of {bound_ms:g} ms: reviews that do not wait for others have one of {p95:.3g} ms"
+            f"no rate keeps the p95 within {bound_ms:g} ms: reviews that do not wait have a p95 of {p95:.3g} ms"
         )
     low, high = 0.0, 1e3 / (math.fsum(alone) / len(alone))
     trials: list[ServerTrial] = []
     for _ in range(HALVINGS):
         rate = (low + high) / 2
-        requests = min(MOST_REQUESTS, max(TRIAL_REQUESTS, round(rate * TRIAL_S)))
+        requests = min(MAX_REQUESTS, max(TRIAL_REQUESTS, round(rate * TRIAL_S)))
         allowed = int(requests * LATE_SHARE)
         due = arrivals(requests, rate, SEED)
         answer = process.ask({"do": "serve", "arrivals_s": due, "late_ms": bound_ms, "most_late": allowed})
@@ -295,6 +295,6 @@ def highest_rate(process: MeasuredProcess, bound_ms: float) -> list[ServerTrial]
         low, high = (rate, high) if holds else (low, rate)
     if not any(trial.holds for trial in trials):
         raise SlmbenchError(
-            f"no rate from {low + (high - low) / 2:.2g} reviews a second on keeps a p95 of {bound_ms:g} ms"
+            f"no rate of {low + (high - low) / 2:.2g} reviews/s or more keeps the p95 within {bound_ms:g} ms"
         )
     return trials

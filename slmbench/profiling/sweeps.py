@@ -1,4 +1,4 @@
-"""Curves over lengths, token budgets or threads (``slmbench sweep``); settings are visited alternately."""
+"""Curves over review lengths, token budgets or threads (``slmbench sweep``); settings are measured alternately."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 AXES: tuple[Axis, ...] = ("length", "batch", "threads")
 SHORTEST = 8
 TOKEN_BUDGETS = (256, 512, 1024, 2048, 4096, 8192, 16384)
-#: Times that a length is timed in a turn, and turns in a process at the least.
-REPEATS, LEAST_TURNS = 3, 2
-#: Reviews of a pass over one token budget: as many as leave time for two passes, but enough to fill a batch.
-FEWEST_REVIEWS = 32
+#: Repetitions of a length per turn, and the minimum number of turns per process.
+REPEATS, MIN_TURNS = 3, 2
+#: Minimum number of reviews in a pass over one token budget: enough to fill a batch.
+MIN_REVIEWS = 32
 
 
 def sweep(
@@ -51,11 +51,11 @@ def sweep(
     Args:
         bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``.
         axis: One of :data:`AXES`.
-        options: How to measure; the time limit is for a whole curve.
+        options: How to measure; the time limit is for a complete curve.
         output: Folder of the records.
         command: The command line, for the records.
-        progress: Where to say how far it is.
-        failed: Called when a curve fails, after which the others go on; without it the failure is raised.
+        progress: Where to report progress.
+        failed: Called when a curve fails, after which the others are measured; without it the failure is raised.
 
     Yields:
         Each record, once it is written.
@@ -127,14 +127,14 @@ def measure_curve(
 
 
 def plot_sweep(record: SweepRecord, path: Path) -> None:
-    """Draw a sweep, median and interval over the setting, the best one marked, and write it as PNG."""
+    """Plot median and interval over the setting, the best one marked, and write it as PNG."""
     from slmbench.common.plotting import HIGHLIGHT, INK, PALETTE, new_figure, plain_axes, save
 
     values, medians, intervals = record.curve()
     figure = new_figure(6.4, 3.8)
     axes = figure.add_subplot()
     plain_axes(axes)
-    # Settings double: evenly spaced they can all be read. Lengths are a quantity, on a scale of their own.
+    # Token budgets and threads double from one to the next: equal spacing keeps them legible. Lengths are to scale.
     places = list(values) if record.axis == "length" else list(range(len(values)))
     axes.fill_between(places, intervals[:, 0], intervals[:, 1], color=PALETTE[0], alpha=0.2, linewidth=0)
     axes.plot(places, medians, color=PALETTE[0], marker="o", markersize=4)
@@ -145,7 +145,7 @@ def plot_sweep(record: SweepRecord, path: Path) -> None:
         axes.set_xticks(places, [tick(record.axis, value) for value in values])
     axes.set_ylim(bottom=0)
     axes.set_xlabel(AXIS_TITLES[record.axis], color=INK, fontsize=9)
-    axes.set_ylabel("ms a review, median and 95 % interval", color=INK, fontsize=9)
+    axes.set_ylabel("ms per review, median and 95 % interval", color=INK, fontsize=9)
     axes.set_title(f"{record.bundle} {record.form}, {record.hardware['machine']}", color=INK, fontsize=9)
     save(figure, path)
 
@@ -154,7 +154,7 @@ def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
     """Return the points of a curve in the order of their values.
 
     Args:
-        processes: Samples of each value in milliseconds a review, one dict a process; a value may be missing in some.
+        processes: Samples of each value in milliseconds per review, one dict per process; some may lack a value.
     """
     values = sorted(set().union(*processes))
     return [
@@ -164,7 +164,9 @@ def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
 
 
 def of_the_same_reviews(processes: Sequence[dict[int, list[float]]]) -> list[dict[int, list[float]]]:
-    """Cut samples that begin with the same review to as many each: a fast setting gets to reviews that others do not.
+    """Cut all samples to the same number, so that every setting is judged by the same reviews.
+
+    In the same time a fast setting gets further in the list of reviews than a slow one.
 
     Args:
         processes: As :func:`points_of` takes them.
@@ -176,7 +178,7 @@ def of_the_same_reviews(processes: Sequence[dict[int, list[float]]]) -> list[dic
 def _lengths(
     cell: BundleCell, task: dict[str, Any], options: ProfileOptions, seen: list[Seen]
 ) -> dict[int, list[float]]:
-    """Time texts of every length in turns, in one fresh process."""
+    """Time texts of every length alternately, in one fresh process."""
     longest = cell.bundle.max_length or max(cell.bundle.lengths.tokens)
     values = [2**power for power in range(SHORTEST.bit_length() - 1, longest.bit_length()) if 2**power < longest]
     values.append(longest)
@@ -187,7 +189,7 @@ def _lengths(
         watch = Watch(process.pid)
         deadline = time.monotonic() + options.time_limit_s / options.processes
         turns = 0
-        while turns < LEAST_TURNS or time.monotonic() < deadline:
+        while turns < MIN_TURNS or time.monotonic() < deadline:
             for row, value in enumerate(values):
                 taken[value] += process.ask({"do": "single", "rows": [row] * REPEATS, "lead": True})["ms"]
             turns += 1
@@ -202,36 +204,36 @@ def token_budgets(
     seen: list[Seen],
     reviews: int | None = None,
 ) -> tuple[dict[int, list[float]], int]:
-    """Time passes with every token budget in turns, in one fresh process.
+    """Time passes with every token budget alternately, in one fresh process.
 
-    Budgets end with the first that holds all reviews: the next ones would be the same single batch.
+    Budgets end with the first into which all reviews fit: larger ones would give the same single batch.
 
     Args:
-        task: What the worker is told.
+        task: What the measured process is told.
         workload: The reviews.
         options: How to measure.
-        seen: What the machine did meanwhile is added here.
-        reviews: How many of them a pass has; ``None`` lets this process find out for how many there is time, and the
-            next ones are told: other reviews are longer or shorter.
+        seen: What else the machine did is appended here.
+        reviews: Number of reviews in a pass. ``None`` in the first process, which finds out for how many there is
+            time; later processes use the same number, because other reviews have other lengths.
 
     Returns:
-        Milliseconds a review by budget, and how many reviews a pass had.
+        Milliseconds per review by budget, and the number of reviews in a pass.
     """
     with MeasuredProcess(task) as process:
         warm_up(process)
         budget_ms = 1e3 * options.time_limit_s / options.processes
         if reviews is None:
-            each_ms = process.ask({"do": "batches", "batch_tokens": None, "reviews": FEWEST_REVIEWS})["s"] * 1e3
-            each_ms /= min(FEWEST_REVIEWS, len(workload.texts))
-            fitting = int(budget_ms / (each_ms * LEAST_TURNS * (len(TOKEN_BUDGETS) + 1)))
-            reviews = min(len(workload.texts), max(FEWEST_REVIEWS, fitting))
+            each_ms = process.ask({"do": "batches", "batch_tokens": None, "reviews": MIN_REVIEWS})["s"] * 1e3
+            each_ms /= min(MIN_REVIEWS, len(workload.texts))
+            fitting = int(budget_ms / (each_ms * MIN_TURNS * (len(TOKEN_BUDGETS) + 1)))
+            reviews = min(len(workload.texts), max(MIN_REVIEWS, fitting))
         tokens = workload.tokens * reviews / len(workload.texts)
         values = [ONE_AT_A_TIME, *(value for value in TOKEN_BUDGETS if value < 2 * tokens)]
         taken: dict[int, list[float]] = {value: [] for value in values}
         watch = Watch(process.pid)
         deadline = time.monotonic() + budget_ms / 1e3
         turns = 0
-        while turns < LEAST_TURNS or time.monotonic() < deadline:
+        while turns < MIN_TURNS or time.monotonic() < deadline:
             for value in values:
                 request = {"do": "batches", "batch_tokens": value or None, "reviews": reviews}
                 taken[value].append(process.ask(request)["s"] * 1e3 / reviews)
@@ -243,7 +245,7 @@ def token_budgets(
 def _threads(
     task: dict[str, Any], options: ProfileOptions, number: int, seen: list[Seen], failures: list[SweepFailure]
 ) -> dict[int, list[float]]:
-    """Time single reviews with every number of threads, each in a fresh process; the order turns around each time."""
+    """Time single reviews with every number of threads, each in a fresh process; the order alternates."""
     values = thread_counts()
     budget_s = options.time_limit_s / options.processes / len(values)
     taken: dict[int, list[float]] = {}
@@ -260,6 +262,6 @@ def _threads(
 
 
 def thread_counts() -> list[int]:
-    """Return the numbers of threads worth trying: powers of two below the usable cores, and those."""
+    """Return the numbers of threads to try: powers of two below the number of usable cores, and that number."""
     cores = usable_cores()
     return [2**power for power in range(cores.bit_length()) if 2**power < cores] + [cores]

@@ -1,9 +1,9 @@
 """``slmbench tune``: the fastest form, provider, threads and token budget of a bundle on this machine.
 
-Every candidate gets a fresh process a round, in turns, the order reversed from round to round, so that a slow minute
-does not fall on one of them; after each round those far behind the fastest are given up (successive halving without
-the halving: Jamieson & Talwalkar, AISTATS 2016). What answers otherwise than the form that was exported is given up,
-too. The winner is then tried with every token budget, and held against the untuned bundle in turns.
+Every candidate gets a fresh process per round, in an order that is reversed from round to round, so that a slow
+minute does not affect only one of them. After each round candidates far behind the fastest are dropped (successive
+halving without the halving: Jamieson & Talwalkar, AISTATS 2016), and so are those that give other labels than the
+exported form. The winner is tried with every token budget, and compared with the untuned bundle as ``versus`` does.
 """
 
 from __future__ import annotations
@@ -43,34 +43,34 @@ if TYPE_CHECKING:
     from slmbench.records.sweep import SweepPoint
     from slmbench.records.versus import ProcessPair
 
-#: As many as the processes of a profile, and for the same reason: they differ more than the samples of one.
+#: As many as the processes of a profile, because processes differ more than the samples within one.
 ROUNDS = 5
-#: A candidate slower than the fastest of a round by more than this factor is given up.
-HOPELESS = 1.25
-#: Shares of the time: single reviews with every setting, token budgets with the winner, winner against untuned.
+#: A candidate slower than another by more than this factor is dropped.
+MAX_SLOWDOWN = 1.25
+#: Shares of the time: single reviews with every setting, token budgets with the winner, winner versus untuned.
 SINGLE_SHARE, BUDGET_SHARE, UNTUNED_SHARE = 0.5, 0.3, 0.2
 
 
 def tune(
     bundle: str | Path, *, time_limit_s: float = 60.0, command: Sequence[str] = (), progress: Progress = SILENT
 ) -> TuningRecord:
-    """Find the fastest way to run a bundle here, and keep it where the edge runtime finds it.
+    """Find the fastest settings of a bundle on this machine, and keep them for the edge runtime.
 
-    What is fast must not be wrong: only forms that the export accepted are tried, and neither a setting nor a token
-    budget is chosen that gives other labels than those the form's accuracy was computed from
-    (:func:`slmbench.profiling.agreement.differs_too_much`; it takes the corpus's reviews).
+    Only forms that the export accepted are tried. A setting or token budget that gives other labels than those the
+    form's accuracy was computed from is not chosen (:func:`slmbench.profiling.agreement.differs_too_much`), where the
+    corpus's reviews are on this machine.
 
     Args:
         bundle: The bundle's folder.
-        time_limit_s: About how long to sample, loading not counted.
+        time_limit_s: Approximate sampling time (s), loading not counted.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where to report progress.
 
     Returns:
         The record, written.
 
     Raises:
-        UsageError: There is no such bundle, or there are several, or the time limit is not above 0.
+        UsageError: There is no such bundle, there are several, or the time limit is not above 0.
         SlmbenchError: The bundle has no accepted form, or none of the candidates runs.
     """
     options = ProfileOptions(time_limit_s=time_limit_s, processes=ROUNDS)
@@ -92,7 +92,7 @@ def tune(
     except ValueError:
         reasons = "; ".join(filter(None, map(_failure, candidates)))
         raise SlmbenchError(f"no setting can be chosen: {reasons}") from None
-    chosen = task | _asked(best)
+    chosen = task | _task_of(best)
     limits = replace(options, time_limit_s=time_limit_s * BUDGET_SHARE)
     passes: list[dict[int, list[float]]] = []
     reviews = None
@@ -106,7 +106,7 @@ def tune(
     pairs: list[ProcessPair] = []
     if len(settings) > 1:
         untuned = task | {"form": untuned_form, "threads": None, "device": "cpu"}
-        pairs = _against_untuned(chosen, untuned, time_limit_s * UNTUNED_SHARE, seen, progress)
+        pairs = _compare_with_untuned(chosen, untuned, time_limit_s * UNTUNED_SHARE, seen, progress)
     conditions, hardware = conditions_of(seen), hardware_fingerprint()
     found = TuningRecord(
         name=f"{accepted[0].folder.resolve().name}.tuned",
@@ -130,7 +130,7 @@ def tune(
 
 
 def settings_of(cells: Sequence[BundleCell], progress: Progress = SILENT) -> list[Setting]:
-    """Return every form with every provider that there is and every number of threads worth trying."""
+    """Return every form with every available provider and every number of threads to try."""
     record = cells[0].bundle
     threads = thread_counts() if record.needs_onnxruntime else [1]
     providers = providers_here(record, progress)
@@ -164,7 +164,7 @@ def _single(
     seen: list[Seen],
     progress: Progress,
 ) -> list[Candidate]:
-    """Time single reviews with every setting, in rounds; those far behind or wrong are given up after each."""
+    """Time single reviews with every setting, in rounds; those far behind or wrong are dropped after each."""
     times: dict[Setting, list[list[float]]] = {setting: [] for setting in settings}
     failures: dict[Setting, str] = {}
     running = list(settings)
@@ -173,7 +173,7 @@ def _single(
             for setting in running if number % 2 == 0 else running[::-1]:
                 share = budget_s / ROUNDS / len(running)
                 try:
-                    with MeasuredProcess(task | _asked(setting)) as process:
+                    with MeasuredProcess(task | _task_of(setting)) as process:
                         sampled = sample(process, share)
                 except SlmbenchError as error:
                     failures[setting] = str(error)
@@ -186,7 +186,7 @@ def _single(
             running = [setting for setting in running if setting not in failures]
             ahead = [one for one in running if not any(_far_behind(times[one], times[two]) for two in running)]
             running = ahead or running
-    # What is left is compared by its medians: of the same reviews, of which the fastest got to more.
+    # Finalists are compared by their medians, so each is cut to the reviews that all of them got to.
     finalists = [rounds for rounds in times.values() if len(rounds) == ROUNDS]
     for number in range(ROUNDS):
         fewest = min((len(rounds[number]) for rounds in finalists), default=0)
@@ -198,16 +198,16 @@ def _single(
 
 
 def _far_behind(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> bool:
-    """Say whether a setting is far slower than another on the reviews that both got to; each round begins anew."""
+    """Return whether a setting is far slower than another on the reviews that both got to in each round."""
     both = list(zip(rounds, others, strict=True))
     own, other = (
         float(np.median([ms for pair in both for ms in pair[which][: min(map(len, pair))]])) for which in (0, 1)
     )
-    return own > HOPELESS * other
+    return own > MAX_SLOWDOWN * other
 
 
 def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: Sequence[int]) -> str | None:
-    """Return why a setting cannot be trusted; ``None`` too where words were timed, to which nobody knows answers."""
+    """Return why a setting is refused for its labels; ``None`` also where words were timed, which have no labels."""
     served = check_served([labels], workload, record.forms[form].predictions, record.labels)
     if served is None or not differs_too_much(served):
         return None
@@ -217,9 +217,9 @@ def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: S
 def _budget_labels(
     task: dict[str, Any], record: BundleRecord, workload: Workload, batches: Sequence[SweepPoint]
 ) -> list[BudgetLabels]:
-    """Look at the labels given in batches, of the fastest budget first, until one keeps to them.
+    """Check the labels given in batches, the fastest budget first, until one gives the right ones.
 
-    One review at a time is what the settings were checked at.
+    Single reviews were checked with the settings.
     """
     found: list[BudgetLabels] = []
     if workload.row_ids is None:
@@ -237,19 +237,19 @@ def _budget_labels(
     return found
 
 
-def _against_untuned(
+def _compare_with_untuned(
     chosen: dict[str, Any], untuned: dict[str, Any], budget_s: float, seen: list[Seen], progress: Progress
 ) -> list[ProcessPair]:
-    """Time the chosen setting and the untuned bundle in turns; none where they cannot be loaded side by side."""
-    with progress.task("chosen against untuned", total=PAIRS, unit="pairs") as bar:
+    """Time the chosen setting and the untuned bundle alternately; no pairs where they cannot be loaded together."""
+    with progress.task("chosen versus untuned", total=PAIRS, unit="pairs") as bar:
         try:
             return measure_pairs(chosen, untuned, PAIRS, budget_s, seen, bar.advance)[0]
         except SlmbenchError as error:
-            progress.say(f"not held against the untuned bundle: {error}")
+            progress.say(f"not compared with the untuned bundle: {error}")
             return []
 
 
-def _asked(setting: Setting) -> dict[str, Any]:
+def _task_of(setting: Setting) -> dict[str, Any]:
     return {"form": setting.form, "threads": setting.threads, "device": setting.provider}
 
 

@@ -1,7 +1,7 @@
 """Two bundles measured alternately, so that disturbances of the machine affect both: ``slmbench versus A B``.
 
-Each pair of processes is fresh and alive together. They are asked in turns of a few reviews, in the order
-first, second, second, first (so that neither is always the one that follows), and both time the same reviews. The
+The two processes of a pair are fresh and run at the same time. They are asked alternately, a few reviews per turn, in
+the order first, second, second, first (so that neither always follows the other), and both time the same reviews. The
 first answer of a turn is not timed: the other process has just used the caches, and its threads may still spin.
 """
 
@@ -23,7 +23,7 @@ from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.identity import check_output, setting_name
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.profiling.sampling import DRIFTING, LEAST_SAMPLES, closed, deadline_of, warm_up
+from slmbench.profiling.sampling import DRIFTING, MIN_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, artefacts, write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from slmbench.profiling.conditions import Seen
     from slmbench.profiling.profile_options import ProfileOptions
 
-#: Pairs of processes: as few as three leave Student's t a factor of 4.3, six one of 2.6.
+#: Pairs of processes by default: Student's t is 4.3 standard errors with three of them and 2.6 with six.
 PAIRS = 6
-#: About how long a turn takes, and how many reviews it has at the most.
+#: Approximate duration of a turn, and its maximum number of reviews.
 TURN_MS, TURN_REVIEWS = 250.0, 100
-#: Sampling stops when the 95 % interval of the median ratio reaches no further than this to either side.
+#: Sampling stops when both ends of the 95 % interval of the median ratio are within this share of it.
 PRECISION = 0.01
 
 
@@ -52,22 +52,22 @@ def versus(
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> VersusRecord:
-    """Measure two forms side by side and write the record.
+    """Measure two forms alternately and write the record.
 
     Args:
         first: Folder of a bundle, or ``FOLDER:FORM``; without a form that of ``options``, or the one that the edge
             runtime would choose.
-        second: What it is held against, likewise.
-        options: How to measure; ``processes`` pairs of processes, one ``time_limit_s`` for all.
+        second: The baseline it is compared with, likewise.
+        options: How to measure; ``processes`` is the number of pairs, and ``time_limit_s`` is for all of them.
         output: Folder of the record.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where to report progress.
 
     Returns:
         The record, written.
 
     Raises:
-        UsageError: A bundle or a form is not there, or an option is out of range.
+        UsageError: There is no such bundle or form, or an option is out of range.
         SlmbenchError: A bundle does not load, or a process died.
     """
     options.check()
@@ -75,11 +75,11 @@ def versus(
         raise UsageError(f"versus measures reviews one at a time, not the scenario {options.scenario}")
     check_output(output)
     cells = [find_contestant(text, options) for text in (first, second)]
-    # The reviews of the one it is held against, for both: a baseline stays what it is from candidate to candidate.
+    # Both time the reviews of the baseline, so that they stay the same from candidate to candidate.
     workload = choose_workload(cells[1].bundle, cells[1].folder, progress)
     first_task, second_task = ({**cell.task(options), "texts": workload.texts} for cell in cells)
     seen: list[Seen] = []
-    with progress.task(f"{cells[0].name} against {cells[1].name}", total=options.processes, unit="pairs") as bar:
+    with progress.task(f"{cells[0].name} versus {cells[1].name}", total=options.processes, unit="pairs") as bar:
         pairs, stable = measure_pairs(
             first_task, second_task, options.processes, options.time_limit_s, seen, bar.advance
         )
@@ -87,7 +87,7 @@ def versus(
     warnings = [] if stable else [DRIFTING]
     note = None
     if not closed(_ratios(pairs[0].first_ms, pairs[0].second_ms), PRECISION):
-        note = f"the interval of the ratio did not close to ±{PRECISION:.0%} in the first pair within the time limit"
+        note = f"the time limit ended the first pair before the interval of the ratio was within ±{PRECISION:.0%}"
     warnings += why_unsteady(conditions, hardware, suspected=bool(warnings))
     names = "-vs-".join(f"{cell.folder.resolve().name}.{cell.form}" for cell in cells)
     record = VersusRecord(
@@ -113,7 +113,7 @@ def find_contestant(text: str, options: ProfileOptions) -> BundleCell:
     """Return the cell that ``FOLDER`` or ``FOLDER:FORM`` names.
 
     Raises:
-        UsageError: It names several forms or bundles, or one that is not there.
+        UsageError: It names several forms or bundles, or one that does not exist.
         SlmbenchError: The bundle's record is damaged.
     """
     folder, form = Path(text), None
@@ -140,14 +140,14 @@ def measure_pairs(
     seen: list[Seen],
     done: Callable[[], None],
 ) -> tuple[list[ProcessPair], bool]:
-    """Time single reviews with pairs of fresh processes in turns; the first finds out how many samples it takes.
+    """Time single reviews with pairs of fresh processes; the first pair determines the number of samples.
 
     Args:
-        first: What the first process of a pair is told.
-        second: What the second is told; its texts are the same.
-        number: How many pairs.
-        time_limit_s: Longest time to spend on all of them.
-        seen: What the machine did meanwhile is added here.
+        first: Task of the first process of a pair.
+        second: Task of the second; its texts are the same.
+        number: Number of pairs.
+        time_limit_s: Maximum sampling time of all of them (s).
+        seen: What else the machine did is appended here.
         done: Called after each pair.
 
     Returns:
@@ -171,7 +171,7 @@ def measure_pairs(
 def _measure_pair(
     first: dict[str, Any], second: dict[str, Any], number: int, budget_s: float, count: int | None
 ) -> tuple[ProcessPair, bool, Seen]:
-    """Measure with two fresh processes; the order turns around from pair to pair."""
+    """Measure with two fresh processes; which starts first alternates from pair to pair."""
     tasks = (first, second)
     order = (0, 1) if number % 2 == 0 else (1, 0)
     with ExitStack() as stack:
@@ -191,7 +191,7 @@ def _measure_pair(
                 wait_until_idle(started[which].pid)
             turn += 1
             watch.look()
-            if count is None and len(taken[0]) >= LEAST_SAMPLES and closed(_ratios(*taken), PRECISION):
+            if count is None and len(taken[0]) >= MIN_SAMPLES and closed(_ratios(*taken), PRECISION):
                 break
             if time.monotonic() >= deadline and len(taken[0]) >= 2:
                 break
@@ -200,7 +200,7 @@ def _measure_pair(
 
 
 def _reviews_of_a_turn(taken: Sequence[Sequence[float]]) -> int:
-    """Return how many reviews make a turn of about the length wanted; the slower of the two decides."""
+    """Return how many reviews take about :data:`TURN_MS` in the slower of the two processes."""
     if not taken[0]:
         return 1
     return int(np.clip(TURN_MS / max(0.01, *(float(np.median(ms)) for ms in taken)), 1, TURN_REVIEWS))

@@ -69,7 +69,7 @@ class Worker:
         self._peaks.end("first answer")
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do one thing, ``request["do"]`` naming a method below and the rest its arguments."""
+        """Call the method that ``request["do"]`` names with the rest of the request as arguments."""
         actions: dict[str, Callable[..., dict[str, Any]]] = {
             "single": self.single,
             "batches": self.batches,
@@ -80,7 +80,7 @@ class Worker:
         return actions[request.pop("do")](**request)
 
     def single(self, rows: list[int], lead: bool = False) -> dict[str, Any]:
-        """Time reviews one by one, with ``lead`` after one that is not timed; returns the labels' numbers, too."""
+        """Time reviews one by one, with ``lead`` after an untimed one; returns times (ms) and label indices."""
         self._warm_up_shapes(None)
         texts = [self._texts[row % len(self._texts)] for row in rows]
         if lead:
@@ -90,9 +90,9 @@ class Worker:
         return {"ms": [ms for ms, _ in timed], "labels": [number[label] for _, label in timed]}
 
     def batches(self, batch_tokens: int | None, each: bool = False, reviews: int | None = None) -> dict[str, Any]:
-        """Time a pass over all reviews, or the first so many, in batches of so many tokens.
+        """Time a pass over the first ``reviews``, or all, in batches of up to ``batch_tokens`` tokens.
 
-        Without a number of tokens they run one at a time; with ``each`` every batch is timed by itself.
+        Without ``batch_tokens`` they run one at a time; with ``each`` the batches are timed separately.
         """
         self._warm_up_shapes(batch_tokens)
         began = time.perf_counter()
@@ -116,10 +116,10 @@ class Worker:
         most_late: int | None = None,
         limit_s: float | None = None,
     ) -> dict[str, Any]:
-        """Serve reviews as they arrive, first come, first served; give up once too many were late, or time is over.
+        """Serve reviews as they arrive, first come, first served; stop once too many were late, or time is over.
 
-        A review's time runs from when it was due to arrive, not from when the server turned to it: a server that
-        stalls does not stop the clock of those that wait (coordinated omission, as G. Tene calls the mistake).
+        The latency of a review counts from when it was due to arrive, not from when the server turned to it: waiting
+        behind a stalled server counts (leaving it out is what G. Tene calls coordinated omission).
         """
         self._warm_up_shapes(None)
         taken: list[float] = []
@@ -141,13 +141,13 @@ class Worker:
         return {"ms": taken, "wait_ms": waited, "s": time.perf_counter() - began, "late": late}
 
     def answers(self, rows: list[int], batch_tokens: int | None = None) -> dict[str, Any]:
-        """Answer reviews, one by one or in batches, not timed; returns the probabilities and tokens of each."""
+        """Answer reviews one by one or in batches, untimed; returns the probabilities and the tokens of each."""
         texts = [self._texts[row] for row in rows]
         probabilities = self._classifier.predict_proba(texts, batch_tokens=batch_tokens).tolist()
         return {"probabilities": probabilities, "tokens": self._classifier.token_lengths(texts)}
 
     def memory(self, phase: str) -> dict[str, Any]:
-        """End a phase; returns the peaks of all so far, the highest, whether they are apart, and the GPU's."""
+        """End a phase; returns :meth:`PeakTracker.report` and the peaks of the GPU."""
         self._peaks.end(phase)
         return {**self._peaks.report(), "gpu": None if self._gpu is None else vars(self._gpu.peak())}
 

@@ -1,4 +1,4 @@
-"""What is fed in: the corpus's own reviews where they are at hand, else words of the same token lengths."""
+"""Input texts: the corpus's own reviews where they are on this machine, else words of the same token lengths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.records import BundleRecord, CorpusIdentity
 
-#: Reviews in a workload: enough for a p95 in one pass, and spread over the corpus's whole length distribution.
+#: Reviews in a workload: enough for a p95 in one pass, and a sample of the corpus's whole length distribution.
 REVIEWS = 200
 
 
@@ -28,9 +28,9 @@ class Workload:
 
     Attributes:
         texts: The texts.
-        identity: What a record says of them.
-        lengths: How many tokens each has.
-        row_ids: Of real reviews, their ids.
+        identity: How a record describes them.
+        lengths: Tokens of each.
+        row_ids: Ids of the reviews; ``None`` of words.
     """
 
     texts: list[str]
@@ -47,16 +47,16 @@ class Workload:
 def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> Workload:
     """Choose the reviews to time.
 
-    The first rows of the test set are taken: their order is that of a hash, so they are a random draw from
-    the corpus's lengths, and the same for every bundle tested on these rows.
+    They are the first rows of the test set, whose order is that of a hash: a random sample of the corpus's lengths,
+    and the same for every bundle tested on these rows.
 
     Args:
         bundle: The bundle's record.
         folder: The bundle's folder.
-        progress: Where to say that the corpus is not at hand.
+        progress: Where to report that the corpus is not on this machine.
 
     Returns:
-        The workload; without the corpus, words that make the very token counts of those reviews.
+        The workload; without the corpus, words with exactly the token counts of those reviews.
     """
     lengths = bundle.lengths.tokens[:REVIEWS]
     if corpus_available(bundle.corpus.options):
@@ -74,10 +74,10 @@ def workload_of(
     """Describe texts to time.
 
     Args:
-        corpus: The corpus they are of, or whose lengths they have.
+        corpus: Their corpus, or the one whose lengths they have.
         texts: The texts.
-        lengths: How many tokens each has.
-        row_ids: Of real reviews, their ids; without them they are words of the same lengths.
+        lengths: Tokens of each.
+        row_ids: Ids of the reviews; ``None`` for words of the same lengths.
     """
     identity = WorkloadIdentity(
         name=corpus.name,
@@ -91,10 +91,10 @@ def workload_of(
 
 
 def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
-    """Return a text of exactly so many tokens for this bundle."""
+    """Return a text that has a given number of tokens for a bundle."""
     runtime: str = bundle.runtime
     if bundle.cascade:
-        # The lengths are those of the member that reads every review.
+        # The lengths are those of the small member, which reads every review.
         runtime, folder = bundle.cascade.small.runtime, folder / bundle.cascade.small.folder
     if runtime == "tfidf":
         return " ".join(["movie"] * tokens)
@@ -103,7 +103,7 @@ def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     added = tokenizer.num_special_tokens_to_add(is_pair=False)
-    # A character that is one token wherever it stands; which one depends on the vocabulary.
+    # A word that is one token at any position; which one depends on the vocabulary.
     for word in ("a", "e", "1", "."):
         text = " ".join([word] * max(1, tokens - added))
         if len(tokenizer.encode(text).ids) == max(1, tokens - added) + added:

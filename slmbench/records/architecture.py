@@ -1,7 +1,7 @@
 """The record of an architecture-only profile: a published configuration with random weights, timed on one machine.
 
-It says how long a model takes and what memory it needs before its weights are fetched. Random weights answer at
-random, so it never holds an accuracy.
+It tells the time and memory of a model before its weights are fetched. Random weights answer at random, so it never
+has an accuracy.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from slmbench.records.roofline import Polynomial, Roofline
 from slmbench.statistics import Interval, median_interval, percentile
 
 Dtype = Literal["fp32", "bf16", "fp16"]
-#: Bytes of a parameter; int8 is what quantized weights would take, which is not timed here.
+#: Bytes per parameter; int8 is for the size of quantized weights, which are not timed here.
 BYTES_OF = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 
 
 class Arithmetic(Part):
-    """What a configuration says about size and work, without allocating anything.
+    """Size and operations of a configuration, computed without allocating anything.
 
     Attributes:
         parameters: All of them, with the head of the task; shared ones count once.
         parameters_without_embeddings: Without the tables that are looked up.
-        weight_bytes: By the type they are kept in: ``fp32``, ``bf16``, ``fp16``, ``int8``.
-        dtype: The type that is to be timed.
-        tokens: Longest length that is to be timed, for which activations are estimated.
-        batch_size: Reviews at once.
-        activation_bytes: Estimate of what is held between two layers.
+        weight_bytes: By number format: ``fp32``, ``bf16``, ``fp16``, ``int8``.
+        dtype: The number format that is to be timed.
+        tokens: The longest length that is to be timed, for which activations are estimated.
+        batch_size: Reviews per batch.
+        activation_bytes: Estimate of the activations held between two layers.
         runtime_bytes: Of Python, torch and transformers, or of the GPU's context.
-        available_bytes: Memory that is free for it; ``None`` where that cannot be told.
+        available_bytes: Free memory; ``None`` where it is unknown.
         linear: MACs of products with constant weights.
         full: MACs of all products.
     """
@@ -57,7 +57,7 @@ class Arithmetic(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def fits(self) -> bool | None:
-        """Whether that is free; ``None`` where it cannot be told."""
+        """Whether that much memory is free; ``None`` where it is unknown."""
         return None if self.available_bytes is None else self.needed_bytes <= self.available_bytes
 
 
@@ -66,7 +66,7 @@ class LengthTiming(Part):
 
     tokens: int
     samples_ms: list[float]
-    #: High-water mark of the process once this length was run; lengths are run from short to long.
+    #: High-water mark of the process after this length was run; lengths are run from short to long.
     peak_bytes: int | None
     #: The same of the GPU's allocator.
     device_peak_bytes: int | None = None
@@ -81,7 +81,7 @@ class LengthTiming(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ci95_ms(self) -> Interval | None:
-        """95 % interval of the median in this process; ``None`` under six samples."""
+        """95 % interval of the median in this process; ``None`` with fewer than six samples."""
         return median_interval(self.samples_ms)
 
 

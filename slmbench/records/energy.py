@@ -1,4 +1,4 @@
-"""Energy of a review as a profile holds it: how it is known, and the carbon that it stands for."""
+"""Energy per review in a profile: how it is known, and its carbon equivalent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ JOULES_PER_KWH = 3.6e6
 
 
 class GridFactor(Part):
-    """How much carbon a kilowatt-hour stands for where the machine stands."""
+    """Carbon intensity of electricity at the machine's location."""
 
     gco2e_per_kwh: float
     #: Where the figure is from.
     source: str
 
     def gco2e(self, joules: float) -> float:
-        """Return the grams of CO2 equivalent of so much energy."""
+        """Return the grams of CO2 equivalent of an amount of energy."""
         return joules / JOULES_PER_KWH * self.gco2e_per_kwh
 
 
 class Energy(Part):
-    """Energy per review, idle power subtracted; ``None`` with a ``reason`` where nothing is known.
+    """Energy per review, idle power subtracted; ``None`` with a ``reason`` where it is unknown.
 
     ``quality`` says whether counters were read or CPU time was multiplied by a processor's design power.
     """
@@ -33,12 +33,12 @@ class Energy(Part):
     source: str | None = None
     quality: Literal["measured", "estimated"] | None = None
     reason: str | None = None
-    #: How long the reviews under the meter took, and how many they were.
+    #: Duration of the work under the meter, and its number of reviews.
     seconds: float | None = None
     reviews: int = 0
-    #: What was subtracted; ``None`` of an estimate, which has no idle part.
+    #: Idle power that was subtracted; ``None`` for an estimate, which has no idle part.
     idle_watts: float | None = None
-    #: As said by ``--grid``.
+    #: As given by ``--grid``.
     grid: GridFactor | None = None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -50,16 +50,16 @@ class Energy(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def gco2e_per_1000(self) -> float | None:
-        """Grams of CO2 equivalent of 1,000 reviews, where a grid is named."""
+        """Grams of CO2 equivalent of 1,000 reviews, where a grid is given."""
         if self.grid is None or self.joules_per_1000 is None:
             return None
         return self.grid.gco2e(self.joules_per_1000)
 
     @property
     def sentence(self) -> str:
-        """What 1,000 reviews take, how that is known, and the carbon it stands for where a grid is named."""
+        """Energy of 1,000 reviews, how it is known, and its carbon equivalent where a grid is given."""
         if self.joules_per_1000 is None:
-            return f"energy: not known on this machine: {self.reason}"
+            return f"energy unknown on this machine: {self.reason}"
         carbon = f" and {self.gco2e_per_1000:.3g} gCO2e ({self.grid.source})" if self.grid else ""
         idle = f", {self.idle_watts:.3g} W of idle power subtracted" if self.idle_watts is not None else ""
         return f"energy: {self.joules_per_1000:,.3g} J{carbon} per 1,000 reviews, {self.quality}: {self.source}{idle}"

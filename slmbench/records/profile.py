@@ -29,13 +29,13 @@ from slmbench.statistics import (
 class Latency(Timed):
     """Text in, label out.
 
-    What a sample is depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from
-    its arrival, waiting included.
+    A sample depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from its
+    arrival, waiting included.
     """
 
     #: Sample ``i`` of a process is of review ``i % reviews``; ``None`` outside the ``single`` scenario.
     reviews: int | None = None
-    #: Set when the interval of the median did not close within the time allowed.
+    #: Set when the time limit ended sampling before the interval of the median was narrow enough.
     note: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -90,13 +90,13 @@ class Latency(Timed):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def process_p50_ms(self) -> list[float]:
-        """Median of each process: their spread is larger than the spread inside one."""
+        """Median of each process; they vary more than the samples within one."""
         return [percentile(process, 50) for process in self.processes_ms]
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def outliers(self) -> Outliers | None:
-        """Samples far above the others of the same review; they are counted and stay in every figure."""
+        """Samples far above the others of the same review; they are counted, not removed."""
         if self.reviews is None:
             return None
         return count_outliers(self.processes_ms, self.reviews)
@@ -108,7 +108,7 @@ class Latency(Timed):
 
 
 class Throughput(Part):
-    """Reviews in length-sorted batches under a token budget; one entry a pass over the same reviews."""
+    """Reviews in length-sorted batches under a token budget; one entry per pass over the same reviews."""
 
     batch_tokens: int
     reviews: int
@@ -120,7 +120,7 @@ class Throughput(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def reviews_per_second(self) -> float:
-        """Reviews a second in the median pass."""
+        """Reviews per second in the median pass."""
         return self.reviews / float(np.median(self.passes_s))
 
     @computed_field  # type: ignore[prop-decorator]
@@ -133,12 +133,12 @@ class Throughput(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tokens_per_second(self) -> float:
-        """Tokens (without padding) a second in the median pass."""
+        """Tokens per second, without padding, in the median pass."""
         return self.tokens / float(np.median(self.passes_s))
 
 
 class MemoryPhase(Part):
-    """The resident set at its highest in one phase of the measured process, largest over the processes."""
+    """Peak resident set in one phase of the measured process, maximum over the processes."""
 
     #: ``interpreter``, ``load``, ``first answer``, ``samples`` or ``batches``.
     name: str
@@ -146,9 +146,9 @@ class MemoryPhase(Part):
 
 
 class GpuPeaks(Part):
-    """Memory of the GPU at its highest, in bytes, largest over the processes; ``None`` where unknown."""
+    """Peak memory of the GPU in bytes, maximum over the processes; ``None`` where unknown."""
 
-    #: What the driver saw, CUDA's context and libraries included; looked at when a phase ends.
+    #: As the driver counts it, CUDA's context and libraries included; read when a phase ends.
     nvml_bytes: int | None
     #: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed; else why not.
     nvml_source: str
@@ -158,49 +158,49 @@ class GpuPeaks(Part):
 
 
 class Memory(Part):
-    """Kernel high-water marks of the measuring process, largest over the processes; ``None`` where unknown.
+    """Kernel high-water marks of the measured process, maximum over the processes; ``None`` where unknown.
 
-    ``load_bytes`` is what loading the bundle added, ``peak_bytes`` the whole process at its highest, up to the end
-    of the samples of the scenario.
+    ``load_bytes`` is the growth by loading the form, ``peak_bytes`` the peak of the whole process up to the end of
+    the scenario's samples.
     """
 
     load_bytes: int | None
     peak_bytes: int | None
     source: str | None
-    #: In the order of time; ``None`` where the system does not tell, and in records from before they were kept.
+    #: In the order of time; ``None`` where the system does not tell, and in older records.
     phases: list[MemoryPhase] | None = None
-    #: Whether the kernel's mark was set back between phases; if not, a phase's peak is the highest up to its end.
+    #: Whether the kernel's mark was reset between phases; if not, a phase's peak is the highest so far.
     phases_apart: bool | None = None
-    #: Size of the model's file, which the peak holds at least a part of.
+    #: Size of the model's file.
     model_bytes: int | None = None
     #: On a GPU.
     gpu: GpuPeaks | None = None
 
 
 class ColdStart(Part):
-    """From starting a fresh process to its first label, as the parent sees it; one entry a process."""
+    """From starting a fresh process to its first label, as the parent sees it; one entry per process."""
 
     processes_ms: list[float]
-    #: Of which: importing onnxruntime and tokenizers (or torch and transformers) and loading the model.
+    #: The part of it for importing onnxruntime and tokenizers (or torch and transformers) and loading the model.
     load_ms: list[float]
 
 
 class Conditions(Part):
-    """What the machine did while samples were taken, one entry a process; ``None`` where it cannot be read.
+    """What else the machine did while samples were taken, one entry per process; ``None`` where it cannot be read.
 
     Shares are of the time of all cores together.
     """
 
-    #: CPU time that went to other processes of this system.
+    #: CPU time of other processes of this system.
     others_share: list[float | None]
-    #: CPU time that the hypervisor gave to other machines although this one wanted it.
+    #: CPU time that the hypervisor gave to other machines while this one needed it.
     steal_share: list[float | None]
-    #: Lowest and highest clock of the fastest core at the moments looked at.
+    #: Lowest and highest clock of the fastest core when it was read.
     clock_mhz: list[tuple[float, float] | None]
 
 
 class ServerTrial(Part):
-    """One rate tried in the search for the highest that holds a bound."""
+    """One rate tried in the search for the highest that stays within a bound."""
 
     qps: float
     requests: int
@@ -215,24 +215,24 @@ class ServerLoad(Part):
     qps: float
     #: Seed of the gaps between arrivals.
     seed: int
-    #: Of each request, in milliseconds: how long it waited before the server took it up; one list a process.
+    #: Waiting time of each request in milliseconds; one list per process.
     processes_wait_ms: list[list[float]]
-    #: Seconds from the first arrival to the last label, one a process.
+    #: Seconds from the first arrival to the last label, one per process.
     processes_s: list[float]
-    #: Bound on the 95th percentile that the rate was sought for; ``None`` where the rate was given.
+    #: Bound on the 95th percentile (ms) for which the rate was searched; ``None`` where the rate was given.
     max_p95_ms: float | None = None
-    #: Rates tried in the search, in the order tried.
+    #: Rates tried in the search, in order.
     trials: list[ServerTrial] = Field(default_factory=list)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def served_per_second(self) -> float:
-        """Reviews a second that left the server, over all processes."""
+        """Reviews per second that left the server, over all processes."""
         return sum(map(len, self.processes_wait_ms)) / sum(self.processes_s)
 
 
 class WorkloadIdentity(Part):
-    """What was fed in: real reviews of the corpus, or words matched to its token lengths."""
+    """The input: real reviews of the corpus, or words with their token lengths."""
 
     name: str
     test_hash: str
@@ -243,11 +243,11 @@ class WorkloadIdentity(Part):
 
 
 class Served(Part):
-    """Labels given while reviews were timed, held against those of the record's predictions."""
+    """Labels given while reviews were timed, compared with those of the record's predictions."""
 
     #: Different reviews timed.
     reviews: int
-    #: Of these, how many got another label at least once.
+    #: Number of them that got another label at least once.
     differing: int
 
 
@@ -262,7 +262,7 @@ class ProfileRecord(Evaluated, Record):
     )
 
     bundle: str
-    #: Key of the bundle's record (of the run's, in torch): one that was made anew of other weights has another.
+    #: Key of the bundle's record (in torch, of the run's); it changes when the bundle is made again of other weights.
     #: ``None`` in records from before it was kept.
     source_key: str | None = None
     form: str
@@ -285,20 +285,20 @@ class ProfileRecord(Evaluated, Record):
     memory: Memory
     cold: ColdStart
     energy: Energy
-    #: What was reached of the machine's ceiling, in the ``single`` scenario; ``None`` where operations are unknown.
+    #: Share of the machine's ceiling that was reached, in the ``single`` scenario; ``None`` where it is unknown.
     roofline: Roofline | None = None
     size_bytes: int
-    #: How the predictions were made: the regime that is timed. They are carried over from the bundle; of a run in
-    #: torch, where the form exists only while it runs, they were made for this record.
+    #: How the predictions were made, which is the regime that is timed. Where forms compute as they did at export the
+    #: predictions are the bundle's; elsewhere (other backends, runs in torch) they were made for this record.
     regime: str
     trained_on: CorpusIdentity
     corpus: WorkloadIdentity
     warnings: list[str]
-    #: What the machine did meanwhile; ``None`` in records from before it was watched.
+    #: ``None`` in older records.
     conditions: Conditions | None = None
-    #: Of the ``single`` scenario, when real reviews were timed.
+    #: In the ``single`` scenario, when real reviews were timed.
     served: Served | None = None
-    #: Of the ``server`` scenario.
+    #: In the ``server`` scenario.
     load: ServerLoad | None = None
     #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
     cascade: ProfiledCascade | None = None
@@ -313,6 +313,6 @@ class ProfileRecord(Evaluated, Record):
 
     @property
     def keeps_its_bound(self) -> bool:
-        """Whether the highest rate found kept its bound when it was verified; true where none was sought."""
+        """Whether the highest rate stayed within its bound when it was verified; true where none was searched."""
         bound = self.load.max_p95_ms if self.load is not None else None
         return bound is None or percentile(self.latency.samples_ms, 95) <= bound

@@ -1,4 +1,4 @@
-"""What a form has to compute, what this machine computes at the most, and how much of that a measurement reached.
+"""Operations of a form, the maximum that a machine computes, and how much of it a measurement reached.
 
 The unit of work is the multiply-accumulate operation (MAC); a floating-point operation count (FLOPs) is twice that.
 """
@@ -14,24 +14,24 @@ from slmbench.records.base import Part, Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: In what numbers a product is computed.
+#: Number format of a product.
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 FLOPS_PER_MAC = 2
 
 
 class Polynomial(Part):
-    """MACs of one review of n tokens: ``const + per_token * n + per_token2 * n**2``; a batch is so many reviews."""
+    """MACs of one review of n tokens: ``const + per_token * n + per_token2 * n**2``; a batch has a multiple of it."""
 
     const: int = 0
     per_token: int = 0
     per_token2: int = 0
 
     def at(self, tokens: float) -> float:
-        """Return the MACs of one review of so many tokens, special tokens and padding included."""
+        """Return the MACs of one review of a number of tokens, special tokens and padding included."""
         return self.const + self.per_token * tokens + self.per_token2 * tokens**2
 
     def __add__(self, other: Polynomial) -> Polynomial:
-        """Return the work of both."""
+        """Return the sum of both."""
         return Polynomial(
             const=self.const + other.const,
             per_token=self.per_token + other.per_token,
@@ -44,8 +44,8 @@ class Operations(Part):
 
     Attributes:
         linear: Products with constant weights only: the convention of the studies ("Linear-only").
-        full: All products, also those of two activations (attention scores and their use).
-        by_precision: ``full`` by what the products are computed in.
+        full: All products, including those of two activations (attention scores and their use).
+        by_precision: ``full`` by number format.
     """
 
     linear: Polynomial
@@ -67,7 +67,7 @@ class GemmTiming(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def flops_per_second(self) -> float:
-        """Operations a second: 2 n^3 over the shortest time."""
+        """Operations per second: 2 n^3 over the shortest time."""
         return FLOPS_PER_MAC * self.size**3 / self.best_s
 
 
@@ -101,16 +101,16 @@ def achieved(
 ) -> float | None:
     """Return how much of the machine's GEMM ceiling a measurement reached.
 
-    With one precision it is operations a second over the ceiling. With several it is the time that the products
-    would take at their ceilings over the time that was measured, which is the same thing.
+    It is the time that the products would take at their ceilings over the measured time. With a single precision this
+    equals operations per second over the ceiling.
 
     Args:
         operations: FLOPs by precision.
-        seconds: How long they took, with everything else that was timed.
+        seconds: Measured time, everything else that was timed included.
         ceiling: FLOP/s by precision.
 
     Returns:
-        A fraction; ``None`` where the ceiling of a precision is not known, or nothing was computed.
+        A fraction; ``None`` where the ceiling of a precision is unknown, or nothing was computed.
     """
     computed = {precision: flops for precision, flops in operations.items() if flops}
     if not computed or seconds <= 0 or any(precision not in ceiling for precision in computed):
@@ -119,9 +119,9 @@ def achieved(
 
 
 class Roofline(Part):
-    """What a measured cell reached of its machine's ceiling.
+    """How much of its machine's ceiling a measured cell reached.
 
-    Latency grows with length, so the median time belongs to the review of median length.
+    Latency grows with length, so the median time is taken for the review of median length.
     """
 
     tokens: float
@@ -130,13 +130,13 @@ class Roofline(Part):
     macs_linear: float
     #: FLOPs by the precision that the device computes them in.
     flops: dict[Precision, float]
-    #: The ceilings they are held against.
+    #: The ceilings they are compared with.
     ceilings: dict[Precision, GemmTiming] = Field(default_factory=dict)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def flops_per_second(self) -> float:
-        """Operations a second of all precisions together."""
+        """Operations per second of all precisions together."""
         return sum(self.flops.values()) / self.seconds
 
     @computed_field  # type: ignore[prop-decorator]

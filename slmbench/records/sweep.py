@@ -1,4 +1,4 @@
-"""The record of a sweep: one form timed over lengths, batches or threads, a curve of raw samples."""
+"""The record of a sweep: one form timed over review lengths, token budgets or numbers of threads."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Axis = Literal["length", "batch", "threads"]
 ONE_AT_A_TIME = 0
 #: What each axis is called on a plot.
 AXIS_TITLES: dict[Axis, str] = {
-    "length": "tokens of a review",
-    "batch": "token budget of a batch",
+    "length": "tokens per review",
+    "batch": "token budget per batch",
     "threads": "threads",
 }
 
 
 def tick(axis: Axis, value: int) -> str:
-    """Return what stands at a setting's place on the axis of a plot."""
+    """Return the label of a setting on the axis of a plot."""
     return "alone" if axis == "batch" and value == ONE_AT_A_TIME else f"{value:,}"
 
 
 class SweepPoint(Timed):
-    """One setting: tokens of a review, token budget of a batch (0: one review at a time), or threads.
+    """One setting: tokens per review, token budget per batch (0: one review at a time), or threads.
 
-    Samples are milliseconds a review; of batches, those of a whole pass shared among its reviews.
+    Samples are milliseconds per review; of batches, the time of a pass divided by its reviews.
     """
 
     value: int
@@ -38,17 +38,17 @@ class SweepPoint(Timed):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def p50_ms(self) -> float:
-        """Median time of a review."""
+        """Median time per review."""
         return percentile(self.all_ms, 50)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def reviews_per_second(self) -> float:
-        """Reviews a second at that time."""
+        """Reviews per second at that time."""
         return 1e3 / self.p50_ms
 
     def overlaps(self, other: SweepPoint) -> bool:
-        """Say whether the two intervals overlap; without intervals nothing is told apart."""
+        """Return whether the two intervals overlap; true where one is missing."""
         if self.ci95_ms is None or other.ci95_ms is None:
             return True
         return self.ci95_ms[0] <= other.ci95_ms[1] and other.ci95_ms[0] <= self.ci95_ms[1]
@@ -73,7 +73,7 @@ class SweepRecord(Record):
     form: str
     backend: str
     device: str
-    #: ``None`` where it is what is swept.
+    #: ``None`` in a sweep over threads.
     threads: int | None
     axis: Axis
     points: list[SweepPoint]
@@ -86,13 +86,13 @@ class SweepRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def best(self) -> int | None:
-        """The setting with the shortest median; of lengths, which nobody chooses, ``None``."""
+        """The setting with the shortest median; ``None`` for lengths, which are not a choice."""
         return None if self.axis == "length" else self._best.value
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ms_per_token(self) -> float | None:
-        """Of a sweep over lengths what a further token costs: the median of all slopes.
+        """Time per additional token in a sweep over lengths: the median of all slopes.
 
         Theil & Sen (P. K. Sen, *JASA* 63, 1968); ``None`` from fewer than two lengths.
         """
@@ -105,7 +105,7 @@ class SweepRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
-        """What the curve says."""
+        """The result in one sentence."""
         return self._length_sentence() if self.axis == "length" else self._setting_sentence()
 
     @property
@@ -114,7 +114,7 @@ class SweepRecord(Record):
 
     def _length_sentence(self) -> str:
         first, last = self.points[0], self.points[-1]
-        slope = "" if self.ms_per_token is None else f"; a further token costs {self.ms_per_token:.3g} ms"
+        slope = "" if self.ms_per_token is None else f"; each further token takes {self.ms_per_token:.3g} ms"
         return (
             f"{first.value:,} tokens take {first.p50_ms:.3g} ms and {last.value:,} tokens {last.p50_ms:.3g} ms{slope}"
         )
@@ -126,21 +126,21 @@ class SweepRecord(Record):
         slowest = max((point.p50_ms for point in others), default=best.p50_ms)
         verb = "are" if self.axis == "threads" and best.value > 1 else "is"
         found = (
-            f"{self.name_of(best.value)} {verb} best: {best.p50_ms:.3g} ms a review,"
-            f" {best.reviews_per_second:,.0f} reviews a second, {slowest / best.p50_ms:.2f}× as fast as the slowest"
+            f"{self.name_of(best.value)} {verb} best: {best.p50_ms:.3g} ms per review,"
+            f" {best.reviews_per_second:,.0f} reviews/s, {slowest / best.p50_ms:.2f}× as fast as the slowest"
         )
-        return found + (f"; not told apart from it: {', '.join(equal)}" if equal else "")
+        return found + (f"; no significant difference from {', '.join(equal)}" if equal else "")
 
     def name_of(self, value: int) -> str:
         """Return a setting in words."""
         if self.axis == "batch":
-            return "one at a time" if value == ONE_AT_A_TIME else f"{value:,} tokens a batch"
+            return "one at a time" if value == ONE_AT_A_TIME else f"{value:,} tokens per batch"
         if self.axis == "threads":
             return f"{value} thread{'' if value == 1 else 's'}"
         return f"{value:,} tokens"
 
     def curve(self) -> tuple[list[int], np.ndarray, np.ndarray]:
-        """Return settings, medians, and intervals of shape (settings, 2), the median twice where there is none."""
+        """Return settings, medians, and intervals of shape (settings, 2); the median twice where there is none."""
         medians = np.array([point.p50_ms for point in self.points])
         intervals = np.array([point.ci95_ms or (point.p50_ms, point.p50_ms) for point in self.points])
         return [point.value for point in self.points], medians, intervals

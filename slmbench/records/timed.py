@@ -1,4 +1,4 @@
-"""Times taken in several processes, as every record of speed keeps them."""
+"""Times measured in several processes, as every record of speed keeps them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slmbench.statistics import Interval, clustered_median_interval
 
 
 class Timed(Part):
-    """Samples in milliseconds; one list a process, in the order taken."""
+    """Samples in milliseconds; one list per process, in the order taken."""
 
     processes_ms: list[list[float]]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-#: Settings that a sentence names at the most, of those that cannot be told from the fastest.
-MOST_NAMED = 3
+#: Maximum number of settings without a significant difference to the fastest that a sentence names.
+MAX_NAMED = 3
 
 
 class Setting(Part):
@@ -36,7 +36,7 @@ class Setting(Part):
 
 
 class Candidate(Timed):
-    """A setting and its single-review times, one list a fresh process; ``failure`` says why it cannot be chosen."""
+    """A setting and its single-review times, one list per fresh process; ``failure`` says why it cannot be chosen."""
 
     setting: Setting
     failure: str | None = None
@@ -44,16 +44,16 @@ class Candidate(Timed):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def p50_ms(self) -> float | None:
-        """Median time of a review."""
+        """Median time per review."""
         return percentile(self.all_ms, 50) if self.all_ms else None
 
 
 class BudgetLabels(Part):
-    """Labels given in batches of a token budget, held against those that the form's accuracy was computed from."""
+    """Labels given in batches of a token budget, compared with those that the form's accuracy was computed from."""
 
     value: int
     served: Served
-    #: Too many of them were other ones.
+    #: Whether too many differ.
     refused: bool
 
 
@@ -68,21 +68,21 @@ class TuningRecord(Record):
     )
 
     bundle: str
-    #: Of the bundle that was tuned: a bundle that was exported again is another.
+    #: Seal of the bundle that was tuned; a bundle that was exported again has another.
     seal: str
     candidates: list[Candidate]
     #: Passes over the corpus with the chosen setting, by token budget (0: one review at a time).
     batches: list[SweepPoint] = Field(default_factory=list)
-    #: Of the token budgets that were looked at, the fastest first, until one kept to the labels.
+    #: The token budgets whose labels were checked, the fastest first, until one gave the right labels.
     budget_labels: list[BudgetLabels] = Field(default_factory=list)
     rounds: int
-    #: Form that the edge runtime takes untuned, on the CPU with as many threads as onnxruntime chooses.
+    #: Form that the edge runtime chooses without tuning; it runs on the CPU with onnxruntime's default threads.
     untuned_form: str
-    #: Of fresh processes in turns, the chosen setting first, the untuned bundle second: the fastest of many owes some
-    #: of it to chance, and this does not choose.
+    #: The chosen setting (first) and the untuned bundle (second) measured alternately: a comparison that did not take
+    #: part in the choice, since the fastest of many is partly fast by chance.
     pairs: list[ProcessPair] = Field(default_factory=list)
     corpus: WorkloadIdentity
-    #: Why another setting may be fastest once the machine is quiet.
+    #: Why another setting may be fastest on a quiet machine.
     warnings: list[str] = Field(default_factory=list)
     conditions: Conditions
     hardware: dict[str, Any]
@@ -97,7 +97,7 @@ class TuningRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def batch_tokens(self) -> int | None:
-        """Token budget with most reviews a second that keeps to the labels; ``None`` when one at a time is best."""
+        """Token budget with most reviews per second and the right labels; ``None`` when single reviews are best."""
         refused = {labels.value for labels in self.budget_labels if labels.refused}
         points = [point for point in self.batches if point.value not in refused]
         best = min(points, key=lambda point: point.p50_ms, default=None)
@@ -106,7 +106,7 @@ class TuningRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def speed_up(self) -> Ratio | None:
-        """Median over reviews of what the untuned bundle takes over what the chosen setting takes."""
+        """Median over reviews of the untuned bundle's time over the chosen setting's."""
         if not self.pairs:
             return None
         return paired_ratio([pair.second_ms for pair in self.pairs], [pair.first_ms for pair in self.pairs])
@@ -114,7 +114,7 @@ class TuningRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
-        """What was found."""
+        """The result in one sentence."""
         best = fastest_of(self.candidates, self.rounds)
         equal = [
             candidate.setting.title
@@ -122,27 +122,27 @@ class TuningRecord(Record):
             if candidate is not best and _is_finalist(candidate, self.rounds) and _overlap(candidate, best)
         ]
         many = next((point for point in self.batches if point.value == (self.batch_tokens or ONE_AT_A_TIME)), None)
-        sentence = f"{self.chosen.title} is fastest here: {best.p50_ms:.3g} ms a review"
+        sentence = f"{self.chosen.title} is fastest here: {best.p50_ms:.3g} ms per review"
         if many is not None:
             way = f"in batches of {self.batch_tokens:,} tokens" if self.batch_tokens else "one at a time"
-            sentence += f"; many reviews are best run {way} ({many.reviews_per_second:,.0f} a second)"
+            sentence += f"; many reviews run best {way} ({many.reviews_per_second:,.0f} reviews/s)"
         if equal:
-            more = f" and {len(equal) - MOST_NAMED} more" if len(equal) > MOST_NAMED else ""
-            sentence += f"; not told apart from it: {', '.join(equal[:MOST_NAMED])}{more}"
-        return sentence + self._against_untuned()
+            more = f" and {len(equal) - MAX_NAMED} more" if len(equal) > MAX_NAMED else ""
+            sentence += f"; no significant difference from {', '.join(equal[:MAX_NAMED])}{more}"
+        return sentence + self._compared_with_untuned()
 
-    def _against_untuned(self) -> str:
-        """Return what tuning brought, as a sentence of its own."""
+    def _compared_with_untuned(self) -> str:
+        """Return the speed-up by tuning as a sentence of its own."""
         if self.speed_up is None:
             return ""
-        untuned = f"the bundle untuned ({self.untuned_form}, onnxruntime's choice of threads)"
+        untuned = f"the untuned bundle ({self.untuned_form}, onnxruntime's default threads)"
         interval = self.speed_up.ci95
         if interval is None:
-            return f". In turns with {untuned}: {self.speed_up.value:.2f}× as fast, too few samples to bound it"
+            return f". Compared with {untuned}: {self.speed_up.value:.2f}× as fast, too few samples for an interval"
         bounds = f"95 % interval {interval[0]:.2f}–{interval[1]:.2f}"
         if interval[0] <= 1 <= interval[1]:
-            return f". In turns with {untuned} it cannot be told apart: {self.speed_up.value:.2f}× as fast, {bounds}"
-        return f". In turns with {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"
+            return f". No significant difference from {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"
+        return f". Compared with {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"
 
 
 def fastest_of(candidates: Sequence[Candidate], rounds: int) -> Candidate:
@@ -160,6 +160,6 @@ def _is_finalist(candidate: Candidate, rounds: int) -> bool:
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:
-    """Say whether the intervals of two candidates overlap."""
+    """Return whether the intervals of two candidates overlap."""
     first, second = one.ci95_ms, other.ci95_ms
     return first is not None and second is not None and first[0] <= second[1] and second[0] <= first[1]

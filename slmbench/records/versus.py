@@ -1,4 +1,4 @@
-"""The record of two bundles measured in turns: which of the two is faster here, and by how much."""
+"""The record of two forms measured alternately: which is faster on this machine, and by how much."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, WorkloadIdentity
 from slmbench.statistics import Ratio, paired_ratio, percentile, ratio_of_medians
 
-Verdict = Literal["faster", "slower", "cannot be told apart"]
+SpeedVerdict = Literal["faster", "slower", "undecided"]
 
 
 class Contestant(Part):
@@ -31,14 +31,14 @@ class Contestant(Part):
 
 
 class ProcessPair(Part):
-    """Two processes alive together and asked in turns: sample ``i`` of both is of review ``i % reviews``."""
+    """Two processes that run at the same time, asked alternately: sample ``i`` of both is of the same review."""
 
     first_ms: list[float]
     second_ms: list[float]
 
 
 class VersusRecord(Record):
-    """Two forms on one machine, timed side by side; ratios are of the first's times over the second's."""
+    """Two forms on one machine, timed alternately; ratios are the first's times over the second's."""
 
     kind = "versus"
     made_by = "slmbench versus"
@@ -53,7 +53,7 @@ class VersusRecord(Record):
     threads: int
     pairs: list[ProcessPair]
     corpus: WorkloadIdentity
-    #: Set when sampling ended because time was over, not because the interval had closed.
+    #: Set when the time limit ended sampling before the interval of the ratio was narrow enough.
     note: str | None
     warnings: list[str]
     conditions: Conditions
@@ -86,11 +86,11 @@ class VersusRecord(Record):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def verdict(self) -> Verdict:
-        """What the first is: faster or slower when the interval of ``ratio`` leaves out 1."""
+    def verdict(self) -> SpeedVerdict:
+        """Whether the first is ``faster`` or ``slower``; ``undecided`` when the interval of ``ratio`` contains 1."""
         interval = self.ratio.ci95
         if interval is None or interval[0] <= 1 <= interval[1]:
-            return "cannot be told apart"
+            return "undecided"
         return "slower" if interval[0] > 1 else "faster"
 
     @computed_field  # type: ignore[prop-decorator]
@@ -99,13 +99,15 @@ class VersusRecord(Record):
         """The verdict as a sentence."""
         interval = self.ratio.ci95
         bounds = (
-            f", 95 % interval {interval[0]:.3f}–{interval[1]:.3f}" if interval else ", too few samples to bound it"
+            f", 95 % interval {interval[0]:.3f}–{interval[1]:.3f}"
+            if interval
+            else ", too few samples for an interval"
         )
         found = f"a review takes {self.ratio.value:.3f}× the time{bounds}"
-        if self.verdict == "cannot be told apart":
-            return f"{self.first.title} and {self.second.title} cannot be told apart in speed: {found}"
+        if self.verdict == "undecided":
+            return f"no significant difference in speed between {self.first.title} and {self.second.title}: {found}"
         return f"{self.first.title} is {self.verdict} than {self.second.title}: {found}"
 
     def slower_by_more_than(self, share: float) -> bool:
-        """Say whether the first is slower for sure, and in the median by more than a share (0.05 is 5 %)."""
+        """Return whether the first is significantly slower and the ratio above 1 by more than a share (0.05: 5 %)."""
         return self.verdict == "slower" and self.ratio.value > 1 + share

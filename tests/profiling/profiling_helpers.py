@@ -117,5 +117,5 @@ def steady(ms=2.0):
 
 
 def wild(ms=2.0):
-    """Latencies whose median cannot be told: half fast, half slow."""
+    """Latencies whose median has a wide interval: half fast, half slow."""
     return cycle([ms, ms * 3])

@@ -205,7 +205,7 @@ def test_without_its_reviews_a_run_has_no_accuracy(tiny_run, tmp_path, monkeypat
     (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
     monkeypatch.setattr(agreement, "MeasuredProcess", None)
 
-    says = "in torch cannot be measured: the reviews of .* are not on this machine: bring them here"
+    says = "in torch cannot be measured: the reviews of .* are not on this machine"
     with pytest.raises(SlmbenchError, match=says):
         list(profile([run], TORCH, output=tmp_path / "profiles"))
 

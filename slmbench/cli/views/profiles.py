@@ -1,4 +1,4 @@
-"""How profiles, sweeps, tunings and two bundles side by side look to people on a terminal."""
+"""How profiles, sweeps, tunings and comparisons of two forms look on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
-    """Show profiles side by side; what the machine made uncertain stands below."""
+    """Show profiles as rows, with warnings and notes below."""
     table = FittingTable(
         [
             text("bundle"),
@@ -59,14 +59,14 @@ def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
 
 
 def versus_summary(record: VersusRecord) -> list[RenderableType]:
-    """Show two forms measured in turns, their ratio, and the verdict."""
+    """Show two forms measured alternately, their ratio, and the verdict."""
     table = FittingTable([text("bundle"), text("form"), number("p50\nms"), number("size\nMB", leaves=1)])
     for side, p50 in ((record.first, record.first_p50_ms), (record.second, record.second_p50_ms)):
         table.add_row(side.bundle, side.form, f"{p50:.3g}", f"{side.size_bytes / 1e6:.1f}")
     samples = sum(len(pair.first_ms) for pair in record.pairs)
     facts = (
-        f"review by review {record.ratio.value:.3f}×{_bounds(record.ratio.ci95, '.3f')},"
-        f" of the medians {record.ratio_of_medians.value:.3f}×{_bounds(record.ratio_of_medians.ci95, '.3f')};"
+        f"ratio of times: review by review {record.ratio.value:.3f}×{_bounds(record.ratio.ci95, '.3f')},"
+        f" of medians {record.ratio_of_medians.value:.3f}×{_bounds(record.ratio_of_medians.ci95, '.3f')};"
         f" {samples:,} reviews each, {len(record.pairs)} pairs of processes"
     )
     notes = [*([record.note] if record.note else []), *record.warnings]
@@ -74,9 +74,9 @@ def versus_summary(record: VersusRecord) -> list[RenderableType]:
 
 
 def sweep_summary(record: SweepRecord) -> list[RenderableType]:
-    """Show a curve as a table and what it says."""
+    """Show a curve as a table, and its result."""
     title = f"{record.bundle} {record.form}"
-    columns = [text(record.axis), number("ms a review\n[95 %]"), number("reviews\n/s", leaves=1)]
+    columns = [text(record.axis), number("ms per review\n[95 %]"), number("reviews\n/s", leaves=1)]
     table = FittingTable(columns, title=title)
     for point in record.points:
         mark = " ★" if point.value == record.best else ""
@@ -90,9 +90,9 @@ def sweep_summary(record: SweepRecord) -> list[RenderableType]:
 
 
 def tuning_summary(record: TuningRecord) -> list[RenderableType]:
-    """Show what was tried, the fastest marked, the token budgets, and what is best here."""
+    """Show the settings that were tried, the fastest marked, the token budgets, and the result."""
     title = f"bundle {record.bundle}"
-    columns = [text("form"), text("provider", leaves=1), number("threads"), number("ms a review\n[95 %]")]
+    columns = [text("form"), text("provider", leaves=1), number("threads"), number("ms per review\n[95 %]")]
     table = FittingTable(columns, title=title)
     measured = [candidate for candidate in record.candidates if candidate.processes_ms]
     for candidate in sorted(measured, key=lambda one: one.p50_ms or float("inf")):
@@ -132,7 +132,7 @@ def _failures(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _gpu_megabytes(record: ProfileRecord) -> str | None:
-    """Return what the driver saw, or where it does not tell, what torch's allocator held."""
+    """Return the peak as the driver counts it, or where it does not, as torch's allocator does."""
     gpu = record.memory.gpu
     peak = None if gpu is None else gpu.nvml_bytes if gpu.nvml_bytes is not None else gpu.reserved_bytes
     return None if peak is None else f"{peak / 1e6:,.0f}"
@@ -148,7 +148,7 @@ def _joules(record: ProfileRecord) -> str | None:
     return None if joules is None else f"{joules:,.3g}"
 
 
-#: Columns that are shown when a record has something in them, and how soon each leaves a narrow terminal.
+#: Columns that are shown when a record has a value for them, and how soon each leaves a narrow terminal.
 OPTIONAL_COLUMNS: tuple[tuple[str, int, Callable[[ProfileRecord], str | None]], ...] = (
     ("of\nceiling", 2, _of_ceiling),
     ("J per\n1,000", 3, _joules),
@@ -157,14 +157,14 @@ OPTIONAL_COLUMNS: tuple[tuple[str, int, Callable[[ProfileRecord], str | None]], 
 
 
 def _rate(record: ProfileRecord) -> str:
-    """Return reviews a second: of batches, or of the server, which serves no more than arrive."""
+    """Return reviews per second: of batches, or those served of those that arrive."""
     if record.load is not None:
         return f"{record.load.served_per_second:,.3g} at {record.load.qps:,.3g}"
     return "–" if record.throughput is None else f"{record.throughput.reviews_per_second:,.0f}"
 
 
 def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
-    """Return every warning once, and whose it is where others do not have it."""
+    """Return every warning once, with the rows it belongs to unless it belongs to all."""
     found: dict[str, list[str]] = {}
     for record in records:
         for warning in record.warnings:
@@ -177,10 +177,10 @@ def _notes(record: ProfileRecord) -> list[str]:
     if record.latency.note:
         notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
     load = record.load
-    # Of a rate that was found and then did not hold, the warnings speak.
+    # A rate that exceeded its bound when it was verified has a warning instead.
     if load is not None and load.max_p95_ms is not None and record.keeps_its_bound:
         notes.append(
-            f"{record.bundle} {record.form}: {load.qps:.3g} reviews a second keep a p95 of {load.max_p95_ms:g} ms"
+            f"{record.bundle} {record.form}: {load.qps:.3g} reviews/s keep the p95 within {load.max_p95_ms:g} ms"
         )
     return notes
 

@@ -1,6 +1,6 @@
-"""Energy and carbon: counters where the machine has them, else an estimate, and nothing where nothing is known.
+"""Energy and carbon: from counters where the machine has them, else an estimate, else unknown with the reason.
 
-The parent of a measured process reads the meters, which is why that process does not grow. No network, ever.
+The parent of a measured process reads the counters, so that the process itself does not grow. No network is used.
 """
 
 from slmbench.instruments.energy.grid import grid_factor

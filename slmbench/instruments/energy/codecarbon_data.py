@@ -1,6 +1,7 @@
 """codecarbon's tables, read where pip put them: the power of processors and the carbon of grids.
 
-Its files only are read; its code is never imported, because it takes seconds and asks the network (codecarbon#1352).
+Only its files are read; its code is never imported, because that takes seconds and uses the network
+(codecarbon#1352).
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ def installed_version() -> str | None:
 
 
 def thermal_design_power(model: str) -> float | None:
-    """Return the thermal design power of a processor in watts, when the table has that very model.
+    """Return the thermal design power of a processor in watts, when the table has exactly that model.
 
-    Names are compared whole, once what systems add to them is gone: i7-9750H is not i7-9750HF.
+    Complete names are compared, without what systems add to them: i7-9750H is not i7-9750HF.
 
     Args:
         model: The name as the system gives it.

@@ -1,4 +1,4 @@
-"""Energy counters: what they counted between two readings, wrap-around and resets told apart."""
+"""Energy counters: joules between two readings, with wrap-around corrected and resets detected."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: More than any processor package or accelerator board draws: a counter that says more was reset in between.
+#: More than any processor package or accelerator board draws: a counter that shows more was reset in between.
 PLAUSIBLE_WATTS = 2000.0
 
 
 class CounterError(Exception):
-    """A counter that could not be read, or that says what cannot be; the message is a reason for a record."""
+    """A counter that could not be read, or has impossible values; the message is a reason for a record."""
 
 
 class Counter(Protocol):
-    """Something that tells energy.
+    """A source of energy readings.
 
     Attributes:
-        name: What people call it, such as ``RAPL package-0``.
-        update_s: Seconds between two updates of what it shows.
-        poll_s: Longest time between two readings that it can be left alone.
+        name: Its name for people, such as ``RAPL package-0``.
+        update_s: Seconds between two updates of its value.
+        poll_s: Maximum time between two readings (s).
         joules: Energy counted from :meth:`start` to the last :meth:`poll`.
     """
 
@@ -39,7 +39,7 @@ class Counter(Protocol):
 
 
 class _Polled:
-    """A counter by what it counted between two readings; see :class:`Counter`."""
+    """A counter whose joules between two readings a subclass computes; see :class:`Counter`."""
 
     def __init__(
         self, name: str, read: Callable[[], float], update_s: float, poll_s: float, clock: Callable[[], float]
@@ -63,18 +63,18 @@ class _Polled:
         self._last, self._at = now, at
 
     def _between(self, last: float, now: float, seconds: float) -> float:
-        """Return the joules of so many seconds between two readings."""
+        """Return the joules between two readings."""
         raise NotImplementedError
 
 
 class CumulativeCounter(_Polled):
-    """A counter of joules since some time past, which only grows until it wraps around.
+    """A counter of joules that grows until it wraps around.
 
     Args:
         name: See :class:`Counter`.
-        read: Returns what it shows, in joules; raises :class:`CounterError`.
+        read: Returns its value in joules; raises :class:`CounterError`.
         update_s: See :class:`Counter`.
-        wraps_at: What it can show at the most, in joules; ``None`` when it does not wrap.
+        wraps_at: Its maximum value in joules; ``None`` when it does not wrap.
         clock: Seconds, for tests.
     """
 
@@ -86,7 +86,7 @@ class CumulativeCounter(_Polled):
         wraps_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Twice before it could wrap at the highest power there is: otherwise a second round would go unseen.
+        # Twice before it could wrap at the highest plausible power: a second wrap-around would go unnoticed.
         poll_s = wraps_at / PLAUSIBLE_WATTS / 2 if wraps_at else 60.0
         super().__init__(name, read, update_s, poll_s, clock)
         self._wraps_at = wraps_at
@@ -95,19 +95,19 @@ class CumulativeCounter(_Polled):
         step = now - last
         if step < 0 and self._wraps_at is not None:
             step += self._wraps_at
-        # A tenth of a second more: the counter may have been about to be updated when it was read first.
+        # 0.1 s more: the counter may have been about to be updated when it was first read.
         if not 0 <= step <= PLAUSIBLE_WATTS * (seconds + 0.1):
-            raise CounterError(f"the counter {self.name} was set back during the measurement")
+            raise CounterError(f"the counter {self.name} was reset during the measurement")
         return step
 
 
 class PowerIntegral(_Polled):
-    """Energy from readings of power, by the trapezoid rule: what remains where a device has no energy counter.
+    """Energy from power readings by the trapezoid rule, for devices without an energy counter.
 
     Args:
         name: See :class:`Counter`.
-        read: Returns the power drawn now, in watts; raises :class:`CounterError`.
-        update_s: See :class:`Counter`; it is read as often.
+        read: Returns the present power in watts; raises :class:`CounterError`.
+        update_s: See :class:`Counter`; it is also the interval of the readings.
         clock: Seconds, for tests.
     """
 

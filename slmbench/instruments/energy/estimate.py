@@ -1,4 +1,4 @@
-"""The power of one core at work, where no counter can be read: the processor's design power over its cores."""
+"""Power of one busy core where no counter can be read: the processor's design power divided by its cores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CorePower:
-    """What a busy core draws.
+    """Power of a busy core.
 
     Attributes:
-        watts: Of one core that is busy.
-        cores: How many there are.
-        source: A sentence on where this is from.
+        watts: Power of one busy core.
+        cores: Number of cores.
+        source: A sentence on where the figure is from.
     """
 
     watts: float
@@ -26,25 +26,24 @@ class CorePower:
     source: str
 
     def joules(self, cpu_seconds: float, seconds: float) -> float:
-        """Return the energy of so much CPU time; more threads than cores do not draw more than all cores."""
+        """Return the energy of an amount of CPU time; it is at most that of all cores."""
         return self.watts * min(cpu_seconds, seconds * self.cores)
 
 
 def core_power(hardware: dict[str, Any], sysfs: Path) -> tuple[CorePower | None, str | None]:
     """Look up the power of this machine's cores.
 
-    Power is taken to be proportional to CPU time: TDP / cores for every second that a core works for the process.
-    Cores that wait cost nothing in this model, so that only the dynamic part is counted and there is no idle power
-    to subtract.
+    The model: power is proportional to CPU time, TDP / cores for every second of CPU time of the process. Idle cores
+    cost nothing in it, so only the dynamic part is counted and there is no idle power to subtract.
 
     Args:
         hardware: ``cpu_model``, ``physical_cores`` and ``virtualised`` of ``slmbench.instruments.hardware``.
-        sysfs: ``/sys``; it tells how many processors there are.
+        sysfs: ``/sys``, which lists the processors.
 
     Returns:
-        The power, or ``None`` and why it is not known. Of a family's name without a number ("AMD EPYC") it is not;
-        nor in a virtual machine: how many cores the processor has is hidden there, and dividing by those that are
-        shown would charge the whole processor to a few.
+        The power, or ``None`` and why it is unknown. It is unknown for a family's name without a number ("AMD
+        EPYC"), and in a virtual machine, which does not show how many cores the processor has: dividing by the cores
+        shown would assign the power of the whole processor to a few.
     """
     model, cores = hardware["cpu_model"], hardware["physical_cores"]
     if not any(character.isdigit() for character in model_name(model)):
@@ -52,7 +51,7 @@ def core_power(hardware: dict[str, Any], sysfs: Path) -> tuple[CorePower | None,
     if hardware["virtualised"]:
         return None, f"no power known for this virtual machine's share of '{model}'"
     if not cores:
-        return None, f"no power known for one core of '{model}': how many it has cannot be told"
+        return None, f"no power known for one core of '{model}': its number of cores is unknown"
     version = installed_version()
     if version is None:
         return None, f"the power of '{model}' is looked up in codecarbon's table: pip install 'slmbench[energy]'"
@@ -69,7 +68,7 @@ def core_power(hardware: dict[str, Any], sysfs: Path) -> tuple[CorePower | None,
 
 
 def _packages(sysfs: Path) -> int:
-    """Return how many processors there are; one where the system does not tell."""
+    """Return the number of processors; one where the system does not tell."""
     ids = set()
     for path in (sysfs / "devices/system/cpu").glob("cpu[0-9]*/topology/physical_package_id"):
         try:

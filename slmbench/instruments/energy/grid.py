@@ -1,4 +1,4 @@
-"""Carbon of a kilowatt-hour: the user's own figure, or a country's from codecarbon's table; never a guessed one."""
+"""Carbon intensity of electricity: the user's figure, or a country's from codecarbon's table; never a guess."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from slmbench.instruments.energy.codecarbon_data import grid_mixes, installed_ve
 from slmbench.records.energy import GridFactor
 
 
-def grid_factor(said: str) -> GridFactor:
-    """Return the grid that an option names.
+def grid_factor(text: str) -> GridFactor:
+    """Return the carbon intensity that an option gives.
 
     Args:
-        said: Grams of CO2 equivalent per kilowatt-hour, or a country's three-letter code such as ``DEU``.
+        text: Grams of CO2 equivalent per kilowatt-hour, or a country's three-letter code such as ``DEU``.
 
     Raises:
-        UsageError: It is a negative number, or no country's code.
+        UsageError: It is a negative number, or not a country's code.
         SlmbenchError: It is a code, and codecarbon, whose table has them, is not installed.
     """
     try:
-        grams = float(said)
+        grams = float(text)
     except ValueError:
-        return _country(said.strip().upper())
+        return _country(text.strip().upper())
     if not 0 <= grams < float("inf"):
-        raise UsageError(f"--grid {said}: grams of CO2 equivalent per kWh cannot be below 0, or endless")
+        raise UsageError(f"--grid {text}: grams of CO2 equivalent per kWh must be 0 or more, and finite")
     return GridFactor(gco2e_per_kwh=grams, source=f"{grams:g} gCO2e/kWh, as given")
 
 
@@ -36,7 +36,7 @@ def _country(code: str) -> GridFactor:
             " pip install 'slmbench[energy]'"
         )
     mixes = grid_mixes()
-    # Countries without a figure have a 0 in the table: no grid is free of carbon.
+    # Countries without a figure have a 0 in the table.
     mix = mixes.get(code)
     if mix is None or not mix["carbon_intensity"]:
         near = difflib.get_close_matches(code, mixes, 3)

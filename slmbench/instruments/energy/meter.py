@@ -1,4 +1,4 @@
-"""A meter around a region of code: the energy of the machine's counters, or that of a process's CPU time."""
+"""A meter around a region of code: energy from the machine's counters, or estimated from CPU time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from slmbench.instruments.energy.sources import EnergySources
 
-#: A region has to last so many updates of its slowest counter: one more or less is then 5 % of it.
-LEAST_UPDATES = 20
-#: CPU time is told in ticks of 10 ms by most kernels; so much of it is 20 ticks.
-LEAST_CPU_S = 0.2
+#: Minimum duration of a region in updates of its slowest counter: one more or less is then 5 % of it.
+MIN_UPDATES = 20
+#: Minimum CPU time for an estimate: 20 ticks of the 10 ms in which most kernels count it.
+MIN_CPU_S = 0.2
 
 
 @dataclass(frozen=True)
 class EnergyReading:
-    """What a meter read. Of counters, the machine's whole energy, idle power included.
+    """What a meter read; from counters it is the energy of the whole machine, idle power included.
 
     Attributes:
-        seconds: How long the region took.
-        joules: ``None`` where it is not known.
-        quality: How; ``None`` where it is not known.
-        source: What told it.
-        reason: Why it is not known.
+        seconds: Duration of the region.
+        joules: ``None`` where it is unknown.
+        quality: How it is known; ``None`` where it is unknown.
+        source: Where it is from.
+        reason: Why it is unknown.
     """
 
     seconds: float
@@ -41,9 +41,9 @@ class EnergyReading:
 
 
 class EnergyMeter:
-    """Reads energy from its ``with`` statement's beginning to its end; afterwards ``reading`` is there.
+    """Reads the energy of the body of its ``with`` statement; afterwards ``reading`` is set.
 
-    Counters are read by a thread now and then, before they can wrap around twice, and it sleeps in between.
+    A thread reads the counters before they can wrap around twice, and sleeps in between.
 
     Args:
         sources: From :func:`slmbench.instruments.energy.find_sources`.
@@ -83,12 +83,12 @@ class EnergyMeter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the last readings; of a region that failed there is none."""
+        """Take the last readings; when the body failed, there are none."""
         seconds = self.elapsed_s
         self._ended.set()
         if self._sources.counters:
             self._thread.join()
-        if error is None:  # else the process to be asked may be gone
+        if error is None:  # otherwise the measured process may have ended
             self._attempt(lambda counter: counter.poll())
             self.reading = self._read(seconds)
 
@@ -98,7 +98,7 @@ class EnergyMeter:
             self._attempt(lambda counter: counter.poll())
 
     def _attempt(self, step: Callable) -> None:
-        if self._failure:  # a counter that was not started has nothing to go on from
+        if self._failure:  # a counter that was not started cannot be read further
             return
         try:
             for counter in self._sources.counters:
@@ -112,22 +112,20 @@ class EnergyMeter:
             return EnergyReading(seconds, reason=reason)
         if sources.estimate:
             used = self._cpu_time() - self._cpu_before
-            if used < LEAST_CPU_S:
-                return EnergyReading(
-                    seconds, reason=f"too short to tell: {used:.2g} s of CPU time, {LEAST_CPU_S:g} s needed"
-                )
+            if used < MIN_CPU_S:
+                return EnergyReading(seconds, reason=f"too short: {used:.2g} s of CPU time, {MIN_CPU_S:g} s needed")
             return EnergyReading(seconds, sources.estimate.joules(used, seconds), "estimated", sources.source)
-        least = least_seconds(sources)
-        if seconds < least:
-            reason = f"too short to tell: {seconds:.2g} s, {least:g} s needed for these counters"
+        minimum = min_seconds(sources)
+        if seconds < minimum:
+            reason = f"too short: {seconds:.2g} s, {minimum:g} s needed for these counters"
             return EnergyReading(seconds, reason=reason)
         for counter in sources.counters:
             if counter.joules == 0:
-                return EnergyReading(seconds, reason=f"the counter {counter.name} did not move in {seconds:.2g} s")
+                return EnergyReading(seconds, reason=f"the counter {counter.name} did not change in {seconds:.2g} s")
         joules = sum(counter.joules for counter in sources.counters)
         return EnergyReading(seconds, joules, "measured", sources.source)
 
 
-def least_seconds(sources: EnergySources) -> float:
-    """Return how long a region has to last for the counters to tell its energy to 5 %."""
-    return LEAST_UPDATES * max((counter.update_s for counter in sources.counters), default=0.0)
+def min_seconds(sources: EnergySources) -> float:
+    """Return the minimum duration (s) of a region for its energy to be known to 5 %."""
+    return MIN_UPDATES * max((counter.update_s for counter in sources.counters), default=0.0)

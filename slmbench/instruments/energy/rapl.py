@@ -17,15 +17,15 @@ UPDATE_S = 0.001
 def find_rapl(sysfs: Path) -> tuple[list[CumulativeCounter], str | None]:
     """Find the counters of all packages and of their memory.
 
-    ``core`` and ``uncore`` are parts of their package and ``psys`` holds packages and more: adding them would count
-    twice. ``dram`` is no part of its package. The ``intel-rapl-mmio`` zones show the same packages once more.
+    ``core`` and ``uncore`` are parts of their package and ``psys`` contains packages: adding them would count twice.
+    ``dram`` is not part of its package. The ``intel-rapl-mmio`` zones are the same packages again.
 
     Args:
         sysfs: ``/sys``.
 
     Returns:
-        The counters, or none and the reason why there are none. A machine of which one counter cannot be read has
-        none: the sum would lack a part.
+        The counters, or none and the reason. When one counter cannot be read there are none: the sum would lack a
+        part.
     """
     zones = sorted((sysfs / "class/powercap").glob("intel-rapl:*"))
     counters = []
@@ -41,7 +41,7 @@ def find_rapl(sysfs: Path) -> tuple[list[CumulativeCounter], str | None]:
             )
         except (OSError, ValueError, CounterError) as error:
             return [], f"the RAPL counter {zone.name} cannot be read ({error})"
-    # Memory without packages would be the smaller part of the energy.
+    # Memory alone is the smaller part of the energy.
     if not any(counter.name.startswith("RAPL package") for counter in counters):
         return [], "no counters readable"
     return counters, None
@@ -49,7 +49,7 @@ def find_rapl(sysfs: Path) -> tuple[list[CumulativeCounter], str | None]:
 
 def _counter(zone: Path, name: str) -> CumulativeCounter:
     path = zone / "energy_uj"
-    path.read_text(encoding="ascii")  # whether it may be read shows only when it is
+    path.read_text(encoding="ascii")  # raises here when it may not be read
     wraps_at = int((zone / "max_energy_range_uj").read_text(encoding="ascii")) / 1e6
     # Each socket's memory is a zone of its package, and all are called "dram".
     title = name if name != "dram" else f"dram-{zone.name.split(':')[1]}"

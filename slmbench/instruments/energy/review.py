@@ -1,4 +1,4 @@
-"""Energy of one review: a few seconds of work under a meter, less what the machine draws when it does nothing."""
+"""Energy per review: a few seconds of work under a meter, minus the idle power of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slmbench.instruments.energy.meter import EnergyMeter, least_seconds
+from slmbench.instruments.energy.meter import EnergyMeter, min_seconds
 from slmbench.records.energy import Energy
 
 if TYPE_CHECKING:
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 #: Seconds of work under the meter, and of idling before it.
 WORK_S = 3.0
 IDLE_S = 3.0
-#: The idle time is cut in so many parts: how far they differ is how far idle power wanders by itself.
+#: Parts of the idle time: their difference shows how much idle power varies.
 IDLE_PARTS = 3
 
 
 @dataclass(frozen=True)
 class Idle:
-    """What the machine draws while the measured process sleeps.
+    """Power of the machine while the measured process sleeps.
 
     Attributes:
-        watts: On average; ``None`` where it could not be read.
+        watts: Mean; ``None`` where it could not be read.
         spread_watts: Largest difference between the parts.
         reason: Why it could not be read.
     """
@@ -44,23 +44,20 @@ def measure_energy(
     *,
     seconds: float = WORK_S,
 ) -> Energy:
-    """Measure, or estimate, what a review takes.
-
-    Nothing is run where nothing tells energy.
+    """Measure or estimate the energy per review; no work is done where the energy stays unknown.
 
     Args:
-        work: Classifies some reviews, a second's worth at the most, and returns how many; it is called again and
-            again.
+        work: Classifies some reviews, for at most about a second, and returns how many; it is called repeatedly.
         sources: From :func:`slmbench.instruments.energy.find_sources`.
         cpu_time: CPU seconds so far of the process that does the work.
-        seconds: How long to work at the least.
+        seconds: Minimum duration of the work (s).
     """
     if sources.reason:
         return Energy(reason=sources.reason)
     idle = measure_idle(sources) if sources.counters else None
     reviews = 0
     with EnergyMeter(sources, cpu_time) as meter:
-        while meter.elapsed_s < max(seconds, least_seconds(sources)):
+        while meter.elapsed_s < max(seconds, min_seconds(sources)):
             reviews += work()
     return energy_per_review(meter.reading, idle, reviews)
 
@@ -71,16 +68,16 @@ def measure_idle(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Idle:
-    """Measure what the machine draws while this process, and the one it measures, sleep.
+    """Measure the power of the machine while this process and the one it measures sleep.
 
     Args:
         sources: With counters.
-        seconds: How long in all.
+        seconds: Total duration (s).
         sleep: Another way to pass time, for tests.
-        clock: The clock it moves.
+        clock: The clock that goes with it.
     """
-    # A little longer than a meter has to have: sleep() may be early by the clock's tick.
-    part = max(seconds / IDLE_PARTS, 1.1 * least_seconds(sources))
+    # A little more than the minimum: sleep() may end early by a tick of the clock.
+    part = max(seconds / IDLE_PARTS, 1.1 * min_seconds(sources))
     powers = []
     for _ in range(IDLE_PARTS):
         with EnergyMeter(sources, clock=clock) as meter:
@@ -92,23 +89,23 @@ def measure_idle(
 
 
 def energy_per_review(reading: EnergyReading, idle: Idle | None, reviews: int) -> Energy:
-    """Divide what a meter read, less the idle power, by the reviews.
+    """Divide the energy that a meter read, minus the idle power, by the number of reviews.
 
     Args:
         reading: Of the work.
         idle: Of the time before it, for a measured reading; an estimate has no idle part.
-        reviews: How many were classified while the meter ran, at least one.
+        reviews: Reviews classified while the meter ran, at least one.
 
     Returns:
-        ``joules_per_review`` is ``None`` when the reviews added no more than idle power wanders by itself, so that
-        it is never negative.
+        ``joules_per_review`` is ``None`` when the reviews added no more than idle power varies, so it is never
+        negative.
     """
     if reading.joules is None:
         return Energy(reason=reading.reason, seconds=reading.seconds, reviews=reviews)
     joules, idle_watts = reading.joules, None
     if reading.quality == "measured":
         if idle is None or idle.watts is None:
-            reason = f"the idle power is not known: {idle.reason if idle else 'it was not measured'}"
+            reason = f"the idle power is unknown: {idle.reason if idle else 'it was not measured'}"
             return Energy(reason=reason, seconds=reading.seconds, reviews=reviews)
         idle_watts = idle.watts
         joules -= idle_watts * reading.seconds

@@ -1,4 +1,4 @@
-"""What tells energy on this machine: counters first, else an estimate, else the reason why nothing does."""
+"""Sources of energy readings on this machine: counters, else an estimate, else the reason why there are none."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NVML_UPDATE_S = 0.1
 
 @dataclass(frozen=True)
 class EnergySources:
-    """What there is to tell energy by.
+    """Sources of energy readings.
 
     Attributes:
         counters: Counters; their sum is the energy.
-        estimate: Stands in where there are no counters.
+        estimate: Used where there are no counters.
         source: A sentence on where the energy is from.
-        reason: Why there is nothing; set when there are neither counters nor an estimate.
+        reason: Why there is neither a counter nor an estimate.
     """
 
     counters: tuple[Counter, ...] = ()
@@ -45,11 +45,11 @@ def find_sources(
     sysfs: Path = Path("/sys"),
     find_gpu: Callable[[], Gpu] = open_gpu,
 ) -> EnergySources:
-    """Find out what tells energy here.
+    """Find the sources of energy readings of this machine.
 
     Args:
         hardware: ``slmbench.instruments.hardware.hardware_fingerprint()``.
-        device: ``cpu``, or ``cuda``: then the board's energy counts, and the processor's when it has counters.
+        device: ``cpu``, or ``cuda``: then the energy is the board's, plus the processor's where it has counters.
         sysfs: Another tree, for tests.
         find_gpu: Another GPU, for tests.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class GpuError(Exception):
-    """NVML does not tell something; the message is a reason for a record."""
+    """NVML cannot be read; the message is a reason for a record."""
 
 
 class Gpu:
@@ -29,7 +29,7 @@ class Gpu:
         self.name: str = name.decode() if isinstance(name, bytes) else name
 
     def energy_joules(self) -> float:
-        """Return the energy since the driver was loaded (Volta and later).
+        """Return the energy in joules since the driver was loaded (Volta and later).
 
         Raises:
             GpuError: The board has no such counter.
@@ -37,10 +37,10 @@ class Gpu:
         return self._ask("nvmlDeviceGetTotalEnergyConsumption") / 1e3
 
     def power_watts(self) -> float:
-        """Return the power of the board now.
+        """Return the present power of the board in watts.
 
         Raises:
-            GpuError: The board does not tell.
+            GpuError: The board has no power reading.
         """
         return self._ask("nvmlDeviceGetPowerUsage") / 1e3
 
@@ -48,7 +48,7 @@ class Gpu:
         """Return the memory in use by all processes and the driver.
 
         Raises:
-            GpuError: It is not told.
+            GpuError: It cannot be read.
         """
         return int(self._ask("nvmlDeviceGetMemoryInfo").used)
 
@@ -76,7 +76,7 @@ def open_gpu() -> Gpu:
     """Open the GPU that CUDA calls device 0: the first of ``CUDA_VISIBLE_DEVICES``, else the first there is.
 
     Raises:
-        GpuError: There is none, no NVML to ask, or no telling which it is.
+        GpuError: There is none, NVML is not installed, or which GPU it is cannot be determined.
     """
     try:
         nvml = importlib.import_module("pynvml")
@@ -96,18 +96,18 @@ def open_gpu() -> Gpu:
 
 
 def _check_order(nvml: Any) -> None:
-    """Check that CUDA and NVML count GPUs alike: NVML goes by slot, CUDA has the fastest first where it may.
+    """Check that CUDA and NVML number GPUs alike: NVML by slot, CUDA by default with the fastest first.
 
-    CUDA does so unless ``CUDA_DEVICE_ORDER`` says otherwise (CUDA C++ Programming Guide, environment variables).
+    ``CUDA_DEVICE_ORDER`` changes CUDA's order (CUDA C++ Programming Guide, environment variables).
 
     Raises:
-        GpuError: There are unlike GPUs, and the order is CUDA's own.
+        GpuError: There are different GPUs, and the order is CUDA's own.
     """
     if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
         return
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     if len({nvml.nvmlDeviceGetName(handle) for handle in handles}) > 1:
         raise GpuError(
-            "which of this machine's unlike GPUs is CUDA's first cannot be told from NVML: set"
-            " CUDA_DEVICE_ORDER=PCI_BUS_ID, by which both count alike"
+            "this machine has different GPUs, and NVML does not tell which of them is CUDA's first: set"
+            " CUDA_DEVICE_ORDER=PCI_BUS_ID, so that both number them alike"
         )

@@ -1,4 +1,4 @@
-"""Memory of a GPU at its highest: as the driver sees it, and as torch's allocator counts it."""
+"""Peak memory of a GPU: as the driver sees it, and as torch's allocator counts it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class GpuPeak:
     """Peaks of one region, in bytes; ``None`` where unknown.
 
     Attributes:
-        nvml_bytes: What the driver saw: CUDA context, libraries and fragments included. Looked at now and then,
-            so a low bound.
+        nvml_bytes: As the driver counts it, CUDA context, libraries and fragments included. It is read at intervals,
+            so it is a lower bound.
         nvml_source: ``NVML, this process``, or ``NVML, growth of the whole device`` where processes are not listed;
-            else why it is not known.
+            else why it is unknown.
         allocated_bytes: Tensors (``torch.cuda.max_memory_allocated``), exact; ``None`` where torch is not loaded.
-        reserved_bytes: What the allocator held for them (``torch.cuda.max_memory_reserved``), exact; likewise.
+        reserved_bytes: Memory that the allocator held for them (``torch.cuda.max_memory_reserved``), exact; likewise.
     """
 
     nvml_bytes: int | None
@@ -51,7 +51,7 @@ class GpuMemory:
         """Read the memory in use before the model is loaded: growth of the whole device is counted from here."""
         if self._gpu:
             try:
-                # Before torch may make a CUDA context: that is memory, too.
+                # Before torch may make a CUDA context, which counts as memory.
                 self._before = self._gpu.used_bytes()
             except GpuError as error:
                 self._gpu, self._reason = None, str(error)

@@ -1,4 +1,4 @@
-"""What machine this is: the fingerprint every record carries, and the CPU features that decide what is fast."""
+"""The machine: the fingerprint that every record has, and the CPU features that decide what is fast."""
 
 from slmbench.instruments.hardware.cpu import (
     cpu_features,

@@ -1,4 +1,4 @@
-"""The processor: its name, the instructions that matter to inference, the cores this process may use."""
+"""The processor: its name, the instruction sets that matter for inference, the cores this process may use."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FEATURES = {
     "bf16": "NEON BF16",
     "sve": "SVE",
 }
-#: Of each quantization preset the extensions of which one makes it exact.
+#: Extensions of which one is enough to compute a quantization preset exactly.
 _PRESETS = {
     "avx512_vnni": ("avx512_vnni", "avx_vnni"),
     "avx512": ("avx512f",),
     "avx2": ("avx2",),
     "arm64": ("asimd",),
 }
-#: Where Linux keeps the CPU time a container may use and the period that is for, both in one file (cgroup v2,
+#: Files with a container's CPU quota and its period, both in one file (cgroup v2,
 #: https://docs.kernel.org/admin-guide/cgroup-v2.html) or in two (v1).
 QUOTAS: tuple[tuple[Path, Path | None], ...] = (
     (Path("/sys/fs/cgroup/cpu.max"), None),
@@ -44,7 +44,7 @@ QUOTAS: tuple[tuple[Path, Path | None], ...] = (
 
 @cache
 def cpu_features() -> tuple[str, ...]:
-    """Return the extensions this CPU has of those that matter, by kernel name; empty where it cannot be told."""
+    """Return the relevant extensions of this CPU by kernel name; empty where they are unknown."""
     flags = set(_flags())
     return tuple(name for name in _FEATURES if name in flags)
 
@@ -64,13 +64,13 @@ def quantization_preset() -> str:
 
 
 def runs_natively(isa: str) -> bool | None:
-    """Say whether this CPU computes a quantization preset exactly (see :func:`quantization_preset`).
+    """Return whether this CPU computes a quantization preset exactly (see :func:`quantization_preset`).
 
     Args:
         isa: ``avx512_vnni``, ``avx512``, ``avx2`` or ``arm64``.
 
     Returns:
-        ``None`` where the CPU's features cannot be told.
+        ``None`` where the CPU's features are unknown.
     """
     features = cpu_features()
     return any(name in features for name in _PRESETS[isa]) if features else None
@@ -94,7 +94,7 @@ def cpu_model() -> str:
 
 
 def usable_cores() -> int:
-    """Return the cores this process may keep busy: affinity and a container's quota where the system tells."""
+    """Return the number of cores this process may use, limited by affinity and a container's quota."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity call
@@ -103,11 +103,11 @@ def usable_cores() -> int:
 
 
 def _quota_of_container() -> int | None:
-    """Return how many whole cores' time a container may use; more threads would wait for the next period."""
+    """Return the number of whole cores in a container's quota; more threads would wait for the next period."""
     for quota, period in QUOTAS:
         try:
-            said = [word for path in (quota, period) if path for word in path.read_text(encoding="ascii").split()]
-            return max(1, int(said[0]) // int(said[1])) if int(said[0]) > 0 else None
+            words = [word for path in (quota, period) if path for word in path.read_text(encoding="ascii").split()]
+            return max(1, int(words[0]) // int(words[1])) if int(words[0]) > 0 else None
         except (OSError, ValueError, IndexError):  # not there, or "max"
             continue
     return None

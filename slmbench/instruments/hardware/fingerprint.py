@@ -45,7 +45,7 @@ def hardware_fingerprint() -> dict[str, Any]:
         ``cpu_model``, ``isa`` (kernel names), ``physical_cores``, ``cores_available``, ``memory_bytes``,
         ``governor``, ``virtualised``, ``hypervisor``, ``os``, ``machine_arch``, ``gpu``; ``machine`` is a short
         name for people and ``fingerprint`` the hash of what must be equal for results to be pooled. What the
-        platform cannot tell is ``None``. The host's name is left out on purpose: records are shared.
+        platform does not tell is ``None``. The host's name is left out on purpose: records are shared.
     """
     isa = list(cpu_features())
     virtualised, hypervisor = _virtualisation()

@@ -1,4 +1,4 @@
-"""What the tool of NVIDIA's driver says of its GPUs: it is there wherever the driver is, and needs no library."""
+"""Queries of NVIDIA's driver through ``nvidia-smi``, which comes with the driver and needs no library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ask_driver(quantity: str, gpu: str | None = None) -> list[str]:
         gpu: Index or UUID of one GPU; all when not given.
 
     Returns:
-        A line a GPU, without units; nothing where the tool is missing, fails or hangs.
+        One line per GPU, without units; none where the tool is missing, fails or hangs.
     """
     tool = shutil.which("nvidia-smi")
     if tool is None:

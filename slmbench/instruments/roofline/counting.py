@@ -1,7 +1,7 @@
 """Operations of a form as an exact polynomial in the number of tokens, counted in its ONNX graph.
 
-Shapes are not inferred but observed: onnxruntime runs the graph at a few lengths with a ``Shape`` node on every
-factor, which holds for every operator that it can run, contributed ones included.
+Shapes are observed, not inferred: onnxruntime runs the graph at a few lengths with a ``Shape`` node on every factor,
+which works for every operator that it can run, contributed ones included.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NotCountableError", "count_operations"]
 
-#: Lengths that the polynomial goes through, and the one that it must then foretell.
+#: Lengths to which the polynomial is fitted, and the one whose count it must then predict.
 _FITTED = (4, 8, 16)
 _CHECKED = 32
 _OBSERVED = "slmbench shape of "
@@ -38,14 +38,14 @@ def count_operations(model: Path) -> Operations:
         MACs as polynomials of the number of tokens, which hold at any length.
 
     Raises:
-        NotCountableError: It has no matrix products, multiplies in a way that is not known, takes other inputs than
-            an encoder, or its work is no polynomial of second degree in the number of tokens.
+        NotCountableError: It has no matrix products, multiplies in an unknown way, has other inputs than an encoder,
+            or its operations are not a polynomial of second degree in the number of tokens.
     """
     import onnx
 
     document = onnx.load(str(model), load_external_data=False)
     if document.functions:
-        raise NotCountableError("it has functions of its own, which are not looked into")
+        raise NotCountableError("it has functions of its own, which are not counted")
     products = Products(document.graph)
     if not products.values():
         raise NotCountableError("it has no matrix products")
@@ -77,9 +77,9 @@ def _observe(document: ModelProto, folder: Path, values: list[str]) -> dict[int,
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # Optimisation would fold and rename what is looked at.
+    # Optimisation would fold and rename what is observed.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # Weights beside the file are found from its folder: the changed graph has no place of its own.
+    # The changed graph has no file of its own: external weights are found from the original folder.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     session = onnxruntime.InferenceSession(document.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [_OBSERVED + name for name in values]
@@ -104,13 +104,13 @@ def _input(name: str, length: int) -> np.ndarray:
 
 
 def _fit(macs: dict[int, int]) -> Polynomial:
-    """Return the polynomial through the counts at three lengths once it foretells the fourth."""
+    """Return the polynomial through the counts at three lengths once it predicts the fourth."""
     (x0, y0), (x1, y1), (x2, y2) = ((length, macs[length]) for length in _FITTED)
     slope = Fraction(y1 - y0, x1 - x0)
     square = (Fraction(y2 - y1, x2 - x1) - slope) / (x2 - x0)
     linear = slope - square * (x0 + x1)
     const = y0 - linear * x0 - square * x0**2
-    foretold = const + linear * _CHECKED + square * _CHECKED**2
-    if foretold != macs[_CHECKED] or any(part.denominator != 1 for part in (const, linear, square)):
-        raise NotCountableError("its work is no polynomial of second degree in the number of tokens")
+    predicted = const + linear * _CHECKED + square * _CHECKED**2
+    if predicted != macs[_CHECKED] or any(part.denominator != 1 for part in (const, linear, square)):
+        raise NotCountableError("its operations are not a polynomial of second degree in the number of tokens")
     return Polynomial(const=int(const), per_token=int(linear), per_token2=int(square))

@@ -1,7 +1,7 @@
-"""The child that multiplies square matrices with every library at hand and notes the shortest time of each.
+"""The child process that times products of square matrices with every installed library; the shortest time counts.
 
-A ceiling is what the machine can do at its best, so the shortest of many calls counts, not the median: whatever
-else runs on the machine only ever makes a call longer.
+A ceiling is the best that the machine can do, so it is the shortest of many calls, not the median: other work on the
+machine can only make a call longer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
 _MIN_CALLS = 3
 _SECONDS_A_SIZE = 0.3
-#: When a call takes longer than this, no larger matrices are tried: the precision is emulated, or the machine small.
+#: When a call takes longer than this, larger matrices are not tried: the precision is emulated, or the machine slow.
 _SLOW_S = 1.0
 
 
@@ -123,7 +123,7 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    # Bound to one array: a fresh result at every call would be timed with the kernel's handing out of pages.
+    # Bound to one array: a new result at every call would add the time of allocating its memory.
     binding = session.io_binding()
     held = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (left, result)]
     binding.bind_ortvalue_input("left", held[0])
@@ -131,7 +131,7 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
 
     def call() -> list[Any]:
         session.run_with_iobinding(binding)
-        return held  # a binding holds addresses, not what lies there
+        return held  # keeps the arrays alive: a binding holds addresses only
 
     return call
 

@@ -1,4 +1,4 @@
-"""The products in an ONNX graph: which nodes multiply, how much, with weights or not, and in what numbers."""
+"""Matrix products in an ONNX graph: which nodes multiply, how much, with weights or not, in which number format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Work:
     Attributes:
         macs: Multiply-accumulate operations.
         weighted: Whether one of the factors is a constant matrix.
-        precision: What they are computed in.
+        precision: Number format in which they are computed.
     """
 
     macs: int
@@ -49,7 +49,7 @@ _TWO_FACTORS = {
     "QGemm": (0, 3),
 }
 _INT8 = {"MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearMatMul", "QGemm", "QAttention"}
-#: Names of operators that multiply; one of them that is not known above must not be passed over in silence.
+#: Names of operators that multiply; one that is not known above must not be ignored silently.
 _MULTIPLIES = re.compile(r"MatMul|Gemm|Attention|Einsum|Conv|LSTM|GRU|^RNN$")
 #: ``accuracy_level`` of MatMulNBits at which activations are quantized to int8 (onnxruntime's contributed operators).
 _INT8_ACCURACY_LEVEL = 4
@@ -62,7 +62,7 @@ class Products:
         graph: The main graph of an ONNX model.
 
     Raises:
-        NotCountableError: It multiplies in a way that is not known here.
+        NotCountableError: It multiplies in an unknown way.
     """
 
     def __init__(self, graph: GraphProto) -> None:
@@ -84,7 +84,7 @@ class Products:
             shapes: Of every one of :meth:`values`.
 
         Raises:
-            NotCountableError: A node's inputs are not of the kind that is known here.
+            NotCountableError: A node's inputs are of an unknown kind.
         """
         return [work for node in self.nodes for work in self._count(node, [shapes[n] for n in self._factors(node)])]
 
@@ -116,7 +116,7 @@ class Products:
 
 
 def _multiplies_somewhere(graph: GraphProto) -> bool:
-    """Say whether a branch, or a branch of it, has a product."""
+    """Return whether a branch, or a branch of it, has a product."""
     return any(
         _MULTIPLIES.search(node.op_type)
         or any(_multiplies_somewhere(attribute.g) for attribute in node.attribute if attribute.HasField("g"))

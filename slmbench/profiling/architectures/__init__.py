@@ -1,4 +1,4 @@
-"""Architecture-only profiles: what a published model costs to run, known before its weights are fetched."""
+"""Architecture-only profiles: runtime and memory of a published model before its weights are fetched."""
 
 from slmbench.profiling.architectures.configurations import PublishedModel, architecture_names, find_architecture
 from slmbench.profiling.architectures.random_weights import ArchitectureOptions, profile_architecture

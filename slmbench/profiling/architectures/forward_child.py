@@ -1,4 +1,4 @@
-"""The child that builds a model from its configuration, fills it with random numbers and times forward passes."""
+"""The child process that builds a model from its configuration with random weights and times forward passes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-#: The fewest samples that have an interval of the median, and more than are needed.
+#: The minimum number of samples that gives an interval of the median, and the maximum.
 _MIN_SAMPLES, _MAX_SAMPLES = 6, 200
-#: Calls that are not timed, so many at a time, until two such windows differ by no more than this: memory is laid
-#: out, kernels are chosen, a GPU raises its clock.
+#: Warm-up runs windows of so many untimed calls until the medians of two differ by no more than this share: memory is
+#: allocated, kernels are chosen, a GPU raises its clock.
 _WARM_UP, _STABLE = 3, 0.05
-#: So many random numbers are drawn, and repeated until a matrix is full: drawing billions takes minutes.
+#: Number of random values drawn; they are repeated to fill a matrix, because drawing billions takes minutes.
 _DRAWN = 1 << 20
 
 
@@ -71,7 +71,7 @@ def _profile(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_memory(request: dict[str, Any]) -> PreTrainedModel:
-    """Make the model, its parameters only as shapes: so there is never a second copy, or one in fp32."""
+    """Build the model with parameters that have shapes only, so that there is never a second copy, or one in fp32."""
     import transformers
     from accelerate import init_empty_weights  # type: ignore[import-untyped]
 
@@ -83,18 +83,18 @@ def _without_memory(request: dict[str, Any]) -> PreTrainedModel:
         kind = transformers.AutoModelForSeq2SeqLM
     else:
         kind = transformers.AutoModelForCausalLM
-    # Buffers (positions, masks) are computed as the model is made, and only then; parameters are filled below.
+    # Buffers (positions, masks) are computed only while the model is built; parameters are filled in _fill.
     with init_empty_weights(include_buffers=False):
         model = kind.from_config(config)
     return model.eval()
 
 
 def _fill(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> None:
-    """Give every parameter memory and numbers: matrices as BERT's initialisation, vectors as they begin."""
+    """Allocate and fill every parameter: matrices as BERT initialises them, vectors with ones or zeros."""
     import torch
 
     drawn = torch.empty(_DRAWN, dtype=torch.float32).normal_(0, 0.02).to(device=device, dtype=dtype)
-    # Parameters that several modules share must stay one.
+    # Parameters that several modules share must stay shared.
     made: dict[int, torch.nn.Parameter] = {}
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
@@ -114,11 +114,11 @@ def _fill(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> N
 
 
 def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Callable[[], torch.Tensor]:
-    """Return the call that is timed: token ids in, logits of a label or of one generated token out."""
+    """Return the call that is timed: from token ids to logits of the labels or of one generated token."""
     import torch
 
     shape, config = (request["batch_size"], tokens), model.config
-    # No special token among them; the last is the end, which T5's classification head looks for.
+    # No special tokens, except the end that T5's classification head looks for.
     ids = torch.randint(10, config.vocab_size - 1, shape, device=request["device"])
     inputs: dict[str, Any] = {"attention_mask": torch.ones_like(ids)}
     if config.is_encoder_decoder:
@@ -132,9 +132,9 @@ def _forward(model: PreTrainedModel, request: dict[str, Any], tokens: int) -> Ca
 
 
 def _time(call: Callable[[], torch.Tensor], device: torch.device, limit_s: float) -> list[float]:
-    """Return the times of calls in ms, for about as long as allowed, once they are steady or as much time is over.
+    """Return times of calls in ms, sampled for about ``limit_s`` seconds after a warm-up of at most as long.
 
-    A model so slow that six calls take six times as long is cut short.
+    Sampling continues beyond the limit until there are six samples, but ends at six times the limit.
     """
     import torch
 

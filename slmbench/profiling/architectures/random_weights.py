@@ -1,4 +1,4 @@
-"""Profile a published configuration with random weights: first the arithmetic, then a new process times it."""
+"""Profile a published configuration with random weights: first its requirements, then a fresh process times it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _MODULE = "slmbench.profiling.architectures.forward_child"
 _DTYPES = ("fp32", "bf16", "fp16")
-#: Building billions of parameters takes minutes, and slow models are given six times their time.
-_PATIENCE_S = 3600.0
-_RANDOM = "random weights: runtime and memory only, the model was never trained and has no accuracy"
+#: Building billions of parameters takes minutes, and slow models may take six times their time limit.
+_LIMIT_S = 3600.0
+_RANDOM = "random weights: runtime and memory only, the accuracy is unknown"
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class ArchitectureOptions:
     """How an architecture is profiled.
 
     Attributes:
-        task: One of the model's tasks; its usual one when not given.
-        lengths: Tokens of the reviews, special tokens included.
-        batch_size: Reviews at once.
+        task: One of the model's tasks; its first when not given.
+        lengths: Tokens per review, special tokens included.
+        batch_size: Reviews per batch.
         device: ``cpu`` or ``cuda``.
         dtype: ``fp32``, ``bf16`` or ``fp16``.
         threads: Threads of one forward pass; the usable cores when not given.
-        time_limit_s: Seconds to sample a length for.
+        time_limit_s: Maximum sampling time per length (s).
     """
 
     task: Task | None = None
@@ -65,22 +65,22 @@ def profile_architecture(
     command: list[str] | None = None,
     progress: Progress = SILENT,
 ) -> ArchitectureRecord:
-    """Time a model of which only the configuration is there.
+    """Time a model from its configuration alone.
 
     Args:
         model: From :func:`slmbench.profiling.architectures.find_architecture`.
-        options: How.
-        ceiling: Of the same device and threads; this machine's own, measured once, when not given.
+        options: How to measure.
+        ceiling: GEMM ceiling of the same device and threads; this machine's, measured once, when not given.
         output: Folder to write the record to.
         command: The command line, for the record.
-        progress: Where to say what it needs, before anything is allocated, and how far it is.
+        progress: Where to report the requirements, before anything is allocated, and progress.
 
     Returns:
         The record, marked as of random weights.
 
     Raises:
-        UsageError: There is no such task, device or type, or a length the model has no positions for.
-        SlmbenchError: It does not fit into the memory at hand (the message has the arithmetic), the ``train`` extra
+        UsageError: There is no such task, device or number format, or a length exceeds the model's positions.
+        SlmbenchError: It does not fit into the free memory (the message has the arithmetic), the ``train`` extra
             is missing, or the process failed.
     """
     task = _checked(model, options)
@@ -112,7 +112,7 @@ def profile_architecture(
     }
     with progress.task(f"timing {model.name} with random weights"):
         what = f"the profile of {model.name}"
-        answer = ask_child(_MODULE, request, what=what, threads=threads, limit_s=_PATIENCE_S)
+        answer = ask_child(_MODULE, request, what=what, threads=threads, limit_s=_LIMIT_S)
     hardware = hardware_fingerprint()
     parts = [model.name.rpartition("/")[2], task, options.device, options.dtype, f"{threads}t"]
     parts += [f"batch{options.batch_size}"] if options.batch_size > 1 else []
@@ -144,7 +144,7 @@ def profile_architecture(
 
 
 def _checked(model: PublishedModel, options: ArchitectureOptions) -> Task:
-    """Return the task once all options are found to make sense."""
+    """Check the options; returns the task."""
     task = options.task or model.tasks[0]
     if task not in model.tasks:
         raise UsageError(f"{model.name} cannot be profiled at {task}: choose {' or '.join(model.tasks)}")

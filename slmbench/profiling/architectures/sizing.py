@@ -1,4 +1,7 @@
-"""Parameters, bytes and operations of a configuration, and whether they fit into the memory at hand."""
+"""Requirements of a configuration: parameters, bytes and operations, and whether they fit into the free memory.
+
+They are computed from the configuration (see :mod:`slmbench.profiling.architectures.families`) and need no torch.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,15 @@ if TYPE_CHECKING:
     from slmbench.profiling.architectures.configurations import PublishedModel, Task
     from slmbench.records.architecture import Dtype
 
-#: What a process with torch and transformers takes before it has a model (measured: 0.51 GB with torch's CPU build),
-#: and about what the context of a GPU takes.
+#: Memory of a process with torch and transformers before it has a model (measured: 0.51 GB with torch's CPU build),
+#: and approximately that of a GPU's context.
 _RUNTIME_BYTES = {"cpu": 550_000_000, "cuda": 600_000_000}
-#: Of a container: its limit and what it uses, for control groups of version 2 and 1.
+#: Limit and use of a container's memory, in control groups of version 2 and 1.
 _CONTROL_GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-#: Beside them: what of the use is copies of files, which the kernel gives up as soon as memory is wanted.
+#: In the same folder: how much of the use is cached files, which the kernel releases when memory is needed.
 _STATISTICS, _CACHED = "memory.stat", ("inactive_file", "total_inactive_file")
 
 
@@ -37,8 +40,8 @@ def arithmetic_of(
     Args:
         model: From :func:`slmbench.profiling.architectures.find_architecture`.
         task: One of its tasks; it decides the head.
-        tokens: Longest review, in tokens.
-        batch_size: Reviews at once.
+        tokens: Tokens of the longest review.
+        batch_size: Reviews per batch.
         device: ``cpu`` or ``cuda``.
         dtype: Type of weights and activations.
     """
@@ -59,7 +62,7 @@ def arithmetic_of(
 
 
 def refusal(model: PublishedModel, arithmetic: Arithmetic, device: str) -> str | None:
-    """Return why a model cannot be run in the memory at hand, with the arithmetic; ``None`` when it may."""
+    """Return why a model does not fit into the free memory, with the arithmetic; ``None`` when it may fit."""
     if arithmetic.fits is not False:
         return None
     size, free = BYTES_OF[arithmetic.dtype], arithmetic.available_bytes or 0
@@ -79,7 +82,7 @@ def refusal(model: PublishedModel, arithmetic: Arithmetic, device: str) -> str |
 
 
 def _free_here() -> int:
-    """Return the memory this process may still take, within the limit of a container."""
+    """Return the memory that this process may still allocate, within the limit of a container."""
     free = psutil.virtual_memory().available
     for limit, used in _CONTROL_GROUPS:
         try:
@@ -91,9 +94,9 @@ def _free_here() -> int:
 
 
 def _cached(statistics: Path) -> int:
-    """Return the bytes of a container's use that are files read and not needed now; 0 where that is not told.
+    """Return the bytes of a container's use that are inactive cached files; 0 where that is unknown.
 
-    Where there is a total, it holds the containers inside as well, as the use does.
+    The total, where there is one, includes nested containers, as the use does.
     """
     try:
         told = dict(line.split() for line in statistics.read_text(encoding="ascii").splitlines())
@@ -110,7 +113,7 @@ def _free_on_gpu() -> int | None:
 
 
 def arithmetic_lines(model: PublishedModel, arithmetic: Arithmetic) -> list[str]:
-    """Say what a configuration needs before anything is allocated."""
+    """Return sentences on what a configuration needs, before anything is allocated."""
     kept = ", ".join(f"{_size(arithmetic.weight_bytes[dtype])} in {dtype}" for dtype in ("fp32", "bf16", "int8"))
     full, linear = (work.at(arithmetic.tokens) / 1e9 for work in (arithmetic.full, arithmetic.linear))
     free = arithmetic.available_bytes

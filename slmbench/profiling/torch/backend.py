@@ -36,7 +36,7 @@ class TorchBackend:
 
     Raises:
         UsageError: There is no such run, it has no torch model, or the device has no such precision or mode.
-        SlmbenchError: Torch or the device is not there, or the model's files are missing or damaged.
+        SlmbenchError: Torch or the device is not available, or the model's files are missing or damaged.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class TorchBackend:
             self._forward = prepare_forward(model, device, precision, mode)
 
     def encode(self, texts: Sequence[str]) -> list[object]:
-        """Tokenise; each item is what the model takes of one text, truncated as trained."""
+        """Tokenise; each item has the model's inputs for one text, truncated as in training."""
         columns = self._tokenizer(list(texts), truncation=True, max_length=self._limit)
         return [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
 
@@ -79,7 +79,7 @@ class TorchBackend:
     def logits(self, items: Sequence[object]) -> np.ndarray:
         """Run one batch, padded to its longest item; returns single-precision logits, shape (items, labels).
 
-        They are copied to the CPU, which waits for the device: a caller's clock sees the whole of the work.
+        They are copied to the CPU, which waits for the device: the caller's clock includes all of the work.
         """
         return self._forward(self.batch(items)).float().cpu().numpy()
 
@@ -117,7 +117,7 @@ def load_run_form(folder: Path, *, form: str, threads: int | None, device: str) 
 
     Raises:
         UsageError: There is no such run, it has no torch model, or the device has no such form.
-        SlmbenchError: Torch or the device is not there, or the model's files are missing or damaged.
+        SlmbenchError: Torch or the device is not available, or the model's files are missing or damaged.
     """
     precision, mode = parse_form(form, device)
     backend = TorchBackend(folder, device=device, precision=precision, mode=mode, threads=threads)

@@ -1,4 +1,4 @@
-"""A torch model made ready for a device, and the time of its forward passes on that device's own clock."""
+"""A torch model prepared for a device, and the time of its forward passes on that device's own clock."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 PRECISIONS = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}
 #: How the model is run: as it is, compiled by torch for any shape, or replayed as CUDA graphs, one a shape.
 MODES = {"cpu": ("eager", "compile"), "cuda": ("eager", "compile", "graphs")}
-#: For CUDA graphs inputs are padded to multiples of so many tokens: each length more is a graph more to capture.
+#: For CUDA graphs inputs are padded to multiples of so many tokens: every length needs a graph of its own.
 GRAPH_TOKENS = 64
-#: What the names of these forms begin with in records and tables: a bundle has an ``fp32`` of its own.
+#: Prefix of these forms in records and tables, which tells them from the forms of bundles.
 FORM_PREFIX = "torch-"
 #: CUDA's compute capability from which on bf16 is computed in hardware (Ampere).
 BF16_CAPABILITY = (8, 0)
@@ -46,10 +46,10 @@ def parse_form(form: str, device: str) -> tuple[str, str]:
 
 
 def native_precisions(device: str) -> list[str]:
-    """Return the precisions that a device computes in hardware, and does not imitate.
+    """Return the precisions that a device computes in hardware, without emulation.
 
     Raises:
-        SlmbenchError: The device is not there.
+        SlmbenchError: The device is not available.
     """
     if device == "cpu":
         native = has_bf16()
@@ -66,7 +66,7 @@ def check_forward(device: str, precision: str, mode: str) -> None:
 
     Raises:
         UsageError: The device has no such precision or mode.
-        SlmbenchError: The device is not there.
+        SlmbenchError: The device is not available.
     """
     _check_choices(device, precision, mode)
     choose_device(device)
@@ -75,30 +75,30 @@ def check_forward(device: str, precision: str, mode: str) -> None:
 def _check_choices(device: str, precision: str, mode: str) -> None:
     if device not in PRECISIONS:
         raise UsageError(f"torch models are run on {', '.join(PRECISIONS)}, not on {device!r}")
-    for said, choices in ((precision, PRECISIONS[device]), (mode, MODES[device])):
-        if said not in choices:
-            raise UsageError(f"torch on {device} has no {said!r}: choose among {', '.join(choices)}")
+    for given, choices in ((precision, PRECISIONS[device]), (mode, MODES[device])):
+        if given not in choices:
+            raise UsageError(f"torch on {device} has no {given!r}: choose among {', '.join(choices)}")
 
 
 def prepare_forward(
     model: torch.nn.Module, device: str, precision: str = "fp32", mode: str = "eager"
 ) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
-    """Make a classifier ready to answer on a device.
+    """Prepare a classifier to answer on a device.
 
-    In half precision weights and arithmetic both are: autocast would convert every weight again at every call.
+    Half precision means both weights and arithmetic: autocast would convert every weight again at every call.
 
     Args:
         model: A classifier of transformers, with its weights or with random ones; it is moved and converted.
         device: ``cpu`` or ``cuda``.
         precision: One of :data:`PRECISIONS`.
-        mode: One of :data:`MODES`; compilation takes place at the first calls, a minute for a large model.
+        mode: One of :data:`MODES`; compilation happens during the first calls and takes a minute for a large model.
 
     Returns:
-        From a batch on that device (``input_ids``, ``attention_mask`` ...) to logits there, shape (reviews, labels).
+        A function from a batch on the device (``input_ids``, ``attention_mask`` …) to logits, (reviews, labels).
 
     Raises:
         UsageError: The device has no such precision or mode.
-        SlmbenchError: The device is not there.
+        SlmbenchError: The device is not available.
     """
     import torch
 
@@ -106,7 +106,7 @@ def prepare_forward(
     model = model.eval().to(device=device, dtype=torch_type(precision))
     runs: Any = model
     if mode != "eager":
-        # "reduce-overhead" is torch's name for CUDA graphs: it compiles once for all shapes and captures each shape.
+        # "reduce-overhead" is torch's name for CUDA graphs: compiled once for all shapes, captured for each shape.
         runs = torch.compile(model, dynamic=True, mode="reduce-overhead" if mode == "graphs" else "default")
 
     def forward(batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -121,10 +121,10 @@ def forward_ms(
     batches: Iterable[dict[str, torch.Tensor]],
     device: str,
 ) -> list[float]:
-    """Time forward passes, each alone.
+    """Time forward passes one after another.
 
-    On CUDA the time is that between two events on the stream, waited for before the next pass begins: kernels and
-    the gaps in which the GPU waits for Python. Tokenising and copying are not in it.
+    On CUDA the time is between two events on the stream, and the next pass begins after the second: it contains the
+    kernels and the gaps in which the GPU waits for Python, but not tokenisation and copying.
 
     Args:
         forward: From :func:`prepare_forward`, warm.

@@ -1,7 +1,7 @@
-"""Runs in torch: which forms of them there are to measure, and what each answers to the test reviews.
+"""Cells of runs in torch: which forms there are to measure, and what a profile says of one.
 
-A form in torch is a precision and a way to run it, and is nowhere written down: so its accuracy is measured here, in
-a process of the kind that is timed afterwards.
+A form in torch is a precision and a mode; it exists only while it runs. So the profile measures its accuracy, in a
+process of the kind that is timed afterwards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.profiling.profile_options import ProfileOptions
 
-#: What files with a model's weights end in.
+#: Suffixes of files with weights.
 WEIGHTS = (".safetensors", ".bin")
 
 
@@ -89,7 +89,7 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
 
     Raises:
         UsageError: A folder is not a run and holds none, or the device has no such form.
-        SlmbenchError: A record is damaged, or torch or the device is not there.
+        SlmbenchError: A record is damaged, or torch or the device is not available.
     """
     folders = artefacts.find(runs or [RUNS], RunRecord, option="--backend torch")
     given = None
@@ -102,10 +102,10 @@ def find_run_cells(runs: Sequence[Path], options: ProfileOptions) -> list[RunCel
 
 
 def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> PreparedCell:
-    """Describe a run's form, once it has answered every test review.
+    """Let a form answer every test review, and return what a profile says of it.
 
     Raises:
-        SlmbenchError: The reviews are not at hand or have changed, or the model does not load.
+        SlmbenchError: The reviews are not on this machine or have changed, or the model does not load.
     """
     padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
     run, task = cell.run, cell.task(options)
@@ -113,8 +113,8 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
         reviews = all_test_reviews(run.corpus)
     except SlmbenchError as error:
         raise SlmbenchError(
-            f"the accuracy of {run.name} in torch cannot be measured: {error}: bring them here (`slmbench fetch` for"
-            " starter corpora), or profile its bundle"
+            f"the accuracy of {run.name} in torch cannot be measured: {error}: copy them to this machine (`slmbench"
+            " fetch` for starter corpora), or profile its bundle"
         ) from None
     probabilities, tokens = ask_all(task, reviews.texts, cell.name, progress)
     predictions = Predictions.of(run.predictions.labels, reviews.row_ids, reviews.labels, probabilities)

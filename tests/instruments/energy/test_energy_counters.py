@@ -34,7 +34,7 @@ def test_packages_and_their_memory_are_added_and_nothing_twice(sysfs):
     sources = find_sources(machine(), sysfs=sysfs)
 
     reading = read_around(sources, lambda: [zone.add(10.0 ** (1 + number)) for number, zone in enumerate(zones[:2])])
-    assert reading.reason == "the counter RAPL dram-0 did not move in 1 s"
+    assert "RAPL dram-0" in reading.reason
 
     reading = read_around(sources, lambda: [zone.add(2**number) for number, zone in enumerate(zones)])
     assert reading.joules == pytest.approx(2**0 + 2**3 + 2**4 + 2**5)
@@ -66,14 +66,14 @@ def test_a_counter_that_was_set_back_tells_nothing(sysfs):
 
     assert reading.joules is None
     assert reading.quality is None
-    assert reading.reason == "the counter RAPL package-0 was set back during the measurement"
+    assert "RAPL package-0 was reset" in reading.reason
 
 
 def test_a_region_below_the_resolution_tells_nothing(sysfs, package):
     reading = read_around(find_sources(machine(), sysfs=sysfs), lambda: package.add(0.2), seconds=0.004)
 
     assert reading.joules is None
-    assert reading.reason == "too short to tell: 0.004 s, 0.02 s needed for these counters"
+    assert reading.reason.startswith("too short: 0.004 s, 0.02 s")
 
 
 def test_a_counter_that_vanishes_is_a_reason(sysfs, package):
@@ -184,7 +184,7 @@ def test_a_gpu_is_added_to_the_processor(sysfs, package, nvml):
     assert (reading.joules, reading.quality) == (pytest.approx(120), "measured")
     assert reading.source == "counters of the whole machine: NVML NVIDIA Test GPU, RAPL package-0"
     # The GPU's counter is the slower of the two.
-    assert read_around(sources, work, seconds=1).reason == "too short to tell: 1 s, 2 s needed for these counters"
+    assert read_around(sources, work, seconds=1).reason.startswith("too short: 1 s, 2 s")
 
 
 def test_without_counters_of_the_processor_the_gpu_says_that_they_lack(sysfs, nvml):

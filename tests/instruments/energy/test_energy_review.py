@@ -44,9 +44,9 @@ def test_what_drowns_in_idle_power_is_not_told(idle, added):
 @pytest.mark.parametrize(
     ("reading", "idle", "reason"),
     [
-        (EnergyReading(0.001, reason="too short to tell"), Idle(1.0), "too short to tell"),
-        (MEASURED, Idle(reason="it was set back"), "the idle power is not known: it was set back"),
-        (MEASURED, None, "the idle power is not known: it was not measured"),
+        (EnergyReading(0.001, reason="too short"), Idle(1.0), "too short"),
+        (MEASURED, Idle(reason="it was set back"), "the idle power is unknown: it was set back"),
+        (MEASURED, None, "the idle power is unknown: it was not measured"),
     ],
 )
 def test_what_is_unknown_stays_unknown(reading, idle, reason):
@@ -79,7 +79,7 @@ def test_idle_power_that_cannot_be_read_says_why(sysfs, package):
     idle = measure_idle(find_sources(machine(), sysfs=sysfs), 0.09)
 
     assert idle.watts is None
-    assert "the counter RAPL package-0 did not move" in idle.reason
+    assert "RAPL package-0" in idle.reason
 
 
 def test_work_is_repeated_under_the_meter(codecarbon, sysfs):
@@ -144,7 +144,7 @@ def test_a_machine_that_tells_nothing_says_so(sysfs):
     sources = find_sources(machine("AMD EPYC"), sysfs=sysfs)
 
     assert measure_energy(lambda: 1, sources).sentence == (
-        "energy: not known on this machine: no counters readable, and no power known for 'AMD EPYC'"
+        "energy unknown on this machine: no counters readable, and no power known for 'AMD EPYC'"
     )
 
 

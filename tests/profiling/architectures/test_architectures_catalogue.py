@@ -71,6 +71,34 @@ def test_transformers_makes_the_same_of_a_configuration(name, task):
     assert blueprint(model, task).parameters == sum(parameter.numel() for parameter in made.parameters())
 
 
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("google/electra-base-discriminator", "classification"),
+        ("microsoft/mpnet-base", "classification"),
+        ("google/flan-t5-small", "generation"),
+        ("google/flan-t5-xxl", "generation"),
+    ],
+)
+def test_torch_counts_the_same_operations_where_a_model_runs_without_values(name, task):
+    import torch
+    import transformers
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = find_architecture(name)
+    config = transformers.AutoConfig.for_model(model.model_type, **model.config, num_labels=2)
+    kind = "AutoModelForSequenceClassification" if task == "classification" else "AutoModelForSeq2SeqLM"
+    with torch.device("meta"):
+        made = getattr(transformers, kind).from_config(config).eval()
+    for tokens in (8, 64):
+        ids = torch.zeros((1, tokens), dtype=torch.long, device="meta")
+        more = {"decoder_input_ids": ids[:, :1], "use_cache": False} if task == "generation" else {}
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            made(input_ids=ids, attention_mask=torch.ones_like(ids), **more)
+        macs = blueprint(model, task).full(answer_tokens(model, task)).at(tokens)
+        assert counter.get_total_flops() == 2 * macs
+
+
 @pytest.mark.parametrize("name", STUDY_003)
 def test_study_003_counted_the_same(name):
     mebibytes, macs, parameters = STUDY_003[name]

@@ -187,9 +187,8 @@ def check(record, batch_size):
         assert timing.peak_bytes is None or timing.peak_bytes >= record.loaded_bytes >= record.runtime_bytes > 0
         assert timing.roofline.macs == batch_size * record.arithmetic.full.at(timing.tokens)
     # No second warning: transformers made as many parameters as were computed.
-    assert record.warnings == [
-        "random weights: runtime and memory only, the model was never trained and has no accuracy"
-    ]
+    (warning,) = record.warnings
+    assert "random weights" in warning and "accuracy" in warning
 
 
 def test_a_profile_has_times_and_memory_and_what_of_the_ceiling_was_reached(bert_record):
@@ -272,6 +271,6 @@ def test_views_say_what_a_person_has_to_know(bert_record, free_bytes):
     assert "11,135,332,352 parameters" in lines[0]
     assert lines[1] == "weights: 44.54 GB in fp32, 22.27 GB in bf16, 11.14 GB in int8"
     assert lines[-1].endswith("30.00 GB free")
-    assert "(random weights)" in text
+    assert "random weights, accuracy unknown" in text
     assert "ceiling" in text
-    assert "has no accuracy" in text
+    assert "accuracy is unknown" in text
