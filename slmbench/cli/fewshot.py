@@ -8,7 +8,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
-from slmbench.cli.method_options import method_names, options_of
+from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
 
 
@@ -20,7 +20,7 @@ def fewshot(
         str,
         typer.Option(
             "--method",
-            help=f"How the reviews are classified: {', '.join(method_names('fewshot'))}.",
+            help=f"How the reviews are classified. {method_help('fewshot')}.",
             autocompletion=lambda: method_names("fewshot"),
         ),
     ],

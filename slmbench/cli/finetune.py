@@ -9,7 +9,7 @@ import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
-from slmbench.cli.method_options import method_names, options_of
+from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
 
 
@@ -21,7 +21,7 @@ def finetune(
         str | None,
         typer.Option(
             "--method",
-            help=f"How the classifier is made: {', '.join(method_names('finetune'))}.",
+            help=f"How the classifier is made. {method_help('finetune')}.",
             show_default="full",
             autocompletion=lambda: method_names("finetune"),
         ),

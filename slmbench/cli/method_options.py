@@ -46,6 +46,11 @@ def method_names(stage: Stage) -> list[str]:
     return [method.name for method in loadable_methods(stage)]
 
 
+def method_help(stage: Stage) -> str:
+    """Return what each method of a stage does, for the help."""
+    return "; ".join(f"{method.name}: {method.help}" for method in loadable_methods(stage))
+
+
 def _typer_option(declared: tuple[Option, ...], panel: str, shown: str) -> inspect.Parameter:
     option = declared[0]
     kind: Any = option.type

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.methods.declarations.training import ADAPTATION
 from slmbench.methods.registry import loadable_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from slmbench.methods.method import Method, Stage
     from slmbench.methods.options import Option
 
 #: Panels of the options that several methods of a stage have.
 SHARED: dict[Stage, str] = {"finetune": "Training options", "fewshot": "Options of several methods"}
-_TABLE = re.compile(r"(<!-- options of (finetune|fewshot) -->\n).*?(<!-- end of options -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- options of (finetune|fewshot|adapt) -->\n).*?(<!-- end of options -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,36 @@ def list_options(methods: Iterable[Method]) -> list[ListedOption]:
     return [ListedOption(*zip(*owners, strict=True)) for owners in by_name.values()]
 
 
-def option_table(stage: Stage) -> str:
-    """Return the options of a stage's methods as a Markdown table."""
-    lines = ["| option | recipe key | methods | default | meaning |", "|---|---|---|---|---|"]
-    for listed in list_options(loadable_methods(stage)):
+def method_tables(stage: Stage) -> str:
+    """Return the methods of a stage and their options as two Markdown tables."""
+    methods = loadable_methods(stage)
+    options = []
+    for listed in list_options(methods):
         option = listed.declared[0]
         key = "–" if option.keyboard_only else f"`{option.name}`"
         names = ", ".join(method.name for method in listed.methods)
-        choices = dict.fromkeys(choice for one in listed.declared for choice in one.choices)
-        meaning = option.help + (f" ({', '.join(choices)})" if choices else "")
-        cells = (f"`{option.flag}`", key, names, listed.shown_default, meaning)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        choices = tuple(dict.fromkeys(choice for one in listed.declared for choice in one.choices))
+        options.append((f"`{option.flag}`", key, names, listed.shown_default, _meaning(option, choices)))
+    return (
+        _table(("method", ""), [(f"`{method.name}`", method.help) for method in methods])
+        + "\n"
+        + _table(("option", "recipe key", "methods", "default", "meaning"), options)
+    )
+
+
+def adaptation_table() -> str:
+    """Return the options of ``adapt`` as a Markdown table."""
+    rows = [(f"`{one.flag}`", f"`{one.name}`", one.shown_default, _meaning(one, one.choices)) for one in ADAPTATION]
+    return _table(("option", "in Python", "default", "meaning"), rows)
+
+
+def _meaning(option: Option, choices: tuple[str, ...]) -> str:
+    return option.help + (f" ({', '.join(choices)})" if choices else "")
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def with_tables(document: str) -> str:
@@ -86,8 +105,8 @@ def with_tables(document: str) -> str:
 
 
 def _filled(found: re.Match[str]) -> str:
-    stage: Stage = "finetune" if found[2] == "finetune" else "fewshot"
-    return f"{found[1]}{option_table(stage)}{found[3]}"
+    tables = {"finetune": lambda: method_tables("finetune"), "fewshot": lambda: method_tables("fewshot")}
+    return f"{found[1]}{tables.get(found[2], adaptation_table)()}{found[3]}"
 
 
 if __name__ == "__main__":
