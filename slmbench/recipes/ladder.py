@@ -77,6 +77,8 @@ def run_recipe(
     if baseline is not None:
         _check_baseline(baseline, recipe)
     tables = recipe.corpus.model_dump()
+    if recipe.corpus.unlabelled_corpus is not None:
+        tables["unlabelled_size"] = 0  # only rungs with a teacher read it
     corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
     ladder = RungRuns(recipe, corpus, command, progress)
     for number, rung in enumerate(recipe.rungs, 1):

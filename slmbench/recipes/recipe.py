@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Where the recipes that come with slmbench lie.
 _OWN = Path(str(resources.files("slmbench.recipes")))
+#: Keys of the corpus table that name a corpus.
+_CORPORA = ("name", "test_corpus", "unlabelled_corpus")
 #: Kinds of rung, by which pydantic names the place of a mistake.
 _KINDS = ("method", "cascade")
 
@@ -262,13 +264,9 @@ def _one_rung_per_seed(recipe: Recipe, path: Path) -> Recipe:
 
 def _found_beside(folder: Path, recipe: Recipe) -> Recipe:
     """Turn paths that are relative to the recipe's folder into absolute ones."""
-    corpus = {
-        key: _beside(folder, value)
-        for key in ("name", "test_corpus")
-        if (value := getattr(recipe.corpus, key)) is not None
-    }
+    corpus = {key: _beside(folder, value) for key in _CORPORA if (value := getattr(recipe.corpus, key)) is not None}
     stand_in = dict(recipe.offline.corpus)
-    stand_in |= {key: _beside(folder, stand_in[key]) for key in ("name", "test_corpus") if key in stand_in}
+    stand_in |= {key: _beside(folder, stand_in[key]) for key in _CORPORA if key in stand_in}
     models = {name: _beside(folder, model, is_corpus=False) for name, model in recipe.offline.models.items()}
     return recipe.model_copy(
         update={

@@ -90,8 +90,9 @@ class RungRuns:
         folders = {option: str(self._run_of(other)) for option, other in rung.references.items()}
         options = rung.options.replace(**folders)
         corpus = self._corpus
-        if unlabelled := options.given.get("unlabelled"):
-            corpus = load_corpus(**{**corpus.options, "unlabelled_size": unlabelled}, progress=self._progress)
+        size = options.given.get("unlabelled")
+        if "teacher" in options.given and (size is not None or self._recipe.corpus.unlabelled_corpus is not None):
+            corpus = load_corpus(**{**corpus.options, "unlabelled_size": size}, progress=self._progress)
         return make_run(
             rung.declared,
             rung.model,

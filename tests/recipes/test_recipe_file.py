@@ -1,12 +1,15 @@
 """What a recipe file may say."""
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints
+from slmbench.compare.quantities import LIMITS
+from slmbench.corpora import load_corpus
 from slmbench.export import DEFAULT_FORMS, Calibration
 from slmbench.recipes import find_recipe, read_recipe
 
@@ -139,6 +142,21 @@ def test_the_documented_recipe_can_be_read(tmp_path):
     assert {one.backend for one in recipe.profile.settings()} == {"onnxruntime", "torch"}
     named = set(re.findall(r"`(\w+)`", page.split("| `[profile]` |")[1].split("|")[0]))
     assert named == set(type(recipe.profile).model_fields)
+
+
+def test_the_corpus_table_has_the_options_of_a_corpus(tmp_path):
+    recipe = read_recipe(written(tmp_path, LEAST))
+    # The sizes of other parts belong to rungs; labels are those of the data.
+    others = {"name_or_path", "validation_fraction", "unlabelled_size", "labels", "progress"}
+
+    assert set(type(recipe.corpus).model_fields) == {"name"} | set(signature(load_corpus).parameters) - others
+
+
+def test_the_documented_keys_of_limits_exist():
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith("| `[limits]`")]
+
+    assert set(re.findall(r"`(\w+)`", line)) == set(LIMITS)
 
 
 def test_a_file_is_found_by_its_path(tmp_path):
