@@ -57,7 +57,7 @@ def test_debug_shows_the_traceback(here):
     ("typed", "completed"),
     [
         ("slmbench fine", ["finetune"]),
-        ("slmbench finetune --lab", ["--label-column"]),
+        ("slmbench finetune --label-c", ["--label-column"]),
         ("slmbench finetune --model minilm", ["minilm-l6"]),
         ("slmbench finetune --corpus rot", ["rotten-tomatoes"]),
         ("slmbench finetune --method li", ["linear"]),
