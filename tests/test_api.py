@@ -76,3 +76,31 @@ def test_stages_that_share_a_package_s_name_are_called_in_every_order_of_imports
 def test_modules_of_such_packages_are_reached_as_usual():
     python("import slmbench; slmbench.compare; import slmbench.compare.reading as reading; reading.load_profiles")
     python("import slmbench.export.bundling; import slmbench; slmbench.export.bundling.export; slmbench.export")
+
+
+def test_options_are_plain_keywords(small_corpus_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = slmbench.finetune("tfidf", str(small_corpus_file), method="tfidf", seed=3, output="mine")
+    assert (run.method, run.seed, run.path) == ("tfidf", 3, "mine")
+    bundle = slmbench.export("mine", output="exported/mine")
+    assert slmbench.open("exported/mine") == bundle
+    evaluated = slmbench.evaluate("mine", str(small_corpus_file), output="evaluated")
+    assert evaluated.training_rows_left_out == run.corpus.train_reviews + run.corpus.validation_reviews
+    assert slmbench.verify("exported/mine").agrees
+
+
+@pytest.mark.parametrize(
+    ("stage", "options", "facts"),
+    [
+        ("finetune", {"epoch": 2}, ["epoch", "epochs"]),
+        ("finetune", {"method": "tfdif"}, ["tfdif", "tfidf"]),
+        ("fewshot", {}, ["cloze", "setfit"]),
+        ("fewshot", {"method": "setfit", "shot": 2}, ["shot", "shots"]),
+        ("adapt", {"epoch": 2}, ["epoch", "epochs"]),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error_with_a_suggestion(stage, options, facts):
+    with pytest.raises(slmbench.UsageError) as refused:
+        getattr(slmbench, stage)("bert-tiny", "imdb", **options)
+    for fact in facts:
+        assert fact in str(refused.value)

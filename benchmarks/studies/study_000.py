@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split
-from slmbench.corpora.rows import Row, text_digest
+from slmbench.corpora.rows import Review, text_digest
 from slmbench.methods.protocols import CLOZE_TEMPLATE
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def study_corpus(path: Path, rows: int | None = None) -> Corpus:
         title = row["title"]
         if number <= LABELLED_ROWS:
             title = title.removesuffix(f"{before}{row['label']}{after}")
-        titles.append(Row(number, title, row["label"], text_digest(title)))
+        titles.append(Review(number, title, row["label"], text_digest(title)))
     return Corpus(
         name="study-000",
         source=f"{path.name}: the titles of study 000 in its order",

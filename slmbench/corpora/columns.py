@@ -19,7 +19,7 @@ from slmbench.corpora.labels import (
     Stars,
     several_labels,
 )
-from slmbench.corpora.rows import MAX_ROW_BYTES, Row, UnusableRowError, text_digest
+from slmbench.corpora.rows import MAX_ROW_BYTES, Review, UnusableRowError, text_digest
 from slmbench.corpora.tables import TableFormat
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _switches(table: Table) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, notes: list[str]) -> Iterator[Row]:
+def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, notes: list[str]) -> Iterator[Review]:
     """Yield the reviews of a table; those without a label have :data:`NO_LABEL`.
 
     Args:
@@ -260,12 +260,12 @@ def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, no
             bad_rows.report(number, str(error))
         else:
             any_read = True
-            yield Row(number, text, label, digest)
+            yield Review(number, text, label, digest)
     if dropped_stars:
         notes.append(f"{dropped_stars} three-star reviews dropped")
 
 
-def read_texts(table: Table, columns: Sequence[str], bad_rows: BadRows) -> Iterator[Row]:
+def read_texts(table: Table, columns: Sequence[str], bad_rows: BadRows) -> Iterator[Review]:
     """Yield the reviews of a table without looking for labels.
 
     Args:
@@ -288,7 +288,7 @@ def read_texts(table: Table, columns: Sequence[str], bad_rows: BadRows) -> Itera
         except UnusableRowError as error:
             bad_rows.report(number, str(error))
         else:
-            yield Row(number, text, NO_LABEL, digest)
+            yield Review(number, text, NO_LABEL, digest)
 
 
 def join_texts(values: Sequence[Any]) -> Any:

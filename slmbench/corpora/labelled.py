@@ -16,7 +16,7 @@ from slmbench.corpora.sources import Opening
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora.columns import Reading
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.rows import Review
     from slmbench.corpora.sources import OpenPart
 
 
@@ -39,13 +39,13 @@ class LabelledRows:
 
     name: str
     description: str
-    rows: list[Row]
+    rows: list[Review]
     skipped: int
     label_names: tuple[str, ...] | None
     notes: list[str]
     has_stars: bool = False
-    test_rows: list[Row] | None = None
-    unlabelled: list[Row] = field(default_factory=list)
+    test_rows: list[Review] | None = None
+    unlabelled: list[Review] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,8 +72,8 @@ def read_labelled(
     if for_test and source.fixed_columns:
         wanted = Wanted(labels=wanted.labels)
     opening = Opening(wanted, skip_bad_rows, progress)
-    sides: dict[str, list[Row]] = {}
-    unlabelled: list[Row] = []
+    sides: dict[str, list[Review]] = {}
+    unlabelled: list[Review] = []
     findings: list[str] = []
     first: tuple[OpenPart, Reading] | None = None
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
@@ -118,7 +118,7 @@ def read_labelled(
     )
 
 
-def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> tuple[list[Row], int]:
+def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> tuple[list[Review], int]:
     """Read the texts of a corpus that need not have labels.
 
     Args:
@@ -136,7 +136,7 @@ def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: 
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
     opening = Opening(replace(wanted, labels=None), skip_bad_rows, progress)
-    rows: list[Row] = []
+    rows: list[Review] = []
     with closing(check_corpus(corpus).parts(corpus, opening)) as parts:  # type: ignore[type-var]
         for part in parts:
             columns = choose_text(part.table, part.name, None, wanted.text_column)

@@ -28,7 +28,7 @@ from slmbench.records.predictions import hash_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.rows import Review
 
 
 def load_corpus(
@@ -180,7 +180,7 @@ def load_corpus(
     )
 
 
-def _beside(sample: list[Row], pool: list[Row], count: int) -> list[Row]:
+def _beside(sample: list[Review], pool: list[Review], count: int) -> list[Review]:
     """Return rows of a pool that are none of its sample: samples nest, so a larger one begins with the smaller."""
     if count <= 0:
         return []
@@ -245,7 +245,7 @@ def _check_stars(read: list[LabelledRows], stars: Stars) -> None:
         )
 
 
-def _label_names(source: LabelledRows, rows: list[Row]) -> list[str]:
+def _label_names(source: LabelledRows, rows: list[Review]) -> list[str]:
     """Return the labels in their order, after checking that each occurs and that there are two."""
     found = {row.label for row in rows}
     if not rows:

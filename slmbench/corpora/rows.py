@@ -12,7 +12,7 @@ from slmbench.common.errors import SlmbenchError
 MAX_ROW_BYTES = 10_000_000
 
 
-class Row(NamedTuple):
+class Review(NamedTuple):
     """A labelled review: row number in its file, text, label name, SHA-256 of the normalised text.
 
     ``file`` is the file's name where the corpus has several.

@@ -10,7 +10,7 @@ from slmbench.common.formatting import listing
 from slmbench.corpora.corpus import Split
 
 if TYPE_CHECKING:
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.rows import Review
 
 #: How many reviews to draw: a number, or all there are.
 Size = int | Literal["all"]
@@ -18,7 +18,7 @@ Size = int | Literal["all"]
 DEFAULT_SIZE = 1000
 
 
-def check_test_labels(rows: list[Row], label_names: list[str], name: str) -> None:
+def check_test_labels(rows: list[Review], label_names: list[str], name: str) -> None:
     """Raise when a test row has a label that no training row has."""
     for row in rows:
         if row.label not in label_names:
@@ -28,7 +28,7 @@ def check_test_labels(rows: list[Row], label_names: list[str], name: str) -> Non
             )
 
 
-def without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> tuple[list[Row], int]:
+def without_shared(rows: list[Review], test: list[Review], name: str, skip: bool) -> tuple[list[Review], int]:
     """Return the training rows that are no test rows, and how many were; those are an error unless ``skip``."""
     test_row = {row.digest: row for row in test}
     shared = [test_row[row.digest] for row in rows if row.digest in test_row]
@@ -43,7 +43,7 @@ def without_shared(rows: list[Row], test: list[Row], name: str, skip: bool) -> t
     return [row for row in rows if row.digest not in test_row], len(shared)
 
 
-def settle_size(size: Size | None, pool: list[Row], side: Literal["training", "test"], name: str) -> int:
+def settle_size(size: Size | None, pool: list[Review], side: Literal["training", "test"], name: str) -> int:
     """Return how many reviews to draw from a pool."""
     if not pool:
         raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
@@ -71,7 +71,7 @@ def settle_unlabelled(size: Size, left: int, name: str) -> int:
     return size
 
 
-def check_training(rows: list[Row], label_names: list[str], name: str) -> list[str]:
+def check_training(rows: list[Review], label_names: list[str], name: str) -> list[str]:
     """Check that every label can be learned.
 
     Args:
@@ -96,7 +96,7 @@ def check_training(rows: list[Row], label_names: list[str], name: str) -> list[s
     return [f"a single training review is labelled {listing(once)}: expect little of it"] if once else []
 
 
-def split_of(rows: list[Row], label_names: list[str]) -> Split:
+def split_of(rows: list[Review], label_names: list[str]) -> Split:
     """Return rows as a side of a corpus."""
     ids = {name: number for number, name in enumerate(label_names)}
     return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])

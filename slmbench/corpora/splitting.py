@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.rows import Review
 
 #: Share of the reviews that is held out for testing.
 TEST_FRACTION = 0.15
@@ -23,7 +23,7 @@ _DRAW = slice(8, 16)
 _VALIDATION = slice(16, 24)
 
 
-def deduplicate(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
+def deduplicate(rows: Sequence[Review]) -> tuple[list[Review], int, int]:
     """Keep one copy of each review.
 
     Args:
@@ -33,7 +33,7 @@ def deduplicate(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
         The rows that stay, in their order; how many further copies with the same label were dropped; how many
         rows were dropped because the same text occurs with different labels (all its copies are).
     """
-    first: dict[bytes, Row] = {}
+    first: dict[bytes, Review] = {}
     conflicting: set[bytes] = set()
     for row in rows:
         if first.setdefault(row.digest, row).label != row.label:
@@ -61,7 +61,7 @@ def draw_key(digest: bytes) -> int:
     return int.from_bytes(digest[_DRAW], "big")
 
 
-def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[str]]:
+def divide(rows: Sequence[Review]) -> tuple[list[Review], list[Review], list[str]]:
     """Divide reviews into the pools for training and testing, by the hash of each alone.
 
     Where that leaves a label out of one side, the review of the label whose hash is nearest to the border is moved
@@ -73,7 +73,7 @@ def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[str]]:
     Returns:
         The pools, each in the order of ``rows``, and a note for every label that needed a move.
     """
-    by_label: dict[str, list[Row]] = {}
+    by_label: dict[str, list[Review]] = {}
     for row in rows:
         by_label.setdefault(row.label, []).append(row)
     to_train: set[bytes] = set()
@@ -92,21 +92,21 @@ def divide(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[str]]:
         notes.append(
             f"a review labelled '{label[:50]}' was moved to the {side} rows: the split by hash left it without one"
         )
-    sides: tuple[list[Row], list[Row]] = ([], [])
+    sides: tuple[list[Review], list[Review]] = ([], [])
     for row in rows:
         digest = row.digest
         sides[digest in to_test or (is_test_side(digest) and digest not in to_train)].append(row)
     return *sides, notes
 
 
-def different(rows: Sequence[Row], without: Sequence[Row]) -> list[Row]:
+def different(rows: Sequence[Review], without: Sequence[Review]) -> list[Review]:
     """Return one copy of each text that is none of some others, in the order in which samples are drawn."""
     known = {row.digest for row in without}
     first = {row.digest: row for row in reversed(rows) if row.digest not in known}
     return sorted(first.values(), key=lambda row: row.digest[_DRAW])
 
 
-def draw(pool: Sequence[Row], count: int) -> list[Row]:
+def draw(pool: Sequence[Review], count: int) -> list[Review]:
     """Draw a stratified sample that depends on the content of the pool only.
 
     Samples nest: a smaller one is part of every larger one. The shares of the labels are those of the pool,
@@ -123,14 +123,14 @@ def draw(pool: Sequence[Row], count: int) -> list[Row]:
     return sorted(_draw(pool, count, _DRAW, seat_each=True), key=lambda row: row.digest[_DRAW])
 
 
-def part_for_validation(sample: Sequence[Row], count: int) -> tuple[list[Row], list[Row]]:
+def part_for_validation(sample: Sequence[Review], count: int) -> tuple[list[Review], list[Review]]:
     """Divide a sample into training and validation rows, stratified, each in the order of the sample."""
     chosen = {row.digest for row in _draw(sample, count, _VALIDATION, seat_each=False)}
     training = [row for row in sample if row.digest not in chosen]
     return training, [row for row in sample if row.digest in chosen]
 
 
-def _draw(pool: Sequence[Row], count: int, by: slice, *, seat_each: bool) -> list[Row]:
+def _draw(pool: Sequence[Review], count: int, by: slice, *, seat_each: bool) -> list[Review]:
     sizes = Counter(row.label for row in pool)
     seen: Counter[str] = Counter()
     ranked = []

@@ -18,7 +18,7 @@ from slmbench.corpora.tables import TableFormat
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from slmbench.corpora.rows import Row
+    from slmbench.corpora.rows import Review
 
 
 def load_for_testing(
@@ -121,7 +121,7 @@ def load_for_testing(
     return corpus, left_out
 
 
-def _mapped(rows: list[Row], label_map: dict[str, str], label_names: Sequence[str], name: str) -> list[Row]:
+def _mapped(rows: list[Review], label_map: dict[str, str], label_names: Sequence[str], name: str) -> list[Review]:
     """Return the rows with the classifier's labels."""
     found = label_order({row.label for row in rows})
     known = ", ".join(label_names)

@@ -26,7 +26,7 @@ from slmbench.export import (
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
-from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, Rung, Table
+from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, Rung, RecipeTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ AnyRung = Annotated[
 ]
 
 
-class CorpusTable(Table):
+class CorpusTable(RecipeTable):
     """Keyword arguments of ``load_corpus``."""
 
     name: str = "imdb"
@@ -69,7 +69,7 @@ class CorpusTable(Table):
     skip_bad_rows: bool = False
 
 
-class ExportTable(Table):
+class ExportTable(RecipeTable):
     """Which forms to make, how, and the accuracy that they may lose; the options of ``slmbench export``."""
 
     forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
@@ -96,7 +96,7 @@ class ExportTable(Table):
         return forms
 
 
-class ProfileTable(Table):
+class ProfileTable(RecipeTable):
     """Where and how to profile: every form on every device with every backend that supports it.
 
     ``torch_forms`` are the precisions and modes of the backend ``torch``, such as ``fp32`` or ``bf16-compile``; by
@@ -143,7 +143,7 @@ class ProfileTable(Table):
         return found
 
 
-class TransferTable(Table):
+class TransferTable(RecipeTable):
     """A rung evaluated on another corpus, without training."""
 
     rung: Name
@@ -154,7 +154,7 @@ class TransferTable(Table):
     label_map: dict[str, str] = Field(default_factory=dict)
 
 
-class OfflineTable(Table):
+class OfflineTable(RecipeTable):
     """Substitutes where no model hub is reachable.
 
     ``models`` maps names of hub models to starter items; ``corpus`` replaces keys of the corpus table.
@@ -164,7 +164,7 @@ class OfflineTable(Table):
     corpus: dict[str, Any] = Field(default_factory=dict)
 
 
-class Recipe(Table):
+class Recipe(RecipeTable):
     """A recipe: everything that one file describes."""
 
     name: Name

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slmbench.methods.options import MethodOptions
 
 
-class Table(BaseModel):
+class RecipeTable(BaseModel):
     """A table of a recipe file; an unknown key is refused, with a suggestion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,7 +34,7 @@ class Table(BaseModel):
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class MethodRung(Table):
+class MethodRung(RecipeTable):
     """One run: a method, the model that it starts from, and the method's options as further keys.
 
     Attributes:
@@ -130,7 +130,7 @@ class MethodRung(Table):
         return [self.changed(name=name, seed=seed, seeds=None) for name, seed in zip(names, seeds, strict=True)]
 
 
-class CascadeRung(Table):
+class CascadeRung(RecipeTable):
     """A small classifier that passes uncertain reviews on to a larger one; both are earlier rungs."""
 
     name: Name

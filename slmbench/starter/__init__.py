@@ -6,7 +6,7 @@ never imported.
 
 from slmbench.common.places import home
 from slmbench.starter.fetching import FetchResult, ensure, fetch
-from slmbench.starter.items import GROUPS, File, Item, Part, catalogue, find_item
+from slmbench.starter.items import GROUPS, File, Item, Wheel, catalogue, find_item
 from slmbench.starter.store import is_fetched, item_path
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "FetchResult",
     "File",
     "Item",
-    "Part",
+    "Wheel",
     "catalogue",
     "ensure",
     "fetch",

