@@ -26,7 +26,7 @@ from slmbench.export import (
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
-from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, Rung, RecipeTable
+from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

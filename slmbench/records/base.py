@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import write_atomically
 from slmbench.common.version import __version__
-from slmbench.records.tables import frame_of, html_of, rows_of
+from slmbench.records.frames import frame_of, html_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from slmbench.records.tables import Cell
+    from slmbench.records.frames import Value
 
 
 class Part(BaseModel):
@@ -74,7 +74,7 @@ class Record(Part):
         """Return the record as one JSON document, statistics included."""
         return self.model_dump_json(by_alias=True)
 
-    def to_rows(self) -> list[dict[str, Cell]]:
+    def to_rows(self) -> list[dict[str, Value]]:
         """Return the record as table rows: single values by their dotted JSON keys, without the raw observations.
 
         A run, an evaluation and a profile are one row, a bundle has a row per form, a comparison one per candidate, a

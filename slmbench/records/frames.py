@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-Cell = str | int | float | bool | None
+Value = str | int | float | bool | None
 
 
-def rows_of(document: Mapping[str, Any], rows_in: str | None) -> list[dict[str, Cell]]:
+def rows_of(document: Mapping[str, Any], rows_in: str | None) -> list[dict[str, Value]]:
     """Return a record's JSON document as table rows.
 
     Args:
@@ -36,7 +36,7 @@ def rows_of(document: Mapping[str, Any], rows_in: str | None) -> list[dict[str, 
     return [{**common, **_flat(entry)} for entry in entries]
 
 
-def frame_of(rows: Sequence[Mapping[str, Cell]]) -> pd.DataFrame:
+def frame_of(rows: Sequence[Mapping[str, Value]]) -> pd.DataFrame:
     """Return rows as a pandas table.
 
     Raises:
@@ -48,7 +48,7 @@ def frame_of(rows: Sequence[Mapping[str, Cell]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def html_of(title: str, rows: Sequence[Mapping[str, Cell]], columns: Sequence[str]) -> str:
+def html_of(title: str, rows: Sequence[Mapping[str, Value]], columns: Sequence[str]) -> str:
     """Return rows as an HTML table; every text is escaped.
 
     Args:
@@ -62,8 +62,8 @@ def html_of(title: str, rows: Sequence[Mapping[str, Cell]], columns: Sequence[st
     return f"<p>{escape(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _flat(document: Mapping[str, Any]) -> dict[str, Cell]:
-    found: dict[str, Cell] = {}
+def _flat(document: Mapping[str, Any]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
     for key, value in document.items():
         if isinstance(value, dict):
             found |= {f"{key}.{inner}": cell for inner, cell in _flat(value).items()}
@@ -74,7 +74,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Cell]:
     return found
 
 
-def _written(value: Cell) -> str:
+def _written(value: Value) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
