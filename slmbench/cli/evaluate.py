@@ -11,17 +11,10 @@ from slmbench.cli import options as opt
 from slmbench.cli.corpus_options import FOR_TESTING, reads_corpus
 from slmbench.cli.output import command_output
 from slmbench.common.errors import UsageError
-from slmbench.methods.declarations.shared import parse_label_map
+from slmbench.methods.declarations.shared import parse_label_map, parse_size
 
 if TYPE_CHECKING:
     from slmbench.cli.output import Output
-
-
-def _label_map(text: str) -> dict[str, str]:
-    try:
-        return parse_label_map(text)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 @reads_corpus(*FOR_TESTING)
@@ -42,7 +35,7 @@ def evaluate(
         Any,
         typer.Option(
             "--test-size",
-            parser=opt.parse_review_count,
+            parser=opt.naming_the_option(parse_size),
             metavar="<int|all>",
             help="Size of a stratified sample of the corpus, or all.",
             show_default="all",
@@ -53,7 +46,7 @@ def evaluate(
         Any,
         typer.Option(
             "--label-map",
-            parser=_label_map,
+            parser=opt.naming_the_option(parse_label_map),
             metavar="<label=label,…>",
             help="Labels of the corpus and what they mean to the classifier: spam=negative,ham=positive.",
             show_default="the labels are the same",

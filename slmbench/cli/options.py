@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from slmbench.common.errors import UsageError
 from slmbench.methods.declarations.shared import parse_size
 
+T = TypeVar("T")
 
-def parse_review_count(value: str) -> Any:
-    """Return a number of reviews, or ``"all"``.
 
-    Raises:
-        typer.BadParameter: It is neither a number above 0 nor the word.
+def naming_the_option(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the same parser for a ``typer.Option``: its usage errors are reported with the name of the option.
+
+    Args:
+        parse: Reads the value of an option; raises ``UsageError``.
     """
-    try:
-        return parse_size(value)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from None
+
+    @wraps(parse)
+    def parser(value: str) -> T:
+        try:
+            return parse(value)
+        except UsageError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parser
 
 
 def model_names() -> list[str]:
@@ -94,7 +103,7 @@ TrainSize = Annotated[
     Any,
     typer.Option(
         "--train-size",
-        parser=parse_review_count,
+        parser=naming_the_option(parse_size),
         metavar="<int|all>",
         help="Number of training reviews, or all; a tenth of them is set aside for validation.",
         show_default="1000, or as many as there are",
@@ -105,7 +114,7 @@ TestSize = Annotated[
     Any,
     typer.Option(
         "--test-size",
-        parser=parse_review_count,
+        parser=naming_the_option(parse_size),
         metavar="<int|all>",
         help="Number of test reviews, or all.",
         show_default="1000, or as many as there are",
