@@ -14,9 +14,8 @@ from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.options import DEFAULT_SEED
-from slmbench.methods.outcome import NO_TRAINING
+from slmbench.methods.outcome import NO_TRAINING, training_cost
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.records import Predictions, RunRecord, write_record
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
-    from slmbench.records import TrainCost
 
 #: Fields of an outcome that become the run's predictions.
 _PREDICTED = ("logits", "abstained")
@@ -89,7 +87,7 @@ def make_run(
             "weights_sha256": _hash_of(building / "model"),
             "hyperparameters": options.hyperparameters(),
             "parameters_without_embeddings": outcome.total_parameters,
-            "train": _training_cost(seconds, len(corpus.train)) if outcome.trainable_parameters else NO_TRAINING,
+            "train": training_cost(seconds, len(corpus.train)) if outcome.trainable_parameters else NO_TRAINING,
         }
         record = RunRecord(
             **{**facts, **{name: fact for name, fact in filled_in.items() if facts[name] is None}},
@@ -131,11 +129,6 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     if seed != DEFAULT_SEED:
         parts.append(f"seed{seed}")
     return RUNS / "-".join(parts).lower()
-
-
-def _training_cost(seconds: float, reviews: int) -> TrainCost:
-    measured = {"seconds": seconds, "reviews_per_second": reviews / seconds, "epochs": 1.0}
-    return NO_TRAINING.model_copy(update={**measured, "peak_rss_bytes": high_water_mark()[0]})
 
 
 def _hash_of(folder: Path) -> str:

@@ -17,9 +17,9 @@ from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.instruments.memory import high_water_mark
 from slmbench.methods.declarations.training import ADAPTATION
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
+from slmbench.methods.outcome import training_cost
 from slmbench.methods.runs import default_folder
 from slmbench.methods.training.perplexity import blank_losses, hide_tokens
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
@@ -27,7 +27,7 @@ from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
-from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, TrainCost, write_record
+from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, write_record
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import TextSample
-    from slmbench.methods.training.mlm_training import MlmOutcome
 
 METHOD = "mlm"
 
@@ -216,7 +215,14 @@ class _Adaptation:
             "total_parameters": counts.total,
             "parameters_without_embeddings": counts.without_embeddings,
             "corpus": _identity(sample, outcome.tokens),
-            "train": self._cost(outcome, len(sample)),
+            "train": training_cost(
+                outcome.seconds,
+                len(sample) * outcome.epochs,
+                epochs=outcome.epochs,
+                device=self._device,
+                precision=self._precision,
+                history=outcome.history,
+            ),
             "losses": BlankLosses(blanks=[len(blank.places) for blank in blanks], before=before, after=after),
             "notes": _notes(sample, new_head=bool(loaded.new_weights)),
         }
@@ -224,19 +230,6 @@ class _Adaptation:
     def _hyperparameters(self) -> dict[str, Any]:
         settled = {"max_length": self._max_length, "precision": self._precision, "device": self._device}
         return {**self._options.hyperparameters(), **settled}
-
-    def _cost(self, outcome: MlmOutcome, reviews: int) -> TrainCost:
-        return TrainCost(
-            seconds=outcome.seconds,
-            reviews_per_second=reviews * outcome.epochs / outcome.seconds,
-            epochs=outcome.epochs,
-            peak_rss_bytes=high_water_mark()[0],
-            device=self._device,
-            precision=self._precision,
-            best_epoch=None,
-            selected_by=None,
-            history=outcome.history,
-        )
 
 
 def _identity(sample: TextSample, tokens: int) -> TextsIdentity:

@@ -9,17 +9,13 @@ import numpy as np
 
 from slmbench.common.errors import require_extra
 from slmbench.common.files import content_key
-from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.runs import Outcome
+from slmbench.methods.outcome import Outcome, training_cost
 from slmbench.methods.training.features import encoder_outputs
 from slmbench.methods.training.heads import LinearTrainee, SpaceTrainee, measure, train_head
-from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.saving import save_and_read_back
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.transformer import TransformerTraining
-from slmbench.models import count_parameters, load_classifier, load_encoder, load_tokenizer
-from slmbench.models.sources import weights_sha256
-from slmbench.records import TrainCost
+from slmbench.models import load_classifier, load_encoder, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,37 +92,22 @@ class FrozenHeadTraining(TransformerTraining):
         if options.plots:
             self._draw(building / "plots", reloaded, tokenizer, fit)
         seconds = fit.seconds + (0.0 if outputs.from_cache else outputs.cost.seconds)
-        counts = count_parameters(reloaded)
-        return Outcome(
-            model=self._name,
-            model_source=self._files.source,
-            base_sha256=self._base_sha256,
-            weights_sha256=weights_sha256(building / "model"),
-            architecture=self._architecture,
-            base_license=self._files.license,
-            max_length=self._max_length,
-            hyperparameters=self._hyperparameters(),
-            trainable_parameters=sum(parameters.values()),
-            total_parameters=counts.total,
-            parameters_without_embeddings=counts.without_embeddings,
-            train=TrainCost(
-                seconds=seconds,
-                reviews_per_second=len(corpus.train) * len(fit.epochs) / seconds,
+        return self._outcome(
+            reloaded,
+            tokenizer,
+            building,
+            progress,
+            trainable=sum(parameters.values()),
+            train=training_cost(
+                seconds,
+                len(corpus.train) * len(fit.epochs),
                 epochs=float(len(fit.epochs)),
-                peak_rss_bytes=high_water_mark()[0],
-                device=self._device,
-                precision=self._precision,
-                best_epoch=fit.best_epoch,
-                selected_by=options.select_by if len(corpus.validation) else None,
+                **self._cost_facts(fit.best_epoch),
                 history=fit.history,
             ),
-            logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
             details=details,
             notes=notes,
         )
-
-    def clean_up(self, folder: Path) -> None:
-        """Do nothing: no files are left beside the run; the encoder's outputs are in the user's cache."""
 
     def _prepare_linear(
         self, tokenizer: PreTrainedTokenizerFast, progress: Progress

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.files import content_key
 from slmbench.instruments.devices import choose_device
-from slmbench.methods.runs import NO_TRAINING, Outcome, RunMethod
+from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
@@ -35,7 +35,6 @@ class PretrainedClassifier(RunMethod):
             UsageError: Its labels differ from the corpus's, and the option ``label_map`` does not say which is which.
             SlmbenchError: The model cannot be found or downloaded.
         """
-        self._name = name
         self._corpus = corpus
         self._options = options
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
@@ -71,7 +70,6 @@ class PretrainedClassifier(RunMethod):
         tokenizer.save_pretrained(building / "model")
         counts = count_parameters(model)
         return Outcome(
-            model=self._name,
             model_source=self._files.source,
             base_sha256=self._base_sha256,
             weights_sha256=weights_sha256(building / "model"),
@@ -83,10 +81,8 @@ class PretrainedClassifier(RunMethod):
                 "truncation_side": self._side,
                 **({"label_map": self._label_map} if self._label_map else {}),
             },
-            trainable_parameters=0,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            train=NO_TRAINING,
             logits=classifier_logits(
                 model.to(self._device), tokenizer, self._corpus.test.texts, self._max_length, progress
             ),

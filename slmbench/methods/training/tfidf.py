@@ -14,9 +14,7 @@ import numpy as np
 
 from slmbench.common.files import content_key, sha256_of
 from slmbench.corpora import Split
-from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.outcome import Outcome, RunMethod
-from slmbench.records import TrainCost
+from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,18 +80,7 @@ class TfidfTraining(RunMethod):
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,
             parameters_without_embeddings=classifier.parameters,
-            train=TrainCost(
-                seconds=seconds,
-                reviews_per_second=len(rows) / seconds,
-                epochs=1,
-                peak_rss_bytes=high_water_mark()[0],
-                device="cpu",
-                precision="fp64",
-                best_epoch=None,
-                selected_by=None,
-                resumed_at_epoch=None,
-                history=[],
-            ),
+            train=training_cost(seconds, len(rows), precision="fp64"),
             logits=classifier.logits(corpus.test.texts),
         )
 

@@ -9,8 +9,7 @@ from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.files import content_key
 from slmbench.corpora import Split
 from slmbench.instruments.devices import choose_device, choose_precision
-from slmbench.instruments.memory import high_water_mark
-from slmbench.methods.runs import Outcome, RunMethod
+from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
@@ -18,13 +17,12 @@ from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
-from slmbench.records import TrainCost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
@@ -44,7 +42,6 @@ class TransformerTraining(RunMethod):
         Raises:
             SlmbenchError: The model cannot be found or downloaded, or an option does not fit it.
         """
-        self._name = name
         self._corpus = corpus
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
@@ -129,9 +126,42 @@ class TransformerTraining(RunMethod):
         except DivergedError:
             self.clean_up(folder)  # or its checkpoints would be resumed
             raise
-        counts = count_parameters(reloaded)
+        return self._outcome(
+            reloaded,
+            tokenizer,
+            building,
+            progress,
+            trainable=trainable,
+            train=training_cost(
+                outcome.seconds,
+                len(rows) * outcome.epochs_now,
+                epochs=outcome.epochs,
+                resumed_at_epoch=outcome.resumed_at_epoch,
+                **self._cost_facts(outcome.best_epoch),
+                history=outcome.history,
+            ),
+            details={"teacher": self._teacher.details()} if self._teacher else {},
+        )
+
+    def _cost_facts(self, best_epoch: float | None) -> dict[str, Any]:
+        """Return the facts about the cost that do not depend on how the training was done."""
+        selected_by = self._options.select_by if len(self._corpus.validation) else None
+        how = {"device": self._device, "precision": self._precision}
+        return {**how, "best_epoch": best_epoch, "selected_by": selected_by}
+
+    def _outcome(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        building: Path,
+        progress: Progress,
+        *,
+        trainable: int,
+        **facts: Any,
+    ) -> Outcome:
+        """Test the saved model and return the outcome."""
+        counts = count_parameters(model)
         return Outcome(
-            model=self._name,
             model_source=self._files.source,
             base_sha256=self._base_sha256,
             weights_sha256=weights_sha256(building / "model"),
@@ -142,20 +172,8 @@ class TransformerTraining(RunMethod):
             trainable_parameters=trainable,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            train=TrainCost(
-                seconds=outcome.seconds,
-                reviews_per_second=len(rows) * outcome.epochs_now / outcome.seconds,
-                epochs=outcome.epochs,
-                peak_rss_bytes=high_water_mark()[0],
-                device=self._device,
-                precision=self._precision,
-                best_epoch=outcome.best_epoch,
-                selected_by=options.select_by if len(corpus.validation) else None,
-                resumed_at_epoch=outcome.resumed_at_epoch,
-                history=outcome.history,
-            ),
-            logits=classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress),
-            details={"teacher": self._teacher.details()} if self._teacher else {},
+            logits=classifier_logits(model, tokenizer, self._corpus.test.texts, self._max_length, progress),
+            **facts,
         )
 
     def _with_unlabelled(self) -> Split:
