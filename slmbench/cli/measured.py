@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from slmbench.cli import options as opt
 from slmbench.cli.output import to_json
 from slmbench.common.errors import SlmbenchError
+from slmbench.profiling.backends import BUILTIN_BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,11 +18,24 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from slmbench.cli.output import Output
+    from slmbench.profiling.backends import ProfilingBackend
     from slmbench.profiling.prepared import AnyCell
     from slmbench.records import Record
 
 #: Panels of the help.
 WHAT, HOW_LONG, SCENARIO = "What is measured", "Samples", "Scenario"
+
+_DEVICES = dict.fromkeys(device for backend in BUILTIN_BACKENDS for device in backend.devices)
+
+
+def _backend(builtin: Iterable[ProfilingBackend]) -> Any:
+    names = ", ".join(backend.name for backend in builtin)
+    return typer.Option(
+        "--backend",
+        help=f"What runs the model: {names}, or the backend of an installed package.",
+        rich_help_panel=WHAT,
+    )
+
 
 Axis = Literal["length", "batch", "threads"]
 Scenario = Literal["single", "offline", "server"]
@@ -33,7 +48,10 @@ Bundles = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="Device to run on: cpu or cuda.", rich_help_panel=WHAT, metavar="DEVICE")
+    str,
+    typer.Option(
+        "--device", help=f"Device to run on: {' or '.join(_DEVICES)}.", rich_help_panel=WHAT, metavar="DEVICE"
+    ),
 ]
 Form = Annotated[
     list[str] | None,
@@ -44,14 +62,9 @@ Form = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
-BackendName = Annotated[
-    str,
-    typer.Option(
-        "--backend",
-        help="What runs the model: onnxruntime, openvino, torch, or one that an installed package adds.",
-        rich_help_panel=WHAT,
-    ),
-]
+BackendName = Annotated[str, _backend(BUILTIN_BACKENDS)]
+#: Of commands that measure bundles only.
+BundleBackendName = Annotated[str, _backend(backend for backend in BUILTIN_BACKENDS if backend.takes == "bundle")]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -65,7 +78,9 @@ Processes = Annotated[int, typer.Option("--processes", help="Fresh processes per
 TimeLimit = Annotated[
     float, typer.Option("--time-limit", help="Maximum sampling time per form (s).", rich_help_panel=HOW_LONG)
 ]
-RecordsFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the records.")]
+RecordsFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the records.", rich_help_panel=opt.OUTPUT)
+]
 
 
 class Failures(list[dict[str, str]]):

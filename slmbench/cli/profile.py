@@ -73,6 +73,7 @@ def profile(
             "--grid",
             help="Carbon intensity of electricity: a number (gCO2e/kWh), or a country's code such as DEU.",
             show_default="no carbon is computed",
+            rich_help_panel=shared.WHAT,
         ),
     ] = None,
     processes: shared.Processes = 5,

@@ -25,7 +25,7 @@ def sweep(
     bundles: shared.Bundles = None,
     device: shared.Device = "cpu",
     form: shared.Form = None,
-    backend: shared.BackendName = "onnxruntime",
+    backend: shared.BundleBackendName = "onnxruntime",
     threads: shared.Threads = None,
     processes: shared.Processes = 5,
     time_limit: shared.TimeLimit = 20.0,

@@ -12,19 +12,17 @@ from slmbench.cli.output import command_output
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import PROFILES
 
-_CONTESTANT = "BUNDLE[:FORM]"
-
 
 def versus(
-    first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar=_CONTESTANT)],
-    second: Annotated[str, typer.Argument(help="What it is compared with, the baseline.", metavar=_CONTESTANT)],
+    first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar="A")],
+    second: Annotated[str, typer.Argument(help="The baseline, likewise.", metavar="B")],
     fail_if_slower: Annotated[
         float | None,
         typer.Option(
             "--fail-if-slower",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Exit with status 1 when the first is slower than the second by more than this, such as 5%.",
+            help="Exit with status 1 when A is slower than B by more than this, such as 5%.",
             show_default="never fails",
         ),
     ] = None,
@@ -33,12 +31,12 @@ def versus(
         str | None,
         typer.Option(
             "--form",
-            help="Form of those that name none.",
+            help="Form of bundles that are given without one.",
             show_default="the one that predict would choose",
             rich_help_panel=shared.WHAT,
         ),
     ] = None,
-    backend: shared.BackendName = "onnxruntime",
+    backend: shared.BundleBackendName = "onnxruntime",
     threads: shared.Threads = None,
     processes: Annotated[
         int,

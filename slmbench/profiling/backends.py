@@ -145,4 +145,5 @@ TORCH = ProfilingBackend(
     takes="run",
 )
 
-BACKENDS = Registry("backend", "slmbench.backends", (ONNXRUNTIME, OPENVINO, TORCH))
+BUILTIN_BACKENDS = (ONNXRUNTIME, OPENVINO, TORCH)
+BACKENDS = Registry("backend", "slmbench.backends", BUILTIN_BACKENDS)

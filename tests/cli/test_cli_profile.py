@@ -4,16 +4,20 @@ import inspect
 import json
 import re
 import shutil
+from typing import get_args
 
 import pytest
 from cli_helpers import json_of, run
 from factories import profile_record
 
+from slmbench.cli import measured
 from slmbench.cli.profile import profile
 from slmbench.cli.sweep import sweep
 from slmbench.cli.versus import versus
 from slmbench.cli.views.profiles import profile_table
 from slmbench.profiling import ProfileOptions
+from slmbench.profiling.profile_options import SCENARIOS
+from slmbench.profiling.sweeps import AXES
 from slmbench.profiling.versus import PAIRS
 from slmbench.records.profile import ServerLoad
 
@@ -195,7 +199,7 @@ def test_a_command_takes_its_own_options_only(two, words):
     assert run(*words).exit_code == 2
 
 
-def test_defaults_shown_are_those_of_the_library():
+def test_defaults_and_choices_are_those_of_the_library():
     defaults = ProfileOptions()
     names = {"time_limit": "time_limit_s", "form": "forms"}
     for command in (profile, sweep, versus):
@@ -204,3 +208,5 @@ def test_defaults_shown_are_those_of_the_library():
             if hasattr(defaults, name) and (command, name) != (versus, "processes"):
                 assert parameter.default == getattr(defaults, name), (command, name)
     assert inspect.signature(versus).parameters["processes"].default == PAIRS
+    assert get_args(measured.Axis) == AXES
+    assert get_args(measured.Scenario) == SCENARIOS

@@ -124,7 +124,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
     return PreparedCell(
         task={**task, "texts": workload.texts},
         workload=workload,
-        backend="torch",
+        backend=TORCH.name,
         threads=options.threads_used,
         labels=run.predictions.labels,
         accepted=True,
