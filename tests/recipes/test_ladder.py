@@ -21,7 +21,7 @@ train_size = 80
 test_size = 24
 
 [[rungs]]
-name = "floor"
+name = "baseline"
 method = "tfidf"
 
 [[rungs]]
@@ -87,10 +87,10 @@ def test_each_cell_is_a_row(ladder):
     _, record, said = ladder
 
     measured = {(row.name, row.form) for row in record.rows if row.failure is None}
-    assert measured == {("floor", "fp32"), ("tiny", "fp32"), ("tiny", "int8")}
+    assert measured == {("baseline", "fp32"), ("tiny", "fp32"), ("tiny", "int8")}
     assert record.recommended is not None
     assert (record.name, record.command) == ("small", ["slmbench", "compare"])
-    assert [text for text in said if text.startswith("[")] == ["[1/3] floor", "[2/3] missing", "[3/3] tiny"]
+    assert [text for text in said if text.startswith("[")] == ["[1/3] baseline", "[2/3] missing", "[3/3] tiny"]
     assert len({row.test_hash for row in record.rows if row.failure is None}) == 1
 
 
@@ -120,7 +120,7 @@ def test_the_report_is_written(ladder):
 def test_rungs_are_named_by_the_recipe_and_foldered_by_it(ladder):
     folder, *_ = ladder
 
-    assert sorted(path.name for path in (folder / "exported").iterdir()) == ["small-floor", "small-tiny"]
+    assert sorted(path.name for path in (folder / "exported").iterdir()) == ["small-baseline", "small-tiny"]
     bundle = json.loads((folder / "exported/small-tiny/bundle.json").read_text(encoding="utf-8"))
     assert bundle["name"] == "tiny"
 
@@ -165,7 +165,7 @@ def test_a_front_and_a_baseline_go_with_a_recipe(ladder, monkeypatch):
 
     result = CliRunner().invoke(app, ["compare", "--recipe", "small.toml", "--json", *words])
 
-    # Nothing was measured anew, so nothing got slower; the rung that failed had no profile before either.
+    # Nothing was measured again, so nothing got slower; the rung that failed had no profile before either.
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["decisions"][0]["front_axes"] == ["accuracy", "size"]
@@ -176,26 +176,26 @@ def test_a_front_and_a_baseline_go_with_a_recipe(ladder, monkeypatch):
 def test_a_recipe_fails_a_build_when_a_rung_got_slower_than_profiles_of_before(ladder, monkeypatch):
     folder, *_ = ladder
     monkeypatch.chdir(folder)
-    (path,) = folder.glob("profiles/small-floor.fp32.*.json")
+    (path,) = folder.glob("profiles/small-baseline.fp32.*.json")
     before = json.loads(path.read_text(encoding="utf-8"))
     quick = [[ms / 4 for ms in process] for process in before["latency"]["processes_ms"]]
     (folder / "before").mkdir()
     faster = {**before, "latency": {**before["latency"], "processes_ms": quick}}
-    (folder / "before/floor.json").write_text(json.dumps(faster), encoding="utf-8")
+    (folder / "before/baseline.json").write_text(json.dumps(faster), encoding="utf-8")
 
     result = CliRunner().invoke(
         app, ["compare", "--recipe", "small.toml", "--baseline", "before", "--fail-if-slower", "5%"]
     )
 
     assert result.exit_code == 1
-    assert "error: floor fp32 is 4.0× slower" in result.stderr
+    assert "error: baseline fp32 is 4.0× slower" in result.stderr
     assert (folder / "comparisons/small/report.html").exists()
 
 
 def test_every_rung_that_failed_fails_a_gate_against_a_row(ladder, monkeypatch):
     folder, *_ = ladder
     monkeypatch.chdir(folder)
-    record = run_recipe("small.toml", baseline=RegressionGate("floor fp32", 1e6), report_dir=folder / "report")
+    record = run_recipe("small.toml", baseline=RegressionGate("baseline fp32", 1e6), report_dir=folder / "report")
     assert record.baseline.failures == [
         "missing could not be measured (there is no model folder ./there-is-no-such-model), so no limit of the"
         " baseline can be checked"
@@ -209,7 +209,7 @@ def test_a_baseline_that_cannot_be_is_found_before_any_work(tmp_path, monkeypatc
     text = LADDER.format(corpus="there-is-no-such-file.csv", base="x")
     (tmp_path / "small.toml").write_text(text, encoding="utf-8")
 
-    with pytest.raises(UsageError, match=f"the baseline '{against}' is .* whose rungs are floor, missing, tiny"):
+    with pytest.raises(UsageError, match=f"the baseline '{against}' is .* whose rungs are baseline, missing, tiny"):
         run_recipe("small.toml", baseline=RegressionGate(against))
 
 
@@ -227,7 +227,10 @@ def test_a_form_that_cannot_be_measured_is_a_row_with_its_reason(ladder, monkeyp
     (failed,) = [row for row in record.rows if row.failure and row.name == "tiny"]
     assert failed.form == "fp32"
     assert "model.onnx is not the file that was exported" in failed.failure
-    assert {(row.name, row.form) for row in record.rows if not row.failure} == {("floor", "fp32"), ("tiny", "int8")}
+    assert {(row.name, row.form) for row in record.rows if not row.failure} == {
+        ("baseline", "fp32"),
+        ("tiny", "int8"),
+    }
     onnx.write_bytes(content)
     path.write_text(profile, encoding="utf-8")
 
@@ -277,7 +280,7 @@ def test_a_device_that_is_not_there_fails_its_own_cells_only(ladder, monkeypatch
     record = elsewhere(folder, monkeypatch, profile)
 
     failed = {row.label: row.failure for row in record.rows if row.failure and row.name != "missing"}
-    # The floor runs in one way, and that was measured.
+    # The TF-IDF baseline runs in one way, and that was measured.
     assert set(failed) == {"tiny fp32 (cuda)", "tiny int8 (cuda)", "tiny (torch, cuda)"}
     assert "cannot use cuda here" in failed["tiny int8 (cuda)"]
     assert failed["tiny (torch, cuda)"].startswith("there is no device 'cuda' here")

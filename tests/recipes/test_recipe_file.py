@@ -13,8 +13,10 @@ from slmbench.corpora import load_corpus
 from slmbench.export import DEFAULT_FORMS, Calibration
 from slmbench.recipes import find_recipe, read_recipe
 
-TINY = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\n'
-LEAST = 'name = "mine"\n[[rungs]]\nname = "floor"\nmethod = "tfidf"\n'
+TINY = (
+    'name = "mine"\n[[rungs]]\nname = "baseline"\nmethod = "tfidf"\n[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\n'
+)
+MINIMAL = 'name = "mine"\n[[rungs]]\nname = "baseline"\nmethod = "tfidf"\n'
 
 
 def written(tmp_path, text):
@@ -36,7 +38,7 @@ def test_the_quickstart_comes_along():
 
 
 def test_little_has_to_be_said(tmp_path):
-    recipe = read_recipe(written(tmp_path, LEAST))
+    recipe = read_recipe(written(tmp_path, MINIMAL))
 
     assert recipe.corpus.name == "imdb"
     assert recipe.rungs[0].seed == 42
@@ -45,18 +47,18 @@ def test_little_has_to_be_said(tmp_path):
 
 def test_a_recipe_says_how_static_int8_is_calibrated(tmp_path):
     said = '[export]\ncalibration = "entropy"\ncalibration_reviews = 16\nmax_accuracy_drop = 0.005\n'
-    options = read_recipe(written(tmp_path, LEAST + said)).export.options()
+    options = read_recipe(written(tmp_path, MINIMAL + said)).export.options()
     assert options["calibration"] == Calibration("entropy", 16)
     assert (options["max_accuracy_drop"], options["forms"]) == (0.005, DEFAULT_FORMS)
     with pytest.raises(UsageError, match=r"export\.calibration.*minmax"):
-        read_recipe(written(tmp_path, LEAST + '[export]\ncalibration = "none"\n'))
+        read_recipe(written(tmp_path, MINIMAL + '[export]\ncalibration = "none"\n'))
 
 
 def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path):
     recipe = read_recipe(
         written(
             tmp_path,
-            LEAST
+            MINIMAL
             + '[export]\nforms = ["fp32", "int8-static", "int4-weights"]\n'
             + '[profile]\ndevices = ["cpu", "cuda"]\nbackends = ["onnxruntime", "openvino", "torch"]\n'
             + 'torch_forms = ["fp32", "bf16-compile"]\nthreads = 3\nprocesses = 2\ntime_limit_s = 7\n',
@@ -77,12 +79,12 @@ def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path)
 
 
 def test_a_rung_with_several_seeds_is_several_rungs_and_the_first_keeps_the_name(tmp_path):
-    text = LEAST + '[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\nepochs = 2\nseeds = [42, 43]\n'
-    text += '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "floor"\nlarge = "tiny"\n'
+    text = MINIMAL + '[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\nepochs = 2\nseeds = [42, 43]\n'
+    text += '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "baseline"\nlarge = "tiny"\n'
 
     recipe = read_recipe(written(tmp_path, text))
 
-    assert [rung.name for rung in recipe.rungs] == ["floor", "tiny", "tiny-seed43", "both"]
+    assert [rung.name for rung in recipe.rungs] == ["baseline", "tiny", "tiny-seed43", "both"]
     assert [(rung.seed, rung.options.epochs) for rung in recipe.rungs[1:3]] == [(42, 2), (43, 2)]
 
 
@@ -107,7 +109,7 @@ def test_what_only_the_command_line_could_choose_stands_in_recipes(tmp_path):
 
 
 def test_limits_of_the_recipe_and_of_the_caller(tmp_path):
-    recipe = read_recipe(written(tmp_path, LEAST + "[limits]\nmax_p95_ms = 20\nmin_accuracy = 85\n"))
+    recipe = read_recipe(written(tmp_path, MINIMAL + "[limits]\nmax_p95_ms = 20\nmin_accuracy = 85\n"))
 
     assert recipe.constraints().as_dict() == {"max_p95_ms": 20, "min_accuracy": 0.85}
     assert recipe.constraints(Constraints(max_p95_ms=5)).as_dict() == {"max_p95_ms": 5, "min_accuracy": 0.85}
@@ -145,7 +147,7 @@ def test_the_documented_recipe_can_be_read(tmp_path):
 
 
 def test_the_corpus_table_has_the_options_of_a_corpus(tmp_path):
-    recipe = read_recipe(written(tmp_path, LEAST))
+    recipe = read_recipe(written(tmp_path, MINIMAL))
     # The sizes of other parts belong to rungs; labels are those of the data.
     others = {"name_or_path", "validation_fraction", "unlabelled_size", "labels", "progress"}
 
@@ -160,7 +162,7 @@ def test_the_documented_keys_of_limits_exist():
 
 
 def test_a_file_is_found_by_its_path(tmp_path):
-    path = written(tmp_path, LEAST)
+    path = written(tmp_path, MINIMAL)
 
     assert find_recipe(str(path)) == path
 
@@ -183,46 +185,46 @@ def test_recipes_that_are_not_there(name, says):
         ("name: mine\n", "cannot be read"),
         ('name = "mine"\n', "wrong at 'rungs'.*required"),
         ('name = "mine"\nrungs = []\n', "wrong at 'rungs'"),
-        (LEAST.replace('"mine"', '"../mine"'), "wrong at 'name'"),
-        (LEAST.replace('"floor"', '"a floor"'), r"wrong at 'rungs\.0\.name'"),
-        (LEAST + "epoch = 3\n", r"rung 'floor'.*'epoch'"),
+        (MINIMAL.replace('"mine"', '"../mine"'), "wrong at 'name'"),
+        (MINIMAL.replace('"baseline"', '"a baseline"'), r"wrong at 'rungs\.0\.name'"),
+        (MINIMAL + "epoch = 3\n", r"rung 'baseline'.*'epoch'"),
         (TINY + 'epochs = "three"\n', "rung 'tiny': --epochs 'three'"),
         (TINY + "epochs = 0\n", "rung 'tiny': --epochs must be above 0, not 0"),
         (TINY + "learningrate = 0.1\n", "rung 'tiny'.*did you mean 'learning_rate'"),
         (TINY + "allow_pickle = true\n", "rung 'tiny'.*'allow_pickle'.*command line"),
         (TINY + 'method = "lorra"\n', "rung 'tiny'.*did you mean 'lora'"),
         (TINY.replace('model = "bert-tiny"', ""), "rung 'tiny'.*needs a model"),
-        (TINY + 'teacher = "flor"\n', "rung 'tiny'.*'flor'; did you mean 'floor'"),
-        (LEAST.replace("[[rungs]]", 'title = "x"\n[[rungs]]'), "'title'"),
-        (LEAST + "[limits]\nmax_p95 = 3\n", "'limits'.*'max_p95'; did you mean 'max_p95_ms'"),
-        (LEAST + "[limits]\nmax_p95_ms = 0\n", "'limits'.*max-p95-ms must be a number above 0"),
-        (LEAST + "[corpus]\ntrain_sise = 3\n", "'corpus'.*'train_sise'; did you mean 'train_size'"),
+        (TINY + 'teacher = "baselin"\n', "rung 'tiny'.*'baselin'; did you mean 'baseline'"),
+        (MINIMAL.replace("[[rungs]]", 'title = "x"\n[[rungs]]'), "'title'"),
+        (MINIMAL + "[limits]\nmax_p95 = 3\n", "'limits'.*'max_p95'; did you mean 'max_p95_ms'"),
+        (MINIMAL + "[limits]\nmax_p95_ms = 0\n", "'limits'.*max-p95-ms must be a number above 0"),
+        (MINIMAL + "[corpus]\ntrain_sise = 3\n", "'corpus'.*'train_sise'; did you mean 'train_size'"),
         (TINY + 'precision = "fp8"\n', "rung 'tiny': --precision fp8.*fp32"),
-        (LEAST + "seed = 1\nseeds = [1, 2]\n", "in rung 'floor': it has seed and a list of seeds"),
-        (LEAST + "seeds = []\n", "rung 'floor': seeds"),
-        (LEAST + "seeds = 0\n", "rung 'floor': seeds"),
-        (LEAST + 'seeds = ["a"]\n', r"wrong at 'rungs\.0\.seeds"),
-        (LEAST + "seeds = [1, 2, 2]\n", "two rungs named"),
-        (LEAST + '[corpus]\nstars = "maybe"\n', r"wrong at 'corpus\.stars'"),
-        (LEAST + "[profiling]\nprocesses = 1\n", "'profiling'; did you mean 'profile'"),
+        (MINIMAL + "seed = 1\nseeds = [1, 2]\n", "in rung 'baseline': it has seed and a list of seeds"),
+        (MINIMAL + "seeds = []\n", "rung 'baseline': seeds"),
+        (MINIMAL + "seeds = 0\n", "rung 'baseline': seeds"),
+        (MINIMAL + 'seeds = ["a"]\n', r"wrong at 'rungs\.0\.seeds"),
+        (MINIMAL + "seeds = [1, 2, 2]\n", "two rungs named"),
+        (MINIMAL + '[corpus]\nstars = "maybe"\n', r"wrong at 'corpus\.stars'"),
+        (MINIMAL + "[profiling]\nprocesses = 1\n", "'profiling'; did you mean 'profile'"),
         (
-            LEAST + '[export]\nforms = ["int9"]\n',
+            MINIMAL + '[export]\nforms = ["int9"]\n',
             r"wrong at 'export\.forms': .*no form 'int9'.*fp32, fused",
         ),
-        (LEAST + '[profile]\ndevices = ["tpu"]\n', "wrong in 'profile': .*tpu"),
+        (MINIMAL + '[profile]\ndevices = ["tpu"]\n', "wrong in 'profile': .*tpu"),
         (
-            LEAST + '[profile]\ndevices = ["cuda"]\nbackends = ["openvino"]\n',
+            MINIMAL + '[profile]\ndevices = ["cuda"]\nbackends = ["openvino"]\n',
             "wrong in 'profile': .*cuda: openvino runs on cpu",
         ),
         (
-            LEAST + '[profile]\ntorch_forms = ["fp32"]\n',
+            MINIMAL + '[profile]\ntorch_forms = ["fp32"]\n',
             "'profile': torch_forms goes with the backend torch",
         ),
         (
-            LEAST + '[profile]\nbackends = ["torch"]\ntorch_forms = ["fp8"]\n',
+            MINIMAL + '[profile]\nbackends = ["torch"]\ntorch_forms = ["fp8"]\n',
             "wrong in 'profile': .*fp8",
         ),
-        (LEAST + '[[rungs]]\nname = "floor"\n', "two rungs named"),
+        (MINIMAL + '[[rungs]]\nname = "baseline"\n', "two rungs named"),
     ],
 )
 def test_mistakes_are_named_by_place(tmp_path, text, says):
@@ -232,7 +234,7 @@ def test_mistakes_are_named_by_place(tmp_path, text, says):
 
 def test_a_recipe_in_another_encoding(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_bytes(LEAST.replace("mine", "mïne").encode("latin-1"))
+    path.write_bytes(MINIMAL.replace("mine", "mïne").encode("latin-1"))
 
     with pytest.raises(UsageError, match="cannot be read"):
         read_recipe(path)

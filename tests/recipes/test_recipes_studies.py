@@ -23,7 +23,7 @@ train_size = 80
 test_size = 24
 
 [[rungs]]
-name = "floor"
+name = "baseline"
 method = "tfidf"
 
 [[rungs]]
@@ -58,7 +58,7 @@ device = "cpu"
 [[rungs]]
 name = "both"
 method = "cascade"
-small = "floor"
+small = "baseline"
 large = "tiny"
 threshold = 0.6
 
@@ -124,7 +124,7 @@ def test_a_ladder_of_all_kinds_of_rungs(recipe_file):
     record = run_recipe(str(recipe_file), offline=True)
     rows = {(row.name, row.form): row for row in record.rows}
     names = {name for name, _ in rows}
-    assert {"floor", "tiny", "both"} <= names
+    assert {"baseline", "tiny", "both"} <= names
     (cloze,) = [row for row in record.rows if row.method == "cloze"]
     assert cloze.name.endswith("-for-words")
     assert cloze.accuracy is not None
@@ -158,7 +158,7 @@ def test_online_what_the_hub_has_is_asked_for_by_its_name(recipe_file):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('small = "floor"', 'small = "nobody"', "no earlier rung is named 'nobody'"),
+        ('small = "baseline"', 'small = "nobody"', "no earlier rung is named 'nobody'"),
         ('teacher = "tiny"', "", "--unlabelled goes with --teacher"),
         ('rung = "tiny"', 'rung = "nobody"', "there is no rung 'nobody'"),
         ('method = "cloze"\n', 'method = "cloze"\npairs = 3\n', "'pairs'.*'cloze'"),

@@ -1,4 +1,4 @@
-"""The same call again: finished runs are found, interrupted ones go on, other inputs train anew."""
+"""The same call again: finished runs are found, interrupted ones go on, other inputs are trained again."""
 
 import shutil
 from contextlib import contextmanager
@@ -102,11 +102,11 @@ def test_a_new_seed_replaces_the_run(tmp_path, tiny_base, corpus):
     assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_damaged_record_is_trained_anew(tmp_path, corpus):
-    floor = TrainingOptions(method="tfidf")
-    finetune("tfidf", corpus, floor, output=tmp_path / "run")
+def test_a_damaged_record_is_trained_again(tmp_path, corpus):
+    baseline = TrainingOptions(method="tfidf")
+    finetune("tfidf", corpus, baseline, output=tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text("{")
-    assert finetune("tfidf", corpus, floor, output=tmp_path / "run").test.reviews == 20
+    assert finetune("tfidf", corpus, baseline, output=tmp_path / "run").test.reviews == 20
 
 
 def test_an_interrupted_training_leaves_no_run_and_goes_on(tmp_path, tiny_base, corpus, whole):

@@ -225,7 +225,7 @@ def test_other_losses_and_seeds_run_no_encoder(own_home, tmp_path, tiny_base, co
     assert len(list((own_home / "encoder-outputs").iterdir())) == 1
 
 
-def test_other_inputs_are_read_anew(own_home, tiny_base, corpus, tmp_path):
+def test_other_inputs_are_read_again(own_home, tiny_base, corpus, tmp_path):
     texts = corpus.train.texts[:10]
     assert not outputs(tiny_base, texts, "tokens").from_cache
     assert outputs(tiny_base, texts, "tokens").from_cache
@@ -436,7 +436,7 @@ def test_epochs_are_whole(tmp_path, tiny_base, corpus):
         quick(tmp_path / "run", tiny_base, corpus, epochs=1.5)
 
 
-def test_a_training_that_goes_astray(tmp_path, tiny_base, corpus):
+def test_a_training_that_diverges(tmp_path, tiny_base, corpus):
     for method in ("linear", "space"):
         with pytest.raises(SlmbenchError, match=r"diverged: .* lower --lr \(1e\+38"):
             quick(tmp_path / "run", tiny_base, corpus, method=method, learning_rate=1e38)

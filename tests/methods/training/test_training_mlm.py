@@ -283,7 +283,7 @@ def test_an_interruption_leaves_nothing(tmp_path, base, corpus_file):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_training_that_goes_astray_is_said_and_leaves_nothing(tmp_path, base, corpus_file):
+def test_a_training_that_diverges_is_said_and_leaves_nothing(tmp_path, base, corpus_file):
     options = MlmOptions(max_reviews=32, **{**QUICK, "learning_rate": 1e38})
     with pytest.raises(SlmbenchError, match=r"lower --lr \(1e\+38\)"):
         adapt(str(base), corpus_file, options, output=tmp_path / "run")

@@ -225,7 +225,7 @@ def test_inputs_are_cut_to_the_positions_there_are(tmp_path, tiny_base, corpus):
     assert record.max_length == 66
 
 
-def test_a_training_that_goes_astray_is_said_and_leaves_nothing(tmp_path, tiny_base, corpus):
+def test_a_training_that_diverges_is_said_and_leaves_nothing(tmp_path, tiny_base, corpus):
     options = TrainingOptions(epochs=1, learning_rate=1e38, **QUICK)
     with pytest.raises(SlmbenchError, match=r"lower --lr \(1e\+38\)"):
         finetune(str(tiny_base), corpus, options, output=tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The TF-IDF floor: scikit-learn's pipeline, kept as numpy arrays."""
+"""The TF-IDF baseline: scikit-learn's pipeline, kept as numpy arrays."""
 
 import json
 
