@@ -4,6 +4,7 @@ The names are imported on first use: a comparison uses the arithmetic of this pa
 cascades.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CascadeOptions", "cascade"]
 
+_MODULES = {"CascadeOptions": "cascade_options", "cascade": "joining"}
+
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module 'slmbench.cascade' has no attribute {name!r}")
-    from slmbench.cascade import cascade_options, joining
-
-    return getattr(joining if name == "cascade" else cascade_options, name)
+    return getattr(import_module(f"slmbench.cascade.{_MODULES[name]}"), name)

@@ -72,7 +72,7 @@ def notes_on(facts: CascadeFacts) -> list[str]:
             )
     gain = paired_difference(small.predictions.right(), large.predictions.right())
     if gain.difference <= 0 or gain.p_value >= SIGNIFICANCE:
-        worse = "less" if gain.difference < 0 and gain.p_value < SIGNIFICANCE else "not clearly more"
+        worse = "less" if gain.difference < 0 and gain.p_value < SIGNIFICANCE else "not significantly more"
         notes.append(
             f"{large.name} alone is {worse} accurate than {small.name} alone on the test reviews: {_difference(gain)}"
         )

@@ -302,8 +302,7 @@ def _check_rungs(recipe: Recipe, path: Path) -> None:
         if rung.name in earlier:
             raise UsageError(f"the recipe {path} has two rungs named '{rung.name}'")
         with _wrong(path, f"rung '{rung.name}'"):
-            if isinstance(rung, MethodRung):
-                _ = rung.options
+            _ = rung.options
             for other in rung.references.values():
                 if other not in earlier:
                     raise UsageError(f"no earlier rung is named '{other}'{did_you_mean(other, earlier)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbench.cascade import CascadeOptions, cascade
+from slmbench.cascade import cascade
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import BUNDLES, RUNS
 from slmbench.corpora import load_corpus
@@ -108,7 +108,7 @@ class RungRuns:
         record = cascade(
             self._member(rung.small),
             self._member(rung.large),
-            CascadeOptions(threshold=rung.threshold),
+            rung.options,
             output=BUNDLES / self._folder(rung),
             name=rung.name,
             command=self._command,

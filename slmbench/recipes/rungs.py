@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from slmbench.cascade import CascadeOptions
 from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.options import DEFAULT_SEED
@@ -131,13 +132,20 @@ class MethodRung(RecipeTable):
 
 
 class CascadeRung(RecipeTable):
-    """A small classifier that passes uncertain reviews on to a larger one; both are earlier rungs."""
+    """A small classifier that passes uncertain reviews on to a larger one; both are earlier rungs.
+
+    The keys below ``large`` are the options of ``slmbench cascade``.
+    """
 
     name: Name
     method: Literal["cascade"]
     small: Name
     large: Name
-    threshold: float | None = Field(default=None, gt=0, le=1)
+    threshold: float | None = None
+    max_routed: float | None = None
+    small_form: str | None = None
+    large_form: str | None = None
+    validation_size: int = CascadeOptions.validation_size
     offline: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -149,6 +157,23 @@ class CascadeRung(RecipeTable):
     def references(self) -> dict[str, str]:
         """The keys that name an earlier rung, each with that rung's name."""
         return {"small": self.small, "large": self.large}
+
+    @property
+    def options(self) -> CascadeOptions:
+        """How to join the two.
+
+        Raises:
+            UsageError: A value is out of its range, or two contradict each other.
+        """
+        options = CascadeOptions(
+            threshold=self.threshold,
+            max_routed=self.max_routed,
+            small_form=self.small_form,
+            large_form=self.large_form,
+            validation_size=self.validation_size,
+        )
+        options.check()
+        return options
 
     def changed(self, **changes: Any) -> CascadeRung:
         """Return the rung with other values of its keys."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slmbench.cascade import CascadeOptions
 from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints
 from slmbench.compare.quantities import LIMITS
@@ -43,6 +44,16 @@ def test_little_has_to_be_said(tmp_path):
     assert recipe.corpus.name == "imdb"
     assert recipe.rungs[0].seed == 42
     assert [(one.backend, one.device) for one in recipe.profile.settings()] == [("onnxruntime", "cpu")]
+
+
+def test_a_cascade_takes_the_options_of_its_command(tmp_path):
+    text = TINY + '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "floor"\nlarge = "tiny"\n'
+    recipe = read_recipe(written(tmp_path, text + 'max_routed = 0.2\nlarge_form = "int8"\nvalidation_size = 300\n'))
+    assert recipe.rungs[2].options == CascadeOptions(max_routed=0.2, large_form="int8", validation_size=300)
+    assert read_recipe(written(tmp_path, text)).rungs[2].options == CascadeOptions()
+    for wrong, said in (("threshold = 2", "--threshold"), ("threshold = 0.9\nmax_routed = 0.1", "--max-routed")):
+        with pytest.raises(UsageError, match=f"rung 'both'.*{said}"):
+            read_recipe(written(tmp_path, f"{text}{wrong}\n"))
 
 
 def test_a_recipe_says_how_static_int8_is_calibrated(tmp_path):
