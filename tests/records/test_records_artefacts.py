@@ -46,6 +46,12 @@ def test_every_record_type_can_be_opened_and_says_what_makes_it():
     assert all(kind.made_by.startswith("slmbench ") for kind in artefacts.KINDS)
 
 
+@pytest.mark.parametrize("kind", artefacts.KINDS)
+def test_every_record_type_has_a_json_schema(kind):
+    schema = kind.model_json_schema(mode="serialization")
+    assert {"schema", "name", "created", *kind.model_computed_fields} <= schema["properties"].keys()
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
