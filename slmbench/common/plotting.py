@@ -1,4 +1,4 @@
-"""Whether plots can be drawn, and the colours and the look that all of them share."""
+"""Whether plots can be drawn, and the colours and the style that they share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GREY = "#8a8a8a"
 GRID = "#e4e4e4"
 HIGHLIGHT = "#1b1b1b"
 
-#: Okabe & Ito's palette, told apart with every common colour blindness; its yellow is too light on white.
+#: Okabe & Ito's palette, distinguishable with every common colour blindness; its yellow is too light on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A8C", "#000000")
 #: Forms of one bundle share its colour and differ by line.
 LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))

@@ -28,7 +28,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the command line's help asks for the quantities alone."""
+    """Import on first use: the help of the command line needs the quantities only."""
     if name not in _MODULES:
         raise AttributeError(f"module 'slmbench.compare' has no attribute {name!r}")
     return getattr(import_module(f"slmbench.compare.{_MODULES[name]}"), name)

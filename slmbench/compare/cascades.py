@@ -81,7 +81,7 @@ def _sentence(cascade: Cell, small: Cell, large: Cell, routed: float) -> str:
         )
     verdict = "it routes more" if routed >= limit else "it routes fewer"
     return (
-        f"{cascade.label}, made of {names}, stops being faster than its large member when it routes"
+        f"{cascade.label}, which combines {names}, stops being faster than its large member when it routes"
         f" {percent(limit)} of the reviews; {verdict}: {percent(routed)} of the test reviews, {taken}; routing that"
         f" many it pays as long as the small member takes less than {percent(1 - routed)} of the large one's time"
         f" (here {percent(small_ms / large_ms)})"

@@ -1,4 +1,4 @@
-"""Curves of the report: sweeps that lie with the profiles, forms of one axis and device as lines of one chart."""
+"""Curves of the report: sweeps found beside the profiles, forms of one axis and device as lines of one chart."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TITLES: dict[Axis, str] = {"length": "By length", "batch": "By size of a batch"
 
 
 class Chart(NamedTuple):
-    """Curves that are drawn together.
+    """Curves that are drawn in one chart.
 
     Attributes:
-        axis: What they are over.
+        axis: What the sweeps vary.
         title: The same in words, with the machine.
         curves: One a form.
     """
@@ -77,11 +77,11 @@ def curves_of(sweeps: Sequence[SweepRecord]) -> tuple[list[Curve], list[str]]:
 
 
 def charts_of(curves: Sequence[Curve], tags: Mapping[str, str]) -> list[Chart]:
-    """Put curves together that may be drawn together: unlike machines and devices never are.
+    """Group curves that may be drawn together: different machines and devices never are.
 
     Args:
         curves: In the order of :func:`curves_of`.
-        tags: What stands for each machine where rows are of several.
+        tags: The letter of each machine where there are several.
     """
     charts: dict[Place, list[Curve]] = {}
     for curve in curves:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from slmbench.records import ProfileRecord
     from slmbench.records.sweep import SweepRecord
 
-#: A backend and a device that are named even where nothing else of the bundle stands beside them: a row that says
-#: nothing is taken for onnxruntime on the CPU. Forms in torch say so by their names.
+#: A backend and a device that are named in any case: readers take a row that names none for onnxruntime on the CPU.
+#: Forms in torch have it in their names.
 NOTABLE = ("openvino", "cuda")
 
 

@@ -9,7 +9,7 @@ Nothing heavy is imported, because ``slmbench compare --help`` lists the limits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import MEGABYTE, UNKNOWN, bare_megabytes, half_width, parameters, three_digits
@@ -323,6 +323,21 @@ def table_quantities(rows: Sequence[Row]) -> list[Quantity]:
         for quantity in quantities().values()
         if quantity.column and (not quantity.column.optional or any(quantity.value(row) is not None for row in rows))
     ]
+
+
+def row_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a row, each quantity's field with its title, its unit and what is better."""
+    from slmbench.records import Row
+
+    schema = Row.model_json_schema()
+    for quantity in quantities().values():
+        if quantity.field in schema["properties"]:
+            unit = f" ({quantity.unit} = {quantity.unit_size:g} of this)" if quantity.unit_size != 1 else ""
+            schema["properties"][quantity.field] |= {
+                "title": quantity.description or quantity.title,
+                "description": f"{quantity.better} is better{unit}",
+            }
+    return schema
 
 
 def _of_metric(metric: Metric) -> Quantity:

@@ -1,4 +1,4 @@
-"""Finding records on disk: profiles, which rows are made of, and the sweeps that lie with them."""
+"""Finding records on disk: profiles, which become rows, and the sweeps beside them, which become curves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Measurements:
 def read_measurements(
     paths: str | Path | Sequence[str | Path] | None = None, progress: Progress = SILENT
 ) -> Measurements:
-    """Read profiles and the sweeps that lie with them.
+    """Read profiles and the sweeps beside them.
 
     Args:
         paths: Profile JSON files and folders of them (not searched deeper for profiles; for sweeps they are);
@@ -103,7 +103,7 @@ def _read_profile(file: Path) -> ProfileRecord:
 
 
 def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[str]]:
-    """Read the sweeps that lie among profiles or below.
+    """Read the sweeps beside profiles or in folders below.
 
     A sweep that cannot be read does not prevent the decision, which is made without it.
 

@@ -1,7 +1,7 @@
 """Whether rows got slower or less accurate than a baseline of earlier measurements: what makes a build fail.
 
 Slower: the median latency (offline the time that a review has in a pass) is above that of the baseline by more than
-the limit, *and* the 95 % interval of the ratio lies above 1. Worse: the accuracy on the same test rows is lower by
+the limit, *and* the 95 % interval of the ratio is above 1. Worse: the accuracy on the same test rows is lower by
 more than the limit; the answers of a form do not change from run to run, so the difference itself decides, and its
 interval and p-value say what it means for reviews not seen.
 

@@ -42,7 +42,7 @@ class Row(Part):
     scenario: str | None = None
     #: Fingerprint of the machine: a key of the record's ``machines``.
     machine: str | None = None
-    #: What tells this row from another of the same name and form on the same machine, such as "1 thread".
+    #: What distinguishes this row from others of the same name and form on its machine, such as "1 thread".
     variant: str | None = None
     total_parameters: int | None = None
     size_bytes: int | None = None
@@ -228,10 +228,10 @@ class Curve(Part):
     machine: str
     machine_name: str
     device: str
-    #: What tells this curve from another of the same name and form in one chart.
+    #: What distinguishes this curve from others of the same name and form in its chart.
     variant: str | None = None
     points: list[CurvePoint]
-    #: The setting with the shortest median; ``None`` of lengths, which nobody chooses.
+    #: The setting with the shortest median; ``None`` for lengths, which are not chosen.
     best: int | None
     #: What the curve says.
     sentence: str
@@ -271,7 +271,7 @@ class ComparisonRecord(Record):
     cascades: list[str] = Field(default_factory=list)
     #: Sweeps found with the profiles; those of one axis, machine and device follow one another.
     curves: list[Curve] = Field(default_factory=list)
-    #: What has to be read before any number: which models stand in for which.
+    #: What has to be read before any number, such as which model replaces which.
     notes: list[str] = Field(default_factory=list)
     caveats: list[str]
     baseline: RegressionReport | None = None

@@ -127,7 +127,7 @@ def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
 
 
 def _curve(curve: Curve, values: Sequence[int]) -> dict[str, Any]:
-    """Return a sweep as points of place, median and interval; settings other than lengths stand by their number."""
+    """Return a sweep as points of place, median and interval; lengths are places themselves."""
 
     def place(value: int) -> int:
         return value if curve.axis == "length" else values.index(value)
@@ -141,7 +141,7 @@ def _curve(curve: Curve, values: Sequence[int]) -> dict[str, Any]:
 
 
 def _corners(curve: Sequence[np.ndarray]) -> list[list[float]]:
-    """Return the points of a curve without those in the middle of a straight, upright or level stretch."""
+    """Return the points of a curve without those inside a vertical or horizontal segment."""
     points = [[round(float(x), 5), round(float(y), 5)] for x, y in zip(*curve, strict=True)]
     inner = zip(points, points[1:], points[2:], strict=False)
     bends = [b for a, b, c in inner if not (a[0] == b[0] == c[0] or a[1] == b[1] == c[1])]

@@ -46,7 +46,7 @@ def explanations(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Explan
     found = [
         Explanation(
             "Accuracy",
-            "is that of the very form that was timed, on the test reviews below, with a bootstrap 95 % interval over"
+            "is measured with the form that was timed, on the test reviews below, with a bootstrap 95 % interval over"
             f" reviews{f' ({regimes})' if regimes else ''}. It is copied from the bundle, not measured again by each"
             f" profile{'; of forms in torch, which are in no bundle, each profile measured it' if in_torch else ''}.",
         ),

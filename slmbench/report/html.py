@@ -1,4 +1,4 @@
-"""``report.html``: the decision and its evidence in one file that asks nothing of any network."""
+"""``report.html``: the decision and its evidence in one file that makes no network request."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def check_report_dir(folder: Path) -> None:
         folder: The folder to make, or an earlier report's.
 
     Raises:
-        UsageError: It is a file, or holds anything that is not of a report.
+        UsageError: It is a file, or contains a file that no report has.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file: name a folder for the report")
@@ -47,7 +47,7 @@ def check_report_dir(folder: Path) -> None:
         strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in FILES)
         if strangers:
             raise UsageError(
-                f"{folder} holds other files ({strangers[0]}) and a report replaces its folder whole:"
+                f"{folder} contains other files ({strangers[0]}), and a report replaces its whole folder:"
                 " name a new folder or that of an earlier report"
             )
 
@@ -61,7 +61,7 @@ def write_report(
 ) -> None:
     """Write a comparison as a folder; an earlier report there is replaced only once the new one is complete.
 
-    Without matplotlib the Markdown is written without plots and says so; the HTML page draws its own.
+    Without matplotlib the Markdown has no plots and gives the reason; the HTML page draws its own.
 
     Args:
         record: The comparison.
@@ -70,7 +70,7 @@ def write_report(
         progress: Told what is drawn, and when plots are left out.
 
     Raises:
-        UsageError: The folder holds files that are not of a report.
+        UsageError: The folder contains a file that no report has.
         SlmbenchError: The folder cannot be written.
     """
     check_report_dir(folder)

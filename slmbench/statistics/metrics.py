@@ -111,7 +111,7 @@ class Metric:
         name: Its key in records, such as ``macro_f1``.
         title: What people call it.
         compute: From reviews to the value; ``None`` where it is not defined.
-        source: Where the formula stands.
+        source: Where the formula is published.
         better: Whether more or less of it is better.
         range: Lowest and highest possible value.
         unit: ``%`` for a share that is written as a percentage; otherwise it is written as it is.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class Evaluation(BaseModel):
     """Metrics of one set of predictions.
 
-    Every metric of :data:`~slmbench.statistics.metrics.METRICS` stands under its name, and its interval, where it has
-    one, under ``NAME_ci95``; those that the code itself refers to are declared here. Reviews to which no label was
-    given count as wrong everywhere but in ``confusion``, which has no column for them; so with abstentions micro-F1
-    is 2 x right / (reviews + answered), above the accuracy.
+    Every metric of :data:`~slmbench.statistics.metrics.METRICS` is an attribute of its name, and its interval, where
+    it has one, of ``NAME_ci95``; those that the code itself refers to are declared here. Reviews without a label
+    count as wrong everywhere but in ``confusion``, which has no column for them; so with abstentions micro-F1 is
+    2 x right / (reviews + answered), above the accuracy.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -80,7 +80,7 @@ def evaluate(
 
     Returns:
         The metrics, with intervals over reviews where they have them. A metric of an installed package that cannot be
-        loaded or computed costs nobody a finished training: it is left out, with the reason.
+        loaded or computed is left out, with the reason, so that no finished training is lost by it.
     """
     reviews = ScoredReviews.of(truth, probabilities, labels, abstained)
     metrics: dict[str, float | Interval | None] = {}

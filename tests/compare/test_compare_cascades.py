@@ -49,7 +49,7 @@ def test_the_break_even_is_that_of_the_members_mean_times(facts):
     assert f"{means[0] + routed * means[1]:.2f} ms a review computed, {means[2]:.2f} ms measured" in fact
     assert f"less than {(1 - routed) * 100:.1f} % of the large one's time" in fact
     assert f"(here {means[0] / means[1] * 100:.1f} %)" in fact
-    assert fact.startswith("tiny+big fp32+int8, made of tiny fp32 (") and "and big int8 (" in fact
+    assert fact.startswith("tiny+big fp32+int8, which combines tiny fp32 (") and "and big int8 (" in fact
 
 
 def test_one_that_routes_beyond_the_break_even_is_told(facts):
@@ -77,7 +77,7 @@ def test_a_floor_as_the_small_member_has_one_thread_whatever_the_cascade_has(fac
     # As `slmbench profile` writes it: numpy runs TF-IDF in one thread.
     floor = profile_record("floor", accuracy=0.82, p50_ms=0.5, method="tfidf", backend="numpy", threads=1)
     (fact,) = facts(floor, large, cascade_profile(floor, large))
-    assert "made of floor fp32" in fact
+    assert "combines floor fp32" in fact
 
 
 def test_each_machine_has_its_own_figures(facts):

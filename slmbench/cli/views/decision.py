@@ -24,7 +24,7 @@ RECOMMENDED, ON_FRONT, OUT = "★", "◆", "✗"
 
 
 def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType]:
-    """Show a comparison: the table, the decision, what stands beside it, and where the reasons are.
+    """Show a comparison: the table, the decision, the comparisons with baselines, and where the reasons are.
 
     Args:
         record: A comparison.
@@ -40,8 +40,8 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
 def decision_table(record: ComparisonRecord) -> FittingTable:
     """Make the table of all rows.
 
-    The recommended row and those on the Pareto front are marked; a failed cell is a row whose reason stands below the
-    table, as do limits and machines.
+    The recommended row and those on the Pareto front are marked; the reason of a failed
+    cell is below the table, as are limits and machines.
 
     Args:
         record: A comparison.

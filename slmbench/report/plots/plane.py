@@ -1,4 +1,4 @@
-"""Where a row stands in the plane of accuracy and latency, how large its bubble is, where the front runs."""
+"""Position and size of a row's bubble in the plot of accuracy against latency, and the line of the front."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGEST = 1100.0
 
 
 def point(row: Row) -> tuple[float, float]:
-    """Return where a measured row stands: milliseconds and per cent."""
+    """Return the position of a measured row: milliseconds and per cent."""
     return row.p50_ms or 0.0, (row.accuracy or 0.0) * 100
 
 

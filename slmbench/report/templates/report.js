@@ -124,7 +124,7 @@
     const [a, b, c, d] = [other.values[x.name], row.values[x.name], other.values[y.name], row.values[y.name]];
     return counts(other) && better(x, a, b) && better(y, c, d) && (a !== b || c !== d);
   }));
-  const standing = (row) => (row.recommended ? " (recommended)" : row.refused ? " (refused)" : row.apart ? " (measured otherwise, not compared)" : "");
+  const standing = (row) => (row.recommended ? " (recommended)" : row.refused ? " (refused)" : row.apart ? " (measured in another way, not compared)" : "");
   const describe = (row) => [row.label + standing(row),
     ...data.axes.filter((axis) => axis.table && axis.name in row.values).map((axis) => {
       const interval = row.intervals[axis.name];
@@ -155,7 +155,7 @@
       area.append(svg("path", { class: "front", d: `${path}H${x.better === "less" ? box.right : box.left}` }));
     }
     const taken = spots.map((spot) => ({ x: spot.x - 8, y: spot.y - 8, w: 16, h: 16 }));
-    // Names keep clear of the front's line as well: each of its steps is a level and an upright stretch.
+    // Names avoid the front's line too: each of its steps is a horizontal and a vertical segment.
     corners.forEach((spot, i) => {
       const next = corners[i + 1] || { x: x.better === "less" ? box.right : box.left, y: spot.y };
       taken.push({ x: Math.min(spot.x, next.x), y: spot.y - 2, w: Math.abs(next.x - spot.x), h: 4 });
@@ -321,7 +321,7 @@
       mark.append(svg("line", { ...stroke, "stroke-width": 3, x1: middle, x2: middle, y1: y - 7, y2: y + 7 }));
       for (const median of row.processes) mark.append(svg("circle", { cx: px(median), cy: y, r: 4.5, fill: "none", ...stroke, "stroke-width": 1.5 }));
       area.append(telling(mark, `${row.label}\np50 ${digits(row.values.p50)} ms${interval ? ` (${digits(interval[0])}–${digits(interval[1])})` : ""}\nprocesses: ${row.processes.map(digits).join(", ")} ms`));
-      // Without a column of their own, names stand where the lane is empty.
+      // Without a column of their own, names are drawn where the lane is empty.
       const far = names || middle > width / 2;
       area.append(svg("text", { class: "halo", x: far ? (names ? 0 : box.left + 2) : box.right - 2, y: y + 4, "text-anchor": far ? "start" : "end" }, row.label));
     });
