@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted
-from slmbench.corpora.columns import Wanted, choose, choose_text, read_rows, read_texts
+from slmbench.corpora.columns import Wanted, choose, choose_text, join_texts, read_rows, read_texts
 from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
 from slmbench.corpora.registry import check_corpus
+from slmbench.corpora.row_sets import Origin, RowCollector, RowSet, keys_of
+from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slmbench.common.progress import Progress
     from slmbench.corpora.columns import Reading
-    from slmbench.corpora.rows import Review
     from slmbench.corpora.sources import OpenPart
 
 
@@ -39,18 +45,24 @@ class LabelledRows:
 
     name: str
     description: str
-    rows: list[Review]
+    rows: RowSet
     skipped: int
     label_names: tuple[str, ...] | None
     notes: list[str]
-    has_stars: bool = False
-    test_rows: list[Review] | None = None
-    unlabelled: list[Review] = field(default_factory=list)
-    columns: dict[str, str] = field(default_factory=dict)
+    has_stars: bool
+    test_rows: RowSet | None
+    unlabelled: RowSet
+    columns: dict[str, str]
 
 
 def read_labelled(
-    corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress, *, for_test: bool = False
+    corpus: str,
+    wanted: Wanted,
+    skip_bad_rows: bool,
+    progress: Progress,
+    *,
+    for_test: bool = False,
+    keep_texts: bool = False,
 ) -> LabelledRows:
     """Read all rows of a corpus.
 
@@ -60,9 +72,10 @@ def read_labelled(
         skip_bad_rows: Leave rows out that cannot be used.
         progress: Told what is being read or fetched, which columns were guessed, and what was found out of the files.
         for_test: It is tested on after training on another one; a starter corpus need not have its columns.
+        keep_texts: All texts will be needed: keep them however many there are.
 
     Returns:
-        The rows, not deduplicated.
+        The rows, not deduplicated. Those of a large corpus are without their texts; see :func:`with_texts`.
 
     Raises:
         UsageError: There is no such corpus or column, or the column does not hold one class a row.
@@ -72,12 +85,12 @@ def read_labelled(
     if for_test and source.fixed_columns:
         wanted = Wanted(labels=wanted.labels)
     opening = Opening(wanted, skip_bad_rows, progress)
-    sides: dict[str, list[Review]] = {}
-    unlabelled: list[Review] = []
+    sides: dict[str, RowCollector] = {}
+    unlabelled = RowCollector(keep_all=keep_texts)
     findings: list[str] = []
     first: tuple[OpenPart, Reading] | None = None
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
-        for part in parts:
+        for place, part in enumerate(parts):
             reading = choose(part.table, part.name, wanted)
             first = first or (part, reading)
             _check_same_columns(*first, part, reading)
@@ -85,40 +98,46 @@ def read_labelled(
             # Of several files, what is the same in all of them is said once.
             findings += [note for note in (*own, *part.table.notes) if note not in findings]
             dropped: list[str] = []
-            rows = sides.setdefault(part.side, [])
+            rows = sides.setdefault(part.side, RowCollector(keep_all=keep_texts))
+            for collector in (rows, unlabelled):
+                collector.begin(Origin(corpus, place, part.file, reading.text_columns))
             for row in read_rows(part.table, part.name, reading, part.bad_rows, dropped):
-                (rows if row.label != NO_LABEL else unlabelled).append(row._replace(file=part.file))
+                (rows if row.label != NO_LABEL else unlabelled).add(row)
             findings += [f"{part.file}: {note}" if part.file else note for note in dropped]
     if first is None:
         raise UsageError(f"{corpus} has no table")
     name = source.short_name(corpus)
     part, reading = first
-    labelled = [row for rows in sides.values() for row in rows]
-    if unlabelled:
-        if not labelled:
+    found = {side: collector.rows() for side, collector in sides.items()}
+    set_aside = unlabelled.rows()
+    labels = sum((rows.label_counts() for rows in found.values()), Counter[str]())
+    if len(set_aside):
+        if not labels:
             raise SlmbenchError(f"no row of {name} has a label: column '{reading.label_column}' is empty")
-        findings.append(f"{counted(len(unlabelled), 'row')} without a label set aside: unlabelled, not a class")
+        findings.append(f"{counted(len(set_aside), 'row')} without a label set aside: unlabelled, not a class")
     if isinstance(reading.labels, ClassLabels) and reading.labels.names is None:
         used = (*reading.text_columns, reading.label_column)
         others = [column for column in part.table.columns if column not in used]
-        check_classes(name, reading.label_column, {row.label for row in labelled}, len(labelled), others)
+        check_classes(name, reading.label_column, labels.keys(), labels.total(), others)
     for finding in findings:
         progress.say(f"{name}: {finding}")
     return LabelledRows(
         name=name,
         description=source.description(corpus),
-        rows=sides.get("train", []),
+        rows=found.get("train", RowCollector().rows()),
         skipped=opening.skipped,
         label_names=reading.labels.names,
         notes=[*source.notes(corpus, for_test=for_test), *findings],
         has_stars=reading.are_stars,
-        test_rows=sides.get("test"),
-        unlabelled=unlabelled,
+        test_rows=found.get("test"),
+        unlabelled=set_aside,
         columns={"text": ",".join(reading.text_columns), "label": reading.label_column},
     )
 
 
-def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress) -> tuple[list[Review], int]:
+def read_unlabelled(
+    corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: Progress, *, keep_texts: bool = False
+) -> tuple[RowSet, int]:
     """Read the texts of a corpus that need not have labels.
 
     Args:
@@ -127,6 +146,7 @@ def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: 
             by its name.
         skip_bad_rows: Leave rows out that cannot be used.
         progress: Told what is being read or fetched.
+        keep_texts: See :func:`read_labelled`.
 
     Returns:
         The rows, without labels and not deduplicated; how many bad rows were left out.
@@ -136,12 +156,55 @@ def read_unlabelled(corpus: str, wanted: Wanted, skip_bad_rows: bool, progress: 
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
     opening = Opening(replace(wanted, labels=None), skip_bad_rows, progress)
-    rows: list[Review] = []
+    rows = RowCollector(keep_all=keep_texts)
     with closing(check_corpus(corpus).parts(corpus, opening)) as parts:  # type: ignore[type-var]
-        for part in parts:
+        for place, part in enumerate(parts):
             columns = choose_text(part.table, part.name, None, wanted.text_column)
-            rows += read_texts(part.table, columns, part.bad_rows)
-    return rows, opening.skipped
+            rows.begin(Origin(corpus, place, part.file, columns))
+            for row in read_texts(part.table, columns, part.bad_rows):
+                rows.add(row)
+    return rows.rows(), opening.skipped
+
+
+def with_texts(sets: Sequence[RowSet], wanted: Wanted, progress: Progress) -> list[RowSet]:
+    """Return sets of rows with their texts, reading again those that were too many to keep.
+
+    Args:
+        sets: What was drawn from the rows of :func:`read_labelled` and :func:`read_unlabelled`.
+        wanted: How their corpora were read.
+        progress: Told what is read.
+
+    Raises:
+        SlmbenchError: A corpus has changed since it was read, or cannot be read.
+    """
+    missing: dict[str, dict[int, set[int]]] = {}
+    for rows in sets:
+        if rows.texts is None:
+            for table, number in zip(rows.tables.tolist(), rows.numbers.tolist(), strict=True):
+                origin = rows.origins[table]
+                missing.setdefault(origin.corpus, {}).setdefault(origin.part, set()).add(number)
+    columns = {(origin.corpus, origin.part): origin.columns for rows in sets for origin in rows.origins}
+    texts: dict[tuple[str, int, int], str] = {}
+    for corpus, parts in missing.items():
+        opening = Opening(wanted, True, progress)
+        with closing(check_corpus(corpus).parts(corpus, opening)) as opened:  # type: ignore[type-var]
+            for place, part in enumerate(opened):
+                numbers = parts.get(place, set())
+                for number, values in part.table.cells(columns[corpus, place]) if numbers else ():
+                    if number in numbers:
+                        texts[corpus, place, number] = join_texts(values)
+    return [rows if rows.texts is not None else _filled(rows, texts) for rows in sets]
+
+
+def _filled(rows: RowSet, texts: dict[tuple[str, int, int], str]) -> RowSet:
+    found = np.empty(len(rows), dtype=object)
+    for place, (table, number) in enumerate(zip(rows.tables.tolist(), rows.numbers.tolist(), strict=True)):
+        origin = rows.origins[table]
+        text = texts.get((origin.corpus, origin.part, number))
+        if text is None or keys_of(text_digest(text)) != tuple(rows.keys[place].tolist()):
+            raise SlmbenchError(f"{origin.corpus} was changed while it was read: try again")
+        found[place] = text
+    return replace(rows, texts=found)
 
 
 def _check_same_columns(first: OpenPart, first_reading: Reading, part: OpenPart, reading: Reading) -> None:

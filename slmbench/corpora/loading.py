@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus
-from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled
+from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import is_available, location
 from slmbench.corpora.sides import (
@@ -28,7 +30,7 @@ from slmbench.records.predictions import hash_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slmbench.corpora.rows import Review
+    from slmbench.corpora.row_sets import RowSet
 
 
 def load_corpus(
@@ -99,7 +101,8 @@ def load_corpus(
     layout = TableFormat(delimiter, encoding, header)
     cut = None if bins is None else tuple(bins)
     wanted = Wanted(text_column, label_column, stars, allowed, cut, layout)
-    main = read_labelled(name_or_path, wanted, skip_bad_rows, progress)
+    keep_texts = "all" in (train_size, unlabelled_size)
+    main = read_labelled(name_or_path, wanted, skip_bad_rows, progress, keep_texts=keep_texts)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
     label_names = _label_names(main, rows)
     read = [main]
@@ -135,16 +138,21 @@ def load_corpus(
         progress.say(f"{main.name}: {note}")
     notes += about_split
     test = splitting.draw(test_pool, test_size)
-    spare = [row for source in read for row in source.unlabelled]
+    spare = main.unlabelled if test_corpus is None else main.unlabelled.joined(read[1].unlabelled)
     if unlabelled_corpus is not None:
-        more, skipped_texts = read_unlabelled(unlabelled_corpus, wanted, skip_bad_rows, progress)
-        spare += more
+        more, skipped_texts = read_unlabelled(
+            unlabelled_corpus, wanted, skip_bad_rows, progress, keep_texts=unlabelled_size in (None, "all")
+        )
+        spare = spare.joined(more)
         skipped += skipped_texts
-    spare = splitting.different(spare, without=[*train_pool, *test_pool])
+    spare = splitting.different(spare, without=(train_pool, test_pool))
     if unlabelled_size is None:
         unlabelled_size = len(spare) if unlabelled_corpus is not None else 0
     unlabelled_size = settle_unlabelled(unlabelled_size, len(spare) + len(train_pool) - train_size, main.name)
-    unlabelled = [*spare[:unlabelled_size], *_beside(sample, train_pool, unlabelled_size - len(spare))]
+    unlabelled = spare.take(np.arange(min(len(spare), unlabelled_size))).joined(
+        _beside(sample, train_pool, unlabelled_size - len(spare))
+    )
+    training, validation, test, unlabelled = with_texts((training, validation, test, unlabelled), wanted, progress)
     return Corpus(
         name=main.name,
         source=main.description,
@@ -158,8 +166,8 @@ def load_corpus(
         conflicting_dropped=conflicts,
         skipped_rows=skipped,
         notes=notes,
-        unlabelled=[row.text for row in unlabelled],
-        unlabelled_ids=[row.row_id.partition(":")[0] for row in unlabelled],
+        unlabelled=[] if unlabelled.texts is None else unlabelled.texts.tolist(),
+        unlabelled_ids=unlabelled.text_ids(),
         options={
             "name_or_path": location(name_or_path),
             "train_size": train_size,
@@ -180,12 +188,10 @@ def load_corpus(
     )
 
 
-def _beside(sample: list[Review], pool: list[Review], count: int) -> list[Review]:
+def _beside(sample: RowSet, pool: RowSet, count: int) -> RowSet:
     """Return rows of a pool that are none of its sample: samples nest, so a larger one begins with the smaller."""
-    if count <= 0:
-        return []
-    drawn = {row.digest for row in sample}
-    return [row for row in splitting.draw(pool, len(sample) + count) if row.digest not in drawn]
+    larger = splitting.draw(pool, len(sample) + count) if count > 0 else sample
+    return larger.take(~larger.is_in(sample))
 
 
 def load_again(options: dict[str, Any], test_hash: str | None = None, *, progress: Progress = SILENT) -> Corpus:
@@ -245,10 +251,10 @@ def _check_stars(read: list[LabelledRows], stars: Stars) -> None:
         )
 
 
-def _label_names(source: LabelledRows, rows: list[Review]) -> list[str]:
+def _label_names(source: LabelledRows, rows: RowSet) -> list[str]:
     """Return the labels in their order, after checking that each occurs and that there are two."""
-    found = {row.label for row in rows}
-    if not rows:
+    found = set(rows.label_counts())
+    if not found:
         raise SlmbenchError(f"{source.name} has no usable review")
     if len(found) < 2:
         raise SlmbenchError(

@@ -13,21 +13,12 @@ MAX_ROW_BYTES = 10_000_000
 
 
 class Review(NamedTuple):
-    """A labelled review: row number in its file, text, label name, SHA-256 of the normalised text.
-
-    ``file`` is the file's name where the corpus has several.
-    """
+    """A review: row number in its table, text, label name, SHA-256 of the normalised text."""
 
     number: int
     text: str
     label: str
     digest: bytes
-    file: str = ""
-
-    @property
-    def place(self) -> str:
-        """The row's number, after the file's name where there are several."""
-        return f"{self.file}:{self.number}" if self.file else str(self.number)
 
     @property
     def row_id(self) -> str:
@@ -65,7 +56,7 @@ class BadRows:
         """Leave a row out, when that was asked for.
 
         Args:
-            number: Row number, from 1; of the data rows, where there is a header.
+            number: Review number, from 1; of the data rows, where there is a header.
             why: What is wrong with it, as the rest of a sentence.
 
         Raises:

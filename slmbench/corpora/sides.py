@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import listing
 from slmbench.corpora.corpus import Split
 
 if TYPE_CHECKING:
-    from slmbench.corpora.rows import Review
+    from collections.abc import Sequence
+
+    from slmbench.corpora.row_sets import RowSet
 
 #: How many reviews to draw: a number, or all there are.
 Size = int | Literal["all"]
@@ -18,34 +21,36 @@ Size = int | Literal["all"]
 DEFAULT_SIZE = 1000
 
 
-def check_test_labels(rows: list[Review], label_names: list[str], name: str) -> None:
+def check_test_labels(rows: RowSet, label_names: list[str], name: str) -> None:
     """Raise when a test row has a label that no training row has."""
-    for row in rows:
-        if row.label not in label_names:
+    for label in rows.label_counts():
+        if label not in label_names:
+            row = int(np.flatnonzero(rows.labels == rows.label_values.index(label))[0])
             raise SlmbenchError(
-                f"{name}: row {row.place} of the test reviews: unknown label '{row.label[:50]}'; the"
+                f"{name}: row {rows.place_of(row)} of the test reviews: unknown label '{label[:50]}'; the"
                 f" training labels are: {', '.join(label_names)}"
             )
 
 
-def without_shared(rows: list[Review], test: list[Review], name: str, skip: bool) -> tuple[list[Review], int]:
+def without_shared(rows: RowSet, test: RowSet, name: str, skip: bool) -> tuple[RowSet, int]:
     """Return the training rows that are no test rows, and how many were; those are an error unless ``skip``."""
-    test_row = {row.digest: row for row in test}
-    shared = [test_row[row.digest] for row in rows if row.digest in test_row]
-    if shared and not skip:
-        shared.sort(key=lambda row: (row.file, row.number))
-        first = ", ".join(row.place for row in shared[:5])
+    shared = rows.is_in(test)
+    count = int(shared.sum())
+    if count and not skip:
+        tested = np.flatnonzero(test.is_in(rows))
+        in_order = tested[np.lexsort((test.numbers[tested], test.tables[tested]))]
+        first = ", ".join(test.place_of(int(row)) for row in in_order[:5])
         raise SlmbenchError(
-            f"{len(shared)} reviews of {name} are in both the training and the test data (test rows {first}"
-            f"{', …' if len(shared) > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
+            f"{count} reviews of {name} are in both the training and the test data (test rows {first}"
+            f"{', …' if count > 5 else ''}): remove them from one, or pass --skip-bad-rows to leave"
             " them out of the training rows"
         )
-    return [row for row in rows if row.digest not in test_row], len(shared)
+    return rows.take(~shared), count
 
 
-def settle_size(size: Size | None, pool: list[Review], side: Literal["training", "test"], name: str) -> int:
+def settle_size(size: Size | None, pool: RowSet, side: Literal["training", "test"], name: str) -> int:
     """Return how many reviews to draw from a pool."""
-    if not pool:
+    if not len(pool):
         raise SlmbenchError(f"{name} has too few reviews: none is left as {side} review")
     if not isinstance(size, int):
         return len(pool) if size == "all" else min(DEFAULT_SIZE, len(pool))
@@ -71,7 +76,7 @@ def settle_unlabelled(size: Size, left: int, name: str) -> int:
     return size
 
 
-def check_training(rows: list[Review], label_names: list[str], name: str) -> list[str]:
+def check_training(rows: RowSet, label_names: list[str], name: str) -> list[str]:
     """Check that every label can be learned.
 
     Args:
@@ -85,7 +90,7 @@ def check_training(rows: list[Review], label_names: list[str], name: str) -> lis
     Raises:
         SlmbenchError: A label has none.
     """
-    counts = Counter(row.label for row in rows)
+    counts = rows.label_counts()
     for label in label_names:
         if not counts[label]:
             raise SlmbenchError(
@@ -96,7 +101,7 @@ def check_training(rows: list[Review], label_names: list[str], name: str) -> lis
     return [f"a single training review is labelled {listing(once)}: expect little of it"] if once else []
 
 
-def split_of(rows: list[Review], label_names: list[str]) -> Split:
-    """Return rows as a side of a corpus."""
-    ids = {name: number for number, name in enumerate(label_names)}
-    return Split([row.text for row in rows], [ids[row.label] for row in rows], [row.row_id for row in rows])
+def split_of(rows: RowSet, label_names: Sequence[str]) -> Split:
+    """Return rows, whose texts are there, as a side of a corpus."""
+    texts = [] if rows.texts is None else rows.texts.tolist()
+    return Split(texts, rows.label_ids(label_names), rows.row_ids())

@@ -7,23 +7,24 @@ validation.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import numpy as np
 
-    from slmbench.corpora.rows import Review
+from slmbench.corpora.row_sets import keys_of
+
+if TYPE_CHECKING:
+    from slmbench.corpora.row_sets import RowSet
 
 #: Share of the reviews that is held out for testing.
 TEST_FRACTION = 0.15
 
-_SIDE = slice(0, 8)
-_DRAW = slice(8, 16)
-_VALIDATION = slice(16, 24)
+_BORDER = int(TEST_FRACTION * 2**64)
+#: Columns of ``RowSet.keys``.
+_SIDE, _DRAW, _VALIDATION = range(3)
 
 
-def deduplicate(rows: Sequence[Review]) -> tuple[list[Review], int, int]:
+def deduplicate(rows: RowSet) -> tuple[RowSet, int, int]:
     """Keep one copy of each review.
 
     Args:
@@ -33,14 +34,13 @@ def deduplicate(rows: Sequence[Review]) -> tuple[list[Review], int, int]:
         The rows that stay, in their order; how many further copies with the same label were dropped; how many
         rows were dropped because the same text occurs with different labels (all its copies are).
     """
-    first: dict[bytes, Review] = {}
-    conflicting: set[bytes] = set()
-    for row in rows:
-        if first.setdefault(row.digest, row).label != row.label:
-            conflicting.add(row.digest)
-    kept = [row for digest, row in first.items() if digest not in conflicting]
-    conflicts = sum(row.digest in conflicting for row in rows) if conflicting else 0
-    return kept, len(rows) - len(kept) - conflicts, conflicts
+    _, first, text = np.unique(rows.hashes(), return_index=True, return_inverse=True)
+    # A text whose copies do not all have the label of the first contradicts itself.
+    contradicted = np.zeros(len(first), dtype=bool)
+    contradicted[text[rows.labels != rows.labels[first][text]]] = True
+    conflicts = int(contradicted[text].sum())
+    kept = np.sort(first[~contradicted])
+    return rows.take(kept), len(rows) - len(kept) - conflicts, conflicts
 
 
 def is_test_side(digest: bytes) -> bool:
@@ -49,7 +49,7 @@ def is_test_side(digest: bytes) -> bool:
     Args:
         digest: From :func:`slmbench.corpora.rows.text_digest`.
     """
-    return int.from_bytes(digest[_SIDE], "big") < int(TEST_FRACTION * 2**64)
+    return keys_of(digest)[_SIDE] < _BORDER
 
 
 def draw_key(digest: bytes) -> int:
@@ -58,10 +58,10 @@ def draw_key(digest: bytes) -> int:
     Args:
         digest: From :func:`slmbench.corpora.rows.text_digest`.
     """
-    return int.from_bytes(digest[_DRAW], "big")
+    return keys_of(digest)[_DRAW]
 
 
-def divide(rows: Sequence[Review]) -> tuple[list[Review], list[Review], list[str]]:
+def divide(rows: RowSet) -> tuple[RowSet, RowSet, list[str]]:
     """Divide reviews into the pools for training and testing, by the hash of each alone.
 
     Where that leaves a label out of one side, the review of the label whose hash is nearest to the border is moved
@@ -73,40 +73,38 @@ def divide(rows: Sequence[Review]) -> tuple[list[Review], list[Review], list[str
     Returns:
         The pools, each in the order of ``rows``, and a note for every label that needed a move.
     """
-    by_label: dict[str, list[Review]] = {}
-    for row in rows:
-        by_label.setdefault(row.label, []).append(row)
-    to_train: set[bytes] = set()
-    to_test: set[bytes] = set()
+    side = rows.keys[:, _SIDE]
+    tested = side < np.uint64(_BORDER)
     notes = []
-    for label, own in by_label.items():
-        tested = sum(is_test_side(row.digest) for row in own)
-        nearest = sorted(own, key=lambda row: row.digest[_SIDE])
-        if tested == len(own):
-            to_train.add(nearest[-1].digest)
-        elif not tested and len(own) > 1:
-            to_test.add(nearest[0].digest)
+    for label, name in enumerate(rows.label_values):
+        own = np.flatnonzero(rows.labels == label)
+        if not len(own):
+            continue
+        if tested[own].all():
+            moved, to = own[side[own].argmax()], "training"
+        elif not tested[own].any() and len(own) > 1:
+            moved, to = own[side[own].argmin()], "test"
         else:
             continue
-        side = "training" if tested else "test"
+        tested[moved] = to == "test"
         notes.append(
-            f"a review labelled '{label[:50]}' was moved to the {side} rows: the split by hash left it without one"
+            f"a review labelled '{name[:50]}' was moved to the {to} rows: the split by hash left it without one"
         )
-    sides: tuple[list[Review], list[Review]] = ([], [])
-    for row in rows:
-        digest = row.digest
-        sides[digest in to_test or (is_test_side(digest) and digest not in to_train)].append(row)
-    return *sides, notes
+    return rows.take(~tested), rows.take(tested), notes
 
 
-def different(rows: Sequence[Review], without: Sequence[Review]) -> list[Review]:
-    """Return one copy of each text that is none of some others, in the order in which samples are drawn."""
-    known = {row.digest for row in without}
-    first = {row.digest: row for row in reversed(rows) if row.digest not in known}
-    return sorted(first.values(), key=lambda row: row.digest[_DRAW])
+def different(rows: RowSet, without: tuple[RowSet, ...]) -> RowSet:
+    """Return one copy of each text that is in none of some other sets, in the order in which samples are drawn."""
+    known = np.zeros(len(rows), dtype=bool)
+    for other in without:
+        known |= rows.is_in(other)
+    new = rows.take(~known)
+    _, first = np.unique(new.hashes(), return_index=True)
+    once = new.take(first)
+    return once.take(np.argsort(once.keys[:, _DRAW]))
 
 
-def draw(pool: Sequence[Review], count: int) -> list[Review]:
+def draw(pool: RowSet, count: int) -> RowSet:
     """Draw a stratified sample that depends on the content of the pool only.
 
     Samples nest: a smaller one is part of every larger one. The shares of the labels are those of the pool,
@@ -120,24 +118,27 @@ def draw(pool: Sequence[Review], count: int) -> list[Review]:
     Returns:
         The sample, in an order that mixes the labels.
     """
-    return sorted(_draw(pool, count, _DRAW, seat_each=True), key=lambda row: row.digest[_DRAW])
+    chosen = _draw(pool, count, _DRAW, seat_each=True)
+    return pool.take(chosen[np.argsort(pool.keys[chosen, _DRAW])])
 
 
-def part_for_validation(sample: Sequence[Review], count: int) -> tuple[list[Review], list[Review]]:
+def part_for_validation(sample: RowSet, count: int) -> tuple[RowSet, RowSet]:
     """Divide a sample into training and validation rows, stratified, each in the order of the sample."""
-    chosen = {row.digest for row in _draw(sample, count, _VALIDATION, seat_each=False)}
-    training = [row for row in sample if row.digest not in chosen]
-    return training, [row for row in sample if row.digest in chosen]
+    chosen = np.zeros(len(sample), dtype=bool)
+    chosen[_draw(sample, count, _VALIDATION, seat_each=False)] = True
+    return sample.take(~chosen), sample.take(chosen)
 
 
-def _draw(pool: Sequence[Review], count: int, by: slice, *, seat_each: bool) -> list[Review]:
-    sizes = Counter(row.label for row in pool)
-    seen: Counter[str] = Counter()
-    ranked = []
-    for row in sorted(pool, key=lambda row: row.digest[by]):
+def _draw(pool: RowSet, count: int, by: int, *, seat_each: bool) -> np.ndarray:
+    """Return the places of the rows drawn."""
+    order = np.argsort(pool.keys[:, by])
+    labels = pool.labels[order]
+    due = np.empty(len(pool))
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
         # The k-th review of a label (from 0) is due when the sample's fair share of it passes k + 1/2.
-        due = 0.0 if seat_each and not seen[row.label] else (seen[row.label] + 0.5) / sizes[row.label]
-        ranked.append((due, row.digest[by], row))
-        seen[row.label] += 1
-    ranked.sort(key=lambda entry: entry[:2])
-    return [row for _, _, row in ranked[:count]]
+        due[own] = (np.arange(len(own)) + 0.5) / len(own)
+        if seat_each:
+            due[own[0]] = 0.0
+    # Stable: reviews that are due at once stay in the order of the hash.
+    return order[np.argsort(due, kind="stable")[:count]]

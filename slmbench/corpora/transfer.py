@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus, Split
-from slmbench.corpora.labelled import read_labelled
+from slmbench.corpora.labelled import read_labelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import find_source, location
 from slmbench.corpora.sides import Size, settle_size, split_of
@@ -18,7 +20,7 @@ from slmbench.corpora.tables import TableFormat
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from slmbench.corpora.rows import Review
+    from slmbench.corpora.row_sets import RowSet
 
 
 def load_for_testing(
@@ -76,18 +78,21 @@ def load_for_testing(
     layout = TableFormat(delimiter, encoding, header)
     cut = None if bins is None else tuple(bins)
     wanted = Wanted(text_column, label_column, stars, None, cut, layout, trained_text)
-    source = read_labelled(name_or_path, wanted, skip_bad_rows, progress, for_test=True)
+    source = read_labelled(
+        name_or_path, wanted, skip_bad_rows, progress, for_test=True, keep_texts=test_size in (None, "all")
+    )
     rows = source.rows if source.test_rows is None else source.test_rows
-    if not rows:
+    if not len(rows):
         raise SlmbenchError(f"{source.name} has no usable review")
     rows = _mapped(rows, label_map, label_names, source.name)
     different, duplicates, conflicts = splitting.deduplicate(rows)
-    hashes = set(leave_out)
-    pool = [row for row in different if row.row_id.partition(":")[0] not in hashes]
+    trained = np.array(sorted(int(text_id, 16) for text_id in leave_out), dtype=np.uint64)
+    pool = different.take(~np.isin(different.keys[:, 0], trained))
     left_out = len(different) - len(pool)
-    if not pool and left_out:
+    if not len(pool) and left_out:
         raise SlmbenchError(f"all {left_out:,} reviews of {source.name} were trained on: there is nothing to test on")
     chosen = splitting.draw(pool, settle_size("all" if test_size is None else test_size, pool, "test", source.name))
+    (chosen,) = with_texts((chosen,), wanted, progress)
     notes = list(source.notes)
     if source.test_rows is not None:
         notes.append("its own test part")
@@ -121,9 +126,9 @@ def load_for_testing(
     return corpus, left_out
 
 
-def _mapped(rows: list[Review], label_map: dict[str, str], label_names: Sequence[str], name: str) -> list[Review]:
+def _mapped(rows: RowSet, label_map: dict[str, str], label_names: Sequence[str], name: str) -> RowSet:
     """Return the rows with the classifier's labels."""
-    found = label_order({row.label for row in rows})
+    found = label_order(rows.label_counts())
     known = ", ".join(label_names)
     for own, meant in label_map.items():
         if meant not in label_names:
@@ -138,7 +143,7 @@ def _mapped(rows: list[Review], label_map: dict[str, str], label_names: Sequence
             f"{name} has reviews labelled '{strange[0][:50]}', which is no label of the classifier ({known}): say"
             f" which it stands for with --label-map '{strange[0][:50]}=LABEL'"
         )
-    return [row._replace(label=label_map.get(row.label, row.label)) for row in rows]
+    return rows.relabelled(lambda label: label_map.get(label, label))
 
 
 def _few(labels: list[str]) -> str:

@@ -205,10 +205,15 @@ def test_each_label_is_on_both_sides_of_a_split(tmp_path, count):
 
 
 def test_a_sample_has_a_seat_for_every_label():
+    from slmbench.corpora.row_sets import Origin, RowCollector
     from slmbench.corpora.rows import Review, text_digest
 
-    pool = [Review(n, str(n), "rare" if n % 100 == 0 else "usual", text_digest(str(n))) for n in range(1000)]
-    samples = [set(draw(pool, count)) for count in (2, 5, 20, 100, 1000)]
-    assert all({row.label for row in sample} == {"rare", "usual"} for sample in samples)
-    assert all(small < large for small, large in pairwise(samples))
-    assert Counter(row.label for row in samples[3]) == {"usual": 99, "rare": 1}
+    collector = RowCollector()
+    collector.begin(Origin("made up", 0, "", ("text",)))
+    for n in range(1000):
+        collector.add(Review(n, str(n), "rare" if n % 100 == 0 else "usual", text_digest(str(n))))
+    pool = collector.rows()
+    samples = [draw(pool, count) for count in (2, 5, 20, 100, 1000)]
+    assert all(set(sample.label_counts()) == {"rare", "usual"} for sample in samples)
+    assert all(set(small.row_ids()) < set(large.row_ids()) for small, large in pairwise(samples))
+    assert samples[3].label_counts() == {"usual": 99, "rare": 1}
