@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: The commands that make runs.
 Stage = Literal["finetune", "fewshot"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+#: Names that no option may have: parameters of every command, and keys of every rung of a recipe.
+RESERVED = {"name", "model", "method", "seed", "seeds", "offline", "given", "options", "corpus", "output", "command"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,15 @@ class Method:
     variant: str | Callable[[MethodOptions], list[str]] | None = None
 
     def __post_init__(self) -> None:
-        """Fill in the phrase for the model card."""
+        """Check the names of the options and fill in the phrase for the model card.
+
+        Raises:
+            ValueError: Two options have one name, or one has a name that commands and recipes use for something else.
+        """
+        names = [option.name for option in self.options]
+        taken = [name for name in names if name in RESERVED or names.count(name) > 1]
+        if taken:
+            raise ValueError(f"method '{self.name}' cannot have an option '{taken[0]}': the name is taken")
         object.__setattr__(self, "card", self.card or f"fine-tuned by `{self.name}`")
 
     def choose(self, given: Mapping[str, Any], *, seed: int = DEFAULT_SEED) -> MethodOptions:

@@ -75,8 +75,6 @@ def train(
     from transformers import DataCollatorWithPadding, Trainer
     from transformers.trainer_utils import get_last_checkpoint
 
-    if options.report_to:
-        require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
     selecting = len(validation) > 0
     arguments = trainer_arguments(
         checkpoints,
@@ -134,8 +132,14 @@ def trainer_arguments(
         device: From :func:`slmbench.instruments.devices.choose_device`.
         precision: From :func:`slmbench.instruments.devices.choose_precision`.
         **others: Further arguments.
+
+    Raises:
+        SlmbenchError: The experiment tracker is not installed.
     """
     from transformers import TrainingArguments
+
+    if options.report_to:
+        require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
 
     return TrainingArguments(
         output_dir=str(folder),
