@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.evaluation import evaluate as evaluate
     from slmbench.evaluation.verify import verify as verify
     from slmbench.export import export as export
+    from slmbench.instruments.tuned import tuned_settings as tuned_settings
     from slmbench.methods.fewshot import fewshot as fewshot
     from slmbench.methods.training.adapt import adapt as adapt
     from slmbench.methods.training.finetune import finetune as finetune
@@ -59,6 +60,7 @@ _HOMES = {
     "slmbench.evaluation": "evaluate",
     "slmbench.evaluation.verify": "verify",
     "slmbench.export": "export",
+    "slmbench.instruments.tuned": "tuned_settings",
     "slmbench.methods.fewshot": "fewshot",
     "slmbench.methods.training.adapt": "adapt",
     "slmbench.methods.training.finetune": "finetune",

@@ -21,7 +21,7 @@ def tune(
     """Find the form, threads and token budget with which a bundle is fastest on this machine.
 
     The result is kept in the cache folder for this bundle and this kind of machine; `slmbench predict --tuned` and
-    apps (tuned_settings in slmbench.instruments.tuned) use it.
+    apps (slmbench.tuned_settings) use it.
 
     Examples:
       slmbench tune exported/bert-tiny-imdb

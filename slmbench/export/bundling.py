@@ -86,7 +86,8 @@ def export(
         raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")
     if with_tokenizer:
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
-    for module, extra in {("sklearn", "train")} if is_tfidf else {FORMS[form].needs for form in (REFERENCE, *wanted)}:
+    needs = [("sklearn", "train")] if is_tfidf else [FORMS[form].needs for form in (REFERENCE, *wanted)]
+    for module, extra in needs:
         require_extra(module, extra, "exporting")
     folder = Path(output) if output else BUNDLES / record.name
     key = content_key(

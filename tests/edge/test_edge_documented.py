@@ -70,6 +70,12 @@ def test_the_example_with_the_package(app, tiny_bundle):
     assert done.stdout.splitlines() == said(Classifier(tiny_bundle).predict(TEXTS)), done.stderr
 
 
+def test_the_example_of_a_tuned_bundle(app):
+    code = example("from slmbench import Classifier, tuned_settings") + "print(classifier.predict('good')[0].label)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=app, capture_output=True, text=True)
+    assert done.stdout.strip() in ("negative", "positive"), done.stderr
+
+
 def test_the_example_with_the_vendored_file(bare, tiny_bundle):
     done = bare(example("from slmbench_edge import Classifier, SlmbenchError"))
     assert done.stdout.splitlines() == said(Classifier(tiny_bundle, threads=1).predict(TEXTS)), done.stderr
