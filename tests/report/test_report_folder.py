@@ -177,3 +177,29 @@ def test_a_console_without_unicode_gets_plain_signs(measured):
     best = next(line for line in text.splitlines() if "minilm-l6 " in line and "int8" in line)
     assert "*+" in best and "87.1 +-2.1" in best
     assert "+ Pareto front" in text and "size <= 90 MB" in text
+
+
+def test_names_in_the_plot_are_clear_of_one_another_and_the_same_each_time(measured):
+    pytest.importorskip("adjustText")
+    from slmbench.common.plotting import new_figure
+    from slmbench.report.plots.names import place_names
+    from slmbench.report.plots.plane import point
+
+    rows = compare([measured]).rows
+
+    def placed():
+        figure = new_figure(8.6, 5.2)
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.scatter(*zip(*map(point, rows), strict=True))
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        place_names(axes, rows, 90_000_000)
+        return axes, [text.get_window_extent(figure.canvas.get_renderer()) for text in axes.texts]
+
+    axes, boxes = placed()
+    assert len(boxes) == len(rows)
+    assert not any(one.overlaps(other) for one in boxes for other in boxes if one is not other)
+    inside = axes.get_window_extent()
+    assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+    assert [box.bounds for box in boxes] == [box.bounds for box in placed()[1]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.formatting import MEGABYTE, limit, three_digits
 from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
-from slmbench.report.plots.labels import place_labels
+from slmbench.report.plots.names import place_names
 from slmbench.report.plots.plane import area, front_line, point
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes, shown in placing:
-        place_labels(axes, shown, largest)
+        place_names(axes, shown, largest)
     save(figure, path)
 
 

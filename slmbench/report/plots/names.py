@@ -19,7 +19,7 @@ _STEPS = 300
 _GAP = 8
 
 
-def place_labels(axes: Any, rows: Sequence[Row], largest: int) -> None:
+def place_names(axes: Any, rows: Sequence[Row], largest: int) -> None:
     """Write each row's name beside its bubble, with a thin line to it where the name had to move away.
 
     Args:
