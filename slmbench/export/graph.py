@@ -30,7 +30,6 @@ _QUANTIZED_PRODUCTS = (
     "QLinearMatMul",
     "MatMulNBits",
 )
-_CONTRIBUTED = "com.microsoft"
 
 
 def weighted_nodes(model: Path) -> list[str]:
