@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 JUST_ANSWERED = "when all test reviews were answered just before: its answers are not the same each time"
 #: Reviews per request: the bar moves, and no answer takes as long as the limit of one.
 CHUNK = 20
-#: Share of other labels that a setting may give and still count as the form that was exported: the loss of accuracy
-#: that an export accepts by default, which so many other labels could cost at most. Our choice.
+#: Share of other labels that a setting may give and still count as the form that was exported: at most so much
+#: accuracy can they cost, and an export accepts as much by default. Our choice.
 MAX_DIFFERING = 0.01
 
 
@@ -89,10 +89,10 @@ def check_served(
     A label whose probability ties with the largest is the same answer: probabilities are kept with six decimals.
 
     Args:
-        given: The numbers of the labels given, of the first reviews, round and round; one list per process.
+        given: The indices of the labels given, one list per process; it begins with the first review and repeats.
         workload: The reviews.
         predictions: Of the form, as its record has them.
-        labels: Label names, in the order of the numbers.
+        labels: Label names, in the order of the indices.
 
     Returns:
         ``None`` where labels were not kept (other scenarios), and where words were timed instead of reviews.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.suggestions import did_you_mean
 from slmbench.instruments.energy.codecarbon_data import grid_mixes, installed_version
 from slmbench.records.energy import GridFactor
 
@@ -39,11 +38,9 @@ def _country(code: str) -> GridFactor:
     # Countries without a figure have a 0 in the table.
     mix = mixes.get(code)
     if mix is None or not mix["carbon_intensity"]:
-        near = difflib.get_close_matches(code, mixes, 3)
-        hint = f" (near it: {', '.join(near)})" if near else ""
         raise UsageError(
             f"--grid {code}: give gCO2e/kWh as a number, or the three-letter code of a country that has a figure,"
-            f" such as DEU{hint}"
+            f" such as DEU{did_you_mean(code, mixes)}"
         )
     grams = float(mix["carbon_intensity"])
     source = f"{grams:g} gCO2e/kWh, {mix['country_name']} {mix['year']} (codecarbon {version})"

@@ -1,1 +1,1 @@
-"""Counters of NVIDIA GPUs: memory and energy as the driver tells them."""
+"""Counters of NVIDIA GPUs: memory and energy as the driver reports them."""

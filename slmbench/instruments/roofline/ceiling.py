@@ -39,14 +39,14 @@ def machine_ceiling(
 ) -> CeilingRecord:
     """Return the machine's GEMM ceiling per precision: from the cache, or measured now in some ten seconds.
 
-    The cache tells apart machines, numbers of threads, library versions and sizes.
+    The cache distinguishes machines, numbers of threads, library versions and sizes.
 
     Args:
         device: ``cpu`` (numpy, onnxruntime, torch where installed) or ``cuda`` (torch).
         threads: Threads of each library; the usable cores when not given.
-        sizes: Rows and columns of the square matrices, ascending; those usual on the device when not given.
-        again: Measure although it is in the cache, and replace that.
-        progress: Where to say that it is being measured.
+        sizes: Rows and columns of the square matrices, ascending; the device's default sizes when not given.
+        again: Measure even if it is in the cache, and replace it.
+        progress: Where to report that it is being measured.
 
     Raises:
         UsageError: There is no such device.
@@ -85,10 +85,10 @@ def roofline_of(operations: Operations, tokens: float, seconds: float, ceiling: 
     """Return how much of a machine's ceiling a form reached under onnxruntime.
 
     Args:
-        operations: Of the form, as counted when it was exported.
-        tokens: Median length of the reviews that were timed, in tokens.
-        seconds: Median time of one review.
-        ceiling: Of the device and the number of threads that it was timed with.
+        operations: Of the form, as counted at export.
+        tokens: Median length of the timed reviews, in tokens.
+        seconds: Median time per review (s).
+        ceiling: Of the device and the number of threads with which it was timed.
     """
     computed_in = _COMPUTED_IN.get(ceiling.device, {})
     flops: dict[Precision, float] = {}
@@ -112,15 +112,15 @@ def measured_roofline(
     """Return how much of this machine's ceiling a form reached; the ceiling is measured when it is first needed.
 
     No form is faster than its products alone: a ceiling that is exceeded was measured while the machine did other
-    work, and is measured again.
+    work, so it is measured again.
 
     Args:
         operations: See :func:`roofline_of`.
         tokens: See :func:`roofline_of`.
         seconds: See :func:`roofline_of`.
-        device: What it was timed on.
-        threads: And with how many threads.
-        progress: Where to say that the ceiling is being measured.
+        device: Device on which it was timed.
+        threads: Threads with which it was timed.
+        progress: Where to report that the ceiling is being measured.
 
     Raises:
         SlmbenchError: The ceiling cannot be measured.

@@ -1,4 +1,4 @@
-"""What a model is made of, as numbers: matrices, tables and vectors, from which parameters and operations follow."""
+"""A model as matrices, tables and vectors, from which its parameters and operations follow."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from slmbench.records.roofline import Polynomial
 
-#: Of what a product has a row: tokens of the review, XLNet's relative positions (two a token), tokens of the answer,
-#: or the review as a whole.
+#: Rows that a product multiplies: tokens of the review, XLNet's relative positions (two per token), tokens of the
+#: answer, or one row for the review.
 Rows = Literal["token", "position", "answer", "review"]
 
 
@@ -19,10 +19,10 @@ class Product:
     Attributes:
         inputs: Rows of the matrix.
         outputs: Its columns.
-        rows: What is multiplied with it.
+        rows: Rows that are multiplied with it.
         bias: Whether a vector is added.
-        applied: How many layers multiply with such a matrix.
-        stored: How many such matrices there are: one for all layers where they share it, none where it is a table's.
+        applied: Number of layers that multiply with such a matrix.
+        stored: Number of such matrices: one where all layers share it, none where it is a table.
     """
 
     inputs: int
@@ -40,13 +40,13 @@ class Product:
 
 @dataclass(frozen=True)
 class Attention:
-    """Products of two activations: scores, and their use.
+    """Products of two activations: attention scores, and their product with the values.
 
     Attributes:
-        applied: How many layers have it.
-        width: Numbers that are multiplied for every pair of a query and a key.
-        queries: What asks.
-        keys: What is asked.
+        applied: Number of layers that have it.
+        width: Multiplications for every pair of a query and a key.
+        queries: Rows of the queries.
+        keys: Rows of the keys.
     """
 
     applied: int
@@ -60,15 +60,15 @@ class Blueprint:
     """A model with its head.
 
     Attributes:
-        products: With constant matrices.
-        attention: Of two activations.
-        tables: Rows and columns of what is looked up.
-        vectors: Parameters of normalisations and of what else is added.
+        products: Products with constant matrices.
+        attention: Products of two activations.
+        tables: Rows and columns of the embedding tables.
+        vectors: Parameters of normalisations and other vectors.
         width: Width of the hidden states.
-        inner: Width of what a feed-forward layer holds at once.
+        inner: Width of the hidden activations of a feed-forward layer.
         projected: Width of queries, keys and values together.
         heads: Attention heads.
-        normalised: Numbers that ``torch.nn.LayerNorm`` normalises for every token; T5 has a normalisation of its own.
+        normalised: Values per token that ``torch.nn.LayerNorm`` normalises; T5 has a normalisation of its own.
     """
 
     products: tuple[Product, ...]
@@ -83,7 +83,7 @@ class Blueprint:
 
     @property
     def parameters_without_embeddings(self) -> int:
-        """Parameters that take part in arithmetic: all but the tables."""
+        """All parameters but those of the tables."""
         return sum(product.parameters for product in self.products) + self.vectors
 
     @property
@@ -95,7 +95,7 @@ class Blueprint:
         """Count products with constant matrices, in MACs of one review.
 
         Args:
-            answer: How many tokens the answer has, as a polynomial of the tokens of the review.
+            answer: Number of tokens of the answer, as a polynomial of the tokens of the review.
         """
         counts = _counts(answer)
         return sum((_times(counts[p.rows], p.applied * p.inputs * p.outputs) for p in self.products), Polynomial())
@@ -107,10 +107,10 @@ class Blueprint:
         return sum(pairs, self.linear(answer))
 
     def activation_elements(self, tokens: int, batch: int) -> int:
-        """Estimate how many numbers are held at once between layers: an upper bound for plain attention.
+        """Estimate how many values are held at the same time: an upper bound for plain attention.
 
-        Hidden states before and after, and the larger of an attention (queries, keys, values, scores before and after
-        softmax) and a feed-forward layer.
+        They are the hidden states before and after a layer, and the larger of an attention (queries, keys, values,
+        scores before and after softmax) and a feed-forward layer.
 
         Args:
             tokens: Tokens of each review.

@@ -1,8 +1,7 @@
-"""The published configurations that come with slmbench, one readable TOML file a family."""
+"""The published configurations that come with slmbench, one TOML file per family."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import UsageError
+from slmbench.common.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,8 @@ class PublishedModel:
     Attributes:
         name: Its name on the model hub.
         model_type: Its family, as in ``config.json``.
-        tasks: What it can be profiled at; the first is usual.
-        config: The sizes in ``config.json``; what is not here is the default of the family.
+        tasks: Tasks at which it can be profiled; the first is the default.
+        config: The sizes in ``config.json``; all others are the defaults of the family.
         source: Where they are published.
     """
 
@@ -38,17 +38,16 @@ class PublishedModel:
 
 
 def find_architecture(name: str) -> PublishedModel:
-    """Return a model by its name on the hub, with or without the owner, or by the name it has here.
+    """Return a model by its name on the hub, with or without the owner, or by its name in slmbench.
 
     Raises:
         UsageError: No such configuration comes with slmbench.
     """
     found = _by_name().get(name.lower())
     if found is None:
-        near = difflib.get_close_matches(name.lower(), _by_name(), n=1, cutoff=0.6)
-        meant = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, _by_name())
         raise UsageError(
-            f"no configuration of '{name}' comes with slmbench.{meant} There are: {', '.join(architecture_names())}"
+            f"no configuration of '{name}' comes with slmbench{hint} (there are: {', '.join(architecture_names())})"
         )
     return found
 
@@ -60,7 +59,7 @@ def architecture_names() -> list[str]:
 
 @cache
 def _by_name() -> dict[str, PublishedModel]:
-    """Return the models by all their names in small letters."""
+    """Return the models by all their names in lower case."""
     models = {}
     for file in sorted(resources.files(__package__).iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".toml"):
