@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from learnable import reviews
+from loaded_modules import HEAVY, modules_after
 from sealing import reseal
-from test_edge_imports import HEAVY, modules_after
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError

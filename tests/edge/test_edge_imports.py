@@ -1,20 +1,7 @@
 """The runtime an app embeds loads nothing but numpy, onnxruntime and tokenizers."""
 
-import json
-import subprocess
-import sys
-
 import pytest
-
-HEAVY = ("torch", "transformers", "scipy", "pydantic", "pandas", "sklearn", "optimum", "datasets", "typer", "rich")
-
-
-def modules_after(code, *arguments):
-    """Run code in a fresh interpreter and return the top-level modules it has loaded."""
-    report = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+from loaded_modules import HEAVY, modules_after
 
 
 def test_importing_the_runtime():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from learnable import reviews
-from test_edge_imports import HEAVY, modules_after
+from loaded_modules import HEAVY, modules_after
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import write_atomically
