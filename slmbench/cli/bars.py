@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Task
 
-#: Without a terminal, progress is written at this interval, in seconds.
+#: Without a terminal, work shorter than this shows nothing, in seconds.
+QUIET_S = 2.0
+#: Without a terminal, a line is written at least at this interval, in seconds.
 LINE_INTERVAL_S = 10.0
 #: Tasks of at most this many steps (forms, cells, epochs) get a line per step, unless it took less than a second.
 _FEW_STEPS = 50
@@ -73,7 +76,9 @@ class _Bar:
 
 @contextmanager
 def lines(write: Callable[[str], None], description: str, total: float | None, unit: str) -> Iterator[Task]:
-    """Write lines: at the start, for each of a few steps or every ten seconds, for each new description, at the end.
+    """Write lines of work that takes more than two seconds.
+
+    There is one for each of a few steps, for each new description, at least every ten seconds, and at the end.
 
     Args:
         write: Writes one line.
@@ -82,8 +87,14 @@ def lines(write: Callable[[str], None], description: str, total: float | None, u
         unit: What is counted; ``"bytes"`` are written as MB.
     """
     task = _LogLines(write, description, total, unit)
-    write(f"{description} …")
-    yield task
+    over = threading.Event()
+    beat = threading.Thread(target=task.beat, args=(over,), daemon=True)
+    beat.start()
+    try:
+        yield task
+    finally:
+        over.set()
+        beat.join()
     task.finish()
 
 
@@ -99,26 +110,40 @@ class _LogLines:
     def advance(self, steps: float = 1) -> None:
         self._done += steps
         few = self._total is not None and self._total <= _FEW_STEPS
-        if time.monotonic() - self._reported >= (_MIN_STEP_S if few else LINE_INTERVAL_S):
-            self._report()
+        self._report_after(_MIN_STEP_S if few else LINE_INTERVAL_S)
 
     def describe(self, text: str) -> None:
         if text != self._description:
             self._description = text
-            self._report()
+            self._report_after(0)
 
     def set_total(self, total: float) -> None:
         self._total = total
 
+    def beat(self, over: threading.Event) -> None:
+        """Report in time although no step is finished, until the work is over."""
+        if not over.wait(QUIET_S):
+            self._report_after(0)
+        while not over.wait(LINE_INTERVAL_S):
+            self._report_after(LINE_INTERVAL_S)
+
     def finish(self) -> None:
-        """Write the last line, unless the work was short."""
-        if time.monotonic() - self._began >= _MIN_STEP_S:
+        """Report the end, unless the work was short."""
+        if self._elapsed() >= QUIET_S:
             self._report("done")
 
-    def _report(self, what: str = "") -> None:
+    def _report_after(self, seconds: float) -> None:
+        """Report if this many seconds have passed since the last line."""
+        if self._elapsed() >= QUIET_S and time.monotonic() - self._reported >= seconds:
+            self._report(self._amount())
+
+    def _report(self, what: str) -> None:
         self._reported = time.monotonic()
-        facts = [what or self._amount(), f"{self._reported - self._began:.0f} s"]
+        facts = [what, f"{self._elapsed():.0f} s"]
         self._write(f"{self._description}: {', '.join(filter(None, facts))}")
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
 
     def _amount(self) -> str:
         if not self._done:

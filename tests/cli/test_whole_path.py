@@ -95,7 +95,8 @@ def test_stderr_holds_only_plain_words(path, command):
     assert "Traceback" not in said
     assert not re.search(r"warning", said, re.IGNORECASE)
     # One line a thing said; a library's log lines would come with level, time or module.
-    assert len(said.splitlines()) <= 3
+    progress = re.compile(r".*, \d+ s|.*: \d+ s")  # on a slow machine
+    assert len([line for line in said.splitlines() if not progress.fullmatch(line)]) <= 3
 
 
 def test_finetune_prints_the_run(path):
