@@ -47,7 +47,7 @@ def test_little_has_to_be_said(tmp_path):
 
 
 def test_a_cascade_takes_the_options_of_its_command(tmp_path):
-    text = TINY + '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "floor"\nlarge = "tiny"\n'
+    text = TINY + '[[rungs]]\nname = "both"\nmethod = "cascade"\nsmall = "baseline"\nlarge = "tiny"\n'
     recipe = read_recipe(written(tmp_path, text + 'max_routed = 0.2\nlarge_form = "int8"\nvalidation_size = 300\n'))
     assert recipe.rungs[2].options == CascadeOptions(max_routed=0.2, large_form="int8", validation_size=300)
     assert read_recipe(written(tmp_path, text)).rungs[2].options == CascadeOptions()
