@@ -63,6 +63,7 @@ def read_labelled(
     *,
     for_test: bool = False,
     keep_texts: bool = False,
+    announce: bool = True,
 ) -> LabelledRows:
     """Read all rows of a corpus.
 
@@ -73,6 +74,7 @@ def read_labelled(
         progress: Told what is being read or fetched, which columns were guessed, and what was found out of the files.
         for_test: It is tested on after training on another one; a starter corpus need not have its columns.
         keep_texts: All texts will be needed: keep them however many there are.
+        announce: Tell ``progress`` what was guessed and found out; it is in the notes in any case.
 
     Returns:
         The rows, not deduplicated. Those of a large corpus are without their texts; see :func:`with_texts`.
@@ -119,7 +121,7 @@ def read_labelled(
         used = (*reading.text_columns, reading.label_column)
         others = [column for column in part.table.columns if column not in used]
         check_classes(name, reading.label_column, labels.keys(), labels.total(), others)
-    for finding in findings:
+    for finding in findings if announce else ():
         progress.say(f"{name}: {finding}")
     return LabelledRows(
         name=name,

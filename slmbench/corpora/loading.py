@@ -51,6 +51,7 @@ def load_corpus(
     encoding: str | None = None,
     header: bool | None = None,
     skip_bad_rows: bool = False,
+    announce: bool = True,
     progress: Progress = SILENT,
 ) -> Corpus:
     """Load labelled reviews for training, validation and testing.
@@ -85,7 +86,8 @@ def load_corpus(
         header: Whether the first line of a CSV or TSV file names the columns; found out when ``None``.
         skip_bad_rows: Leave out rows that cannot be used, and training rows that are also test rows, and
             count them, instead of raising.
-        progress: Told what is fetched and read, and what was found out or guessed of the files.
+        announce: Tell ``progress`` what was found out or guessed of the files; it is in the notes in any case.
+        progress: Told what is fetched and read.
 
     Returns:
         The corpus.
@@ -102,13 +104,13 @@ def load_corpus(
     cut = None if bins is None else tuple(bins)
     wanted = Wanted(text_column, label_column, stars, allowed, cut, layout)
     keep_texts = "all" in (train_size, unlabelled_size)
-    main = read_labelled(name_or_path, wanted, skip_bad_rows, progress, keep_texts=keep_texts)
+    main = read_labelled(name_or_path, wanted, skip_bad_rows, progress, keep_texts=keep_texts, announce=announce)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
     label_names = _label_names(main, rows)
     read = [main]
     if test_corpus is not None:
         known = replace(wanted, labels=tuple(label_names))
-        read.append(read_labelled(test_corpus, known, skip_bad_rows, progress, for_test=True))
+        read.append(read_labelled(test_corpus, known, skip_bad_rows, progress, for_test=True, announce=announce))
     _check_stars(read, stars)
     skipped = sum(source.skipped for source in read)
     notes = list(dict.fromkeys(note for source in read for note in source.notes))
@@ -134,7 +136,7 @@ def load_corpus(
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = splitting.part_for_validation(sample, count)
     about_split += check_training(training, label_names, main.name)
-    for note in about_split:
+    for note in about_split if announce else ():
         progress.say(f"{main.name}: {note}")
     notes += about_split
     test = splitting.draw(test_pool, test_size)
@@ -209,7 +211,7 @@ def load_again(options: dict[str, Any], test_hash: str | None = None, *, progres
         SlmbenchError: The corpus cannot be loaded, or its test rows are others now.
     """
     try:
-        corpus = load_corpus(**options, progress=progress)
+        corpus = load_corpus(**options, announce=False, progress=progress)
     except UsageError as error:
         # Nobody has asked for anything wrong now: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None

@@ -170,7 +170,7 @@ def _training_hashes(identity: CorpusIdentity, progress: Progress) -> set[str] |
     if not corpus_available(identity.options):
         return None
     try:
-        corpus = load_corpus(**identity.options, progress=progress)
+        corpus = load_corpus(**identity.options, announce=False, progress=progress)
     except SlmbenchError:
         return None
     if corpus.identity().train_hash != identity.train_hash:

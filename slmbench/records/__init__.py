@@ -26,7 +26,15 @@ from slmbench.records.profile import (
     Throughput,
     WorkloadIdentity,
 )
-from slmbench.records.run import AnswerCost, CorpusIdentity, EpochLog, LengthQuantiles, RunRecord, TrainCost
+from slmbench.records.run import (
+    AnswerCost,
+    CorpusIdentity,
+    EpochLog,
+    LengthQuantiles,
+    RunRecord,
+    TrainCost,
+    Truncation,
+)
 from slmbench.records.sweep import SweepRecord
 from slmbench.records.tuning import TuningRecord
 from slmbench.records.verification import FormVerification, VerificationRecord
@@ -67,6 +75,7 @@ __all__ = [
     "TextsIdentity",
     "Throughput",
     "TrainCost",
+    "Truncation",
     "TuningRecord",
     "VerificationRecord",
     "VersusRecord",

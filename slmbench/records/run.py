@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, computed_field
 
+from slmbench.common.formatting import percent
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Predictions
 from slmbench.statistics import Evaluation
@@ -87,6 +88,25 @@ class AnswerCost(Part):
     peak_rss_bytes: int | None
 
 
+class Truncation(Part):
+    """How many of the test reviews, and of their tokens, are beyond the maximum input length and not read."""
+
+    max_length: int
+    reviews: int
+    cut_reviews: int
+    tokens: int
+    cut_tokens: int
+
+    def sentence(self) -> str:
+        """Say what was cut; empty where nothing was."""
+        if not self.cut_reviews:
+            return ""
+        return (
+            f"{percent(self.cut_reviews / self.reviews)} of the test reviews are longer than {self.max_length} tokens"
+            f" and were cut there: {percent(self.cut_tokens / self.tokens)} of all tokens were not read"
+        )
+
+
 class RunRecord(Record):
     """One classifier, trained or prompted, and its answers on the test rows."""
 
@@ -116,6 +136,8 @@ class RunRecord(Record):
     train: TrainCost
     #: Of methods that need more than one forward pass of a classifier.
     answering: AnswerCost | None = None
+    #: What of the test reviews was beyond ``max_length``; ``None`` of methods that read them otherwise, and before.
+    truncation: Truncation | None = None
     #: Labelled examples per label; ``None`` when the method uses all training rows.
     shots: int | None = None
     #: Whether ``model/`` holds a classifier that can be exported.

@@ -18,6 +18,7 @@ from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.outcome import NO_TRAINING, training_cost
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
+from slmbench.models.truncation import measure_truncation
 from slmbench.records import Predictions, RunRecord, write_record
 from slmbench.records.base import finished_record
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
+    from slmbench.records import Truncation
 
 #: Fields of an outcome that become the run's predictions.
 _PREDICTED = ("logits", "abstained")
@@ -81,6 +83,10 @@ def make_run(
         seconds = time.perf_counter() - start
         np.save(building / "test_logits.npy", outcome.logits)
         facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
+        truncation = _truncation(building / "model", corpus.test.texts, outcome.max_length)
+        if truncation and (sentence := truncation.sentence()):
+            progress.say(sentence)
+            facts["notes"] = [*outcome.notes, sentence]
         filled_in = {
             "model": model,
             "architecture": method.name,
@@ -97,6 +103,7 @@ def make_run(
             command=list(command),
             method=method.name,
             seed=options.seed,
+            truncation=truncation,
             corpus=corpus.identity(),
             predictions=Predictions.of(
                 corpus.label_names,
@@ -129,6 +136,12 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     if seed != DEFAULT_SEED:
         parts.append(f"seed{seed}")
     return RUNS / "-".join(parts).lower()
+
+
+def _truncation(model: Path, texts: Sequence[str], max_length: int | None) -> Truncation | None:
+    if max_length is None or not (model / "tokenizer.json").is_file():
+        return None
+    return measure_truncation(model, texts, max_length)
 
 
 def _hash_of(folder: Path) -> str:

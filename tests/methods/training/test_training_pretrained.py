@@ -8,9 +8,12 @@ import pytest
 from learnable import write_reviews
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
 from slmbench.export import export
 from slmbench.methods.training import TrainingOptions, finetune
+from slmbench.models import load_tokenizer
+from slmbench.records import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,25 @@ def test_it_answers_as_the_run_it_came_from(published, tiny_run, corpus, tmp_pat
     assert record.train.seconds == 0
     assert record.trainable_parameters == 0
     assert record.test.accuracy > 0.8
+
+
+@pytest.mark.parametrize(("length", "cut"), [(64, False), (5, True)])
+def test_what_is_cut_at_the_maximum_length_is_said_and_recorded(published, corpus, tmp_path, length, cut):
+    said = []
+    listener = Silent()
+    listener.say = said.append
+    chosen = TrainingOptions(method="pretrained", max_length=length, device="cpu")
+    record = finetune(str(published), corpus, chosen, output=tmp_path / "run", progress=listener)
+    found = record.truncation
+    tokenizer = load_tokenizer(published)
+    lengths = [len(ids) for ids in tokenizer(corpus.test.texts)["input_ids"]]
+    assert (found.reviews, found.tokens) == (len(corpus.test), sum(lengths))
+    assert found.cut_reviews == sum(count > length for count in lengths)
+    assert found.cut_tokens == sum(max(0, count - length) for count in lengths)
+    assert (found.cut_reviews > 0) == cut
+    assert any("were cut there" in line for line in said) == cut
+    assert any("were cut there" in note for note in record.notes) == cut
+    assert RunRecord.model_validate_json(record.to_json()).truncation == found
 
 
 def test_it_can_be_exported(published, corpus, tmp_path):
