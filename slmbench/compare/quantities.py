@@ -97,15 +97,10 @@ class Quantity:
     why_unknown: Callable[[Row], str | None] = lambda row: None
     remark: Callable[[Row], str | None] = lambda row: None
 
-    def raw(self, row: Row) -> float | None:
-        """Return the quantity in the unit of its field, unrounded; ``None`` where it is not known."""
-        found: float | None = row.metrics.get(self.field, getattr(row, self.field, None))
-        return found
-
     def value(self, row: Row) -> float | None:
         """Return the quantity in ``unit``; ``None`` where it is not known."""
-        raw = self.raw(row)
-        return None if raw is None else raw / self.unit_size
+        found: float | None = row.metrics.get(self.field, getattr(row, self.field, None))
+        return None if found is None else found / self.unit_size
 
     def interval(self, row: Row) -> Interval | None:
         """Return the 95 % interval in ``unit``; ``None`` where it is not known."""
