@@ -77,6 +77,27 @@ _OPTIONS = {
             show_default="the test rows of the corpus, or some set aside",
         ),
         _option(
+            "test_share",
+            float | None,
+            "--test-share",
+            help="Share of the reviews that is held out for testing.",
+            show_default="0.15",
+        ),
+        _option(
+            "group_column",
+            str | None,
+            "--group-column",
+            help="Column whose equal values, such as an author or a product, stay on one side of the split.",
+            show_default="each review is split by itself",
+        ),
+        _option(
+            "time_column",
+            str | None,
+            "--time-column",
+            help="Column of times (ISO dates, years, seconds since 1970): train on the past, test on the future.",
+            show_default="the split does not depend on time",
+        ),
+        _option(
             "unlabelled_corpus",
             str | None,
             "--unlabelled-corpus",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from slmbench.corpora.labels import (
     Stars,
     several_labels,
 )
+from slmbench.corpora.marks import MarkColumn
 from slmbench.corpora.rows import MAX_ROW_BYTES, Review, UnusableRowError, text_digest
 from slmbench.corpora.tables import TableFormat
 
@@ -60,6 +61,7 @@ class Wanted:
         layout: How the files are laid out.
         trained_text: The text columns that a classifier was trained on: they are taken where ``text_column`` is not
             given and the table has all of them.
+        marks: The column of groups or times that decides about the split.
     """
 
     text_column: str | None = None
@@ -69,6 +71,7 @@ class Wanted:
     bins: tuple[float, ...] | None = None
     layout: TableFormat = field(default_factory=TableFormat)
     trained_text: str | None = None
+    marks: MarkColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ class Reading:
         label_column: Column of the label.
         labels: What its values mean.
         note: Which columns were guessed, for people; empty where the caller has named them.
+        marks: The column of groups or times that decides about the split.
     """
 
     text_columns: tuple[str, ...]
     label_column: str
     labels: LabelReader
     note: str = ""
+    marks: MarkColumn | None = None
 
     @property
     def are_stars(self) -> bool:
@@ -128,7 +133,8 @@ def choose(table: Table, source: str, wanted: Wanted) -> Reading:
         labels = ClassLabels(table.class_names.get(label_column), wanted.labels)
     guessed = {"text": text_columns[0]} if named is None else {}
     guessed |= {"label": label_column} if wanted.label_column is None else {}
-    return Reading(text_columns, label_column, labels, _note_of(guessed, table.columns))
+    marks = wanted.marks and replace(wanted.marks, name=_column(table, source, wanted.marks.name, (), "group"))
+    return Reading(text_columns, label_column, labels, _note_of(guessed, table.columns), marks)
 
 
 def choose_text(table: Table, source: str, named: str | None, trained: str | None = None) -> tuple[str, ...]:
@@ -240,7 +246,11 @@ def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, no
     """
     dropped_stars = 0
     any_read = False
-    for number, (*raw_texts, raw_label) in table.cells((*reading.text_columns, reading.label_column)):
+    marks = reading.marks
+    columns = (*reading.text_columns, reading.label_column, *([marks.name] if marks else []))
+    for number, (*raw_texts, raw_label, raw_mark) in (
+        (number, cells if marks else (*cells, None)) for number, cells in table.cells(columns)
+    ):
         if not any_read and isinstance(raw_label, (list, tuple)):
             raise UsageError(
                 f"{source}: column '{reading.label_column}' holds lists of labels ({str(raw_label)[:50]}): slmbench"
@@ -254,13 +264,14 @@ def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, no
             text = _text(raw_texts)
             digest = text_digest(text)
             label.encode()
+            mark = marks.read(raw_mark, digest) if marks else None
         except UnicodeEncodeError:
             bad_rows.report(number, _BROKEN)
         except UnusableRowError as error:
             bad_rows.report(number, str(error))
         else:
             any_read = True
-            yield Review(number, text, label, digest)
+            yield Review(number, text, label, digest, mark)
     if dropped_stars:
         notes.append(f"{dropped_stars} three-star reviews dropped")
 

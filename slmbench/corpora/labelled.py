@@ -133,7 +133,11 @@ def read_labelled(
         has_stars=reading.are_stars,
         test_rows=found.get("test"),
         unlabelled=set_aside,
-        columns={"text": ",".join(reading.text_columns), "label": reading.label_column},
+        columns={
+            "text": ",".join(reading.text_columns),
+            "label": reading.label_column,
+            **({reading.marks.kind: reading.marks.name} if reading.marks else {}),
+        },
     )
 
 

@@ -12,6 +12,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus
+from slmbench.corpora.division import Division
 from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
 from slmbench.corpora.registry import is_available, location
@@ -47,6 +48,11 @@ def load_corpus(
     bins: Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
     test_corpus: str | None = None,
+    test_share: float | None = None,
+    group_column: str | None = None,
+    time_column: str | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
@@ -57,9 +63,9 @@ def load_corpus(
     """Load labelled reviews for training, validation and testing.
 
     The split is by the content of each review: 15 % are held out for testing, and a review is on the same
-    side whatever the sizes asked for. Samples are stratified by label and nest: a smaller one is part of a
-    larger one. A dataset that comes with a test part, or a ``test_corpus``, is not split; then a review on
-    both sides is an error.
+    side whatever the sizes asked for (:mod:`slmbench.corpora.division` has other ways). Samples are stratified by
+    label and nest: a smaller one is part of a larger one. A dataset that comes with a test part, or a
+    ``test_corpus``, is not split; then a review on both sides is an error.
 
     Args:
         name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON Lines, JSON,
@@ -81,6 +87,12 @@ def load_corpus(
         labels: The labels there may be, in their order; taken from the data when ``None``.
         test_corpus: Another corpus to test on; it must have the same labels, and is read with the same
             options (a starter corpus has its own columns).
+        test_share: Share of the reviews (with groups, of the groups) that is held out for testing, in (0, 1); 0.15
+            when ``None``.
+        group_column: Column whose equal values, such as those of one author, stay on one side of the split.
+        time_column: Column of times (ISO dates, years, seconds since 1970): the latest reviews are tested on.
+        folds: Number of folds of a cross-validation; ``fold`` of them is tested on, the others are trained on.
+        fold: Which one, from 1.
         delimiter: Character between the fields of a CSV or TSV file; found out when ``None``.
         encoding: Of the text files; UTF-8, UTF-16 and cp1252 are found out when ``None``.
         header: Whether the first line of a CSV or TSV file names the columns; found out when ``None``.
@@ -101,14 +113,16 @@ def load_corpus(
     _check_sizes(train_size, test_size, validation_fraction)
     allowed = _check_labels(labels)
     layout = TableFormat(delimiter, encoding, header)
+    division = Division(test_share, group_column, time_column, folds, fold)
     cut = None if bins is None else tuple(bins)
-    wanted = Wanted(text_column, label_column, stars, allowed, cut, layout)
+    wanted = Wanted(text_column, label_column, stars, allowed, cut, layout, marks=division.marks)
     keep_texts = "all" in (train_size, unlabelled_size)
     main = read_labelled(name_or_path, wanted, skip_bad_rows, progress, keep_texts=keep_texts, announce=announce)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
     label_names = _label_names(main, rows)
     read = [main]
     if test_corpus is not None:
+        division.refuse_test_part(main.name)
         known = replace(wanted, labels=tuple(label_names))
         read.append(read_labelled(test_corpus, known, skip_bad_rows, progress, for_test=True, announce=announce))
     _check_stars(read, stars)
@@ -118,8 +132,10 @@ def load_corpus(
     about_split: list[str] = []
     test_rows = main.test_rows if test_corpus is None else read[1].rows
     if test_rows is None:
-        train_pool, test_pool, about_split = splitting.divide(rows)
+        train_pool, test_pool, about_split = division.divide(rows, main.name)
+        about_split += division.advice(len(train_pool), len(test_pool))
     else:
+        division.refuse_test_part(main.name)
         check_test_labels(test_rows, label_names, read[-1].name)
         test_pool, more_duplicates, more_conflicts = splitting.deduplicate(test_rows)
         duplicates += more_duplicates
@@ -134,13 +150,15 @@ def load_corpus(
     test_size = settle_size(test_size, test_pool, "test", main.name)
     sample = splitting.draw(train_pool, train_size)
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
-    training, validation = splitting.part_for_validation(sample, count)
+    training, validation = division.part_for_validation(sample, count)
     about_split += check_training(training, label_names, main.name)
     for note in about_split if announce else ():
         progress.say(f"{main.name}: {note}")
     notes += about_split
     test = splitting.draw(test_pool, test_size)
-    spare = main.unlabelled if test_corpus is None else main.unlabelled.joined(read[1].unlabelled)
+    spare = division.drop_tested(main.unlabelled, test_pool)
+    if test_corpus is not None:
+        spare = spare.joined(read[1].unlabelled)
     if unlabelled_corpus is not None:
         more, skipped_texts = read_unlabelled(
             unlabelled_corpus, wanted, skip_bad_rows, progress, keep_texts=unlabelled_size in (None, "all")
@@ -184,6 +202,7 @@ def load_corpus(
             "skip_bad_rows": skip_bad_rows,
             **({"bins": list(cut)} if cut else {}),
             **({"unlabelled_corpus": location(unlabelled_corpus)} if unlabelled_corpus else {}),
+            **division.given(),
             **layout.given(),
         },
         columns=main.columns,

@@ -51,6 +51,7 @@ class RowSet:
         tables: Places in ``origins``, int32.
         origins: The tables.
         texts: Their texts as an object array, or ``None`` when they were too many to keep.
+        marks: Hashes of their groups, or their times, uint64, where those decide about the split.
     """
 
     keys: np.ndarray
@@ -60,6 +61,7 @@ class RowSet:
     tables: np.ndarray
     origins: list[Origin]
     texts: np.ndarray | None
+    marks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -73,10 +75,11 @@ class RowSet:
             numbers=self.numbers[places],
             tables=self.tables[places],
             texts=None if self.texts is None else self.texts[places],
+            marks=None if self.marks is None else self.marks[places],
         )
 
     def joined(self, other: RowSet) -> RowSet:
-        """Return the rows of both."""
+        """Return the rows of both, without their marks."""
         values = list(dict.fromkeys([*self.label_values, *other.label_values]))
         place = {value: number for number, value in enumerate(values)}
         moved = np.array([place[value] for value in other.label_values], dtype=np.int32)
@@ -146,6 +149,7 @@ class RowCollector:
         self._numbers = array("q")
         self._tables = array("i")
         self._origins: list[Origin] = []
+        self._marks = array("Q")
         self._texts: list[str] | None = []
         self._bytes = 0
 
@@ -159,6 +163,8 @@ class RowCollector:
         self._labels.append(self._label_places.setdefault(row.label, len(self._label_places)))
         self._numbers.append(row.number)
         self._tables.append(len(self._origins) - 1)
+        if row.mark is not None:
+            self._marks.append(row.mark)
         self._bytes += len(row.text) + _OVERHEAD
         if self._texts is not None:
             self._texts.append(row.text)
@@ -179,6 +185,7 @@ class RowCollector:
             tables=np.frombuffer(self._tables, dtype=np.int32),
             origins=self._origins,
             texts=texts,
+            marks=np.frombuffer(self._marks, dtype=np.uint64) if self._marks else None,
         )
 
 

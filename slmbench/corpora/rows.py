@@ -13,12 +13,16 @@ MAX_ROW_BYTES = 10_000_000
 
 
 class Review(NamedTuple):
-    """A review: row number in its table, text, label name, SHA-256 of the normalised text."""
+    """A review: row number in its table, text, label name, SHA-256 of the normalised text.
+
+    ``mark`` is what decides its side of the split instead of the hash; see :mod:`slmbench.corpora.division`.
+    """
 
     number: int
     text: str
     label: str
     digest: bytes
+    mark: int | None = None
 
     @property
     def row_id(self) -> str:

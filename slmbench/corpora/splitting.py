@@ -1,4 +1,4 @@
-"""Deduplication, and a split decided by the content of each review alone.
+"""Deduplication, and samples decided by the content of each review alone.
 
 Three slices of the SHA-256 of a review's normalised text decide three things independently: on which side
 of the split it falls, its place in the order in which samples are drawn, and whether it is used for
@@ -21,7 +21,7 @@ TEST_FRACTION = 0.15
 
 _BORDER = int(TEST_FRACTION * 2**64)
 #: Columns of ``RowSet.keys``.
-_SIDE, _DRAW, _VALIDATION = range(3)
+SIDE, _DRAW, _VALIDATION = range(3)
 
 
 def deduplicate(rows: RowSet) -> tuple[RowSet, int, int]:
@@ -49,7 +49,7 @@ def is_test_side(digest: bytes) -> bool:
     Args:
         digest: From :func:`slmbench.corpora.rows.text_digest`.
     """
-    return keys_of(digest)[_SIDE] < _BORDER
+    return keys_of(digest)[SIDE] < _BORDER
 
 
 def draw_key(digest: bytes) -> int:
@@ -59,38 +59,6 @@ def draw_key(digest: bytes) -> int:
         digest: From :func:`slmbench.corpora.rows.text_digest`.
     """
     return keys_of(digest)[_DRAW]
-
-
-def divide(rows: RowSet) -> tuple[RowSet, RowSet, list[str]]:
-    """Divide reviews into the pools for training and testing, by the hash of each alone.
-
-    Where that leaves a label out of one side, the review of the label whose hash is nearest to the border is moved
-    there; a label of a single review is trained on and not tested.
-
-    Args:
-        rows: Labelled reviews without duplicates.
-
-    Returns:
-        The pools, each in the order of ``rows``, and a note for every label that needed a move.
-    """
-    side = rows.keys[:, _SIDE]
-    tested = side < np.uint64(_BORDER)
-    notes = []
-    for label, name in enumerate(rows.label_values):
-        own = np.flatnonzero(rows.labels == label)
-        if not len(own):
-            continue
-        if tested[own].all():
-            moved, to = own[side[own].argmax()], "training"
-        elif not tested[own].any() and len(own) > 1:
-            moved, to = own[side[own].argmin()], "test"
-        else:
-            continue
-        tested[moved] = to == "test"
-        notes.append(
-            f"a review labelled '{name[:50]}' was moved to the {to} rows: the split by hash left it without one"
-        )
-    return rows.take(~tested), rows.take(tested), notes
 
 
 def different(rows: RowSet, without: tuple[RowSet, ...]) -> RowSet:

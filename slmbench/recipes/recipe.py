@@ -62,6 +62,9 @@ class CorpusTable(RecipeTable):
     stars: Literal["drop", "negative", "neutral"] = "drop"
     bins: tuple[float, ...] | None = None
     test_corpus: str | None = None
+    test_share: float | None = None
+    group_column: str | None = None
+    time_column: str | None = None
     unlabelled_corpus: str | None = None
     delimiter: str | None = None
     encoding: str | None = None

@@ -123,7 +123,8 @@ def test_dropped_stars_are_counted_a_file(tmp_path):
     for name in "ab":
         rows = [{"overall": 1 + number % 5, "reviewText": f"{name} body {number}"} for number in range(100)]
         write_jsonl(tmp_path / f"{name}.jsonl", rows)
-    notes = load_corpus(str(tmp_path)).notes
+    *notes, about_size = load_corpus(str(tmp_path)).notes
+    assert "--test-share" in about_size
     assert notes[-2:] == ["a.jsonl: 20 three-star reviews dropped", "b.jsonl: 20 three-star reviews dropped"]
     assert len(notes) == 3  # and which columns were guessed, once
 
