@@ -160,7 +160,8 @@ def test_the_documented_recipe_can_be_read(tmp_path):
 def test_the_corpus_table_has_the_options_of_a_corpus(tmp_path):
     recipe = read_recipe(written(tmp_path, MINIMAL))
     # The sizes of other parts belong to rungs; labels are those of the data.
-    others = {"name_or_path", "validation_fraction", "unlabelled_size", "labels", "folds", "fold", "progress"}
+    others = {"name_or_path", "validation_fraction", "unlabelled_size", "labels", "progress", "announce"}
+    others |= {"folds", "fold"}
 
     assert set(type(recipe.corpus).model_fields) == {"name"} | set(signature(load_corpus).parameters) - others
 
