@@ -89,7 +89,7 @@ def _reload(member: Member, progress: Progress) -> Corpus:
 
 def _load(options: dict[str, Any], progress: Progress) -> Corpus:
     try:
-        return load_corpus(**options, progress=progress)
+        return load_corpus(**options, announce=False, progress=progress)
     except UsageError as error:
         # Not a mistake of this command: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None

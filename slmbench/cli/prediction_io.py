@@ -125,7 +125,9 @@ def _column(
 
     with (
         out.task(f"classifying {source.name}", total=source.stat().st_size, unit="bytes") as task,
-        open_table(source, layout, KNOWN_COLUMNS, BadRows(str(source), skip=False), task) as table,
+        open_table(
+            source, layout, KNOWN_COLUMNS, BadRows(str(source), skip=False, remedy="correct it"), task
+        ) as table,
     ):
         columns = choose_text(table, str(source), text_column, trained)
         guessed = [] if text_column else [f"the text is in {' and '.join(columns)}"]

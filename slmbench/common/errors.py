@@ -1,4 +1,4 @@
-"""What can go wrong for a user, as one sentence each; everything else is a bug and may show a traceback."""
+"""Errors that a user can cause, each explained in one sentence; any other exception is a bug with a traceback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class UsageError(SlmbenchError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return what a library's error says, as the end of a sentence: its first line, or its kind where it is mute."""
+    """Return the first line of a library's error message, as the end of a sentence; without a message, its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 

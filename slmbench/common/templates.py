@@ -17,7 +17,7 @@ def render_markdown(
         package: Such as ``slmbench.export``.
         template: The file's name.
         filters: Filters beside Jinja2's own.
-        **values: What the template speaks of; a name it knows and is not given is an error.
+        **values: The template's variables; one that is missing is an error.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -134,7 +134,8 @@ def choose(table: Table, source: str, wanted: Wanted) -> Reading:
     guessed = {"text": text_columns[0]} if named is None else {}
     guessed |= {"label": label_column} if wanted.label_column is None else {}
     marks = wanted.marks and replace(wanted.marks, name=_column(table, source, wanted.marks.name, (), "group"))
-    return Reading(text_columns, label_column, labels, _note_of(guessed, table.columns), marks)
+    others = [column for column in table.columns if column not in (*text_columns, label_column)]
+    return Reading(text_columns, label_column, labels, _note_of(guessed, others), marks)
 
 
 def choose_text(table: Table, source: str, named: str | None, trained: str | None = None) -> tuple[str, ...]:
@@ -169,10 +170,9 @@ def _trained(table: Table, columns: str | None) -> str | None:
     return columns
 
 
-def _note_of(guessed: dict[str, str], columns: Sequence[str]) -> str:
+def _note_of(guessed: dict[str, str], others: Sequence[str]) -> str:
     if not guessed:
         return ""
-    others = [column for column in columns if column not in guessed.values()]
     said = " and ".join(f"'{column}' as the {role}" for role, column in guessed.items())
     return f"columns guessed: {said}" + (f" (others: {', '.join(others)})" if others else "")
 

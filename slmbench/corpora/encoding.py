@@ -156,7 +156,8 @@ def _wide(head: bytes) -> str | None:
 def _is_western(head: bytes) -> bool:
     """Say whether bytes that are not UTF-8 read as a western European text in cp1252."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        # A character may be cut where the bytes looked at end, but not where the file ends.
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < SNIFFED_BYTES)
     except UnicodeDecodeError:
         pass
     else:

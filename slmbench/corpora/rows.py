@@ -48,12 +48,22 @@ class UnusableRowError(Exception):
     """What is wrong with a row, as the rest of a sentence; becomes an error with its number, or a count."""
 
 
-class BadRows:
-    """Decides about rows that cannot be used: an error naming the first, or a count of those left out."""
+SKIPPING = "correct it, or pass --skip-bad-rows to leave such rows out"
 
-    def __init__(self, source: str, skip: bool) -> None:
+
+class BadRows:
+    """Decides about rows that cannot be used: an error naming the first, or a count of those left out.
+
+    Args:
+        source: What messages call the table.
+        skip: Leave such rows out.
+        remedy: What a message says to do.
+    """
+
+    def __init__(self, source: str, skip: bool, remedy: str = SKIPPING) -> None:
         self._source = source
         self._skip = skip
+        self._remedy = remedy
         self.skipped = 0
 
     def report(self, number: int, why: str) -> None:
@@ -67,7 +77,5 @@ class BadRows:
             SlmbenchError: Leaving rows out was not asked for.
         """
         if not self._skip:
-            raise SlmbenchError(
-                f"{self._source}: row {number}: {why}; correct it, or pass --skip-bad-rows to leave such rows out"
-            )
+            raise SlmbenchError(f"{self._source}: row {number}: {why}; {self._remedy}")
         self.skipped += 1

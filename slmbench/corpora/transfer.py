@@ -69,7 +69,7 @@ def load_for_testing(
 
     Raises:
         UsageError: There is no such corpus or column, a label is mapped to none of the classifier's or to none at
-            all, the map speaks of labels that do not occur, or more reviews are wanted than there are.
+            all, the map names labels that do not occur, or more reviews are wanted than there are.
         SlmbenchError: A row cannot be used, or no review is left.
     """
     label_map = dict(label_map or {})

@@ -138,7 +138,7 @@ class HeadedClassifier(PreTrainedModel):
         self.head = head
         for part in made:
             for module in part.modules():
-                module._is_hf_initialized = True  # or transformers would draw the weights anew
+                module._is_hf_initialized = True  # or transformers would initialise the weights again
         self.post_init()
 
     @property

@@ -54,7 +54,7 @@ def load_masked_lm(files: ModelFiles, *, dropout: float | None = None, allow_pic
     if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
         raise UsageError(
             f"'{files.name}' is of architecture '{config.model_type}', which has no masked language model;"
-            " BERT, RoBERTa, DistilBERT, ALBERT, MPNet and their kin have one"
+            " BERT, RoBERTa, DistilBERT, ALBERT and MPNet have one"
         )
     if hasattr(config, HEAD_KEY):
         delattr(config, HEAD_KEY)  # the classifier that was on the encoder is not kept

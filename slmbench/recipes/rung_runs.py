@@ -92,7 +92,9 @@ class RungRuns:
         corpus = self._corpus
         size = options.given.get("unlabelled")
         if "teacher" in options.given and (size is not None or self._recipe.corpus.unlabelled_corpus is not None):
-            corpus = load_corpus(**{**corpus.options, "unlabelled_size": size}, progress=self._progress)
+            corpus = load_corpus(
+                **{**corpus.options, "unlabelled_size": size}, announce=False, progress=self._progress
+            )
         return make_run(
             rung.declared,
             rung.model,

@@ -25,7 +25,7 @@ def download(part: Wheel, downloads: Path, task: Task) -> Path:
 
     Args:
         part: The wheel wanted, by distribution and exact version.
-        downloads: Where the wheel goes; what pip writes on the way lies below it and is removed in any case.
+        downloads: Where the wheel goes; pip's temporary files are written below it and always removed.
         task: Advanced by the bytes as they arrive, ``part.bytes`` in all.
 
     Returns:

@@ -1,5 +1,6 @@
 """``slmbench predict``: texts from anywhere in, a JSON line each out, in input order."""
 
+import csv
 import gzip
 import json
 import os
@@ -68,6 +69,52 @@ def test_texts_from_a_column(tiny_bundle, expected, here):
     (here / "texts.csv").write_text("id,body\n" + rows, encoding="utf-8")
 
     assert labels(run("predict", tiny_bundle, "--input", "texts.csv", "--text-column", "body")) == expected
+
+
+@pytest.mark.parametrize(
+    ("begin", "header", "delimiter", "noted"),
+    [
+        ("", ["Text", "id"], ";", "semicolons"),
+        ("sep=,\n", ["TEXT", "id"], ",", "sep="),
+        ("", ["comment"], ",", "comment"),
+    ],
+)
+def test_the_columns_are_found_as_in_training(tiny_bundle, expected, here, begin, header, delimiter, noted):
+    with (here / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+        file.write(begin)
+        csv.writer(file, delimiter=delimiter).writerows([header, *([text, "7"][: len(header)] for text in TEXTS)])
+
+    result = run("predict", tiny_bundle, "--input", "texts.csv")
+
+    assert labels(result) == expected
+    assert noted in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_text_file_in_another_encoding(tiny_bundle, expected, here, encoding):
+    (here / "texts.txt").write_bytes("\n".join([*TEXTS, "café"]).encode(encoding))
+
+    result = run("predict", tiny_bundle, "--input", "texts.txt")
+
+    assert labels(result)[:-1] == expected
+    assert encoding.upper().replace("CP", "cp") in result.stderr
+
+
+def test_title_and_body_are_kept_through_predict(here):
+    rows = [f"title {n},{'good' if n % 2 else 'bad'} body {n},{'yes' if n % 2 else 'no'}" for n in range(60)]
+    (here / "r.csv").write_text("\n".join(["title,body,label", *rows]), encoding="utf-8")
+    assert (
+        run(
+            *("finetune", "--method", "tfidf", "--corpus", "r.csv", "--text-column", "title,body", "--output", "run")
+        ).exit_code
+        == 0
+    )
+    assert run("export", "run", "--output", "bundle").exit_code == 0
+
+    result = run("predict", "bundle", "--input", "r.csv")
+
+    assert "title and body" in result.stderr
+    assert labels(result) == ["yes" if n % 2 else "no" for n in range(60)]
 
 
 def test_texts_from_compressed_json_lines_with_the_usual_column_name(tiny_bundle, expected, here):
