@@ -133,10 +133,12 @@ class Pair:
         return "+".join(only_form(member)[0] for member in self.members)
 
     def backends(self) -> list[MemberBackend]:
-        """Load both."""
+        """Load both; the threads of each sleep while the other is timed."""
         return [
             MemberBackend(
-                load_backend(BundleFiles.open(self.place / folder), only_form(member)[0], self.threads),
+                load_backend(
+                    BundleFiles.open(self.place / folder), only_form(member)[0], self.threads, spin_between=False
+                ),
                 label_columns(member.labels, self.small.labels),
                 member.name,
             )

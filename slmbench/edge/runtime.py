@@ -289,7 +289,9 @@ class Backend(Protocol):
         """Run one batch; returns shape (items, labels)."""
 
 
-def load_backend(files: BundleFiles, form: str, threads: int | None, provider: str = "cpu") -> Backend:
+def load_backend(
+    files: BundleFiles, form: str, threads: int | None, provider: str = "cpu", *, spin_between: bool = True
+) -> Backend:
     """Check the files of a form and load the form.
 
     Args:
@@ -297,6 +299,7 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
         form: One of its forms.
         threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
         provider: One of :data:`PROVIDERS`; TF-IDF has only ``cpu``.
+        spin_between: As of :class:`OnnxBackend`.
 
     Raises:
         UsageError: There is no such provider, TF-IDF does not have it, or ``threads`` is below 1.
@@ -308,7 +311,7 @@ def load_backend(files: BundleFiles, form: str, threads: int | None, provider: s
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
     path = files.form_path(form)
     if files.runtime == "onnx":
-        return OnnxBackend(files.folder, path, threads, provider)
+        return OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between)
     if files.runtime == "cascade":
         return CascadeBackend(path, files.labels, threads, provider)
     if provider != "cpu":
@@ -324,15 +327,19 @@ class OnnxBackend:
         model: The ONNX file.
         threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
         provider: One of :data:`PROVIDERS`.
+        spin_between: Whether onnxruntime's threads may wait busily for the next call, its default; without it they
+            sleep after each answer, so that another model in the same process has the cores to itself.
 
     Raises:
         SlmbenchError: The model or the tokenizer cannot be read, or the provider is not installed.
     """
 
-    def __init__(self, folder: Path, model: Path, threads: int | None, provider: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, model: Path, threads: int | None, provider: str = "cpu", *, spin_between: bool = True
+    ) -> None:
         from tokenizers import Tokenizer
 
-        self._session = _session(model, threads, provider)
+        self._session = _session(model, threads, provider, spin_between)
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
@@ -373,7 +380,7 @@ class OnnxBackend:
         return {name: columns[name] for name in self._inputs}
 
 
-def _session(model: Path, threads: int | None, provider: str) -> Any:
+def _session(model: Path, threads: int | None, provider: str, spin_between: bool) -> Any:
     """Load a model for a provider; what the provider cannot run of it, onnxruntime runs on the CPU."""
     import onnxruntime
 
@@ -381,6 +388,8 @@ def _session(model: Path, threads: int | None, provider: str) -> Any:
     options = onnxruntime.SessionOptions()
     # Errors only; not even those of another provider, because its failure to load is reported below.
     options.log_severity_level = 3 if provider == "cpu" else 4
+    if not spin_between:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     settings = {}
     if threads is not None:
         options.intra_op_num_threads = threads
@@ -571,7 +580,8 @@ def _load_member(
     except ValueError:
         raise SlmbenchError(f"{files.folder} has other labels than the cascade: make the cascade again") from None
     provider = "cpu" if files.runtime == "tfidf" else provider
-    return load_backend(files, files.choose_form(form), threads, provider), columns
+    # The members take turns: one whose threads still spin would slow the other down.
+    return load_backend(files, files.choose_form(form), threads, provider, spin_between=False), columns
 
 
 def confidence(logits: np.ndarray) -> np.ndarray:

@@ -100,8 +100,8 @@ class FormChecker:
         return self.reference.lengths(self._items)
 
     def load(self, file: Path) -> OnnxBackend:
-        """Load a form's file with onnxruntime's own number of threads."""
-        return OnnxBackend(self._folder, file, None)
+        """Load a form's file with onnxruntime's own number of threads, which sleep while another form is timed."""
+        return OnnxBackend(self._folder, file, None, spin_between=False)
 
     def check(self, form: str, backend: Backend) -> CheckedForm:
         """Run all test reviews through a form, one at a time, and compare its answers with fp32's."""
