@@ -10,14 +10,14 @@ from slmbench.cascade.choosing_rows import load_rows
 from slmbench.cascade.members import FOLDERS, Pair, read_members
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, check_place, content_key, sha256_of
+from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import BundleFiles
 from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, usable_cores
-from slmbench.records import BundleRecord
+from slmbench.records import BundleRecord, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +60,11 @@ def cascade(
     options = options or CascadeOptions()
     options.check()
     members = read_members(small, large, options.small_form, options.large_form)
-    folder = output or BUNDLES / "+".join(member.record.name for member in members)
-    if folder.resolve() in (small.resolve(), large.resolve()):
-        raise UsageError(f"{folder} is one of the members: name another folder for the output")
-    check_place(folder, BundleRecord.file)
+    default = BUNDLES / "+".join(member.record.name for member in members)
+    if (output or default).resolve() in (small.resolve(), large.resolve()):
+        raise UsageError(f"{output or default} is one of the members: name another folder for the output")
     key = _key(members, options)
+    folder = artefacts.settle_place(default, output, BundleRecord, key, progress)
     if done := _finished(folder, key):
         progress.say(f"{folder} is already there, made from the same members and options")
         return done

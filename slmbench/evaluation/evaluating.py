@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, check_place, content_key
+from slmbench.common.files import build_aside, content_key
 from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_corpus, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.records import EvaluationRecord, Predictions, write_record
+from slmbench.records import EvaluationRecord, Predictions, artefacts, write_record
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def _evaluated(
     subject: Subject, reviews: _Reviews, output: Path | None, command: Sequence[str], progress: Progress
 ) -> EvaluationRecord:
     own = reviews.rows is None
-    folder = output or _default_folder(subject, None if own else reviews.identity.name)
     file = EvaluationRecord.file
-    check_place(folder, file)
     key = content_key(
         stage="evaluation/1",
         weights=subject.weights_sha256,
@@ -106,6 +104,8 @@ def _evaluated(
         label_map=reviews.label_map,
         left_out=reviews.left_out,
     )
+    default = _default_folder(subject, None if own else reviews.identity.name)
+    folder = artefacts.settle_place(default, output, EvaluationRecord, key, progress)
     done = finished_record(EvaluationRecord, folder / file, key)
     if done:
         progress.say(f"{folder} is already there: same weights, same reviews")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import build_aside, check_place, content_key, folder_bytes, write_atomically
+from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
 from slmbench.common.templates import render_markdown
@@ -89,7 +89,6 @@ def export(
     needs = [("sklearn", "train")] if is_tfidf else [FORMS[form].needs for form in (REFERENCE, *wanted)]
     for module, extra in needs:
         require_extra(module, extra, "exporting")
-    folder = Path(output) if output else BUNDLES / record.name
     key = content_key(
         stage="export/2",
         run=record.key,
@@ -99,7 +98,8 @@ def export(
         calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
         with_tokenizer=with_tokenizer,
     )
-    check_place(folder, BundleRecord.file)
+    chosen = Path(output) if output else None
+    folder = artefacts.settle_place(BUNDLES / record.name, chosen, BundleRecord, key, progress)
     if done := finished_bundle(folder, key):
         progress.say(f"{folder} is already there, made from the same run and options")
         return done

@@ -33,6 +33,7 @@ from slmbench.records import (
     MemoryPhase,
     ProfileRecord,
     Throughput,
+    read_record,
     write_record,
 )
 
@@ -84,9 +85,21 @@ def profile(
     check_names([profile_name(cell, options) for cell in cells])
     records = []
     for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
-        write_record(record, output / f"{record.name}.json")
+        file = output / f"{record.name}.json"
+        _say_what_is_replaced(record, file, progress)
+        write_record(record, file)
         records.append(record)
     return records
+
+
+def _say_what_is_replaced(record: ProfileRecord, file: Path, progress: Progress) -> None:
+    """Tell of a profile in a file that is of another bundle or run of the same name."""
+    try:
+        earlier = read_record(ProfileRecord, file)
+    except SlmbenchError:
+        return
+    if earlier.source_key != record.source_key:
+        progress.say(f"{file} is replaced: it was measured on another {record.bundle} ({earlier.created})")
 
 
 def find_cells(paths: Sequence[Path], options: ProfileOptions) -> Sequence[AnyCell]:

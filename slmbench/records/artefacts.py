@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import check_place
 from slmbench.common.formatting import counted
+from slmbench.common.progress import SILENT
 from slmbench.common.suggestions import did_you_mean
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.base import Record, read_record
@@ -32,6 +34,8 @@ from slmbench.records.versus import VersusRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from slmbench.common.progress import Progress
+
 KINDS: tuple[type[Record], ...] = (
     RunRecord,
     BundleRecord,
@@ -47,6 +51,8 @@ KINDS: tuple[type[Record], ...] = (
     CeilingRecord,
 )
 
+#: Digits of a key in the name of a folder whose usual name is taken.
+KEY_DIGITS = 8
 #: What to do where one kind was wanted and another is there: (wanted, found) -> advice.
 _ADVICE: dict[tuple[type[Record], type[Record]], str] = {
     (BundleRecord, RunRecord): (
@@ -140,6 +146,42 @@ def find(paths: Iterable[str | Path], kind: type[Record], *, option: str = "") -
         for one in inside:
             found.setdefault(one.resolve(), one)
     return list(found.values())
+
+
+def settle_place(
+    default: Path, output: Path | None, kind: type[Record], key: str, progress: Progress = SILENT
+) -> Path:
+    """Return the folder that an artefact is made in: one made from other inputs is never replaced unnoticed.
+
+    Args:
+        default: The folder that the stage would take by itself.
+        output: The folder that was asked for, if one was. What is there is replaced, and ``progress`` is told.
+        kind: Record type of the artefact.
+        key: Hash of its inputs, from :func:`slmbench.common.files.content_key`.
+        progress: Told of an artefact made from other inputs.
+
+    Returns:
+        ``output`` or ``default``; where an artefact of other inputs stands in the default place, a folder beside it
+        with the first digits of the key in its name.
+
+    Raises:
+        UsageError: A file stands there, or a folder that holds something else.
+    """
+    folder = output or default
+    check_place(folder, str(kind.file))
+    try:
+        found = read_record(kind, folder / str(kind.file))
+    except SlmbenchError:  # nothing there, or nothing that can be used
+        return folder
+    if found.key == key:
+        return folder
+    if output is not None:
+        progress.say(f"{folder} is replaced: the {kind.kind} there was made from other inputs")
+        return folder
+    own = folder.with_name(f"{folder.name}-{key[:KEY_DIGITS]}")
+    check_place(own, str(kind.file))
+    progress.say(f"{folder} holds the {kind.kind} of other inputs and stays; this one goes to {own}")
+    return own
 
 
 def kind_of(path: Path) -> type[Record] | None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, write_atomically
+from slmbench.common.formatting import listing
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cells import profiles_of_rows
-from slmbench.records import write_record
+from slmbench.records import ComparisonRecord, read_record, write_record
 from slmbench.report.csv import render_csv
 from slmbench.report.facts import one_of_each_form
 from slmbench.report.html import render_html
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from slmbench.records import ComparisonRecord, ProfileRecord
+    from slmbench.records import ProfileRecord
     from slmbench.report.explanations import Pair
 
 RECORD = "comparison.json"
@@ -74,6 +75,7 @@ def write_report(
         SlmbenchError: The folder cannot be written.
     """
     check_report_dir(folder)
+    _say_what_is_replaced(record, folder, progress)
     pairs = profiles_of_rows(record.rows, profiles)
     no_plots = reason_for_no_plots() if pairs else "nothing was measured"
     if no_plots:
@@ -88,6 +90,20 @@ def write_report(
             write_atomically(building / PAGE, render_html(record, pairs))
     except OSError as error:
         raise SlmbenchError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
+
+
+def _say_what_is_replaced(record: ComparisonRecord, folder: Path, progress: Progress) -> None:
+    """Tell of an earlier report of other rows, which this one takes the place of."""
+    try:
+        earlier = read_record(ComparisonRecord, folder / RECORD)
+    except SlmbenchError:
+        return
+    lost = sorted({row.label for row in earlier.rows} - {row.label for row in record.rows})
+    if lost:
+        progress.say(
+            f"{folder} is replaced; rows of the comparison there that this one does not have: {listing(lost)}"
+            " (--report FOLDER keeps both)"
+        )
 
 
 def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progress: Progress) -> None:

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from slmbench.cli.views.decision import decision_table
 from slmbench.common.errors import UsageError
+from slmbench.common.progress import Silent
 from slmbench.compare import Constraints, compare
-from slmbench.records import Row, write_record
+from slmbench.records import ProfileRecord, Row, read_record, write_record
 
 PLOTS = ("accuracy_latency.png", "confusion.png", "roc.png")
 FAILURE = Row(name="mpnet-base", form="fp32", failure="the worker ran | out of memory")
@@ -203,3 +204,15 @@ def test_names_in_the_plot_are_clear_of_one_another_and_the_same_each_time(measu
     inside = axes.get_window_extent()
     assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
     assert [box.bounds for box in boxes] == [box.bounds for box in placed()[1]]
+
+
+def test_a_report_of_other_rows_is_named_when_it_is_replaced(measured, tmp_path, without_matplotlib):
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    files = sorted(measured.glob("*.json"))
+    for some in (files[:2], files, files[1:]):
+        compare_and_report(some, report_dir=tmp_path / "report", progress=progress)
+    (line,) = [line for line in said if "is replaced" in line]  # only the last lacks rows of the one before
+    lost = read_record(ProfileRecord, files[0])
+    assert str(tmp_path / "report") in line and f"{lost.bundle} {lost.form}" in line

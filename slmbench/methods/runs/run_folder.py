@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.common.files import build_aside, check_place, content_key, sha256_of
+from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import softmax
@@ -19,7 +19,7 @@ from slmbench.methods.outcome import NO_TRAINING, training_cost
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.truncation import measure_truncation
-from slmbench.records import Predictions, RunRecord, write_record
+from slmbench.records import Predictions, RunRecord, artefacts, write_record
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def make_run(
         model: Folder, run, starter item or hub name; ignored by a method that takes no model.
         corpus: The reviews.
         options: What was chosen.
-        output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
+        output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given, with a suffix where that holds a run of
+            other inputs.
         name: What tables call the run; the folder's name when not given.
         command: The command line, for the record.
         progress: Where progress is reported.
@@ -70,9 +71,9 @@ def make_run(
             trained one.
     """
     model = model if method.takes_model else method.name
-    folder = output or default_folder(model, corpus.name, options.seed, *method.folder_words(options))
+    default = default_folder(model, corpus.name, options.seed, *method.folder_words(options))
     prepared = method.prepare(model, corpus, options, progress)
-    check_place(folder, RunRecord.file)
+    folder = artefacts.settle_place(default, output, RunRecord, prepared.key, progress)
     if done := _finished_run(folder, prepared.key):
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done

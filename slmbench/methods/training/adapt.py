@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.files import build_aside, check_place, content_key
+from slmbench.common.files import build_aside, content_key
 from slmbench.common.progress import SILENT
 from slmbench.corpora import sample_texts
 from slmbench.instruments.devices import choose_device, choose_precision
@@ -27,7 +27,7 @@ from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
-from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, write_record
+from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, artefacts, write_record
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -99,8 +99,6 @@ def adapt(
     """
     options = options or MlmOptions(seed=seed, **given)
     require_extra("torch", "train", "adapting a language model")
-    folder = Path(output) if output else default_folder(model, corpus, options.seed, METHOD)
-    check_place(folder, CheckpointRecord.file)
     work = _Adaptation(model, options, progress)
     sample = sample_texts(
         corpus,
@@ -109,6 +107,10 @@ def adapt(
         progress=progress,
     )
     key = work.key(sample)
+    chosen = Path(output) if output else None
+    folder = artefacts.settle_place(
+        default_folder(model, corpus, options.seed, METHOD), chosen, CheckpointRecord, key, progress
+    )
     done = finished_record(CheckpointRecord, folder / CheckpointRecord.file, key)
     if done is not None and (folder / "model").is_dir():
         progress.say(f"{folder} is up to date: made from the same inputs")

@@ -5,10 +5,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from learnable import write_reviews
 
 from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
+from slmbench.evaluation import evaluate
+from slmbench.export import export
 from slmbench.methods.training import TrainingOptions, finetune
+from slmbench.records import BundleRecord, EvaluationRecord, RunRecord, artefacts
 
 # 57 training rows in batches of 8: 8 steps an epoch.
 OPTIONS = {
@@ -157,3 +161,44 @@ def test_the_same_seed_gives_the_same_weights(tmp_path, tiny_base, corpus, whole
     assert record.key == whole[0].key
     logits = np.load(tmp_path / "run" / "test_logits.npy")
     assert logits == pytest.approx(np.load(whole[1] / "test_logits.npy"), abs=1e-6)
+
+
+def test_other_data_under_the_default_name_gets_a_name_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    records = []
+    for seed in (1, 2):
+        file = tmp_path / str(seed) / "mine.csv"
+        file.parent.mkdir()
+        write_reviews(file, ["negative", "positive"], 80, seed)
+        records.append(finetune("tfidf", str(file), method="tfidf", progress=progress))
+    first, second = records
+    assert first.path == "runs/tfidf-mine"
+    assert second.path == f"runs/tfidf-mine-{second.key[:8]}" and second.name == f"tfidf-mine-{second.key[:8]}"
+    assert any(first.path in line and second.path in line for line in said)
+    assert artefacts.read(first.path, RunRecord).key == first.key
+    # Their bundles and evaluations do not meet either.
+    exported = [export(record.path, forms=["fp32"]) for record in records]
+    assert exported[0].path != exported[1].path
+    judged = [evaluate(record.path) for record in records]
+    assert judged[0].path != judged[1].path
+    # The second again is found.
+    again = finetune("tfidf", str(file), method="tfidf")
+    assert again.path == second.path
+
+
+def test_a_bundle_of_other_options_and_an_evaluation_on_other_rows_keep_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_reviews(tmp_path / "mine.csv", ["negative", "positive"], 80)
+    run = finetune("tfidf", str(tmp_path / "mine.csv"), method="tfidf")
+    first, second = (export(run.path, max_accuracy_drop=drop) for drop in (0.01, 0.02))
+    assert first.path == "exported/tfidf-mine" and second.path.startswith("exported/tfidf-mine-")
+    assert artefacts.read(first.path, BundleRecord).key == first.key
+    judged = []
+    for seed in (3, 4):
+        write_reviews(tmp_path / "other.csv", ["negative", "positive"], 40, seed)
+        judged.append(evaluate(run.path, str(tmp_path / "other.csv")))
+    assert judged[0].path != judged[1].path
+    assert artefacts.read(judged[0].path, EvaluationRecord).key == judged[0].key
