@@ -277,7 +277,7 @@ def profile_record(
             "created": "2026-01-10T12:00:00+00:00",
             "bundle": bundle,
             "form": form,
-            "backend": "tfidf" if method == "tfidf" else "onnxruntime",
+            "backend": "numpy" if method == "tfidf" else "onnxruntime",
             "device": "cpu",
             "threads": 2,
             "scenario": "single",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.formatting import limit
@@ -13,9 +12,9 @@ if TYPE_CHECKING:
     from slmbench.records import ProfileRecord
     from slmbench.records.sweep import SweepRecord
 
-#: A backend and a device that are named in any case: readers take a row that names none for onnxruntime on the CPU.
-#: Forms in torch have it in their names.
-NOTABLE = ("openvino", "cuda")
+#: Backends that a row need not name: without a name it ran in onnxruntime (or numpy, where a bundle has no ONNX
+#: file), and forms in torch have names of their own. Other backends, and CUDA, are always named.
+UNNAMED_BACKENDS = ("onnxruntime", "numpy", "torch")
 
 
 def machine_of(record: ProfileRecord | SweepRecord) -> str:
@@ -62,14 +61,16 @@ def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
     """Name measurements of one bundle and form by what differs between them.
 
     Args:
-        aspects: The same aspects of each measurement, in words.
+        aspects: The same aspects of each measurement, in words; the first is the backend.
 
     Returns:
-        Of each measurement those of its words that are not the same for all, and those that are :data:`NOTABLE` in
-        any case; ``None`` where there are none.
+        Of each measurement its words that are not the same for all, and always CUDA and a backend that is not one of
+        :data:`UNNAMED_BACKENDS`; ``None`` where there are none.
     """
-    seen = [Counter(column) for column in zip(*aspects, strict=True)]
-    telling = [
-        [word for word, met in zip(words, seen, strict=True) if len(met) > 1 or word in NOTABLE] for words in aspects
-    ]
-    return [", ".join(words) or None for words in telling]
+    differing = [len(set(column)) > 1 for column in zip(*aspects, strict=True)]
+    named = []
+    for backend, *others in aspects:
+        words = [backend] if differing[0] or backend not in UNNAMED_BACKENDS else []
+        words += [word for word, differs in zip(others, differing[1:], strict=True) if differs or word == "cuda"]
+        named.append(", ".join(words) or None)
+    return named

@@ -83,6 +83,7 @@ def test_a_plugins_backend_is_profiled_and_compared(toy, tiny_bundle, tmp_path, 
     rows = run("compare", "--json")["rows"]
     assert sorted(row["backend"] for row in rows) == ["onnxruntime", "toy"]
     assert len({(row["name"], row["form"], row["variant"]) for row in rows}) == 2
+    assert {row["backend"]: row["variant"] for row in rows}["toy"] == "toy"
     curve = run("sweep", "--over", "batch", "--backend", "toy", *brief)["sweeps"][0]
     assert curve["backend"] == "toy"
 
