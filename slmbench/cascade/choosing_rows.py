@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split, load_corpus
 from slmbench.methods.registry import picks_epoch
+from slmbench.methods.runs.ancestry import recall
 from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def load_rows(small: Member, large: Member, limit: int, progress: Progress) -> C
     for member, corpus in zip((small, large), corpora, strict=True):
         taught = _digests(corpus.train.row_ids) | set(corpus.unlabelled_ids)
         held_out = _digests(corpus.validation.row_ids)
+        # What the base or teacher was trained on, the member was trained on.
+        ancestry = recall(member.folder, member.record, progress)
+        taught |= ancestry.text_ids() - held_out
         met |= taught | held_out
         learned |= taught if picks_epoch(member.record.method) else taught | held_out
     unseen = _without(pool, met, limit)

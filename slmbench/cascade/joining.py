@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slmbench.cascade.building import build
 from slmbench.cascade.cascade_options import CascadeOptions
-from slmbench.cascade.choosing_rows import load_rows
+from slmbench.cascade.choosing_rows import CascadeRows, load_rows
 from slmbench.cascade.members import FOLDERS, Pair, read_members
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -17,7 +17,9 @@ from slmbench.edge.runtime import BundleFiles
 from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, usable_cores
+from slmbench.methods.runs.ancestry import checked, recall
 from slmbench.records import BundleRecord, artefacts
+from slmbench.records.ancestors import Ancestry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +57,8 @@ def cascade(
     Raises:
         UsageError: A folder or form is missing, an option is out of its range, or the members differ in labels,
             corpus or test rows.
-        SlmbenchError: A record is damaged, the corpus has changed, or there is no review to choose a threshold on.
+        SlmbenchError: A record is damaged, the corpus has changed, a test review shaped a member, or there is no
+            review to choose a threshold on.
     """
     options = options or CascadeOptions()
     options.check()
@@ -75,6 +78,7 @@ def cascade(
             f"{small} and {large} were trained on all labelled reviews, which leaves none to choose a threshold on:"
             " train with a smaller --train-size, or give --threshold"
         )
+    ancestry = _ancestry(members, rows, options, name or folder.name, progress)
     with build_aside(folder) as place:
         first, second = (
             member.place(place / inside, folder / inside, progress)
@@ -82,9 +86,24 @@ def cascade(
         )
         pair = Pair(place, folder, name or folder.name, first, second, usable_cores())
         record = build(pair, rows, options, profiled, progress)
-        record = write_bundle(record.model_copy(update={"key": key, "command": list(command)}), place)
+        ancestry.save(place)
+        added = {"key": key, "command": list(command), "ancestors": list(ancestry.facts)}
+        record = write_bundle(record.model_copy(update=added), place)
     progress.say(f"cascade in {folder}")
     return record
+
+
+def _ancestry(
+    members: tuple[Member, Member], rows: CascadeRows, options: CascadeOptions, name: str, progress: Progress
+) -> Ancestry:
+    """Return what shaped both members and the threshold."""
+    small, large = (
+        recall(member.folder, member.record, progress).through(f"{relation} member")
+        for member, relation in zip(members, FOLDERS, strict=True)
+    )
+    chosen_on = rows.validation.row_ids if rows.validation and options.threshold is None else []
+    threshold = Ancestry.of("threshold", name, chosen_on)
+    return checked(small.joined(large, threshold), rows.test.row_ids, name, "train both members again")
 
 
 def _key(members: tuple[Member, Member], options: CascadeOptions) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.formatting import counted, listing, milliseconds
 from slmbench.compare.quantities import known_quantity
+from slmbench.records.ancestors import unknown_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
     """
     cells = [cell for group in machines.values() for cell in group]
     found = _differing_reviews(cells) + _differing_training(cells) + _differing_exports(cells)
+    found += _unknown_ancestors(cells)
     if len(machines) > 1:
         names = [group[0].machine_name for group in machines.values()]
         found.append(
@@ -62,6 +64,18 @@ def _differing_training(cells: Sequence[Cell]) -> list[str]:
         return []
     parts = [f"{reviews:,}: {_who(group, cells)}" for reviews, group in sorted(sizes.items())]
     return [f"the rows were trained on different numbers of reviews ({'; '.join(parts)})"]
+
+
+def _unknown_ancestors(cells: Sequence[Cell]) -> list[str]:
+    """Say whose training reviews are unknown, so that test reviews may be among them."""
+    owners = dict.fromkeys(owner for cell in cells for owner in unknown_owners(cell.profile.ancestors or ()))
+    found = []
+    if owners:
+        found.append(f"what {listing(list(owners))} was trained on before is unknown: test reviews may be among it")
+    before = [cell for cell in cells if cell.profile.ancestors is None]
+    if before and len(before) < len(cells):
+        found.append(f"which reviews the base or teacher was trained on was not recorded: {_who(before, cells)}")
+    return found
 
 
 def _differing_exports(cells: Sequence[Cell]) -> list[str]:

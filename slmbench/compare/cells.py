@@ -13,6 +13,7 @@ from slmbench.common.formatting import counted, limit, milliseconds, three_digit
 from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
+from slmbench.records.ancestors import overlap_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ class Cell:
             macs=roofline.macs if roofline else None,
             macs_linear=roofline.macs_linear if roofline else None,
             test_hash=self.test_hash,
-            refusal=None if profile.accepted else profile.reason,
+            refusal=overlap_sentence(profile.ancestors or ()) or (None if profile.accepted else profile.reason),
         )
 
     @property

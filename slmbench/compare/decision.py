@@ -116,7 +116,7 @@ def decide(cells: Sequence[Cell], constraints: Constraints, axes: Sequence[str] 
     Returns:
         What was chosen, and what excluded each cell that is no candidate.
     """
-    excluded = {cell: Exclusion("refused") for cell in cells if not cell.profile.accepted}
+    excluded = {cell: Exclusion("refused") for cell in cells if cell.row.refusal is not None}
     accepted = [cell for cell in cells if cell not in excluded]
     comparable = _comparable(accepted)
     for cell in accepted:

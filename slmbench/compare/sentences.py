@@ -51,7 +51,7 @@ def why_not(decision: Decision) -> list[Loss]:
 def _excluded(cell: Cell, excluded: Exclusion) -> str:
     other = excluded.compared_with
     if excluded.reason == "refused":
-        return f"refused at export: {cell.profile.reason}"
+        return str(cell.row.refusal) if cell.profile.accepted else f"refused at export: {cell.profile.reason}"
     if other is None:
         return "; ".join(excluded.broken)
     if excluded.reason == "other_reviews":
@@ -81,7 +81,7 @@ def _left_out(decision: Decision) -> str:
 def _nothing_left(decision: Decision) -> str:
     rows = [cell.row for cell in decision.comparable]
     if not rows:
-        return "nothing can be recommended: every form was refused at export"
+        return "nothing can be recommended: every form was refused"
     return (
         f"nothing can be recommended: no row keeps {limits_phrase(decision.limits)};"
         f" {best_within_reach(decision.limits, rows)}. Relax a limit, or profile a smaller model"

@@ -21,6 +21,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora.columns import Wanted, choose_text, read_texts
 from slmbench.corpora.registry import check_corpus, find_source
+from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening
 from slmbench.corpora.splitting import draw_key, is_test_side
 from slmbench.corpora.tables import TableFormat
@@ -122,6 +123,10 @@ class TextSample:
                 yield text
                 if not left:
                     return
+
+    def text_ids(self) -> list[str]:
+        """Return 16 hexadecimal digits of the hash of each review to learn from; the corpus is read again."""
+        return [text_digest(text)[:8].hex() for text in self]
 
     def texts_hash(self) -> str:
         """Return a hash of which reviews are learned from, whatever their order."""

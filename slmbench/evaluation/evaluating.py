@@ -14,10 +14,12 @@ from slmbench.common.files import build_aside, content_key
 from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
 from slmbench.common.progress import SILENT
-from slmbench.corpora import corpus_available, load_corpus, load_for_testing
+from slmbench.corpora import load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.methods.runs.ancestry import recall
 from slmbench.records import EvaluationRecord, Predictions, artefacts, write_record
+from slmbench.records.ancestors import overlap_sentence, unknown_owners
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ def evaluate(
 
     Args:
         subject: Folder of a run or bundle, or :func:`slmbench.evaluation.open_subject` of it.
-        corpus: Reviews to score it on, all of them, by name or path; its own test rows when not given. Those it was
-            trained on are left out where its own corpus is still available to recognise them.
+        corpus: Reviews to score it on, all of them, by name or path; its own test rows when not given. Those that it,
+            its base, teacher or members were trained on are left out, as far as they are known.
         form: Form of a bundle; the smallest accepted one when not given.
         label_map: Which of the classifier's labels a label of the corpus stands for.
         output: The folder; ``evaluations/SUBJECT`` or ``evaluations/SUBJECT-on-CORPUS`` when not given.
@@ -73,8 +75,8 @@ def evaluate(
     Raises:
         UsageError: There is no run or bundle, no such form or corpus, a label of the corpus is unknown to the
             classifier, the output folder holds something else, or options of a corpus are given without one.
-        SlmbenchError: A record is damaged, the reviews cannot be read, a library is missing, or the classifier
-            answers with NaN.
+        SlmbenchError: A record is damaged, the classifier was trained on its own test reviews, others cannot be read,
+            a library is missing, or the classifier answers with NaN.
     """
     if not isinstance(subject, Subject):
         subject = open_subject(Path(subject), form)
@@ -82,6 +84,10 @@ def evaluate(
         if label_map or reading:
             named = [*reading, "label_map"] if label_map else list(reading)
             raise UsageError(f"{listing(named)} cannot be given without a corpus: name one, or leave out the rest")
+        if overlap := overlap_sentence(subject.record.ancestors or ()):
+            raise SlmbenchError(
+                f"{subject.folder} cannot be scored on its own test reviews: {overlap}; name a --corpus"
+            )
         reviews = _Reviews(subject.corpus)
     else:
         subject.check_can_answer()
@@ -146,37 +152,26 @@ def _evaluated(
 def _other_reviews(
     subject: Subject, corpus: str, label_map: dict[str, str], reading: dict[str, Any], progress: Progress
 ) -> _Reviews:
-    trained = _training_hashes(subject.corpus, progress)
+    ancestry = recall(subject.folder, subject.record, progress)
     loaded, left_out = load_for_testing(
         corpus,
         subject.labels,
         label_map=label_map,
-        leave_out=trained or (),
+        leave_out=ancestry.text_ids(),
         trained_text=subject.corpus.columns.get("text"),
         progress=progress,
         **reading,
     )
-    if trained is not None:
-        return _Reviews(loaded.identity(), loaded.test, label_map, left_out)
-    unknown = (
-        f"{subject.corpus.name}, which the {subject.kind} was trained on, is no longer available unchanged: whether"
-        " it was trained on some of these reviews is unknown"
-    )
-    return _Reviews(loaded.identity(), loaded.test, label_map, None, [unknown])
-
-
-def _training_hashes(identity: CorpusIdentity, progress: Progress) -> set[str] | None:
-    """Return the text hashes of all reviews trained on, or ``None`` when that corpus is gone or has changed."""
-    if not corpus_available(identity.options):
-        return None
-    try:
-        corpus = load_corpus(**identity.options, announce=False, progress=progress)
-    except SlmbenchError:
-        return None
-    if corpus.identity().train_hash != identity.train_hash:
-        return None
-    row_ids = corpus.train.row_ids + corpus.validation.row_ids + corpus.unlabelled_ids
-    return {row_id.partition(":")[0] for row_id in row_ids}
+    own_unknown = any(fact.rows is None and not fact.through for fact in ancestry.facts)
+    notes = []
+    if own_unknown:
+        notes.append(
+            f"{subject.corpus.name}, which the {subject.kind} was trained on, is no longer available unchanged:"
+            " whether it was trained on some of these reviews is unknown"
+        )
+    if unknown := unknown_owners(fact for fact in ancestry.facts if fact.through):
+        notes.append(f"what {listing(unknown)} was trained on is unknown: it may be some of these reviews")
+    return _Reviews(loaded.identity(), loaded.test, label_map, None if own_unknown else left_out, notes)
 
 
 def _answers(subject: Subject, rows: Split | None, progress: Progress) -> tuple[Predictions, float | None]:

@@ -25,15 +25,17 @@ from slmbench.export.forms import (
 )
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
+from slmbench.methods.runs.ancestry import checked, recall
 from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
+from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
+    from slmbench.corpora import Corpus, Split
     from slmbench.export.run_forms import MadeForms
     from slmbench.records.bundle import TokenizerInside
 
@@ -107,6 +109,10 @@ def export(
     from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
 
     corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
+    ancestry = recall(run, record, progress).joined(
+        Ancestry.of("calibration", record.name, _calibration_rows(corpus, wanted, calibration))
+    )
+    ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
     data = RunData(record, run / "model", corpus, _reference_logits(run, record))
     with build_aside(folder) as building:
         made = (
@@ -132,6 +138,7 @@ def export(
             parameters_without_embeddings=record.parameters_without_embeddings,
             base_license=record.base_license,
             corpus=record.corpus,
+            ancestors=list(ancestry.facts),
             lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
             forms=made.records,
             shared_bytes=folder_bytes(building)
@@ -142,6 +149,7 @@ def export(
             software=software_versions(),
             manifest=made.manifest,
         )
+        ancestry.save(building)
         _write_card(bundle, record, building / "README.md")
         bundle = write_bundle(bundle, building)
     progress.say(f"bundle in {folder}")
@@ -164,6 +172,13 @@ def _check(wanted: Sequence[str], max_accuracy_drop: float, calibration: Calibra
         raise UsageError(f"--calibration {calibration.method}: choose among {', '.join(CALIBRATIONS)}")
     if calibration.reviews < 1:
         raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
+
+
+def _calibration_rows(corpus: Corpus, wanted: Sequence[str], calibration: Calibration) -> list[str]:
+    """Return the ids of the reviews that ranges are found on, where a form needs any."""
+    if not any(FORMS[form].calibrated for form in wanted):
+        return []
+    return corpus.train.row_ids[: calibration.reviews]
 
 
 def finished_bundle(folder: Path, key: str) -> BundleRecord | None:

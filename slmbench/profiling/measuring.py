@@ -170,6 +170,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         predictions=prepared.predictions,
         regime=prepared.regime,
         trained_on=source.corpus,
+        ancestors=source.ancestors,
         corpus=prepared.workload.identity,
         warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
         conditions=conditions,

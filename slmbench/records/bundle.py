@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
@@ -227,6 +228,8 @@ class BundleRecord(Record):
     parameters_without_embeddings: int
     base_license: str | None
     corpus: CorpusIdentity
+    #: Reviews that shaped it; ``None`` in records from before they were kept.
+    ancestors: list[Ancestor] | None = None
     lengths: WorkloadLengths
     forms: dict[str, FormRecord]
     #: Bytes that every form needs besides its own file: tokenizer, configuration.

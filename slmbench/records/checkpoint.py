@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field, computed_field
 
+from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.run import TrainCost
 from slmbench.statistics import Interval, bootstrap_interval
@@ -120,6 +121,8 @@ class CheckpointRecord(Record):
     total_parameters: int
     parameters_without_embeddings: int
     corpus: TextsIdentity
+    #: Reviews that shaped it; ``None`` in records from before they were kept.
+    ancestors: list[Ancestor] | None = None
     train: TrainCost
     losses: BlankLosses
     #: What a reader of the numbers has to know, in sentences.

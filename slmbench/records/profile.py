@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, computed_field
 
+from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
@@ -292,6 +293,8 @@ class ProfileRecord(Evaluated, Record):
     #: predictions are the bundle's; elsewhere (other backends, runs in torch) they were made for this record.
     regime: str
     trained_on: CorpusIdentity
+    #: Reviews that shaped the classifier, and how many of them it is tested on; ``None`` where that was not kept.
+    ancestors: list[Ancestor] | None = None
     corpus: WorkloadIdentity
     warnings: list[str]
     #: ``None`` in older records.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, computed_field
 
 from slmbench.common.formatting import percent
+from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.predictions import Predictions
 from slmbench.statistics import Evaluation
@@ -133,6 +134,8 @@ class RunRecord(Record):
     total_parameters: int
     parameters_without_embeddings: int
     corpus: CorpusIdentity
+    #: Reviews that shaped it; ``None`` in records from before they were kept.
+    ancestors: list[Ancestor] | None = None
     train: TrainCost
     #: Of methods that need more than one forward pass of a classifier.
     answering: AnswerCost | None = None

@@ -36,9 +36,9 @@ def test_the_folder(both):
     members = {
         f"{member}/{name}"
         for member in ("small", "large")
-        for name in ("README.md", "bundle.json", "config.json", "tfidf.json", "tfidf.npz")
+        for name in ("README.md", "ancestors.npz", "bundle.json", "config.json", "tfidf.json", "tfidf.npz")
     }
-    assert files == {"README.md", "bundle.json", "cascade.json", "cascade.png", *members}
+    assert files == {"README.md", "ancestors.npz", "bundle.json", "cascade.json", "cascade.png", *members}
     assert [folder.name for folder in both.parent.iterdir()] == ["both"]
     assert (both / "cascade.png").read_bytes().startswith(b"\x89PNG")
 

@@ -11,6 +11,7 @@ from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints, compare
 from slmbench.compare.front import pareto_front
 from slmbench.records import ComparisonRecord, Latency, Row, write_record
+from slmbench.records.ancestors import Ancestor
 
 
 @pytest.fixture
@@ -31,6 +32,29 @@ def why(record, label):
 
 def reason(record, label):
     return next(rejection.reason for rejection in record.rejected if rejection.label == label)
+
+
+def test_a_row_tested_on_what_shaped_it_is_not_shipped(decide):
+    seen = Ancestor(what="training", of="leaky", through=["teacher"], rows=900, tested=37)
+    best = profile_record("best", accuracy=0.95, p50_ms=5.0, ancestors=[seen])
+    record = decide(best, profile_record("fair", accuracy=0.8, ancestors=[seen.model_copy(update={"tested": 0})]))
+    assert record.recommended.name == "fair"
+    assert reason(record, "best fp32") == "refused"
+    assert "37" in why(record, "best fp32") and "leaky" in why(record, "best fp32")
+    # Alone it is not shipped either.
+    assert decide(best).recommended is None or decide(best).recommended.name != "best"
+
+
+def test_unknown_ancestors_qualify_the_decision(decide):
+    hub = Ancestor(what="training", of="some-hub-model", through=["base"], rows=None)
+    known = Ancestor(what="training", of="own", rows=900)
+    caveats = decide(profile_record("a", ancestors=[known]), profile_record("b", ancestors=[known, hub])).caveats
+    (caveat,) = [caveat for caveat in caveats if "some-hub-model" in caveat]
+    assert "unknown" in caveat
+    caveats = decide(profile_record("a", ancestors=[known]), profile_record("b", ancestors=[known])).caveats
+    assert not any("unknown" in caveat and "trained on" in caveat for caveat in caveats)
+    caveats = decide(profile_record("a", ancestors=[known]), profile_record("b")).caveats
+    assert any("not recorded" in caveat and "b fp32" in caveat for caveat in caveats)
 
 
 def test_pareto_front_keeps_what_nothing_beats_on_every_count():

@@ -105,8 +105,9 @@ def test_reviews_it_was_trained_on_are_left_out(tiny_run, small_corpus_file, her
         evaluate(subject, only_training)
 
 
-def test_without_its_corpus_it_is_not_known_what_it_was_trained_on(tiny_run, small_corpus_file, here):
+def test_without_its_corpus_it_is_not_known_what_an_older_run_was_trained_on(tiny_run, small_corpus_file, here):
     shutil.copytree(tiny_run, here / "run")
+    (here / "run/ancestors.npz").unlink()
     document = json.loads((here / "run/run.json").read_text())
     document["corpus"]["options"]["name_or_path"] = str(here / "gone.csv")
     (here / "run/run.json").write_text(json.dumps(document))

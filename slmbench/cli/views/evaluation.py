@@ -10,6 +10,7 @@ from rich.text import Text
 from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
 from slmbench.common.formatting import percent, three_digits
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
+from slmbench.records.ancestors import ancestry_phrase
 from slmbench.statistics import METRICS
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def add_run_facts(facts: Table, run: RunRecord) -> None:
             f" {corpus.test_reviews:,} test reviews"
         ),
     )
+    if made_from := ancestry_phrase(run.ancestors or ()):
+        facts.add_row("made from", Text(made_from))
     if run.shots is not None:
         facts.add_row("examples", f"{run.shots} per label" if run.shots else "none")
     if train.seconds:

@@ -16,6 +16,7 @@ from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.outcome import NO_TRAINING, training_cost
+from slmbench.methods.runs.ancestry import ancestry_of
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.truncation import measure_truncation
@@ -48,8 +49,9 @@ def make_run(
 ) -> RunRecord:
     """Make a run folder, or find it made from the same inputs.
 
-    The folder holds ``run.json`` (the record), ``test_logits.npy`` (fp32, one row a test review), ``README.md`` (the
-    model card) and, where the method has a model of its own, ``model/``.
+    The folder holds ``run.json`` (the record), ``ancestors.npz`` (the reviews that shaped it), ``test_logits.npy``
+    (fp32, one row a test review), ``README.md`` (the model card) and, where the method has a model of its own,
+    ``model/``.
 
     Args:
         method: The method.
@@ -67,13 +69,14 @@ def make_run(
 
     Raises:
         UsageError: An option does not fit the model or the corpus, or the folder holds something else.
-        SlmbenchError: A library is missing, the model cannot be had, training failed, or the saved model is not the
-            trained one.
+        SlmbenchError: A library is missing, the model cannot be had, training failed, the saved model is not the
+            trained one, or a test review shaped the base or the teacher.
     """
     model = model if method.takes_model else method.name
     default = default_folder(model, corpus.name, options.seed, *method.folder_words(options))
     prepared = method.prepare(model, corpus, options, progress)
     folder = artefacts.settle_place(default, output, RunRecord, prepared.key, progress)
+    ancestry = ancestry_of(name or folder.name, method, model, corpus, options, progress)
     if done := _finished_run(folder, prepared.key):
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done
@@ -106,6 +109,7 @@ def make_run(
             seed=options.seed,
             truncation=truncation,
             corpus=corpus.identity(),
+            ancestors=list(ancestry.facts),
             predictions=Predictions.of(
                 corpus.label_names,
                 corpus.test.row_ids,
@@ -116,6 +120,7 @@ def make_run(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
+        ancestry.save(building)
         write_card(record, building / "README.md")
         write_record(record, building / RunRecord.file)
     prepared.clean_up(folder)

@@ -21,6 +21,7 @@ from slmbench.methods.declarations.training import ADAPTATION
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.outcome import training_cost
 from slmbench.methods.runs import default_folder
+from slmbench.methods.runs.ancestry import ancestry_of_model
 from slmbench.methods.training.perplexity import blank_losses, hide_tokens
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
@@ -28,6 +29,7 @@ from slmbench.models.masked import load_masked_lm
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, artefacts, write_record
+from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
@@ -74,8 +76,9 @@ def adapt(
 ) -> CheckpointRecord:
     """Train a masked language model on reviews without their labels, and measure its perplexity before and after.
 
-    The folder holds ``checkpoint.json`` (the record) and ``model/``: Hugging Face files with the head. Reviews
-    held out for testing are not read. An interrupted adaptation starts again.
+    The folder holds ``checkpoint.json`` (the record), ``ancestors.npz`` (the reviews learned from) and ``model/``:
+    Hugging Face files with the head. Reviews held out for testing are not read. An interrupted adaptation starts
+    again.
 
     Args:
         model: Folder, run, starter item or hub name.
@@ -129,6 +132,10 @@ def adapt(
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
+        own = Ancestry.of("adaptation", record.name, sample.text_ids())
+        ancestry = own.joined(ancestry_of_model(model, progress))
+        ancestry.save(building)
+        record = record.model_copy(update={"ancestors": list(ancestry.facts)})
         write_record(record, building / CheckpointRecord.file)
     progress.say(f"checkpoint in {folder}, trained in {record.train.seconds:.1f} s")
     return record

@@ -47,9 +47,12 @@ class Teacher:
     def open(cls, folder: str, corpus: Corpus) -> Teacher:
         """Read a teacher's record and check that it fits this corpus.
 
+        That neither it nor what it was made from has seen the student's test reviews is checked with all ancestors of
+        a run (:mod:`slmbench.methods.runs.ancestry`).
+
         Raises:
             UsageError: There is no such run, it is not a transformer, or its labels differ from the corpus's.
-            SlmbenchError: Its record is damaged, or it was trained on reviews the student is tested on.
+            SlmbenchError: Its record is damaged.
         """
         path = Path(folder)
         record = artefacts.read(path, RunRecord, option="--teacher")

@@ -56,7 +56,7 @@ def no_training(monkeypatch):
 
 def test_the_folder_of_a_checkpoint(adapted):
     folder, record = adapted
-    assert {file.name for file in folder.iterdir()} == {"checkpoint.json", "model"}
+    assert {file.name for file in folder.iterdir()} == {"ancestors.npz", "checkpoint.json", "model"}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         file.name for file in (folder / "model").iterdir()
     }

@@ -1,0 +1,139 @@
+"""The reviews that shaped a run: gathered when it is made, recalled when something is made from it or tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import SILENT
+from slmbench.corpora import corpus_available, load_again, sample_texts
+from slmbench.methods.registry import METHODS
+from slmbench.records import BundleRecord, CheckpointRecord, RunRecord, artefacts
+from slmbench.records.ancestors import FILE, Ancestry, overlap_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Corpus
+    from slmbench.methods.method import Method
+    from slmbench.methods.options import MethodOptions
+
+
+def ancestry_of(
+    name: str, method: Method, model: str, corpus: Corpus, options: MethodOptions, progress: Progress
+) -> Ancestry:
+    """Gather the reviews that shape a run.
+
+    Args:
+        name: The run's name.
+        method: Its method.
+        model: Folder, run, starter item or hub name.
+        corpus: Its reviews; the test rows are those that may be in no ancestor.
+        options: Its options; those that name a run (``names_run``) name ancestors.
+        progress: Told what is read.
+
+    Raises:
+        SlmbenchError: Test rows are among them, or an ancestor's record is damaged.
+    """
+    found = Ancestry.of("training", name, corpus.train.row_ids).joined(
+        Ancestry.of("validation", name, corpus.validation.row_ids),
+        Ancestry.of("unlabelled", name, corpus.unlabelled_ids),
+    )
+    if method.takes_model:
+        found = found.joined(ancestry_of_model(model, progress))
+    for option in method.options:
+        other = options.given.get(option.name) if option.names_run else None
+        if other is not None:
+            record = artefacts.read(other, RunRecord, CheckpointRecord)
+            found = found.joined(recall(Path(other), record, progress).through(option.name.replace("_", " ")))
+    return checked(found, corpus.test.row_ids, name, f"--test-corpus, or train with the split of {corpus.name}")
+
+
+def ancestry_of_model(model: str, progress: Progress) -> Ancestry:
+    """Return the reviews that shaped the weights to start from.
+
+    Args:
+        model: Folder, run, adapted language model, starter item or hub name.
+        progress: Told what is read.
+    """
+    folder = Path(model).expanduser()
+    for place in (folder, folder.parent) if folder.name == "model" else (folder,):
+        if artefacts.kind_of(place) in (RunRecord, CheckpointRecord):
+            record = artefacts.read(place, RunRecord, CheckpointRecord)
+            return recall(place, record, progress).through("base")
+    return Ancestry.of("training", model, None).through("base")
+
+
+def checked(ancestry: Ancestry, tested: Sequence[str], name: str, remedy: str) -> Ancestry:
+    """Return an ancestry with its counts of test rows, after checking that there are none.
+
+    Args:
+        ancestry: What shaped a classifier.
+        tested: Row ids of all rows that it is, or will be, tested on.
+        name: What the classifier is called.
+        remedy: How to test on others; the end of a sentence.
+
+    Raises:
+        SlmbenchError: Some test rows are among them; the message says how many, and of what.
+    """
+    counted = ancestry.tested_on(tested)
+    if overlap := overlap_sentence(counted.facts):
+        raise SlmbenchError(
+            f"{name} cannot be tested on these {len(tested):,} reviews: {overlap}; test on others: {remedy}"
+        )
+    return counted
+
+
+def recall(
+    folder: Path, record: RunRecord | BundleRecord | CheckpointRecord, progress: Progress = SILENT
+) -> Ancestry:
+    """Return what shaped a finished run, bundle or checkpoint.
+
+    Of one that was made before ancestors were kept, the own rows are read again where its corpus is still there and
+    unchanged; what it was made from is unknown.
+
+    Args:
+        folder: Its folder.
+        record: Its record.
+        progress: Told what is read.
+
+    Raises:
+        SlmbenchError: Its file of ancestors is damaged.
+    """
+    if record.ancestors is not None and (folder / FILE).is_file():
+        return Ancestry.load(folder, record.ancestors)
+    if isinstance(record, CheckpointRecord):
+        own = Ancestry.of("adaptation", record.name, _adaptation_rows(record, progress))
+    else:
+        own = _own_rows(record, progress)
+    if record.method in METHODS and not METHODS[record.method].takes_model:
+        return own
+    return own.joined(Ancestry.of("training", record.model, None).through("base"))
+
+
+def _own_rows(record: RunRecord | BundleRecord, progress: Progress) -> Ancestry:
+    unknown = Ancestry.of("training", record.name, None)
+    if not corpus_available(record.corpus.options):
+        return unknown
+    try:
+        corpus = load_again(record.corpus.options, progress=progress)
+    except SlmbenchError:
+        return unknown
+    if corpus.identity().train_hash != record.corpus.train_hash:
+        return unknown
+    return Ancestry.of("training", record.name, corpus.train.row_ids).joined(
+        Ancestry.of("validation", record.name, corpus.validation.row_ids),
+        Ancestry.of("unlabelled", record.name, corpus.unlabelled_ids),
+    )
+
+
+def _adaptation_rows(record: CheckpointRecord, progress: Progress) -> list[str] | None:
+    if not corpus_available(record.corpus.options):
+        return None
+    try:
+        sample = sample_texts(**record.corpus.options, size=record.corpus.reviews, progress=progress)
+        return sample.text_ids() if sample.texts_hash() == record.corpus.texts_hash else None
+    except SlmbenchError:
+        return None
