@@ -295,10 +295,10 @@ class ComparisonRecord(Record):
 
     @property
     def tested_on(self) -> str | None:
-        """How many test reviews the accuracies are from, and how often the commonest label is right, in words."""
+        """How many test reviews the accuracies are from, and how often the most frequent label is right, in words."""
         sets = dict.fromkeys((row.test_reviews, row.majority_baseline) for row in self.rows if row.failure is None)
         phrases = [
-            f"{reviews:,} test reviews (always the commonest label: {percent(baseline)})"
+            f"{reviews:,} test reviews (always the most frequent label: {percent(baseline)})"
             for reviews, baseline in sets
             if reviews is not None and baseline is not None
         ]

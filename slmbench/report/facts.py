@@ -110,7 +110,7 @@ def _workloads(profiles: Sequence[ProfileRecord]) -> list[str]:
 
 
 def _software(profiles: Sequence[ProfileRecord]) -> dict[str, str]:
-    """Return each library with the versions met, the commonest first."""
+    """Return each library with the versions met, the most frequent first."""
     versions: dict[str, Counter[str]] = {}
     for profile in profiles:
         for library, version in profile.software.items():

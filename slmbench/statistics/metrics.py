@@ -156,7 +156,7 @@ def bootstrapped(compute: Callable[[ScoredReviews], float | None]) -> Callable[[
     """Return how to compute a metric's bootstrap 95 % interval over reviews.
 
     Args:
-        compute: The metric; a resample in which it is not defined is passed over.
+        compute: The metric; resamples in which it is not defined are left out.
     """
 
     def interval(reviews: ScoredReviews) -> Interval:

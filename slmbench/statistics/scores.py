@@ -42,7 +42,7 @@ class Evaluation(BaseModel):
     mean_average_precision: float | None
     #: Why a metric of an installed package is not among them, by its name.
     failed_metrics: dict[str, str] = Field(default_factory=dict)
-    #: The accuracy of always answering the commonest true label.
+    #: The accuracy of always answering the most frequent true label.
     majority_baseline: float
     #: Rows are true labels, columns predicted ones.
     confusion: list[list[int]]

@@ -80,7 +80,7 @@ def test_the_studys_rows_stay_as_they_are(tmp_path):
     assert corpus.test.texts[:5] == ["Dull", "Five Stars", "Five Stars", "", "Five Stars"]
     assert corpus.test.labels[:5] == [0, 1, 1, 0, 0]
     assert corpus.test.row_ids[1] == corpus.test.row_ids[2] != corpus.test.row_ids[4]
-    # Only the study's first twelve rows carry their label; a thirteenth that does said so itself.
+    # Only the study's first twelve rows carry their label; a thirteenth that has one had it in its own text.
     assert corpus.test.texts[12] == "A, this review is negative."
     assert len(study_corpus(file, 3).test) == 3
     assert corpus.identity().test_reviews == 13

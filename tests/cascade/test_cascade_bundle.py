@@ -242,7 +242,7 @@ def test_without_unseen_reviews_those_that_picked_an_epoch_choose(many_reviews, 
     assert facts.validation.kind == "validation"
     chosen_on = set(facts.validation.routing.row_ids)
     assert chosen_on <= set(corpus.validation.row_ids)
-    # What the floor learned from is no row to choose on.
+    # No threshold is chosen on rows that TF-IDF learned from.
     weak = load_corpus(str(many_reviews), train_size=18)
     assert not chosen_on & {*weak.train.row_ids, *weak.validation.row_ids}
     assert any(note.startswith("the members left hardly a labelled review unseen") for note in facts.notes)

@@ -38,11 +38,11 @@ def test_the_least_routing_that_gains_everything():
 
 
 def test_a_gain_within_the_noise_is_not_worth_its_routing():
-    # 60 reviews of which the large model mends 9 and spoils 8: one more right, of 17 that differ.
+    # 60 reviews of which the large model corrects 9 and spoils 8: one more right, of 17 that differ.
     clear = (40, 0.525, False, True)
     noise = [(9, 0.805, False, True), (8, 0.805, True, False), (43, 0.805, True, True)]
     assert choose_threshold(routing(clear, *noise, (100, 0.995, True, True)), STEPS, None) == 0.53
-    # The same number mended and none spoiled is no noise.
+    # The same number corrected and none spoiled is no noise.
     assert choose_threshold(routing(clear, (17, 0.805, False, True), (100, 0.995, True, True)), STEPS, None) == 0.81
 
 

@@ -183,7 +183,7 @@ def test_a_row_that_could_not_be_measured_does_not_pass(held):
     assert report.failures == [
         "minilm-l6 could not be measured (out of memory), so no limit of the baseline can be checked"
     ]
-    # What the baseline never had is new, and new rows are not held against anything.
+    # What the baseline never had is new, and new rows are compared with nothing.
     new = Row(name="new", form="fp32", failure="out of memory")
     assert held([profile_record()], [profile_record()], failures=[new]).failures == []
     # Against a row every other one is held.

@@ -50,7 +50,7 @@ def race(monkeypatch, bundle, other, tmp_path):
 
 
 def noisy(centre, between=0.02, within=0.05):
-    """Processes that differ by a factor each, and reviews that differ by more; seeded anew for each process."""
+    """Processes that differ by a factor each, and reviews that differ by more; with a seed for each process."""
     seeds = iter(range(1000))
 
     def start():

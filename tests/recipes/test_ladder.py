@@ -72,7 +72,7 @@ def created(folder):
 
 @pytest.fixture(scope="module")
 def ladder(tmp_path_factory, small_corpus_file, tiny_base):
-    """The folder a recipe was run in, its record, and what was said on the way."""
+    """The folder a recipe was run in, its record, and what was said while it ran."""
     folder = tmp_path_factory.mktemp("ladder")
     text = LADDER.format(corpus=small_corpus_file.as_posix(), base=tiny_base.as_posix())
     (folder / "small.toml").write_text(text, encoding="utf-8")

@@ -57,7 +57,7 @@ class Page:
             time.sleep(0.02)
 
     def reload(self) -> None:
-        """Load the page anew and wait until that is done; no script of the page, or of ours, is needed for it."""
+        """Load the page again and wait until that is done; no script of the page, or of ours, is needed for it."""
         before = self._loads
         self.call("Page.reload")
         while self._loads == before:
@@ -70,7 +70,7 @@ class Page:
         return answer["result"].get("value")
 
     def resize(self, width: int, height: int = 800) -> None:
-        """Make the window as wide as a device is, and wait until the page has been laid out and drawn anew."""
+        """Make the window as wide as a device is, and wait until the page has been laid out and drawn again."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )

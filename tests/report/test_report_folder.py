@@ -151,7 +151,7 @@ def test_the_table_shows_every_column_at_100_and_120(measured):
         ]
         assert row_of(text, "mpnet-base", "fp32").split() == ["✗", "mpnet-base", "fp32", "failed"]
         assert "failed: mpnet-base fp32: the worker ran | out of memory" in text
-        assert "always the commonest label: 50.0 %" in text
+        assert "always the most frequent label: 50.0 %" in text
 
 
 @pytest.mark.parametrize("width", [80, 60])

@@ -124,7 +124,7 @@ def test_changed_labels_are_counted_by_review_and_shown_with_the_texts_at_hand(r
     }
     write_record(bundle.model_copy(update={"forms": forms}), tmp_path / f"exported/{name}/bundle.json")
     assert "A film with a twist &lt;b&gt;nobody&lt;/b&gt; saw." in reported(*profiles)[1]
-    # One that was exported anew speaks of other answers.
+    # One that was exported again has other answers.
     forms["int8"] = forms["int8"].model_copy(update={"predictions": predictions(0.8)})
     write_record(bundle.model_copy(update={"forms": forms}), tmp_path / f"exported/{name}/bundle.json")
     assert "A film with a twist" not in reported(*profiles)[1]
@@ -240,7 +240,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser):
-    """The report opened anew as a file; complaints and requests are counted from the first byte on."""
+    """The report opened as a file; complaints and requests are counted from the first byte on."""
     page, address = browser
     page.open("about:blank")
     page.resize(1280)

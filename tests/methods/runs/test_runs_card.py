@@ -15,7 +15,7 @@ def test_a_run_has_a_card_with_data_quality_and_licence(which, request):
     assert "pipeline_tag: text-classification\n" in front
     assert f"# {record.name}" in body
     assert f"| accuracy | {100 * record.test.accuracy:.1f} % [" in body
-    assert f"always the commonest label | {100 * record.test.majority_baseline:.1f} %" in body
+    assert f"always the most frequent label | {100 * record.test.majority_baseline:.1f} %" in body
     assert record.corpus.test_hash[:16] in body
     assert f"Trained on {record.corpus.train_reviews} reviews" in body
     assert "## Licence" in body
