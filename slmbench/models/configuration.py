@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.progress import SILENT
 from slmbench.models.architectures import unused_positions
 
 if TYPE_CHECKING:
+    from slmbench.common.progress import Progress
     from slmbench.models.sources import ModelFiles
 
 #: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
@@ -75,15 +77,42 @@ def position_limit(config: Any) -> int | None:
     return limit - unused_positions(config.model_type, getattr(config, "pad_token_id", None))
 
 
-def input_limit(config: Any, wanted: int | None, default: int = DEFAULT_LENGTH) -> int:
+def input_limit(
+    config: Any, wanted: int | None, default: int = DEFAULT_LENGTH, *, progress: Progress = SILENT
+) -> int:
     """Return the longest input in tokens.
 
     Args:
         config: The model's configuration.
         wanted: What was asked for.
         default: What is taken when nothing was.
+        progress: Told when it is less than what was asked for.
 
     Returns:
         It, or less where the model has no positions for so many.
+
+    Raises:
+        SlmbenchError: The model has positions for no token.
     """
-    return min(wanted or default, position_limit(config) or 10**9)
+    limit = position_limit(config)
+    if limit is not None and limit < 1:
+        raise SlmbenchError("the model's configuration leaves positions for no token: it is damaged")
+    if limit is not None and wanted is not None and wanted > limit:
+        progress.say(f"reviews are cut at {limit} tokens, not at {wanted}: the model has no more positions")
+    return min(wanted or default, limit or 10**9)
+
+
+def padding_multiple(config: Any, max_length: int, multiple: int = 16) -> int | None:
+    """Return of what number the lengths of padded batches may be multiples.
+
+    Args:
+        config: The model's configuration.
+        max_length: Maximum input length in tokens.
+        multiple: What is wanted.
+
+    Returns:
+        It, or ``None`` where the longest input, padded to a multiple, would exceed the model's positions.
+    """
+    limit = position_limit(config)
+    longest = -(-max_length // multiple) * multiple
+    return multiple if limit is None or longest <= limit else None

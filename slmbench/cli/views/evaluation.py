@@ -46,6 +46,8 @@ def add_run_facts(facts: Table, run: RunRecord) -> None:
     )
     if made_from := ancestry_phrase(run.ancestors or ()):
         facts.add_row("made from", Text(made_from))
+    if run.truncation and (cut := run.truncation.sentence()):
+        facts.add_row("length", cut)
     if run.shots is not None:
         facts.add_row("examples", f"{run.shots} per label" if run.shots else "none")
     if train.seconds:

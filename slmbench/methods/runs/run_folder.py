@@ -90,7 +90,6 @@ def make_run(
         truncation = _truncation(building / "model", corpus.test.texts, outcome.max_length)
         if truncation and (sentence := truncation.sentence()):
             progress.say(sentence)
-            facts["notes"] = [*outcome.notes, sentence]
         filled_in = {
             "model": model,
             "architecture": method.name,

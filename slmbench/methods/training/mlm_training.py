@@ -12,6 +12,7 @@ import numpy as np
 from torch.utils.data import IterableDataset
 
 from slmbench.methods.training.trainer import history_of, run_trainer, trainer_arguments
+from slmbench.models.configuration import padding_multiple
 from slmbench.models.masked import head_sees_only
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ def train_masked_lm(
             args=arguments,
             train_dataset=reviews,
             data_collator=DataCollatorForLanguageModeling(
-                tokenizer, mlm_probability=mask_probability, pad_to_multiple_of=16
+                tokenizer,
+                mlm_probability=mask_probability,
+                pad_to_multiple_of=padding_multiple(model.config, tokenizer.model_max_length),
             ),
         )
         seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress)

@@ -42,7 +42,7 @@ class PretrainedClassifier(RunMethod):
         self._label_map = dict(options.label_map or {})
         self._match = match_labels(name, config, corpus.label_names, self._label_map)
         self._architecture: str = config.model_type
-        self._max_length = input_limit(config, options.max_length)
+        self._max_length = input_limit(config, options.max_length, progress=progress)
         self._device = choose_device(options.device)
         self._side = options.truncation_side or "right"
         self._base_sha256 = weights_sha256(self._files.folder)

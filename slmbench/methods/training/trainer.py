@@ -13,6 +13,7 @@ from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attentio
 from slmbench.methods.training.distillation import distillation_loss
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
+from slmbench.models.configuration import padding_multiple
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def train(
         train_dataset=_examples(tokenizer, training, options, teacher_logits),
         eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
         # Lengths are multiples of 16 tokens, because the CPU kernels plan again for each new shape.
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=16),
+        data_collator=DataCollatorWithPadding(
+            tokenizer, pad_to_multiple_of=padding_multiple(model.config, tokenizer.model_max_length)
+        ),
         compute_metrics=EpochSelector(metric, earlier),
     )
     if resume:
@@ -231,7 +234,8 @@ def _examples(
     """Return tokenised reviews for the Trainer; the collator pads them batch by batch."""
     if not len(split):
         return []
-    encoded = tokenizer(split.texts, truncation=True, max_length=options.max_length)
+    # The tokenizer's own limit is the one asked for, or less where the model has positions for fewer tokens.
+    encoded = tokenizer(split.texts, truncation=True, max_length=tokenizer.model_max_length)
     columns = list(encoded.keys())
     examples = [
         {**dict(zip(columns, row, strict=True)), "labels": label}

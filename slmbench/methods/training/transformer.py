@@ -46,7 +46,7 @@ class TransformerTraining(RunMethod):
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
         self._options = options.for_model(config.model_type, int(getattr(config, "hidden_size", 768)))
-        self._max_length = input_limit(config, self._options.max_length)
+        self._max_length = input_limit(config, self._options.max_length, progress=progress)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._architecture: str = config.model_type

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from learnable import write_reviews
+from tiny import model_folder
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Silent
 from slmbench.corpora import load_corpus
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.methods.training.inference import classifier_logits
@@ -255,3 +256,28 @@ def test_the_default_folder_is_named_after_the_run(tmp_path, corpus, monkeypatch
     record = finetune("ignored", corpus, TrainingOptions(method="tfidf"))
     assert record.path == str(next((tmp_path / "runs").iterdir()).relative_to(tmp_path))
     assert record.name == "tfidf-reviews"
+
+
+@pytest.mark.parametrize(("kind", "pad_id", "limit"), [("bert", 0, 12), ("roberta", 1, 12), ("roberta", 5, 12)])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_model_with_positions_for_few_tokens_is_trained_on_as_many(tmp_path, kind, pad_id, limit, method):
+    offset = pad_id + 1 if kind == "roberta" else 0
+    base = model_folder(tmp_path / kind, kind, pad_token_id=pad_id, max_position_embeddings=limit + offset)
+    path = tmp_path / "long.csv"
+    rows = "".join(f"{'a good film ' * 20}{n},{('no', 'yes')[n % 2]}\n" for n in range(40))
+    path.write_text(f"text,label\n{rows}")
+    said = []
+    listener = Silent()
+    listener.say = said.append
+    options = TrainingOptions(method=method, epochs=1, max_length=30, precision="fp32", device="cpu")
+    record = finetune(str(base), load_corpus(str(path)), options, output=tmp_path / "run", progress=listener)
+    assert record.max_length == limit
+    assert any(f"cut at {limit} tokens, not at 30" in line for line in said)
+    assert record.truncation.cut_reviews == record.truncation.reviews
+
+
+def test_a_tokenizer_with_tokens_beyond_the_model_is_refused_before_training(tmp_path, corpus):
+    base = model_folder(tmp_path / "base", "bert", vocab_size=100)
+    with pytest.raises(SlmbenchError, match=r"embedding table has rows \(100; "):
+        finetune(str(base), corpus, TrainingOptions(**QUICK), output=tmp_path / "runs" / "run")
+    assert not (tmp_path / "runs").exists()
