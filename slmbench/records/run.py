@@ -23,6 +23,31 @@ class LengthQuantiles(Part):
     max: float
 
 
+class NearDuplicate(Part):
+    """A test review that is almost the same as a training review: their row ids, and the share of common runs."""
+
+    test: str
+    training: str
+    resemblance: float
+
+
+class NearDuplicates(Part):
+    """Test reviews with a near-duplicate among the training reviews; see ``slmbench.corpora.near_duplicates``.
+
+    ``resemblance`` is the share of common runs of words from which on two reviews are counted.
+    """
+
+    test_reviews: int
+    found: int
+    resemblance: float
+    closest: list[NearDuplicate]
+
+    @property
+    def share(self) -> float:
+        """Share of the test reviews."""
+        return self.found / self.test_reviews
+
+
 class CorpusIdentity(Part):
     """Which reviews: enough to tell whether two results are of the same rows."""
 
@@ -47,6 +72,8 @@ class CorpusIdentity(Part):
     #: The columns that were read, named or guessed: ``text`` (several with commas between them) and ``label``.
     columns: dict[str, str] = Field(default_factory=dict)
     notes: list[str]
+    #: ``None`` where they were not looked for.
+    near_duplicates: NearDuplicates | None = None
 
 
 class EpochLog(Part):

@@ -44,6 +44,11 @@ def add_run_facts(facts: Table, run: RunRecord) -> None:
             f" {corpus.test_reviews:,} test reviews"
         ),
     )
+    if corpus.near_duplicates and corpus.near_duplicates.found:
+        near = corpus.near_duplicates
+        facts.add_row(
+            "near-duplicates", f"{near.found:,} of {near.test_reviews:,} test reviews ({percent(near.share)})"
+        )
     if made_from := ancestry_phrase(run.ancestors or ()):
         facts.add_row("made from", Text(made_from))
     if run.truncation and (cut := run.truncation.sentence()):

@@ -12,6 +12,7 @@ import numpy as np
 from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT
+from slmbench.corpora.near_duplicates import find_near_duplicates, near_duplicates_note
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.options import DEFAULT_SEED
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
-    from slmbench.records import Truncation
+    from slmbench.records import CorpusIdentity, Truncation
 
 #: Fields of an outcome that become the run's predictions.
 _PREDICTED = ("logits", "abstained")
@@ -80,6 +81,7 @@ def make_run(
     if done := _finished_run(folder, prepared.key):
         progress.say(f"{folder} is up to date: made from the same inputs")
         return done
+    identity = _identity(corpus, progress)
     with build_aside(folder) as building:
         start = time.perf_counter()
         with quiet_libraries():
@@ -107,7 +109,7 @@ def make_run(
             method=method.name,
             seed=options.seed,
             truncation=truncation,
-            corpus=corpus.identity(),
+            corpus=identity,
             ancestors=list(ancestry.facts),
             predictions=Predictions.of(
                 corpus.label_names,
@@ -126,6 +128,17 @@ def make_run(
     took = record.answering.seconds if record.answering else record.train.seconds
     progress.say(f"run in {folder}, {'answered' if record.answering else 'trained'} in {took:.1f} s")
     return record
+
+
+def _identity(corpus: Corpus, progress: Progress) -> CorpusIdentity:
+    """Return which reviews these are, and how many of the test reviews are almost the same as a training review."""
+    found = find_near_duplicates(corpus, progress)
+    identity = corpus.identity().model_copy(update={"near_duplicates": found})
+    note = near_duplicates_note(found)
+    if note is None:
+        return identity
+    progress.say(f"{corpus.name}: {note}")
+    return identity.model_copy(update={"notes": [*identity.notes, note]})
 
 
 def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:

@@ -77,7 +77,7 @@ def test_the_record_says_what_was_done(record, tiny_run, tiny_base, small_corpus
     assert record.hyperparameters["dropout"] == 0
     assert not any(name.startswith("lora") for name in record.hyperparameters)
     again = load_corpus(str(small_corpus_file))
-    assert record.corpus == again.identity()
+    assert record.corpus.model_copy(update={"near_duplicates": None}) == again.identity()
     assert record.train.seconds > 0
     assert record.train.reviews_per_second == pytest.approx(len(again.train) * 2 / record.train.seconds)
     assert record.train.epochs == 2

@@ -38,7 +38,8 @@ def test_the_record(floor_run, small_corpus_file):
     vocabulary = json.loads((floor_run / "model" / "tfidf.json").read_text())["vocabulary"]
     assert record.total_parameters == 2 * len(vocabulary) + 1
     assert record.test.accuracy > 0.9
-    assert record.corpus == load_corpus(str(small_corpus_file)).identity()
+    expected = load_corpus(str(small_corpus_file)).identity()
+    assert record.corpus.model_copy(update={"near_duplicates": None}) == expected
 
 
 def test_three_labels(tmp_path):
