@@ -92,7 +92,7 @@ def test_the_other_way_round_nothing_fails(two, slowed):
     assert run("versus", "old", "new", "--fail-if-slower", "0%", "--quiet").exit_code == 0
 
 
-def test_batches_and_arrivals(two):
+def test_batches_and_arrivals(two, monkeypatch):
     offline = json_of(run("profile", "new", "--form", "int8", "--scenario", "offline", *BRIEF, "--json"))
     server = json_of(run("profile", "new", "--form", "int8", "--scenario", "server", "--qps", 80, *BRIEF, "--json"))
 
@@ -100,6 +100,7 @@ def test_batches_and_arrivals(two):
     assert offline["profiles"][0]["throughput"]["reviews_per_second"] > 0
     assert server["profiles"][0]["load"]["qps"] == 80
     assert len(list((two / "profiles").iterdir())) == 2
+    monkeypatch.setenv("COLUMNS", "160")
     shown = run("profile", "new", "--form", "int8", "--scenario", "server", "--qps", 80, *BRIEF)
     assert " at 80 " in shown.stdout
 

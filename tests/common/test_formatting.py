@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slmbench import formatting
+from slmbench.common import formatting
 
 
 @pytest.mark.parametrize(
