@@ -39,6 +39,7 @@ def test_the_bundle_is_a_hugging_face_folder(tiny_bundle):
     files = {str(file.relative_to(tiny_bundle)) for file in tiny_bundle.rglob("*") if file.is_file()}
     assert files == {
         "README.md",
+        "ancestors.npz",
         "bundle.json",
         "config.json",
         "onnx/model.onnx",
@@ -131,6 +132,7 @@ def test_the_floor_is_a_bundle_like_any_other(floor_bundle, floor_run):
     record = read_record(BundleRecord, floor_bundle / "bundle.json")
     assert {file.name for file in floor_bundle.iterdir()} == {
         "README.md",
+        "ancestors.npz",
         "bundle.json",
         "config.json",
         "tfidf.json",

@@ -61,7 +61,10 @@ def ancestry_of_model(model: str, progress: Progress) -> Ancestry:
     folder = Path(model).expanduser()
     for place in (folder, folder.parent) if folder.name == "model" else (folder,):
         if artefacts.kind_of(place) in (RunRecord, CheckpointRecord):
-            record = artefacts.read(place, RunRecord, CheckpointRecord)
+            try:
+                record = artefacts.read(place, RunRecord, CheckpointRecord)
+            except SlmbenchError:  # a damaged record says nothing; its weights may be sound
+                break
             return recall(place, record, progress).through("base")
     return Ancestry.of("training", model, None).through("base")
 

@@ -270,7 +270,7 @@ def test_undecided_rows_inherit_as_in_the_study(ask):
 def test_the_record_says_what_was_asked(ask, base, corpus):
     record = ask(shots=1, template="{text} it was {mask}.", max_length=50)
     path = Path(record.path)
-    assert {file.name for file in path.iterdir()} == {"README.md", "run.json", "test_logits.npy"}
+    assert {file.name for file in path.iterdir()} == {"README.md", "ancestors.npz", "run.json", "test_logits.npy"}
     assert json.loads((path / "run.json").read_text())["method"] == "cloze"
     assert read_record(RunRecord, path / "run.json").predictions == record.predictions
     assert (record.shots, record.max_length, record.has_model, record.architecture) == (1, 50, False, "bert")

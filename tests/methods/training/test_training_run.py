@@ -42,7 +42,13 @@ def saved_logits(folder, texts, max_length):
 
 
 def test_the_folder_of_a_run(tiny_run):
-    assert {file.name for file in tiny_run.iterdir()} == {"README.md", "run.json", "model", "test_logits.npy"}
+    assert {file.name for file in tiny_run.iterdir()} == {
+        "README.md",
+        "ancestors.npz",
+        "run.json",
+        "model",
+        "test_logits.npy",
+    }
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         file.name for file in (tiny_run / "model").iterdir()
     }
@@ -174,6 +180,7 @@ def test_a_lora_run(lora_run, corpus):
         "run.json",
         "model",
         "test_logits.npy",
+        "ancestors.npz",
         "adapter",
     }
     head = 32 * 2 + 2
