@@ -121,7 +121,10 @@ class CorpusSource:
         return []
 
     def rows(self, corpus: str, progress: Progress) -> Iterable[dict[str, Any]]:
-        """Return the reviews of a corpus, each with a text and a label under the usual column names."""
+        """Return the reviews of a corpus, each with a text and a label under the usual column names.
+
+        A large corpus is read twice, and a recorded one again later: the rows have to be the same every time.
+        """
         raise NotImplementedError(f"{type(self).__name__} overrides neither rows() nor parts()")
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
