@@ -126,6 +126,9 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
     estimated = [cell for cell in cells if cell.row.energy_quality == "estimated"]
     if estimated:
         found.append(f"energy is estimated, not measured: {_who(estimated, cells)}")
+    for sentence, group in _grouped(cells, lambda cell: cell.profile.evaluation.one_answer_sentence).items():
+        if sentence:
+            found.append(f"{_who(group, cells)}: {sentence}")
     failed = {name: why for cell in cells for name, why in cell.profile.evaluation.failed_metrics.items()}
     found += list(failed.values())
     by_warning: dict[str, list[Cell]] = defaultdict(list)

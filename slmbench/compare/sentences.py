@@ -30,7 +30,8 @@ def why_recommended(decision: Decision) -> str:
     """Say why the recommended cell is, or why there is none."""
     if decision.choice is None:
         return _nothing_left(decision) + _left_out(decision)
-    why = [_won(decision.choice, limited=bool(decision.limits)), *decision.choice.doubts]
+    always = decision.choice.winner.profile.evaluation.one_answer_sentence
+    why = [_won(decision.choice, limited=bool(decision.limits)), *filter(None, [always]), *decision.choice.doubts]
     return "; ".join(why) + _left_out(decision)
 
 

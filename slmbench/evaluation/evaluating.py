@@ -140,7 +140,7 @@ def _evaluated(
             predictions=predictions,
             seconds=seconds,
             regime=subject.regime,
-            notes=[*subject.notes, *reviews.notes, *reviews.identity.notes, *_missing_labels(predictions)],
+            notes=[*subject.notes, *reviews.notes, *reviews.identity.notes, *_notes_on(predictions)],
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )
@@ -188,10 +188,11 @@ def _answers(subject: Subject, rows: Split | None, progress: Progress) -> tuple[
     return Predictions.of(subject.labels, rows.row_ids, rows.labels, probabilities), seconds
 
 
-def _missing_labels(predictions: Predictions) -> list[str]:
+def _notes_on(predictions: Predictions) -> list[str]:
     there = set(predictions.truth)
     missing = [label for number, label in enumerate(predictions.labels) if number not in there]
-    return [f"no review is labelled {', '.join(missing)}: macro-F1 counts 0 for that"] if missing else []
+    notes = [f"no review is labelled {', '.join(missing)}: macro-F1 counts 0 for that"] if missing else []
+    return [*notes, *filter(None, [predictions.evaluate().one_answer_sentence])]
 
 
 def _default_folder(subject: Subject, corpus: str | None) -> Path:

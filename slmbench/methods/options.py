@@ -51,6 +51,8 @@ class Option:
         keyboard_only: Whether it exists on the command line only: it is no recipe key and not recorded.
         recorded: Whether it is a hyper-parameter in the run's record and part of the run's key.
         names_run: Whether the value is the folder of a run; in a recipe it is the name of an earlier rung.
+        keyed_by_default: Whether its default is recorded; not of an option that came after others, so that the keys
+            of runs made before it stay what they are.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Option:
     keyboard_only: bool = False
     recorded: bool = True
     names_run: bool = False
+    keyed_by_default: bool = True
 
     @property
     def flag(self) -> str:
@@ -219,6 +222,7 @@ class MethodOptions:
             option.name: getattr(self, option.name)
             for option in self.declared
             if option.recorded and not option.keyboard_only and self._applies(option)
+            if option.keyed_by_default or getattr(self, option.name) != option.default
         }
 
     def _applies(self, option: Option) -> bool:

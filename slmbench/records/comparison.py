@@ -54,6 +54,8 @@ class Row(Part):
     metrics: dict[str, float] = Field(default_factory=dict)
     metrics_ci95: dict[str, Interval] = Field(default_factory=dict)
     majority_baseline: float | None = None
+    #: The label given to every test review, of a model that tells nothing apart.
+    only_answer: str | None = None
     p50_ms: float | None = None
     p50_ci95_ms: Interval | None = None
     p95_ms: float | None = None
@@ -106,6 +108,7 @@ class Row(Part):
             "metrics": values,
             "metrics_ci95": intervals,
             "majority_baseline": evaluation.majority_baseline,
+            "only_answer": evaluation.only_answer,
             "test_reviews": evaluation.reviews,
         }
 

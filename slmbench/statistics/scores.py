@@ -56,6 +56,25 @@ class Evaluation(BaseModel):
         known = {k: share for k, share in found.items() if share is not None}
         return known if len(known) > 1 else {}
 
+    @property
+    def only_answer(self) -> str | None:
+        """The label that every review was given, although the reviews have several; ``None`` where answers vary."""
+        counts = np.asarray(self.confusion)
+        if self.abstained or np.count_nonzero(counts.sum(1)) < 2 or np.count_nonzero(counts.sum(0)) != 1:
+            return None
+        return self.labels[int(counts.sum(0).argmax())]
+
+    @property
+    def one_answer_sentence(self) -> str:
+        """What a reader has to know of a model that gives one label to all reviews; empty of any other."""
+        if self.only_answer is None:
+            return ""
+        share = self.per_class[self.only_answer]["reviews"] / self.reviews
+        return (
+            f"every test review is given the label '{self.only_answer}': the model tells nothing apart, and its"
+            f" accuracy is the share of that label ({100 * share:.1f} %)"
+        )
+
     def value(self, metric: str) -> float | None:
         """Return a metric by name; ``None`` where it is not defined for these predictions."""
         found: float | None = getattr(self, metric, None)

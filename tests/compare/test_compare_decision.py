@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import numpy as np
 import pytest
 from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
+from rich.console import Console
 
+from slmbench.cli.views.decision import decision_table
 from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints, compare
 from slmbench.compare.front import pareto_front
-from slmbench.records import ComparisonRecord, Latency, Row, write_record
+from slmbench.records import ComparisonRecord, Latency, Predictions, Row, write_record
 from slmbench.records.ancestors import Ancestor
 
 
@@ -404,3 +408,23 @@ def test_limits_that_are_no_limits_are_usage_errors(limits):
 def test_an_accuracy_above_100_per_cent_is_a_usage_error():
     with pytest.raises(UsageError, match="fraction"):
         Constraints(min_accuracy=870)
+
+
+def test_a_row_that_always_gives_one_label_is_said_in_table_and_decision(decide):
+    truth = [0] * 97 + [1] * 3
+    ids = [f"{number:016x}" for number in range(100)]
+
+    def profile(bundle, answers):
+        probabilities = np.eye(2)[answers] * 0.8 + 0.1
+        return profile_record(bundle, predictions=Predictions.of(["ok", "spam"], ids, truth, probabilities))
+
+    record = decide(profile("silent", [0] * 100))
+    assert record.rows[0].only_answer == "ok"
+    assert "'ok'" in record.recommended.why and "97.0 %" in record.recommended.why
+    assert any("'ok'" in caveat for caveat in record.caveats)
+    lines = io.StringIO()
+    Console(file=lines, width=200).print(decision_table(record))
+    assert "always answers 'ok': silent fp32" in lines.getvalue()
+    # One that finds a single spam is not said to.
+    record = decide(profile("silent", [0] * 99 + [1]))
+    assert record.rows[0].only_answer is None and "every test review" not in record.recommended.why

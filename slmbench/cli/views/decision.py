@@ -106,6 +106,9 @@ def _notes(record: ComparisonRecord) -> list[str]:
         rows = [row.label for row in record.rows if row.failure == failure]
         lines.append(f"{OUT} failed: {listing(rows)}: {failure}")
     measured = [row for row in record.rows if row.failure is None]
+    for label in dict.fromkeys(row.only_answer for row in measured if row.only_answer is not None):
+        rows = [row.label for row in measured if row.only_answer == label]
+        lines.append(f"always answers '{label}': {listing(rows)}")
     for reason in dict.fromkeys(row.unprofiled for row in measured if row.unprofiled is not None):
         rows = [row.label for row in measured if row.unprofiled == reason]
         lines.append(f"accuracy only: {listing(rows)}: {reason}")

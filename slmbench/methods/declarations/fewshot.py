@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
-from slmbench.methods.declarations.shared import BATCH_SIZE, DEVICE, LEARNING_RATE, MAX_LENGTH
+from slmbench.methods.declarations.shared import (
+    BATCH_SIZE,
+    CLASS_WEIGHT,
+    DEVICE,
+    LEARNING_RATE,
+    MAX_LENGTH,
+    weighted,
+)
 from slmbench.methods.method import Method
 from slmbench.methods.options import Option
 from slmbench.methods.protocols import CLOZE_TEMPLATE, MAX_NEW_TOKENS, PROMPTS, STUDY_000
@@ -116,7 +123,11 @@ def _shots_variant(options: MethodOptions) -> list[str]:
     return [options.method, f"{options.shots}shot"]
 
 
-_PROBE_OPTIONS = (replace(_SHOTS, default=8, min=1), MAX_LENGTH, DEVICE)
+def _probe_variant(options: MethodOptions) -> list[str]:
+    return [*_shots_variant(options), *weighted(options)]
+
+
+_PROBE_OPTIONS = (replace(_SHOTS, default=8, min=1), MAX_LENGTH, DEVICE, CLASS_WEIGHT)
 PROBE = Method(
     name="probe",
     help="Logistic regression on a frozen encoder's embeddings: the baseline of setfit",
@@ -125,7 +136,7 @@ PROBE = Method(
     options=_PROBE_OPTIONS,
     needs=_NEEDS,
     card="a logistic regression on its frozen embeddings",
-    variant=_shots_variant,
+    variant=_probe_variant,
 )
 SETFIT = Method(
     name="setfit",
@@ -141,7 +152,7 @@ SETFIT = Method(
     ),
     needs={**_NEEDS, "setfit": "setfit"},
     card="fine-tuned by SetFit",
-    variant=_shots_variant,
+    variant=_probe_variant,
 )
 
 

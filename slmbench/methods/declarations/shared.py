@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from slmbench.common.errors import UsageError
 from slmbench.methods.options import Option
+
+if TYPE_CHECKING:
+    from slmbench.methods.options import MethodOptions
 
 #: Shortest input one may ask for, in tokens: fewer leave no room for words between the special tokens.
 MIN_TOKENS = 4
@@ -57,4 +60,17 @@ ALLOW_PICKLE = Option(
 EPOCHS = Option("epochs", float, "Passes over the training reviews", above=0)
 LEARNING_RATE = Option("learning_rate", float, "Peak learning rate", above=0, flags=("--lr", "--learning-rate"))
 BATCH_SIZE = Option("batch_size", int, "Reviews per step", 16, min=1)
+CLASS_WEIGHT = Option(
+    "class_weight",
+    str,
+    "Weight of each class in the loss; balanced gives rare and common classes the same total",
+    "none",
+    choices=("none", "balanced"),
+    keyed_by_default=False,
+)
 WEIGHT_DECAY = Option("weight_decay", float, "Weight decay of the optimizer", 0.01, min=0)
+
+
+def weighted(options: MethodOptions) -> list[str]:
+    """Return what a folder's name says of the weights of classes."""
+    return [options.class_weight] if options.class_weight != CLASS_WEIGHT.default else []

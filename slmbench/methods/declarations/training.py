@@ -9,6 +9,7 @@ from slmbench.common.errors import UsageError
 from slmbench.methods.declarations.shared import (
     ALLOW_PICKLE,
     BATCH_SIZE,
+    CLASS_WEIGHT,
     DEVICE,
     EPOCHS,
     LEARNING_RATE,
@@ -19,6 +20,7 @@ from slmbench.methods.declarations.shared import (
     Size,
     parse_label_map,
     parse_size,
+    weighted,
 )
 from slmbench.methods.method import Method
 from slmbench.methods.options import ByModel, Option
@@ -87,6 +89,7 @@ _ENCODER = (
     WEIGHT_DECAY,
     _WARMUP_RATIO,
     SELECT_BY,
+    CLASS_WEIGHT,
 )
 _TEACHER = (
     Option(
@@ -142,7 +145,7 @@ _TRAINER = (
 def _variant(options: MethodOptions) -> list[str]:
     layers = [f"{options.layers}layers"] if options.layers is not None else []
     teacher = options.given.get("teacher")
-    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else [])]
+    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else []), *weighted(options)]
 
 
 FULL = Method(
@@ -204,6 +207,7 @@ _FROZEN = (
     LAYERS,
     WEIGHT_DECAY.by_default(0.0),
     SELECT_BY,
+    CLASS_WEIGHT,
 )
 _PLOTS = Option(
     "plots",
@@ -289,6 +293,8 @@ TFIDF = Method(
     help="TF-IDF of word 1-2-grams and logistic regression: the baseline that every model must beat",
     stage="finetune",
     factory="slmbench.methods.training.tfidf:TfidfTraining",
+    options=(CLASS_WEIGHT,),
+    variant=weighted,
     needs={"sklearn": "train"},
     takes_model=False,
 )

@@ -139,16 +139,17 @@ class SentenceEncoder(nn.Module):
             )
 
 
-def fit_regression(vectors: np.ndarray, labels: Sequence[int]) -> LogisticRegression:
+def fit_regression(vectors: np.ndarray, labels: Sequence[int], class_weight: str | None = None) -> LogisticRegression:
     """Fit a logistic regression.
 
     Args:
         vectors: Shape (examples, width).
         labels: Label ids; each occurs at least once.
+        class_weight: ``balanced``, or ``None`` for weights of 1.
     """
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(**REGRESSION).fit(vectors, list(labels))
+    return LogisticRegression(**REGRESSION, class_weight=class_weight).fit(vectors, list(labels))
 
 
 def head_of(regression: LogisticRegression, *, normalize: bool) -> PooledHead:

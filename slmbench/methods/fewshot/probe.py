@@ -125,7 +125,7 @@ class LinearProbe(RunMethod):
             raise SlmbenchError(
                 f"the sentence vectors of '{self._files.name}' contain NaN or infinity: {self.remedy}"
             )
-        regression = fit_regression(vectors, examples.labels)
+        regression = fit_regression(vectors, examples.labels, self._hyperparameters.get("class_weight"))
         train_seconds = trained.seconds + time.perf_counter() - began
         train_peak = high_water_mark()[0]
         counts = self._save(body, regression, building / "model")

@@ -92,6 +92,11 @@ def make_run(
         truncation = _truncation(building / "model", corpus.test.texts, outcome.max_length)
         if truncation and (sentence := truncation.sentence()):
             progress.say(sentence)
+        predictions = Predictions.of(
+            corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(outcome.logits), outcome.abstained
+        )
+        if sentence := predictions.evaluate().one_answer_sentence:
+            facts["notes"] = [*outcome.notes, sentence]
         filled_in = {
             "model": model,
             "architecture": method.name,
@@ -111,13 +116,7 @@ def make_run(
             truncation=truncation,
             corpus=identity,
             ancestors=list(ancestry.facts),
-            predictions=Predictions.of(
-                corpus.label_names,
-                corpus.test.row_ids,
-                corpus.test.labels,
-                softmax(outcome.logits),
-                outcome.abstained,
-            ),
+            predictions=predictions,
             hardware=hardware_fingerprint(),
             software=software_versions(),
         )

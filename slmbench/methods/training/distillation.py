@@ -1,9 +1,4 @@
-"""Distillation: a student learns a teacher's soft labels, on labelled and on unlabelled reviews alike.
-
-The loss is that of Hinton, Vinyals and Dean (*Distilling the Knowledge in a Neural Network*, 2015): cross-entropy
-with the teacher's probabilities at temperature T, times T² so that its gradients keep their size, and on labelled
-rows a share of the cross-entropy with the true label.
-"""
+"""Distillation: a student learns a teacher's soft labels, on labelled and on unlabelled reviews alike."""
 
 from __future__ import annotations
 
@@ -24,9 +19,6 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
-
-#: Label of rows whose label is unknown; cross-entropy ignores it (torch's ``ignore_index``).
-UNKNOWN_LABEL = -100
 
 
 @dataclass(frozen=True)
@@ -120,27 +112,3 @@ class Teacher:
             "accuracy": test.accuracy,
             "test_hash": self.record.corpus.test_hash,
         }
-
-
-def distillation_loss(student: Any, teacher: Any, labels: Any, temperature: float, hard_weight: float) -> Any:
-    """Return the loss of a batch.
-
-    Args:
-        student: Logits, shape (rows, classes).
-        teacher: Logits, shape (rows, classes).
-        labels: True label ids, shape (rows,); :data:`UNKNOWN_LABEL` when unknown.
-        temperature: The temperature T.
-        hard_weight: Weight of the true label, on rows that have one.
-
-    Returns:
-        A scalar: the mean over rows.
-    """
-    from torch.nn import functional
-
-    student = student.float()
-    soft = functional.cross_entropy(
-        student / temperature, (teacher.float() / temperature).softmax(-1), reduction="none"
-    ) * (temperature**2)
-    hard = functional.cross_entropy(student, labels, reduction="none", ignore_index=UNKNOWN_LABEL)
-    weight = hard_weight * (labels != UNKNOWN_LABEL)
-    return ((1 - weight) * soft + weight * hard).mean()

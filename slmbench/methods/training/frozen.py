@@ -127,7 +127,7 @@ class FrozenHeadTraining(TransformerTraining):
                 f"The checkpoint has no weights of '{head.below}', a layer between the encoder and the trained layer:"
                 " it kept its random initial weights."
             )
-        return model, LinearTrainee(head, model, outputs), outputs, notes
+        return model, LinearTrainee(head, model, outputs, self._class_weights), outputs, notes
 
     def _prepare_space(
         self, tokenizer: PreTrainedTokenizerFast, progress: Progress
@@ -139,7 +139,8 @@ class FrozenHeadTraining(TransformerTraining):
         encoder = load_encoder(self._files, **self._how).requires_grad_(False).to(self._device)
         head = SpaceHead(encoder.config.hidden_size, len(labels), self._options.latents or 1).to(self._device)
         outputs = self._read(encoder, tokenizer, self._learned, self._tokens_kept, progress)
-        return put_head(encoder, head, labels), SpaceTrainee(head, outputs, self._options), outputs, []
+        trainee = SpaceTrainee(head, outputs, self._options, self._class_weights)
+        return put_head(encoder, head, labels), trainee, outputs, []
 
     def _padded_test(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress

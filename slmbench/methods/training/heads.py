@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.methods.training.losses import weighted_cross_entropy
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.space_losses import inter_loss, intra_loss, review_means
@@ -55,13 +56,16 @@ class LinearTrainee:
         head: From :func:`slmbench.models.native_heads.native_head`.
         model: The classifier that the head belongs to.
         outputs: One vector per review.
+        weights: Weight of each class in the loss, shape (labels,).
     """
 
-    def __init__(self, head: NativeHead, model: nn.Module, outputs: EncoderOutputs) -> None:
+    def __init__(
+        self, head: NativeHead, model: nn.Module, outputs: EncoderOutputs, weights: np.ndarray | None = None
+    ) -> None:
         import torch
         from torch import nn
 
-        self._head = head
+        self._head, self._weights = head, weights
         self.layers = nn.ModuleList(getattr(model, name) for name in head.modules)
         device = next(self.layers.parameters()).device
         with torch.no_grad():
@@ -69,10 +73,8 @@ class LinearTrainee:
 
     def forward(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
-        from torch.nn import functional
-
         logits = self._head.trained(self._inputs[reviews])
-        return logits, {"cross_entropy": functional.cross_entropy(logits, labels.to(logits.device))}
+        return logits, {"cross_entropy": weighted_cross_entropy(logits, labels, self._weights)}
 
 
 class SpaceTrainee:
@@ -82,13 +84,16 @@ class SpaceTrainee:
         head: The head.
         outputs: All tokens of each review.
         options: Options of the training, with the weights of the losses.
+        weights: Weight of each class in the cross-entropy, shape (labels,).
     """
 
-    def __init__(self, head: SpaceHead, outputs: EncoderOutputs, options: MethodOptions) -> None:
+    def __init__(
+        self, head: SpaceHead, outputs: EncoderOutputs, options: MethodOptions, weights: np.ndarray | None = None
+    ) -> None:
         import torch
         from torch import nn
 
-        self._head = head
+        self._head, self._weights = head, weights
         self._outputs = outputs
         self._options = options
         self.layers = nn.ModuleList([head])
@@ -98,7 +103,6 @@ class SpaceTrainee:
     def forward(self, reviews: np.ndarray, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Run the head on some reviews; see :class:`Trainee`."""
         import torch
-        from torch.nn import functional
 
         head, options = self._head, self._options
         lengths = torch.from_numpy(self._outputs.lengths[reviews])
@@ -110,7 +114,7 @@ class SpaceTrainee:
         concepts = head.concepts(tokens)
         means = review_means(concepts, lengths)
         logits = head.classifier(means)
-        losses = {"cross_entropy": (options.ce_weight or 0.0) * functional.cross_entropy(logits, labels)}
+        losses = {"cross_entropy": (options.ce_weight or 0.0) * weighted_cross_entropy(logits, labels, self._weights)}
         if options.inter and options.inter_weight:
             spaces = means.unflatten(1, (-1, head.latents))
             losses["inter"] = options.inter_weight * inter_loss(options.inter, spaces, labels)

@@ -44,12 +44,13 @@ class TfidfTraining(RunMethod):
     def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         self._corpus = corpus
         self._seed = options.seed
+        self._settings = {**SETTINGS, **options.hyperparameters()}
         identity = corpus.identity()
         self.key = content_key(
             stage="finetune/1",
             method="tfidf",
             seed=options.seed,
-            hyperparameters=SETTINGS,
+            hyperparameters=self._settings,
             train=identity.train_hash,
             test=identity.test_hash,
         )
@@ -65,7 +66,7 @@ class TfidfTraining(RunMethod):
         )
         start = time.perf_counter()
         with progress.task("fitting TF-IDF and logistic regression"):
-            classifier = TfidfClassifier(rows, self._seed)
+            classifier = TfidfClassifier(rows, self._seed, self._settings.get("class_weight"))
         seconds = time.perf_counter() - start
         classifier.save(building / "model")
         return Outcome(
@@ -76,7 +77,7 @@ class TfidfTraining(RunMethod):
             architecture="tfidf",
             base_license=None,
             max_length=None,
-            hyperparameters=dict(SETTINGS),
+            hyperparameters=self._settings,
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,
             parameters_without_embeddings=classifier.parameters,
@@ -91,9 +92,10 @@ class TfidfClassifier:
     Args:
         training: Labelled reviews to fit to.
         seed: Seed of the solver.
+        class_weight: ``balanced``, or ``None`` for weights of 1.
     """
 
-    def __init__(self, training: Split, seed: int) -> None:
+    def __init__(self, training: Split, seed: int, class_weight: str | None = None) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
@@ -105,7 +107,7 @@ class TfidfClassifier:
             max_features=SETTINGS["max_features"],
         )
         features = self._vectorizer.fit_transform(training.texts)
-        self._model = LogisticRegression(C=SETTINGS["C"], max_iter=1000, random_state=seed)
+        self._model = LogisticRegression(C=SETTINGS["C"], max_iter=1000, random_state=seed, class_weight=class_weight)
         self._model.fit(features, training.labels)
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import require_extra
 from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attention
-from slmbench.methods.training.distillation import distillation_loss
+from slmbench.methods.training.losses import distillation_loss, weighted_cross_entropy
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.models.configuration import padding_multiple
@@ -52,6 +52,7 @@ def train(
     checkpoints: Path,
     progress: Progress,
     teacher_logits: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> TrainingOutcome:
     """Train a classifier in place; it keeps the weights of its best epoch.
 
@@ -66,6 +67,7 @@ def train(
         checkpoints: Folder for the state after each epoch; an interrupted training is resumed from it.
         progress: Where progress is reported.
         teacher_logits: In a distillation, the teacher's logits on ``training``, shape (rows, labels).
+        weights: Weight of each class in the loss, shape (labels,); all 1 when not given.
 
     Returns:
         Seconds, epochs and the history.
@@ -73,7 +75,7 @@ def train(
     Raises:
         SlmbenchError: Memory ran out.
     """
-    from transformers import DataCollatorWithPadding, Trainer
+    from transformers import DataCollatorWithPadding
     from transformers.trainer_utils import get_last_checkpoint
 
     selecting = len(validation) > 0
@@ -96,7 +98,7 @@ def train(
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
     metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
     earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
-    trainer = (Trainer if teacher_logits is None else _distiller(options))(
+    trainer = _trainer_class(options, weights)(
         model=model,
         args=arguments,
         train_dataset=_examples(tokenizer, training, options, teacher_logits),
@@ -204,25 +206,27 @@ def run_trainer(
     return float(result.metrics["train_runtime"])
 
 
-def _distiller(options: MethodOptions) -> Any:
-    """Return a Trainer with the distillation loss; validation rows have no teacher and keep the model's own loss."""
+def _trainer_class(options: MethodOptions, weights: np.ndarray | None) -> type[Trainer]:
+    """Return a Trainer with the loss of the training; validation rows have no teacher."""
     from transformers import Trainer
 
-    class Distiller(Trainer):
+    class ClassifierTrainer(Trainer):
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             teacher = inputs.pop("teacher_logits", None)
-            if teacher is None:
+            if teacher is None and weights is None:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             labels = inputs.pop("labels")
             outputs = model(**inputs)
-            loss = distillation_loss(
-                outputs.logits, teacher, labels, options.temperature or 1.0, options.hard_weight or 0.0
-            )
+            if teacher is None:
+                loss = weighted_cross_entropy(outputs.logits.float(), labels, weights)
+            else:
+                soft = (options.temperature or 1.0, options.hard_weight or 0.0)
+                loss = distillation_loss(outputs.logits, teacher, labels, *soft, weights)
             return (loss, outputs) if return_outputs else loss
 
-    return Distiller
+    return ClassifierTrainer
 
 
 def _examples(

@@ -9,9 +9,11 @@ from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.files import content_key
 from slmbench.corpora import Split
 from slmbench.instruments.devices import choose_device, choose_precision
+from slmbench.methods.class_weights import class_weights
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
-from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher
+from slmbench.methods.training.distillation import Teacher
 from slmbench.methods.training.inference import classifier_logits
+from slmbench.methods.training.losses import UNKNOWN_LABEL
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
@@ -21,6 +23,7 @@ from slmbench.models.sources import weights_sha256
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -110,6 +113,7 @@ class TransformerTraining(RunMethod):
             checkpoints=self._checkpoints(folder),
             progress=progress,
             teacher_logits=teacher_logits,
+            weights=self._class_weights,
         )
         if options.method == "lora":
             trained.save_pretrained(building / "adapter")
@@ -175,6 +179,10 @@ class TransformerTraining(RunMethod):
             logits=classifier_logits(model, tokenizer, self._corpus.test.texts, self._max_length, progress),
             **facts,
         )
+
+    @property
+    def _class_weights(self) -> np.ndarray | None:
+        return class_weights(self._options.class_weight, self._corpus.train.labels, len(self._corpus.label_names))
 
     def _with_unlabelled(self) -> Split:
         """Return the labelled rows and, without their labels, the unlabelled ones."""

@@ -12,7 +12,8 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.methods.training import TrainingOptions, finetune
-from slmbench.methods.training.distillation import UNKNOWN_LABEL, Teacher, distillation_loss
+from slmbench.methods.training.distillation import Teacher
+from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss
 
 OPTIONS = {"max_length": 32, "precision": "fp32", "device": "cpu", "batch_size": 8, "learning_rate": 5e-3}
 
