@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from slmbench.cascade.thresholds import cascade_time, notable_rows
 from slmbench.common.plotting import DPI, GREY, INK, PALETTE, halo, new_figure, plain_axes, reason_for_no_plots, save
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.records.cascade import CascadeFacts, SweepRow
+from slmbench.common.progress import Progress
+from slmbench.records.cascade import CascadeFacts, SweepRow
 
 #: The plot's file inside the bundle.
 PLOT = "cascade.png"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-from slmbench.records.cascade import SweepRow
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records.cascade import CascadeFacts, Routing
+from slmbench.records.cascade import CascadeFacts, Routing, SweepRow
 
 
 def cascade_time(small: float, large: float, routed: float) -> float:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.errors import UsageError
+from slmbench.common.progress import Progress
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.cascade import CascadeTiming, ProfiledTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from slmbench.cascade.members import Member
-    from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
 
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.

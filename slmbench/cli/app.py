@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -24,9 +25,6 @@ from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
 from slmbench.cli.versus import versus
 from slmbench.common.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: The commands by panel of the program's help.
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {

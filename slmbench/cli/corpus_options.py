@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import typer
 
-from slmbench.cli.derived import parameter, with_parameters
+from slmbench.cli.derived import CommandFunction, Decorator, parameter, with_parameters
 from slmbench.cli.options import CORPUS
-
-if TYPE_CHECKING:
-    import inspect
-
-    from slmbench.cli.derived import CommandFunction, Decorator
 
 
 def parse_bins(value: str) -> tuple[float, ...]:

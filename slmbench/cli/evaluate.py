@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from slmbench.cli import options as opt
 from slmbench.cli.corpus_options import FOR_TESTING, reads_corpus
-from slmbench.cli.output import command_output
+from slmbench.cli.output import Output, command_output
 from slmbench.common.errors import UsageError
 from slmbench.methods.declarations.shared import parse_label_map, parse_size
-
-if TYPE_CHECKING:
-    from slmbench.cli.output import Output
 
 
 @reads_corpus(*FOR_TESTING)

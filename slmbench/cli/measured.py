@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from slmbench.cli import options as opt
-from slmbench.cli.output import to_json
+from slmbench.cli.output import Output, to_json
 from slmbench.common.errors import SlmbenchError
-from slmbench.profiling.backends import BUILTIN_BACKENDS
+from slmbench.profiling.backends import BUILTIN_BACKENDS, ProfilingBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from rich.console import RenderableType
 
-    from slmbench.cli.output import Output
-    from slmbench.profiling.backends import ProfilingBackend
     from slmbench.profiling.prepared import AnyCell
     from slmbench.records import Record
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import inspect
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import typer
 
-from slmbench.cli.derived import parameter, with_parameters
+from slmbench.cli.derived import Decorator, parameter, with_parameters
 from slmbench.methods.listing import SHARED, list_options
+from slmbench.methods.method import Stage
+from slmbench.methods.options import Option
 from slmbench.methods.registry import loadable_methods
-
-if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Iterable
-
-    from slmbench.cli.derived import Decorator
-    from slmbench.methods.method import Stage
-    from slmbench.methods.options import Option
 
 
 def options_of(stage: Stage) -> Decorator:

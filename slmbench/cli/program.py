@@ -6,8 +6,9 @@ import inspect
 import os
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer import TyperException
@@ -17,9 +18,6 @@ from slmbench.cli.options import OUTPUT
 from slmbench.cli.output import TYPED, print_error
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 #: What the parser says of a value that is none of the choices.
 _NO_CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.+')\.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,6 @@ from slmbench.cli import options as opt
 from slmbench.cli.output import command_output, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slmbench.records import VerificationRecord
 
 

@@ -8,16 +8,13 @@ A package adds an entry by an entry point whose name is the entry's and whose ob
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, Protocol, TypeVar
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.common.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from importlib.metadata import EntryPoint
 
 
 class Named(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from slmbench.common.formatting import (
     bare_megabytes,
@@ -12,11 +13,7 @@ from slmbench.common.formatting import (
     percent,
     three_digits,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.evaluation.groups import RunTable, SeedGroup
+from slmbench.evaluation.groups import RunTable, SeedGroup
 
 #: Column headers, in two lines where the cells are narrow.
 HEADERS = (

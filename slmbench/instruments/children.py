@@ -14,14 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 from slmbench.common.errors import SlmbenchError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
 
 #: What the numeric libraries read when they are loaded; a variable left in the user's shell must not decide.
 THREAD_VARIABLES = (

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.methods.declarations.training import ADAPTATION
+from slmbench.methods.method import Method, Stage
+from slmbench.methods.options import Option
 from slmbench.methods.registry import loadable_methods
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from slmbench.methods.method import Method, Stage
-    from slmbench.methods.options import Option
 
 #: Panels of the options that several methods of a stage have.
 SHARED: dict[Stage, str] = {"finetune": "Training options", "fewshot": "Options of several methods"}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from slmbench.common.progress import Progress
 from slmbench.instruments.memory import high_water_mark
 from slmbench.records import AnswerCost, TrainCost
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
-
-    from slmbench.common.progress import Progress
 
 #: Largest difference between the logits of a trained model and of the same model saved and loaded again.
 RELOAD_TOLERANCE = 1e-3

@@ -7,11 +7,8 @@ Flan-UL2 for the sentiment of Amazon reviews and for their product category, dec
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 #: Study 000's name on the command line.
 STUDY_000 = "study-000"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.registry import Registry
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.declarations.fewshot import FEWSHOT
 from slmbench.methods.declarations.training import TRAINING
-from slmbench.methods.options import DEFAULT_SEED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.methods.method import Method, Stage
-    from slmbench.methods.options import MethodOptions
+from slmbench.methods.method import Method, Stage
+from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 
 _BUILTIN: tuple[Method, ...] = (*TRAINING, *FEWSHOT)
 METHODS: Registry[Method] = Registry("method", "slmbench.methods", _BUILTIN)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.common.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Label name → words that stand for it.
 Words = dict[str, tuple[str, ...]]

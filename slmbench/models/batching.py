@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.progress import Task
 from slmbench.edge import batches_by_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
     from transformers import BatchEncoding, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Task
 
 #: Tokens of a padded batch: large enough to keep the cores busy, small enough for the caches.
 BATCH_TOKENS = 4096

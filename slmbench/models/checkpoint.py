@@ -6,18 +6,17 @@ encoder that does would be measured as if it had learned something.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.models.sources import ModelFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from transformers import PreTrainedModel
 
-    from slmbench.models.sources import ModelFiles
 
 #: Tensors that a message names; of more it gives the number.
 _NAMED = 4

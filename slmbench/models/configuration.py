@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.models.architectures import unused_positions
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Progress
-    from slmbench.models.sources import ModelFiles
+from slmbench.models.sources import ModelFiles
 
 #: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
 HEAD_KEY = "slmbench_head"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.formatting import counted
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout
+from slmbench.models.sources import ModelFiles
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from slmbench.common.progress import Progress
-    from slmbench.models.sources import ModelFiles
 
 
 def load_classifier(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.models.configuration import HEAD_KEY, read_config, set_dropout
+from slmbench.models.sources import ModelFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
     from transformers import PreTrainedModel
-
-    from slmbench.models.sources import ModelFiles
 
 
 @dataclass(frozen=True)

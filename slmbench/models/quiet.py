@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Loggers of the libraries that models go through; ``root`` is what onnxruntime's quantizer logs to.
 _LOGGERS = ("transformers", "accelerate", "peft", "optimum", "onnxruntime", "torch", "root")

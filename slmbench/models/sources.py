@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, sha256_of
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.common.suggestions import did_you_mean
 from slmbench.records import CheckpointRecord, RunRecord, artefacts
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Progress
 
 #: Files a classifier is made of, and the card; everything else in a hub repository is left there.
 _PATTERNS = ["README.md", "*.json", "*.jinja", "*.txt", "*.model"]

@@ -6,23 +6,20 @@ give other labels than the machine that exported the form.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.corpora import corpus_available, load_again
+from slmbench.common.progress import Progress
+from slmbench.corpora import Split, corpus_available, load_again
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.records import Served
+from slmbench.records import CorpusIdentity, Predictions, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
     from slmbench.profiling.prepared import PreparedCell
     from slmbench.profiling.workload import Workload
-    from slmbench.records import CorpusIdentity, Predictions
 
 #: Where labels come from that differ from those given while a form is timed, and why; the end of a sentence.
 JUST_ANSWERED = "when all test reviews were answered just before: its answers are not the same each time"

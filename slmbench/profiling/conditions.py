@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slmbench.records import Conditions
 
 #: A larger share of the CPU used by other processes, or taken by the hypervisor, is named as a cause.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
@@ -13,9 +15,6 @@ from slmbench.records import ProfileRecord
 from slmbench.records.base import finished_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from slmbench.profiling.prepared import AnyCell
     from slmbench.profiling.profile_options import ProfileOptions
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import usable_cores
-from slmbench.profiling.backends import BACKENDS
-
-if TYPE_CHECKING:
-    from slmbench.profiling.backends import ProfilingBackend
+from slmbench.profiling.backends import BACKENDS, ProfilingBackend
 
 SCENARIOS = ("single", "offline", "server")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ import numpy as np
 import psutil
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.instruments.energy import measure_energy
+from slmbench.common.progress import Task
+from slmbench.instruments.energy import EnergySources, measure_energy
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
@@ -25,10 +27,6 @@ from slmbench.records.profile import ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from slmbench.common.progress import Task
-    from slmbench.instruments.energy import EnergySources
     from slmbench.profiling.profile_options import ProfileOptions
 
 #: Throughput passes per process: exactly so many in the single scenario, at least so many in the offline scenario.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import PROFILES
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, Watch, conditions_of
@@ -20,12 +22,6 @@ from slmbench.profiling.sampling import sample, warm_up
 from slmbench.profiling.workload import Workload, choose_workload, words_of_length
 from slmbench.records import write_record
 from slmbench.records.sweep import AXIS_TITLES, ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord, tick
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
 
 AXES: tuple[Axis, ...] = ("length", "batch", "threads")
 SHORTEST = 8

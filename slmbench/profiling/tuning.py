@@ -8,40 +8,32 @@ exported form. The winner is tried with every token budget, and compared with th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.tuned import tuning_path
 from slmbench.profiling.agreement import check_served, differs_too_much
 from slmbench.profiling.backends import ONNXRUNTIME, OPENVINO
-from slmbench.profiling.bundle_cells import find_bundle_cells
+from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import sample
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.versus import PAIRS, measure_pairs
-from slmbench.profiling.workload import choose_workload
-from slmbench.records import write_record
-from slmbench.records.sweep import ONE_AT_A_TIME
+from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.records import BundleRecord, write_record
+from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
 from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningRecord, fastest_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.profiling.bundle_cells import BundleCell
-    from slmbench.profiling.workload import Workload
-    from slmbench.records import BundleRecord
-    from slmbench.records.sweep import SweepPoint
-    from slmbench.records.versus import ProcessPair
+from slmbench.records.versus import ProcessPair
 
 #: As many as the processes of a profile, because processes differ more than the samples within one.
 ROUNDS = 5

@@ -8,6 +8,7 @@ first answer of a turn is not timed: the other process has just used the caches,
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,11 @@ import numpy as np
 
 from slmbench.common.errors import UsageError
 from slmbench.common.places import PROFILES
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
-from slmbench.profiling.conditions import Watch, conditions_of, wait_until_idle, why_unsteady
+from slmbench.profiling.conditions import Seen, Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.identity import check_output, setting_name
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.sampling import DRIFTING, MIN_SAMPLES, closed, deadline_of, warm_up
@@ -29,10 +30,6 @@ from slmbench.records import BundleRecord, artefacts, write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.profiling.conditions import Seen
     from slmbench.profiling.profile_options import ProfileOptions
 
 #: Pairs of processes by default: Student's t is 4.3 standard errors with three of them and 2.6 with six.

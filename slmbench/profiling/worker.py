@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from slmbench.instruments.memory import PeakTracker
 from slmbench.instruments.pipe import RequestPipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from slmbench.edge.runtime import Classifier
     from slmbench.instruments.gpu.peaks import GpuMemory
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress
 from slmbench.corpora import corpus_available, load_again
-from slmbench.records import WorkloadIdentity
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.records import BundleRecord, CorpusIdentity
+from slmbench.records import BundleRecord, CorpusIdentity, WorkloadIdentity
 
 #: Reviews in a workload: enough for a p95 in one pass, and a sample of the corpus's whole length distribution.
 REVIEWS = 200

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.cascade import cascade
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import BUNDLES, RUNS
-from slmbench.corpora import load_corpus
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus, load_corpus
 from slmbench.evaluation import evaluate
 from slmbench.export import export
 from slmbench.methods.runs import make_run
-from slmbench.recipes.rungs import CascadeRung
-from slmbench.records import Row
+from slmbench.recipes.recipe import Recipe, TransferTable
+from slmbench.recipes.rungs import CascadeRung, MethodRung, Rung
+from slmbench.records import Row, RunRecord
 from slmbench.report import draw_evaluation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.recipes.recipe import Recipe, TransferTable
-    from slmbench.recipes.rungs import MethodRung, Rung
-    from slmbench.records import RunRecord
 
 
 class RungRuns:

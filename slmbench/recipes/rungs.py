@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slmbench.cascade import CascadeOptions
 from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
-from slmbench.methods.options import DEFAULT_SEED
+from slmbench.methods.method import Method
+from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.registry import METHODS, methods_with
-
-if TYPE_CHECKING:
-    from slmbench.methods.method import Method
-    from slmbench.methods.options import MethodOptions
 
 
 class RecipeTable(BaseModel):

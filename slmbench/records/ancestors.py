@@ -6,8 +6,10 @@ first 8 of the hash of its text, which is the part of a row id before the colon.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,10 +17,6 @@ from pydantic import Field
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import counted, listing
 from slmbench.records.base import Part
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 #: What reviews were used for.
 Use = Literal["training", "validation", "unlabelled", "adaptation", "calibration", "threshold"]

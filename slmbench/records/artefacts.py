@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TypeVar, overload
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import check_place
 from slmbench.common.formatting import counted
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.common.suggestions import did_you_mean
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.base import Record, read_record
@@ -30,11 +31,6 @@ from slmbench.records.sweep import SweepRecord
 from slmbench.records.tuning import TuningRecord
 from slmbench.records.verification import VerificationRecord
 from slmbench.records.versus import VersusRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from slmbench.common.progress import Progress
 
 KINDS: tuple[type[Record], ...] = (
     RunRecord,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -12,14 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import write_atomically
 from slmbench.common.version import __version__
-from slmbench.records.frames import frame_of, html_of, rows_of
+from slmbench.records.frames import Value, frame_of, html_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
-
-    from slmbench.records.frames import Value
 
 
 class Part(BaseModel):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, computed_field
@@ -12,9 +13,6 @@ from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.run import TrainCost
 from slmbench.statistics import Interval, bootstrap_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class TextsIdentity(Part):

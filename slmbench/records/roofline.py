@@ -5,14 +5,12 @@ The unit of work is the multiply-accumulate operation (MAC); a floating-point op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Number format of a product.
 Precision = Literal["fp32", "fp16", "bf16", "int8"]

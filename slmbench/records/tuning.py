@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, computed_field
 
@@ -13,10 +14,6 @@ from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
 from slmbench.records.timed import Timed
 from slmbench.records.versus import ProcessPair
 from slmbench.statistics import Ratio, paired_ratio, percentile
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 #: Maximum number of settings without a significant difference to the fastest that a sentence names.
 MAX_NAMED = 3

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 from slmbench.common.errors import SlmbenchError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.common.progress import Task
-    from slmbench.starter.items import Item
+from slmbench.common.progress import Task
+from slmbench.starter.items import Item
 
 _CHUNK = 1 << 20
 

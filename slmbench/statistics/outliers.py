@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: A sample is an outlier when it lies this many scaled median absolute deviations above the others.
 DEVIATIONS = 5.0

@@ -11,13 +11,12 @@ from slmbench.cascade.plot import PLOT
 from slmbench.cascade.thresholds import cascade_time, notable_rows
 from slmbench.cli.views.fitting_table import FittingTable, number, percent_with_bounds, text
 from slmbench.common.formatting import milliseconds, percent, three_digits
+from slmbench.records import BundleRecord
+from slmbench.records.cascade import CascadeFacts
+from slmbench.statistics import Evaluation
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from slmbench.records import BundleRecord
-    from slmbench.records.cascade import CascadeFacts
-    from slmbench.statistics import Evaluation
 
 
 def cascade_summary(record: BundleRecord) -> list[RenderableType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -9,18 +10,15 @@ from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
 from slmbench.common.formatting import percent, three_digits
+from slmbench.evaluation.groups import RunTable
 from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legend_of, rows_of, title_of
+from slmbench.records import EvaluationRecord, RunRecord
 from slmbench.records.ancestors import ancestry_phrase
-from slmbench.statistics import METRICS
+from slmbench.statistics import METRICS, Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import RenderableType
 
-    from slmbench.evaluation.groups import RunTable
-    from slmbench.records import EvaluationRecord, RunRecord
-    from slmbench.statistics import Evaluation
 
 #: Maximum width of the labels in the header of a confusion matrix; wider ones become numbers.
 _MAX_HEADER_WIDTH = 72

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from rich.text import Text
 from slmbench.common.formatting import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rich.console import Console, ConsoleOptions, RenderResult
 
 #: Signs that a console of ASCII characters cannot show, and what it shows instead.

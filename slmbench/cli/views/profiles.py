@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, text
-from slmbench.records.sweep import ONE_AT_A_TIME
+from slmbench.records import ProfileRecord
+from slmbench.records.sweep import ONE_AT_A_TIME, SweepRecord
+from slmbench.records.tuning import Candidate, TuningRecord
+from slmbench.records.versus import VersusRecord
+from slmbench.statistics import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rich.console import RenderableType
-
-    from slmbench.records import ProfileRecord
-    from slmbench.records.sweep import SweepRecord
-    from slmbench.records.tuning import Candidate, TuningRecord
-    from slmbench.records.versus import VersusRecord
-    from slmbench.statistics import Interval
 
 
 def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:

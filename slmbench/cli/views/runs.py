@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -15,13 +16,10 @@ from slmbench.cli.views.evaluation import (
     confusion_table,
 )
 from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
+from slmbench.records import CheckpointRecord, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import RenderableType
-
-    from slmbench.records import CheckpointRecord, RunRecord
 
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> FittingTable:

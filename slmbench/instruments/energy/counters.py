@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Protocol
 
 #: More than any processor package or accelerator board draws: a counter that shows more was reset in between.
 PLAUSIBLE_WATTS = 2000.0

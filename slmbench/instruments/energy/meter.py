@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from types import TracebackType
+from typing import Literal
 
 from slmbench.instruments.energy.counters import CounterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from slmbench.instruments.energy.sources import EnergySources
+from slmbench.instruments.energy.sources import EnergySources
 
 #: Minimum duration of a region in updates of its slowest counter: one more or less is then 5 % of it.
 MIN_UPDATES = 20

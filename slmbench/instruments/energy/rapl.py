@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from slmbench.instruments.energy.counters import CounterError, CumulativeCounter
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: RAPL is updated about every millisecond (Hähnel et al., "Measuring Energy Consumption for Short Code Paths Using
 #: RAPL", SIGMETRICS PER 40(3), 2012).

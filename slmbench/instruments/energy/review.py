@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from slmbench.instruments.energy.meter import EnergyMeter, min_seconds
+from slmbench.instruments.energy.meter import EnergyMeter, EnergyReading, min_seconds
+from slmbench.instruments.energy.sources import EnergySources
 from slmbench.records.energy import Energy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from slmbench.instruments.energy.meter import EnergyReading
-    from slmbench.instruments.energy.sources import EnergySources
 
 #: Seconds of work under the meter, and of idling before it.
 WORK_S = 3.0

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.instruments.energy.counters import Counter, CounterError, CumulativeCounter, PowerIntegral
 from slmbench.instruments.energy.estimate import CorePower, core_power
 from slmbench.instruments.energy.rapl import find_rapl
-from slmbench.instruments.gpu.nvml import GpuError, open_gpu
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from slmbench.instruments.gpu.nvml import Gpu
+from slmbench.instruments.gpu.nvml import Gpu, GpuError, open_gpu
 
 #: NVML's counter and its power reading are updated every 20 to 100 ms, newer boards included (PETSc's manual of
 #: PetscLogGpuEnergyMeter; Zeus 0.6.1's release note on windows in which the counter does not move).

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from slmbench.instruments.gpu.nvml import GpuError
-
-if TYPE_CHECKING:
-    from slmbench.instruments.gpu.nvml import Gpu
+from slmbench.instruments.gpu.nvml import Gpu, GpuError
 
 
 @dataclass(frozen=True)

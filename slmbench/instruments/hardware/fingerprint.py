@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
 from slmbench.common.files import content_key
 from slmbench.instruments.hardware.cpu import cpu_features, cpu_model, feature_title, usable_cores
 from slmbench.instruments.hardware.nvidia import ask_driver
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (

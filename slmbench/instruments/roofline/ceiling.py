@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key
 from slmbench.common.places import home
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.children import ask_child
 from slmbench.instruments.devices import DEVICES
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records.base import finished_record, write_record
-from slmbench.records.roofline import FLOPS_PER_MAC, CeilingRecord, GemmTiming, Precision, Roofline
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.records.roofline import Operations
+from slmbench.records.roofline import FLOPS_PER_MAC, CeilingRecord, GemmTiming, Operations, Precision, Roofline
 
 _MODULE = "slmbench.instruments.roofline.gemm"
 #: Counted up when the way of measuring changes, so that what is in the cache is measured again.

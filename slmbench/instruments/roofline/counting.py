@@ -7,6 +7,7 @@ which works for every operator that it can run, contributed ones included.
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,6 @@ from slmbench.instruments.roofline.products import NotCountableError, Products, 
 from slmbench.records.roofline import Operations, Polynomial, Precision
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from onnx import ModelProto
 
 __all__ = ["NotCountableError", "count_operations"]

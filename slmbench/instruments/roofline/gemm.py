@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.instruments.pipe import RequestPipe
-from slmbench.records.roofline import GemmTiming
+from slmbench.records.roofline import GemmTiming, Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from slmbench.records.roofline import Precision
-
     #: Makes the call that is timed for matrices of a size.
     Prepare = Callable[[int], Callable[[], object]]
 

@@ -6,10 +6,7 @@ buffers (https://protobuf.dev/programming-guides/encoding/).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 _FLOAT, _UINT8, _INT8, _INT32 = 1, 2, 3, 6
 _ELEMENT_TYPE = {"float32": _FLOAT, "uint8": _UINT8, "int8": _INT8, "int32": _INT32}

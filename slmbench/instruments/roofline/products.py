@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+from slmbench.records.roofline import Precision
 
+if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
-    from slmbench.records.roofline import Precision
 
 Shape = tuple[int, ...]
 

@@ -7,16 +7,27 @@ Classification and Natural Language Inference"), without their training; study 0
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device
-from slmbench.methods.fewshot.cloze_prompts import ClozePrompts, Template, word_token
-from slmbench.methods.fewshot.cloze_scores import by_best_word, by_study_000, load_with_head, word_scores
+from slmbench.methods.fewshot.cloze_prompts import ClozePrompt, ClozePrompts, Template, word_token
+from slmbench.methods.fewshot.cloze_scores import (
+    ClozeDecision,
+    WordScores,
+    by_best_word,
+    by_study_000,
+    load_with_head,
+    word_scores,
+)
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import answer_cost
 from slmbench.methods.protocols import CLOZE_TOP_N
 from slmbench.methods.runs import Outcome, RunMethod, draw_shots
@@ -26,15 +37,6 @@ from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.sources import weights_sha256
 from slmbench.records import RunRecord, artefacts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.fewshot.cloze_prompts import ClozePrompt
-    from slmbench.methods.fewshot.cloze_scores import ClozeDecision, WordScores
-    from slmbench.methods.options import MethodOptions
 
 
 class Cloze(RunMethod):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from slmbench.common.errors import UsageError
+from slmbench.common.progress import Progress
 from slmbench.methods.protocols import CLOZE_TOP_N
+from slmbench.models import ModelFiles
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.masked import head_sees_only, load_masked_lm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
     from slmbench.methods.fewshot.cloze_prompts import ClozePrompt
-    from slmbench.models import ModelFiles
 
 #: Column of a batch that holds the position of each prompt's mask.
 _PLACE = "mask_place"

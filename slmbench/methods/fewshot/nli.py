@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.common.files import content_key
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.fewshot.model_card import training_data
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import answer_cost
 from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.words import words_of
-from slmbench.models import count_parameters, find_model, load_tokenizer
+from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.sources import weights_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
-    from slmbench.models import ModelFiles
 
 _SLOT = "{label}"
 

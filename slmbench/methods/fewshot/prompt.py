@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key, sha256_of
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device
 from slmbench.methods.declarations.fewshot import answer_mode
 from slmbench.methods.fewshot.model_card import training_data
 from slmbench.methods.fewshot.prompting.answers import PromptAnswers, by_generation, by_likelihood
 from slmbench.methods.fewshot.prompting.classifier import check_classifier, write_classifier
-from slmbench.methods.fewshot.prompting.language_models import load_language_model
-from slmbench.methods.fewshot.prompting.prompts import FittedFrame, encode_prompts, fit_frame
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel, load_language_model
+from slmbench.methods.fewshot.prompting.prompts import EncodedPrompts, FittedFrame, encode_prompts, fit_frame
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import answer_cost
 from slmbench.methods.protocols import PROMPTS
 from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters
 from slmbench.models.sources import find_language_model, weights_sha256
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
-    from slmbench.methods.fewshot.prompting.prompts import EncodedPrompts
-    from slmbench.methods.options import MethodOptions
 
 
 class PromptedModel(RunMethod):

@@ -12,23 +12,22 @@ import logging
 import random
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import comb, isqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress, Task
+from slmbench.corpora import Corpus, Split
 from slmbench.methods.fewshot.probe import EncoderTraining, LinearProbe
+from slmbench.methods.options import MethodOptions
 from slmbench.models import count_parameters
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from slmbench.common.progress import Progress, Task
-    from slmbench.corpora import Corpus, Split
     from slmbench.methods.fewshot.embedding import SentenceEncoder
-    from slmbench.methods.options import MethodOptions
 
 #: Loggers that print messages while setfit trains.
 _LOGGERS = ("setfit", "sentence_transformers")

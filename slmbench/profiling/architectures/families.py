@@ -8,17 +8,15 @@ compare these sums with torch: parameters of every configuration, operations of 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from slmbench.profiling.architectures.blueprint import Attention, Blueprint, Product
+from slmbench.profiling.architectures.configurations import PublishedModel, Task
 from slmbench.records.roofline import Polynomial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from slmbench.profiling.architectures.configurations import PublishedModel, Task
-
     Config = Mapping[str, Any]
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from slmbench.instruments.memory import high_water_mark
 from slmbench.instruments.pipe import RequestPipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
     from transformers import PreTrainedModel
 

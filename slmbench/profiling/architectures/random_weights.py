@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.children import ask_child
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.instruments.roofline.ceiling import DEVICES, machine_ceiling
 from slmbench.models.architectures import unused_positions
+from slmbench.profiling.architectures.configurations import PublishedModel, Task
 from slmbench.profiling.architectures.sizing import arithmetic_lines, arithmetic_of, refusal
-from slmbench.records.architecture import ArchitectureRecord, Dtype, LengthTiming
+from slmbench.records.architecture import ArchitectureRecord, Arithmetic, Dtype, LengthTiming
 from slmbench.records.base import write_record
-from slmbench.records.roofline import FLOPS_PER_MAC, Roofline
+from slmbench.records.roofline import FLOPS_PER_MAC, CeilingRecord, Roofline
 from slmbench.statistics import median_interval, percentile
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from slmbench.common.progress import Progress
-    from slmbench.profiling.architectures.configurations import PublishedModel, Task
-    from slmbench.records.architecture import Arithmetic
-    from slmbench.records.roofline import CeilingRecord
 
 _MODULE = "slmbench.profiling.architectures.forward_child"
 _DTYPES = ("fp32", "bf16", "fp16")

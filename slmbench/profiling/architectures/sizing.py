@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
 from slmbench.common.formatting import three_digits
 from slmbench.instruments.hardware import ask_driver
+from slmbench.profiling.architectures.configurations import PublishedModel, Task
 from slmbench.profiling.architectures.families import answer_tokens, blueprint
-from slmbench.records.architecture import BYTES_OF, Arithmetic
-
-if TYPE_CHECKING:
-    from slmbench.profiling.architectures.configurations import PublishedModel, Task
-    from slmbench.records.architecture import Dtype
+from slmbench.records.architecture import BYTES_OF, Arithmetic, Dtype
 
 #: Memory of a process with torch and transformers before it has a model (measured: 0.51 GB with torch's CPU build),
 #: and approximately that of a GPU's context.

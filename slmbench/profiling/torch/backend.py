@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, parse_form, prepare_forward
 from slmbench.records import RunRecord, artefacts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
-
 
 #: Compiled models take longer for each new shape. With CUDA graphs torch runs a shape as it is when it first comes,
 #: captures its graph when it comes again, and replays it from the third time on.

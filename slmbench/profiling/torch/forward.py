@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import UsageError
 from slmbench.instruments.devices import choose_device, has_bf16, torch_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     import torch
 
 #: Precisions of each device. fp16 on a CPU is emulated by most of them.

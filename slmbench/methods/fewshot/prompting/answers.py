@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.progress import Progress
 from slmbench.edge.runtime import softmax
 from slmbench.methods.fewshot.prompting.generation import first_labels, generate_answers
 from slmbench.methods.fewshot.prompting.label_scores import make_scorer
-from slmbench.methods.fewshot.prompting.prompts import answer_tokens, check_answers, encode_prompts
+from slmbench.methods.fewshot.prompting.prompts import FittedFrame, answer_tokens, check_answers, encode_prompts
 from slmbench.methods.protocols import (
     UNKNOWN,
+    StudyPrompt,
     parse_labels,
     parse_sentiment,
     top_k_accuracy_fair,
     top_k_accuracy_study,
 )
+from slmbench.methods.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
-    from slmbench.methods.fewshot.prompting.prompts import FittedFrame
-    from slmbench.methods.protocols import StudyPrompt
-    from slmbench.methods.words import Words
 
 #: Inputs without content by which contextual calibration measures a prompt's bias (Zhao et al. 2021, § 5).
 CONTENT_FREE = ("N/A", "", "[MASK]")

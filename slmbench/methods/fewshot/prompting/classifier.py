@@ -8,19 +8,17 @@ tokens around every text.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.methods.fewshot.prompting.prompts import frame_tokens
+from slmbench.methods.fewshot.prompting.prompts import FittedFrame, frame_tokens
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
-    from slmbench.methods.fewshot.prompting.prompts import FittedFrame
 
 #: Maximum size of the weights in fp32: an ONNX file is a protobuf message, which is limited to 2 GiB.
 MAX_BYTES = 2**31

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import batches_by_tokens
 from slmbench.methods.fewshot.prompting.label_scores import BATCH_TOKENS
+from slmbench.methods.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
-    from slmbench.methods.words import Words
 
 
 def generate_answers(

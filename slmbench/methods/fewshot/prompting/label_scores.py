@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import batches_by_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 #: Maximum tokens of a padded batch, which bounds the memory for keys and values.

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
-from slmbench.models import load_tokenizer
+from slmbench.models import ModelFiles, load_tokenizer
 from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import position_limit, read_config
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from slmbench.models import ModelFiles
 
 #: Endings of class names in ``config.json`` of models that continue a text.
 _CONTINUES = ("ForCausalLM", "LMHeadModel")

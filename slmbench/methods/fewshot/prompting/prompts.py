@@ -6,6 +6,7 @@ truncated; the review gets its room first, then the demonstrations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 #: Stands for the review while a chat template is applied.
