@@ -21,6 +21,7 @@ from slmbench.common.files import sha256_of, write_atomically
 from slmbench.common.formatting import percent, percent_interval, three_digits
 from slmbench.common.templates import render_markdown
 from slmbench.edge.runtime import CASCADE_FILE, CascadeBackend
+from slmbench.export.confirming import with_sealed_answers
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
@@ -79,7 +80,10 @@ def build(
     facts = _facts(
         pair, answers, validation, threshold, thresholds, timing, profiled, how_chosen(validation, options)
     )
-    record = _record(pair, answers, facts, parity, manifest_of({pair.form: joined}, token_ids=False))
+    form = with_sealed_answers(
+        _form(pair, answers, facts, parity), pair.form, joined, rows.confirmation, pair.place, progress
+    )
+    record = _record(pair, form, facts, manifest_of({pair.form: joined}, token_ids=False))
     _write_card(record, facts, write_plot(facts, pair.place, progress), pair.place / "README.md")
     return record
 
@@ -139,10 +143,10 @@ def _member(folder: str, member: BundleRecord, predictions: Predictions) -> Casc
     )
 
 
-def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, manifest: Manifest) -> BundleRecord:
+def _form(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity) -> FormRecord:
     file = pair.place / CASCADE_FILE
     accepted, reason = accept_cascade(facts, parity)
-    form = FormRecord(
+    return FormRecord(
         file=CASCADE_FILE,
         bytes=file.stat().st_size,
         sha256=sha256_of(file),
@@ -153,6 +157,9 @@ def _record(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity, m
         regime=REGIME,
         isa=next((only_form(member)[1].isa for member in pair.members if only_form(member)[1].isa), None),
     )
+
+
+def _record(pair: Pair, form: FormRecord, facts: CascadeFacts, manifest: Manifest) -> BundleRecord:
     models = [member for member in pair.members if member.runtime != "tfidf"]
     licences = [member.base_license for member in models]
     return BundleRecord(

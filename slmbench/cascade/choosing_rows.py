@@ -29,11 +29,13 @@ class CascadeRows:
 
     Attributes:
         test: The test rows of both members.
+        confirmation: Rows that choose nothing.
         validation: The rows that choose the threshold; ``None`` when there are none.
         kind: ``unseen`` by both members, or ``validation``: some picked an epoch of one of them.
     """
 
     test: Split
+    confirmation: Split
     validation: Split | None
     kind: Literal["unseen", "validation"]
 
@@ -66,15 +68,16 @@ def load_rows(small: Member, large: Member, limit: int, progress: Progress) -> C
         taught |= ancestry.text_ids() - held_out
         met |= taught | held_out
         learned |= taught if picks_epoch(member.record.method) else taught | held_out
-    unseen = _without(pool, met, limit)
+    unseen = pool.without(met, limit)
     kind: Literal["unseen", "validation"] = "unseen"
     if len(unseen) < ENOUGH_REVIEWS:
-        rest = _without(pool, learned, limit)
+        rest = pool.without(learned, limit)
         if len(rest) > len(unseen):
             unseen, kind = rest, "validation"
     names, order = corpora[0].label_names, small.labels
     validation = _relabelled(unseen, names, order) if len(unseen) else None
-    return CascadeRows(_relabelled(corpora[0].test, names, order), validation, kind)
+    test, confirmation = (_relabelled(side, names, order) for side in (corpora[0].test, corpora[0].confirmation))
+    return CascadeRows(test, confirmation, validation, kind)
 
 
 def _reload(member: Member, progress: Progress) -> Corpus:
@@ -97,16 +100,6 @@ def _load(options: dict[str, Any], progress: Progress) -> Corpus:
     except UsageError as error:
         # Not a mistake of this command: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
-
-
-def _without(pool: Split, digests: set[str], limit: int) -> Split:
-    """Return the first rows of a pool, in its order, which is that of a hash, that are not among others."""
-    rows = [
-        row
-        for row in zip(pool.texts, pool.labels, pool.row_ids, strict=True)
-        if row[2].partition(":")[0] not in digests
-    ][:limit]
-    return Split([text for text, _, _ in rows], [label for _, label, _ in rows], [row_id for _, _, row_id in rows])
 
 
 def _relabelled(rows: Split, names: list[str], order: list[str]) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.building import build
@@ -79,6 +80,7 @@ def cascade(
             " train with a smaller --train-size, or give --threshold"
         )
     ancestry = _ancestry(members, rows, options, name or folder.name, progress)
+    rows = replace(rows, confirmation=rows.confirmation.without(ancestry.text_ids()))
     with build_aside(folder) as place:
         first, second = (
             member.place(place / inside, folder / inside, progress)

@@ -15,6 +15,7 @@ from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
 from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, artefacts
+from slmbench.records.confirmation import FOLDER as SEALED
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress
@@ -98,7 +99,10 @@ class Member:
                 building,
                 ignore=lambda inside, names: [name for name in names if Path(inside) / name in others],
             )
-        record = record.model_copy(update={"path": str(folder), "forms": {self.form: record.forms[self.form]}})
+        # The cascade answers the confirmation rows itself.
+        shutil.rmtree(building / SEALED, ignore_errors=True)
+        form = record.forms[self.form].model_copy(update={"confirmation": None})
+        record = record.model_copy(update={"path": str(folder), "forms": {self.form: form}})
         return write_bundle(record, building)
 
 

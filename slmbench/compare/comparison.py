@@ -2,8 +2,8 @@
 
 Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities`` (what
 is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``decision`` (paired tests and the choice),
-``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add
-what stands beside the decision.
+``confirmation`` (the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words).
+``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside the decision.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from slmbench.compare.baseline_tests import tfidf_baseline_tests
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats
 from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell
+from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import decide
@@ -24,9 +25,10 @@ from slmbench.compare.reading import Measurements, read_measurements
 from slmbench.compare.regression import check_regressions
 from slmbench.compare.sentences import why_not, why_recommended
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
+from slmbench.records.comparison import Confirmation, CorrectedAccuracy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from slmbench.compare.decision import Decision
@@ -48,6 +50,9 @@ def compare(
     **limits: float | None,
 ) -> ComparisonRecord:
     """Compare profiles and say which classifier to ship, in which form, and why.
+
+    The sealed answers of a recommended row to the confirmation rows are opened, and the opening is logged in the
+    folder of its profile (:mod:`slmbench.compare.confirmation`).
 
     Of several profiles of one cell (bundle, form, backend, device, threads, scenario, machine) the newest
     counts. Unlike machines are never pooled: each has its own front and recommendation.
@@ -83,7 +88,7 @@ def compare(
     profiles = newest_of_each_cell(measured.profiles)
     machines = cells_by_machine(name_cells(profiles))
     decided = {machine: decide(group, constraints, pareto) for machine, group in machines.items()}
-    decisions = [_machine_decision(machine, decision) for machine, decision in decided.items()]
+    decisions = [_machine_decision(machine, decision, measured.folders) for machine, decision in decided.items()]
 
     cells = [cell for group in machines.values() for cell in group]
     baseline_tests = tfidf_baseline_tests(cells)
@@ -96,6 +101,8 @@ def compare(
         rows=[*(row for decision in decided.values() for row in _rows(decision)), *others],
         pareto=decisions[0].pareto if decisions else [],
         recommended=decisions[0].recommended if decisions else None,
+        confirmation=decisions[0].confirmation if decisions else None,
+        corrected=decisions[0].corrected if decisions else None,
         rejected=[
             *(rejection for decision in decided.values() for rejection in _rejections(decision)),
             *(_not_measured(row) for row in others),
@@ -117,18 +124,21 @@ def compare(
     )
 
 
-def _machine_decision(machine: str, decision: Decision) -> MachineDecision:
+def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Path]) -> MachineDecision:
+    found = confirm(decision, folders)
     why, winner, recommended = why_recommended(decision), decision.winner, None
     sentence = why[0].upper() + why[1:] + "."
     if winner is not None:
         recommended = Recommendation(
             name=winner.row.name, form=winner.profile.form, why=why, machine=machine, variant=winner.variant
         )
-        sentence = f"Ship {recommended.label}: {why}."
+        sentence = f"Ship {recommended.label}: {headline(found, decision.limits)}{why}."
     return MachineDecision(
         machine=machine,
         sentence=sentence,
         recommended=recommended,
+        confirmation=found if isinstance(found, Confirmation) else None,
+        corrected=found if isinstance(found, CorrectedAccuracy) else None,
         pareto=[cell.label for cell in decision.front.cells],
         front_axes=decision.front.axes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -15,7 +16,6 @@ from slmbench.records.sweep import SweepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Measurements:
         profiles: Every profile found; of one cell there may be several.
         sweeps: Sweeps found beside or below the profiles.
         damaged: A sentence for each sweep that cannot be read.
+        folders: Where the profiles with sealed answers lie, by the digest of the answers: openings are logged there.
     """
 
     profiles: list[ProfileRecord]
     sweeps: list[SweepRecord] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    folders: dict[str, Path] = field(default_factory=dict)
 
 
 def read_measurements(
@@ -51,7 +53,13 @@ def read_measurements(
         SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
     """
     wanted = None if paths is None else as_paths(paths)
-    return Measurements(load_profiles(wanted, progress), *find_sweeps(wanted))
+    files = _profile_files(wanted)
+    profiles = _read_profiles(files, progress)
+    folders: dict[str, Path] = {}
+    for profile, file in zip(profiles, files, strict=True):
+        if profile.confirmation is not None:
+            folders.setdefault(profile.confirmation.digest, file.parent)
+    return Measurements(profiles, *find_sweeps(wanted), folders)
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:
@@ -69,6 +77,10 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
         UsageError: A path is not there.
         SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
     """
+    return _read_profiles(_profile_files(paths), progress)
+
+
+def _profile_files(paths: Sequence[Path] | None) -> list[Path]:
     wanted = [PROFILES] if paths is None else list(paths)
     files: list[Path] = []
     for path in wanted:
@@ -82,6 +94,10 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
     if not files:
         places = f" in {listing([str(path) for path in wanted])}" if wanted else ""
         raise SlmbenchError(f"there are no profiles{places}: run `slmbench profile` first")
+    return files
+
+
+def _read_profiles(files: Sequence[Path], progress: Progress) -> list[ProfileRecord]:
     profiles = []
     with progress.task("reading profiles", total=len(files), unit="profiles") as task:
         for file in files:

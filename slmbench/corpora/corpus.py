@@ -1,15 +1,18 @@
-"""What loading a corpus gives: labelled reviews on three sides, and how they came about."""
+"""What loading a corpus gives: labelled reviews on four sides, and how they came about."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.records import CorpusIdentity, LengthQuantiles
 from slmbench.records.predictions import hash_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,17 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def without(self, text_ids: Collection[str], limit: int | None = None) -> Split:
+        """Return the first reviews whose text is none of some others.
+
+        Args:
+            text_ids: The parts of row ids before the colon.
+            limit: Maximum number of reviews; all when ``None``.
+        """
+        kept = [at for at, row_id in enumerate(self.row_ids) if row_id.partition(":")[0] not in text_ids][:limit]
+        texts, row_ids = [self.texts[at] for at in kept], [self.row_ids[at] for at in kept]
+        return Split(texts, [self.labels[at] for at in kept], row_ids)
 
 
 @dataclass(frozen=True)
@@ -56,12 +70,17 @@ class Corpus:
     options: dict[str, Any] = field(default_factory=dict)
     #: The columns that were read: ``text`` (several with commas between them) and ``label``.
     columns: dict[str, str] = field(default_factory=dict)
+    #: Held-out rows that no choice may see: only the answers of what was chosen are ever scored on them.
+    confirmation: Split = field(default_factory=lambda: Split([], [], []))
+    #: Why there are none; ``None`` where there are some.
+    no_confirmation: str | None = None
 
     def identity(self) -> CorpusIdentity:
         """Return the part of a record that says which reviews these are.
 
         ``train_hash`` covers the training and validation rows, ``test_hash`` the test rows; the length
-        quantiles (in words, that is runs of non-space) cover all of them.
+        quantiles (in words, that is runs of non-space) cover all of them. ``confirmation_hash`` covers the
+        confirmation rows, of which nothing else is told.
         """
         sides = {"train": self.train, "validation": self.validation, "test": self.test}
         words = [len(text.split()) for side in sides.values() for text in side.texts]
@@ -85,6 +104,9 @@ class Corpus:
             options=self.options,
             columns=self.columns,
             notes=self.notes,
+            confirmation_reviews=len(self.confirmation),
+            confirmation_hash=hash_rows(self.confirmation.row_ids) if len(self.confirmation) else None,
+            no_confirmation=self.no_confirmation,
         )
 
     def _balance(self, split: Split) -> dict[str, int]:

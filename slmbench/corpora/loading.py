@@ -20,6 +20,7 @@ from slmbench.corpora.sides import (
     Size,
     check_test_labels,
     check_training,
+    confirmation_size,
     settle_size,
     settle_unlabelled,
     split_of,
@@ -66,6 +67,9 @@ def load_corpus(
     side whatever the sizes asked for (:mod:`slmbench.corpora.division` has other ways). Samples are stratified by
     label and nest: a smaller one is part of a larger one. A dataset that comes with a test part, or a
     ``test_corpus``, is not split; then a review on both sides is an error.
+
+    Held-out reviews beside the test sample are the confirmation rows, in the order in which they are drawn, up to
+    :data:`~slmbench.corpora.sides.MAX_CONFIRMATION`. Nothing that chooses may see them.
 
     Args:
         name_or_path: A starter corpus (imdb, rotten-tomatoes), a local file (CSV, TSV, JSON Lines, JSON,
@@ -156,6 +160,7 @@ def load_corpus(
         progress.say(f"{main.name}: {note}")
     notes += about_split
     test = splitting.draw(test_pool, test_size)
+    confirmation, no_confirmation = _confirmation(test, test_pool, division)
     spare = division.drop_tested(main.unlabelled, test_pool)
     if test_corpus is not None:
         spare = spare.joined(read[1].unlabelled)
@@ -172,7 +177,9 @@ def load_corpus(
     unlabelled = spare.take(np.arange(min(len(spare), unlabelled_size))).joined(
         _beside(sample, train_pool, unlabelled_size - len(spare))
     )
-    training, validation, test, unlabelled = with_texts((training, validation, test, unlabelled), wanted, progress)
+    training, validation, test, confirmation, unlabelled = with_texts(
+        (training, validation, test, confirmation, unlabelled), wanted, progress
+    )
     return Corpus(
         name=main.name,
         source=main.description,
@@ -206,7 +213,22 @@ def load_corpus(
             **layout.given(),
         },
         columns=main.columns,
+        confirmation=split_of(confirmation, label_names),
+        no_confirmation=no_confirmation,
     )
+
+
+def _confirmation(test: RowSet, pool: RowSet, division: Division) -> tuple[RowSet, str | None]:
+    """Return the confirmation rows of a held-out pool, and why there are none; groups of test rows have none."""
+    if division.folds:
+        return pool.take(np.arange(0)), "each review is tested on in one of the folds"
+    rest = pool.take(~pool.is_in(test))
+    if division.group_column and rest.marks is not None and test.marks is not None:
+        rest = rest.take(~np.isin(rest.marks, test.marks))
+        count, reason = confirmation_size(len(rest))
+        return splitting.draw(rest, count), reason
+    count, reason = confirmation_size(len(rest))
+    return _beside(test, pool, count), reason
 
 
 def _beside(sample: RowSet, pool: RowSet, count: int) -> RowSet:

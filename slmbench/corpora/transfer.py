@@ -39,6 +39,7 @@ def load_for_testing(
     trained_text: str | None = None,
     skip_bad_rows: bool = False,
     leave_out: Collection[str] = (),
+    set_aside: Collection[str] = (),
     progress: Progress = SILENT,
 ) -> tuple[Corpus, int]:
     """Load a corpus of which nothing is trained on.
@@ -62,6 +63,7 @@ def load_for_testing(
             given and the corpus has all of them.
         skip_bad_rows: Leave out rows that cannot be used, and count them, instead of raising.
         leave_out: Text hashes (the part of a row id before the colon) of reviews to leave out.
+        set_aside: Those of the classifier's confirmation rows, which are left out and noted, not counted.
         progress: Told what is fetched and read.
 
     Returns:
@@ -86,14 +88,16 @@ def load_for_testing(
         raise SlmbenchError(f"{source.name} has no usable review")
     rows = _mapped(rows, label_map, label_names, source.name)
     different, duplicates, conflicts = splitting.deduplicate(rows)
-    trained = np.array(sorted(int(text_id, 16) for text_id in leave_out), dtype=np.uint64)
-    pool = different.take(~np.isin(different.keys[:, 0], trained))
-    left_out = len(different) - len(pool)
+    allowed = _without(different, set_aside)
+    pool = _without(allowed, leave_out)
+    left_out = len(allowed) - len(pool)
     if not len(pool) and left_out:
         raise SlmbenchError(f"all {left_out:,} reviews of {source.name} were trained on: there is nothing to test on")
     chosen = splitting.draw(pool, settle_size("all" if test_size is None else test_size, pool, "test", source.name))
     (chosen,) = with_texts((chosen,), wanted, progress)
     notes = list(source.notes)
+    if kept_back := len(different) - len(allowed):
+        notes.append(f"{kept_back:,} reviews left out that are set aside for confirmation")
     if source.test_rows is not None:
         notes.append("its own test part")
     corpus = Corpus(
@@ -124,6 +128,12 @@ def load_for_testing(
         columns=source.columns,
     )
     return corpus, left_out
+
+
+def _without(rows: RowSet, text_ids: Collection[str]) -> RowSet:
+    """Return the rows whose text hash is none of some others."""
+    known = np.array(sorted(int(text_id, 16) for text_id in text_ids), dtype=np.uint64)
+    return rows.take(~np.isin(rows.keys[:, 0], known))
 
 
 def _mapped(rows: RowSet, label_map: dict[str, str], label_names: Sequence[str], name: str) -> RowSet:

@@ -14,7 +14,7 @@ from slmbench.common.files import build_aside, content_key
 from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
 from slmbench.common.progress import SILENT
-from slmbench.corpora import load_for_testing
+from slmbench.corpora import corpus_available, load_again, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.runs.ancestry import recall
@@ -158,6 +158,7 @@ def _other_reviews(
         subject.labels,
         label_map=label_map,
         leave_out=ancestry.text_ids(),
+        set_aside=_set_aside(subject.corpus),
         trained_text=subject.corpus.columns.get("text"),
         progress=progress,
         **reading,
@@ -172,6 +173,17 @@ def _other_reviews(
     if unknown := unknown_owners(fact for fact in ancestry.facts if fact.through):
         notes.append(f"what {listing(unknown)} was trained on is unknown: it may be some of these reviews")
     return _Reviews(loaded.identity(), loaded.test, label_map, None if own_unknown else left_out, notes)
+
+
+def _set_aside(identity: CorpusIdentity) -> set[str]:
+    """Return the text hashes of a classifier's confirmation rows, where its corpus is still here."""
+    if not corpus_available(identity.options):
+        return set()
+    try:
+        corpus = load_again(identity.options, identity.test_hash)
+    except SlmbenchError:
+        return set()
+    return {row_id.partition(":")[0] for row_id in corpus.confirmation.row_ids}
 
 
 def _answers(subject: Subject, rows: Split | None, progress: Progress) -> tuple[Predictions, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
 from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
+from slmbench.records.confirmation import FOLDER as SEALED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,7 @@ def export(
         max_accuracy_drop=max_accuracy_drop,
         calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
         with_tokenizer=with_tokenizer,
+        **({"confirmation": sealed} if (sealed := record.corpus.confirmation_hash) else {}),
     )
     chosen = Path(output) if output else None
     folder = artefacts.settle_place(BUNDLES / record.name, chosen, BundleRecord, key, progress)
@@ -113,6 +115,7 @@ def export(
         Ancestry.of("calibration", record.name, _calibration_rows(corpus, wanted, calibration))
     )
     ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
+    corpus = replace(corpus, confirmation=corpus.confirmation.without(ancestry.text_ids()))
     data = RunData(record, run / "model", corpus, _reference_logits(run, record))
     with build_aside(folder) as building:
         made = (
@@ -143,7 +146,8 @@ def export(
             forms=made.records,
             shared_bytes=folder_bytes(building)
             - sum(form.bytes for form in made.records.values())
-            - ((inside and inside.bytes) or 0),
+            - ((inside and inside.bytes) or 0)
+            - folder_bytes(building / SEALED),
             with_tokenizer=inside,
             hardware=hardware_fingerprint(),
             software=software_versions(),

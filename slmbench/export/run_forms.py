@@ -12,6 +12,7 @@ from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import TfidfBackend, softmax
 from slmbench.export.builder import FormBuilder
 from slmbench.export.checking import CheckedForm, FormChecker
+from slmbench.export.confirming import with_sealed_answers
 from slmbench.export.forms import FORMS, REFERENCE
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
 from slmbench.export.manifest import manifest_of
@@ -108,6 +109,10 @@ def make_onnx_forms(
                 records[name], backends[name] = maker.make(FORMS[name])
     finally:
         maker.remove_scratch_files()
+    for name in wanted:
+        records[name] = with_sealed_answers(
+            records[name], name, backends[name], data.corpus.confirmation, folder, progress
+        )
     manifest = manifest_of({name: backends[name] for name in wanted}, token_ids=True)
     if REFERENCE not in wanted:
         fp32.unlink()
@@ -236,6 +241,7 @@ def make_tfidf_form(data: RunData, folder: Path, progress: Progress) -> MadeForm
         predictions=Predictions.of(labels, test.row_ids, test.labels, softmax(logits)),
         regime=REGIME,
     )
+    record = with_sealed_answers(record, REFERENCE, backend, data.corpus.confirmation, folder, progress)
     manifest = manifest_of({REFERENCE: backend}, token_ids=False)
     return MadeForms({REFERENCE: record}, backend.lengths(items), manifest)
 

@@ -9,6 +9,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import BUNDLES
 from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
+from slmbench.profiling.confirming import carried_over
 from slmbench.profiling.prepared import PreparedCell
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, Predictions, artefacts
@@ -94,6 +95,7 @@ class BundleCell:
             operations=form.graph.operations if form.graph else None,
             form_sha256=form.sha256,
             cascade=self.bundle.cascade.for_profile() if self.bundle.cascade else None,
+            confirmation=carried_over(self.folder, self.bundle, self.form, computes_in=answered.computes_in),
         )
 
 
@@ -131,26 +133,30 @@ class _Answers(NamedTuple):
     regime: str
     elsewhere: str
     warnings: list[str]
+    #: Where the form computes otherwise than at export, in words.
+    computes_in: str | None = None
 
 
 def _answers(cell: BundleCell, options: ProfileOptions, progress: Progress) -> _Answers:
     """Return the answers that a form's accuracy is computed from: the export's, or those of this backend."""
     form = cell.bundle.forms[cell.form]
     if options.as_exported:
-        return _Answers(form.predictions, form.regime, "where the form was exported: run `slmbench verify`", [])
+        lacks = f"a CPU without {form.isa}" if _isa_warning(form) else None
+        exported = "where the form was exported: run `slmbench verify`"
+        return _Answers(form.predictions, form.regime, exported, [], lacks)
     where = options.backend if options.device == "cpu" else options.device
     try:
         reviews = all_test_reviews(cell.bundle.corpus)
     except SlmbenchError as error:
         lacking = f"its accuracy is that of the CPU where it was exported, on {where} it may be another: {error}"
         elsewhere = f"where the form was exported: its accuracy on {where} may be another"
-        return _Answers(form.predictions, form.regime, elsewhere, [lacking])
+        return _Answers(form.predictions, form.regime, elsewhere, [lacking], where)
     probabilities, _ = ask_all(cell.task(options), reviews.texts, f"{cell.name} on {where}", progress)
     columns = [cell.bundle.labels.index(label) for label in form.predictions.labels]
     own = Predictions.of(form.predictions.labels, reviews.row_ids, reviews.labels, probabilities[:, columns])
     differing = other_labels(own, form.predictions)
     found = f"{differing} of {len(reviews)} test reviews get another label on {where} than where it was exported"
-    return _Answers(own, REGIME, JUST_ANSWERED, [found] if differing else [])
+    return _Answers(own, REGIME, JUST_ANSWERED, [found] if differing else [], where if differing else None)
 
 
 def _isa_warning(form: FormRecord) -> list[str]:

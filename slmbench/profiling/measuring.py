@@ -177,6 +177,8 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         served=served,
         load=measured.load,
         cascade=prepared.cascade,
+        confirmation=prepared.confirmation.answers,
+        no_confirmation=prepared.confirmation.reason,
         hardware=hardware,
         software=software_versions(options.runs_on.libraries_on(options.device)),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.profiling.confirming import IN_TORCH, CarriedAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +44,7 @@ class PreparedCell:
         operations: Of one review, where they were counted.
         form_sha256: SHA-256 of the form's file, where it is one.
         cascade: Members and threshold, where it is a cascade.
+        confirmation: Its sealed answers to reviews that chose nothing, or why there are none.
     """
 
     task: dict[str, Any]
@@ -61,6 +63,7 @@ class PreparedCell:
     operations: Operations | None = None
     form_sha256: str | None = None
     cascade: ProfiledCascade | None = None
+    confirmation: CarriedAnswers = IN_TORCH
 
 
 class AnyCell(Protocol):

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
+from slmbench.records.confirmation import SealedAnswers
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Operations
 from slmbench.records.run import CorpusIdentity
@@ -134,6 +135,8 @@ class FormRecord(Evaluated):
     search: SensitivitySearch | None = None
     #: How it was made: preset, calibration, block size.
     settings: dict[str, Any] = Field(default_factory=dict)
+    #: Of an accepted form, where the corpus has confirmation rows; ``None`` in older bundles.
+    confirmation: SealedAnswers | None = None
 
 
 class DifferingText(Part):

@@ -151,6 +151,37 @@ class Rejection(Part):
         return _label(self.name, self.form, self.variant)
 
 
+class Confirmation(Part):
+    """How accurate the recommended row is on reviews that chose nothing: its sealed answers to them were opened."""
+
+    reviews: int
+    accuracy: float
+    ci95: Interval
+    macro_f1: float
+    #: Hash of these reviews.
+    rows_hash: str
+    #: SHA-256 of the sealed answers.
+    digest: str
+    #: How often answers to these reviews were opened for a decision, this one included: by other limits or another
+    #: winner each time. The more, the less of a confirmation.
+    openings: int
+
+
+class CorrectedAccuracy(Part):
+    """Where nothing confirms a recommended row: its accuracy on the reviews that chose it, less what that added."""
+
+    #: Why there is no confirmation.
+    no_confirmation: str
+    #: Test reviews, on which the row was chosen; and its accuracy on them.
+    reviews: int
+    measured: float
+    #: What was taken off, and how many candidates it was chosen from (see ``slmbench.statistics.selection``).
+    optimism: float
+    candidates: int
+    accuracy: float
+    ci95: Interval
+
+
 class MachineDecision(Part):
     """The decision for one machine: measurements of unlike machines are never pooled."""
 
@@ -158,6 +189,10 @@ class MachineDecision(Part):
     #: One sentence, also when there is nothing to recommend.
     sentence: str
     recommended: Recommendation | None
+    #: The accuracy of what is recommended: confirmed, or else corrected. Both ``None`` where nothing is recommended,
+    #: and in older records.
+    confirmation: Confirmation | None = None
+    corrected: CorrectedAccuracy | None = None
     #: Labels of the rows on this machine's front.
     pareto: list[str]
     #: What the front is over (``slmbench.compare.quantities``): those asked for, or accuracy and p95, or p50 when
@@ -252,8 +287,9 @@ class Curve(Part):
 class ComparisonRecord(Record):
     """A decision over profiles.
 
-    ``decisions`` has one entry a machine, the machine with most rows first; ``recommended`` and ``pareto``
-    repeat the first entry's. ``rejected`` covers every row of every machine that is not recommended there.
+    ``decisions`` has one entry a machine, the machine with most rows first; ``recommended``, ``confirmation``,
+    ``corrected`` and ``pareto`` repeat the first entry's. ``rejected`` covers every row of every machine that is not
+    recommended there.
     """
 
     kind = "comparison"
@@ -266,6 +302,8 @@ class ComparisonRecord(Record):
     rows: list[Row]
     pareto: list[str]
     recommended: Recommendation | None
+    confirmation: Confirmation | None = None
+    corrected: CorrectedAccuracy | None = None
     rejected: list[Rejection]
     decisions: list[MachineDecision]
     #: Each model compared with TF-IDF; empty when that was not measured.

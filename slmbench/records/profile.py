@@ -11,6 +11,7 @@ from pydantic import Field, computed_field
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import ProfiledCascade
+from slmbench.records.confirmation import SealedAnswers
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
@@ -305,6 +306,10 @@ class ProfileRecord(Evaluated, Record):
     load: ServerLoad | None = None
     #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
     cascade: ProfiledCascade | None = None
+    #: Answers to reviews that chose nothing, carried over from the bundle unread; ``None`` where there are none, the
+    #: next field then saying why (``None`` too in records from before they were kept).
+    confirmation: SealedAnswers | None = None
+    no_confirmation: str | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
 

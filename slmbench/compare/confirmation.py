@@ -1,0 +1,170 @@
+"""The accuracy of what is recommended, on reviews that chose nothing: one opening a decision, logged.
+
+Where the profile of the winner carries sealed answers, they are opened and scored. An opening is one decision: these
+answers under these limits. Deciding the same again is not another one; other limits or another winner are, and all
+openings of the same reviews are counted. The log, :data:`LOG`, lies in the folder of the profile, and lines are only
+ever added; what cannot be logged is not opened. Where there are no sealed answers, the accuracy on the reviews that
+chose the winner is corrected for the choice.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.formatting import percent, percent_interval, points
+from slmbench.common.version import __version__
+from slmbench.compare.decision import EQUAL_WITHIN
+from slmbench.records.comparison import Confirmation, CorrectedAccuracy
+from slmbench.records.confirmation import carried_content, open_answers
+from slmbench.statistics import SIGNIFICANCE
+from slmbench.statistics.selection import corrected_for_selection, selection_optimism
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from slmbench.compare.cells import Cell
+    from slmbench.compare.decision import Choice, Decision
+    from slmbench.records.confirmation import SealedAnswers
+
+#: The log of openings, one JSON document a line.
+LOG = "openings.jsonl"
+_OLDER = "its profile is from before answers were kept for it"
+
+
+def confirm(decision: Decision, folders: Mapping[str, Path]) -> Confirmation | CorrectedAccuracy | None:
+    """Return the accuracy of the winner that a decision may report.
+
+    Args:
+        decision: The decision for one machine.
+        folders: Where the profiles with sealed answers lie, by the digest of the answers.
+
+    Returns:
+        The confirmed accuracy; where there is none, the corrected one with the reason; ``None`` without a winner.
+    """
+    if decision.choice is None:
+        return None
+    profile = decision.choice.winner.profile
+    sealed = profile.confirmation
+    if sealed is None:
+        return _corrected(decision.choice, profile.no_confirmation or _OLDER)
+    folder = folders.get(sealed.digest)
+    if folder is None:
+        return _corrected(decision.choice, "its profile was not read from a file, so no opening can be logged")
+    try:
+        content = carried_content(sealed)
+        openings = _log_opening(folder / LOG, decision, sealed)
+    except OSError as error:
+        return _corrected(decision.choice, f"the opening cannot be logged in {folder / LOG} ({error.strerror})")
+    except SlmbenchError as error:
+        return _corrected(decision.choice, str(error))
+    scores = open_answers(content).evaluate()
+    return Confirmation(
+        reviews=scores.reviews,
+        accuracy=scores.accuracy,
+        ci95=scores.accuracy_ci95,
+        macro_f1=scores.macro_f1,
+        rows_hash=sealed.rows_hash,
+        digest=sealed.digest,
+        openings=openings,
+    )
+
+
+def headline(found: Confirmation | CorrectedAccuracy | None, limits: Mapping[str, float]) -> str:
+    """Return the beginning of a decision's reason: the accuracy to expect, and which reviews it is from.
+
+    Args:
+        found: From :func:`confirm`.
+        limits: The limits of the decision, by name.
+    """
+    if found is None or (isinstance(found, CorrectedAccuracy) and found.candidates == 1):
+        return ""
+    expected = f"{percent(found.accuracy)} [{percent_interval(found.ci95)}]"
+    minimum = limits.get("min_accuracy", 0.0)
+    if found.accuracy < minimum:
+        expected += f", below the minimum of {percent(minimum)}"
+    if isinstance(found, Confirmation):
+        again = f" (opened {found.openings} times)" if found.openings > 1 else ""
+        return (
+            f"confirmed on {found.reviews:,} reviews that chose nothing{again}: {expected}; on those that chose it: "
+        )
+    direction = "less" if found.optimism >= 0 else "more"
+    return (
+        f"expect {expected}, {points(found.optimism)} {direction} than on the {found.reviews:,} reviews that chose it"
+        f" (no confirmation: {found.no_confirmation}); on those: "
+    )
+
+
+def _log_opening(log: Path, decision: Decision, sealed: SealedAnswers) -> int:
+    """Log an opening unless it is there, and return how many there are of the same reviews, this one included.
+
+    A line that cannot be read counts as one.
+
+    Raises:
+        OSError: The log cannot be read or written.
+    """
+    logged: list[dict[str, Any]] = []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        logged.append(entry if isinstance(entry, dict) else {"confirmation_hash": sealed.confirmation_hash})
+    opening = {"digest": sealed.digest, "limits": decision.limits}
+    if not any(opening.items() <= entry.items() for entry in logged):
+        profile = decision.choice.winner.profile if decision.choice else None
+        entry = {
+            "opened": datetime.now(UTC).isoformat(timespec="seconds"),
+            "name": profile and profile.bundle,
+            "form": profile and profile.form,
+            **opening,
+            "confirmation_hash": sealed.confirmation_hash,
+            "rows_hash": sealed.rows_hash,
+            "slmbench_version": __version__,
+        }
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        logged.append(entry)
+    return sum(entry.get("confirmation_hash") == sealed.confirmation_hash for entry in logged)
+
+
+def _corrected(choice: Choice, reason: str) -> CorrectedAccuracy:
+    winner, candidates = choice.winner, choice.candidates
+    optimism = 0.0
+    if len(candidates) > 1:
+        right = np.stack([cell.right for cell in candidates]).astype(float)
+        optimism = selection_optimism(right, lambda weights: _choose_again(candidates, right, weights))
+    interval = winner.profile.evaluation.accuracy_ci95
+    accuracy, ci95 = corrected_for_selection(winner.accuracy, interval, optimism)
+    return CorrectedAccuracy(
+        no_confirmation=reason,
+        reviews=winner.profile.evaluation.reviews,
+        measured=winner.accuracy,
+        optimism=optimism,
+        candidates=len(candidates),
+        accuracy=accuracy,
+        ci95=ci95,
+    )
+
+
+def _choose_again(candidates: Sequence[Cell], right: np.ndarray, weights: np.ndarray) -> int:
+    """Choose as :mod:`slmbench.compare.decision` does where each review counts so often; returns a number.
+
+    Written for arrays: a decision takes hundreds of replays.
+    """
+    from scipy.stats import binom
+
+    accuracy = right @ weights / weights.sum()
+    best = min(range(len(candidates)), key=lambda number: (-accuracy[number], candidates[number].pace_ms))
+    lost, gained = (right[best] * (1 - right)) @ weights, ((1 - right[best]) * right) @ weights
+    p_values = np.minimum(1.0, 2 * binom.cdf(np.minimum(lost, gained), lost + gained, 0.5))
+    equal = (p_values >= SIGNIFICANCE) & (np.round(np.abs(accuracy - accuracy[best]), 9) <= EQUAL_WITHIN)
+    as_good = np.flatnonzero(equal).tolist()
+    fastest = candidates[min(as_good, key=lambda number: candidates[number].pace_ms)]
+    as_fast = [number for number in as_good if not fastest.clearly_faster_than(candidates[number])]
+    return min(as_fast, key=lambda number: (candidates[number].size_bytes, candidates[number].pace_ms))

@@ -1,0 +1,73 @@
+"""Answers of an accepted form to the confirmation rows, written sealed: nothing of the export looks at them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slmbench.common.files import sha256_of
+from slmbench.corpora.sides import MIN_CONFIRMATION
+from slmbench.edge.runtime import softmax
+from slmbench.export.parity import form_logits
+from slmbench.records import Predictions
+from slmbench.records.confirmation import FOLDER, SealedAnswers, seal_answers
+from slmbench.records.predictions import REGIME, hash_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.common.progress import Progress
+    from slmbench.corpora import Split
+    from slmbench.edge.runtime import Backend
+    from slmbench.records import FormRecord
+
+#: Seconds that a form may take for its answers: 2,000 reviews at up to 60 ms each. A slower form answers fewer, the
+#: first ones in the order of a hash, which are a random sample; never fewer than :data:`MIN_CONFIRMATION`.
+MAX_SECONDS = 120.0
+
+
+def with_sealed_answers(
+    record: FormRecord, form: str, backend: Backend, rows: Split, folder: Path, progress: Progress
+) -> FormRecord:
+    """Let an accepted form answer confirmation rows, one at a time as the test rows were, and seal the answers.
+
+    How many of the rows are answered depends on the time the first :data:`MIN_CONFIRMATION` took, never on an answer.
+
+    Args:
+        record: The form's record.
+        form: Its name.
+        backend: The form, loaded.
+        rows: The confirmation rows that shaped nothing, labels as ids of the record's predictions.
+        folder: The bundle's folder, where the sealed file is written.
+        progress: Where to say how far it is.
+
+    Returns:
+        The record with what is known of the answers without reading them; as it was where the form is refused or
+        there are too few rows.
+    """
+    if not record.accepted or len(rows) < MIN_CONFIRMATION:
+        return record
+    what = f"{form}: sealing answers for confirmation"
+    items = backend.encode(rows.texts)
+    began = time.perf_counter()
+    logits = form_logits(backend, items[:MIN_CONFIRMATION], progress, what)
+    taken = (time.perf_counter() - began) / len(logits)
+    wanted = max(len(logits), min(len(items), int(MAX_SECONDS / taken)))
+    if wanted > len(logits):
+        logits = np.concatenate([logits, form_logits(backend, items[len(logits) : wanted], progress, what)])
+    row_ids = rows.row_ids[:wanted]
+    answers = Predictions.of(record.predictions.labels, row_ids, rows.labels[:wanted], softmax(logits))
+    file = folder / FOLDER / f"{form}.sealed"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(seal_answers(answers))
+    sealed = SealedAnswers(
+        reviews=wanted,
+        rows_hash=hash_rows(row_ids),
+        confirmation_hash=hash_rows(rows.row_ids),
+        digest=sha256_of(file),
+        regime=REGIME,
+        file=f"{FOLDER}/{file.name}",
+    )
+    return record.model_copy(update={"confirmation": sealed})

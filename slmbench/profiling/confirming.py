@@ -1,0 +1,47 @@
+"""Sealed answers on their way from a bundle into a profile: copied as bytes, never read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from slmbench.records.confirmation import SealedAnswers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slmbench.records import BundleRecord
+
+
+class CarriedAnswers(NamedTuple):
+    """Sealed answers, or why there are none."""
+
+    answers: SealedAnswers | None
+    reason: str | None = None
+
+
+_NOT_KEPT = "its bundle has no sealed answers: it, or the run it was made from, is from before they were kept"
+#: Of runs in torch.
+IN_TORCH = CarriedAnswers(None, "a run measured in torch has no sealed answers; its bundle has")
+
+
+def carried_over(folder: Path, bundle: BundleRecord, form: str, *, computes_in: str | None) -> CarriedAnswers:
+    """Return the sealed answers of a bundle's form, for its profile.
+
+    Args:
+        folder: The bundle's folder.
+        bundle: Its record.
+        form: The form.
+        computes_in: Where it computes otherwise than at export, in words; ``None`` where it computes as it did. The
+            sealed answers are those of the export.
+    """
+    sealed = bundle.forms[form].confirmation
+    if sealed is None or sealed.file is None:
+        if not bundle.forms[form].accepted:
+            return CarriedAnswers(None, "the form was refused at export")
+        return CarriedAnswers(None, bundle.corpus.no_confirmation or _NOT_KEPT)
+    if computes_in is not None:
+        return CarriedAnswers(None, f"its sealed answers are those of the CPU that exported it, not of {computes_in}")
+    try:
+        return CarriedAnswers(sealed.carrying((folder / sealed.file).read_bytes()))
+    except OSError as error:
+        return CarriedAnswers(None, f"{sealed.file} of its bundle cannot be read ({error.strerror})")
