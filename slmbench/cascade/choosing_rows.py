@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Corpus, Split, load_corpus
-from slmbench.methods.registry import picks_epoch
+from slmbench.methods.known_methods import picks_epoch
 from slmbench.methods.runs.ancestry import recall
 from slmbench.records.predictions import hash_rows
 

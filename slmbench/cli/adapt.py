@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import LAYOUT, reads_corpus
 from slmbench.cli.method_options import these_options
 from slmbench.cli.output import command_output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.derived import parameter, with_parameters
 from slmbench.cli.output import command_output
 from slmbench.common.places import BUNDLES, COMPARISONS

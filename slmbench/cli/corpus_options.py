@@ -9,7 +9,7 @@ from typing import Any, Literal
 import typer
 
 from slmbench.cli.derived import CommandFunction, Decorator, parameter, with_parameters
-from slmbench.cli.options import CORPUS
+from slmbench.cli.shared_options import CORPUS
 
 
 def parse_bins(value: str) -> tuple[float, ...]:

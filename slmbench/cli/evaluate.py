@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import FOR_TESTING, reads_corpus
 from slmbench.cli.output import Output, command_output
 from slmbench.common.errors import UsageError

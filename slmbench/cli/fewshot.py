@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
 from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
@@ -53,7 +53,7 @@ def fewshot(
         from slmbench.corpora import load_corpus
         from slmbench.evaluation import group_runs
         from slmbench.methods.fewshot import fewshot as classify
-        from slmbench.methods.registry import choose_options
+        from slmbench.methods.known_methods import choose_options
 
         if seeds > 1 and output is not None:
             raise UsageError("--output names one run: leave it out with --seeds")

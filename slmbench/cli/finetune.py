@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
 from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output

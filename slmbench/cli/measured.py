@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.output import Output, to_json
 from slmbench.common.errors import SlmbenchError
 from slmbench.profiling.backends import BUILTIN_BACKENDS, ProfilingBackend

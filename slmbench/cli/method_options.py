@@ -9,10 +9,10 @@ from typing import Any, Literal
 import typer
 
 from slmbench.cli.derived import Decorator, parameter, with_parameters
+from slmbench.methods.known_methods import loadable_methods
 from slmbench.methods.listing import SHARED, list_options
 from slmbench.methods.method import Stage
 from slmbench.methods.options import Option
-from slmbench.methods.registry import loadable_methods
 
 
 def options_of(stage: Stage) -> Decorator:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from slmbench.cli import measured as shared
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.output import command_output
 from slmbench.common.places import PROFILES
 

@@ -14,8 +14,8 @@ import typer
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
-from slmbench.cli.options import OUTPUT
 from slmbench.cli.output import TYPED, print_error
+from slmbench.cli.shared_options import OUTPUT
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.suggestions import did_you_mean
 

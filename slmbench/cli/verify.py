@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slmbench.cli import options as opt
+from slmbench.cli import shared_options as opt
 from slmbench.cli.output import command_output, to_json
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slmbench.methods.declarations.training import ADAPTATION
+from slmbench.methods.known_methods import loadable_methods
 from slmbench.methods.method import Method, Stage
 from slmbench.methods.options import Option
-from slmbench.methods.registry import loadable_methods
 
 #: Panels of the options that several methods of a stage have.
 SHARED: dict[Stage, str] = {"finetune": "Training options", "fewshot": "Options of several methods"}

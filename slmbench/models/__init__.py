@@ -1,9 +1,9 @@
 """Which model: where its files come from, how they are loaded, how large it is."""
 
 from slmbench.models.architectures import Architecture, architecture_of
-from slmbench.models.loading import load_classifier, load_encoder, load_tokenizer
+from slmbench.models.model_files import ModelFiles, find_model
+from slmbench.models.model_loading import load_classifier, load_encoder, load_tokenizer
 from slmbench.models.sizes import ParameterCounts, count_parameters
-from slmbench.models.sources import ModelFiles, find_model
 
 __all__ = [
     "Architecture",

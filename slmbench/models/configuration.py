@@ -7,7 +7,7 @@ from typing import Any
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.common.progress import SILENT, Progress
 from slmbench.models.architectures import unused_positions
-from slmbench.models.sources import ModelFiles
+from slmbench.models.model_files import ModelFiles
 
 #: The key of ``config.json`` that says which head of ``slmbench.models.headed`` is on an encoder.
 HEAD_KEY = "slmbench_head"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.models.configuration import HEAD_KEY, read_config, set_dropout
-from slmbench.models.sources import ModelFiles
+from slmbench.models.model_files import ModelFiles
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import UsageError
-from slmbench.models.checkpoint import tensor_shapes
+from slmbench.models.weights_check import tensor_shapes
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from slmbench.cascade import CascadeOptions
 from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
+from slmbench.methods.known_methods import METHODS, methods_with
 from slmbench.methods.method import Method
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
-from slmbench.methods.registry import METHODS, methods_with
 
 
 class RecipeTable(BaseModel):

@@ -4,7 +4,7 @@ import pytest
 import typer
 from cli_helpers import run
 
-from slmbench.cli.options import parse_percentage
+from slmbench.cli.shared_options import parse_percentage
 
 
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("5 %", 0.05), ("0.5", 0.005), ("0", 0)])

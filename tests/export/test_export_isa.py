@@ -3,7 +3,7 @@
 import pytest
 
 from slmbench.export import export
-from slmbench.instruments.hardware import cpu as processor
+from slmbench.instruments.hardware import processor as processor
 from slmbench.instruments.hardware import quantization_preset
 
 

@@ -12,7 +12,7 @@ from tiny import WORDS, model_folder
 from slmbench.corpora import load_corpus
 from slmbench.methods.class_weights import class_weights
 from slmbench.methods.fewshot import fewshot
-from slmbench.methods.registry import METHODS
+from slmbench.methods.known_methods import METHODS
 from slmbench.methods.training import finetune
 from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss, weighted_cross_entropy
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from slmbench.common.errors import UsageError
+from slmbench.methods.known_methods import METHODS, method_of, picks_epoch
 from slmbench.methods.method import Method
 from slmbench.methods.options import ByModel, Option
-from slmbench.methods.registry import METHODS, method_of, picks_epoch
 
 WIDTH = Option("width", int, "Width", ByModel("the model's", lambda _, hidden: hidden), min=1, max=9)
 SHADE = Option("shade", str, "Shade", choices=("light", "dark"))
@@ -18,7 +18,9 @@ DRAW = Method("draw", "Draw it", "finetune", print, (WIDTH, SHADE, DEPTH, PEN))
 
 
 def test_the_registry_imports_no_library_of_the_trade():
-    script = "import sys, slmbench.methods.registry as r; print([n for n in sys.modules if n in %r], r.METHODS.names)"
+    script = (
+        "import sys, slmbench.methods.known_methods as r; print([n for n in sys.modules if n in %r], r.METHODS.names)"
+    )
     heavy = ("torch", "transformers", "sklearn", "numpy", "pydantic", "onnxruntime")
     shown = subprocess.run(
         [sys.executable, "-c", script % (heavy,)], capture_output=True, text=True, check=True

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from slmbench.methods.known_methods import methods_of
 from slmbench.methods.listing import list_options, with_tables
 from slmbench.methods.method import STAGES
-from slmbench.methods.registry import methods_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 

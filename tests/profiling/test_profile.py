@@ -464,7 +464,7 @@ def test_a_damaged_record_is_measured_anew(measured):
 def test_a_form_made_for_instructions_this_cpu_lacks_is_warned_of(bundle, tmp_path, pretend, monkeypatch):
     pretend({"ms": steady()})
     made_for = json.loads((bundle / "bundle.json").read_text())["forms"]["int8"]["isa"]
-    monkeypatch.setattr("slmbench.instruments.hardware.cpu.cpu_features", lambda: ("sve",))
+    monkeypatch.setattr("slmbench.instruments.hardware.processor.cpu_features", lambda: ("sve",))
 
     records = {record.form: record for record in profile([bundle], output=tmp_path)}
 

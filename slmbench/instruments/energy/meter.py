@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal
 
 from slmbench.instruments.energy.counters import CounterError
-from slmbench.instruments.energy.sources import EnergySources
+from slmbench.instruments.energy.energy_sources import EnergySources
 
 #: Minimum duration of a region in updates of its slowest counter: one more or less is then 5 % of it.
 MIN_UPDATES = 20

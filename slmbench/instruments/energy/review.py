@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slmbench.instruments.energy.energy_sources import EnergySources
 from slmbench.instruments.energy.meter import EnergyMeter, EnergyReading, min_seconds
-from slmbench.instruments.energy.sources import EnergySources
 from slmbench.records.energy import Energy
 
 #: Seconds of work under the meter, and of idling before it.

@@ -8,8 +8,8 @@ from typing import Any
 
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import Corpus, load_corpus
+from slmbench.methods.known_methods import choose_options, method_of
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
-from slmbench.methods.registry import choose_options, method_of
 from slmbench.methods.runs import make_run
 from slmbench.records import RunRecord
 

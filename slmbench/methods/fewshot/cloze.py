@@ -34,8 +34,8 @@ from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.model_files import weights_sha256
 from slmbench.models.quiet import quiet_libraries
-from slmbench.models.sources import weights_sha256
 from slmbench.records import RunRecord, artefacts
 
 

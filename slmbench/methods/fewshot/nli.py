@@ -22,7 +22,7 @@ from slmbench.methods.words import words_of
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
-from slmbench.models.sources import weights_sha256
+from slmbench.models.model_files import weights_sha256
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -18,7 +18,7 @@ from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE, answer_co
 from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
-from slmbench.models.sources import weights_sha256
+from slmbench.models.model_files import weights_sha256
 from slmbench.records import EpochLog, TrainCost
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from slmbench.methods.protocols import PROMPTS
 from slmbench.methods.runs import Outcome, RunMethod, draw_shots
 from slmbench.methods.words import words_of
 from slmbench.models import count_parameters
-from slmbench.models.sources import find_language_model, weights_sha256
+from slmbench.models.model_files import find_language_model, weights_sha256
 
 
 class PromptedModel(RunMethod):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_again, sample_texts
-from slmbench.methods.registry import METHODS
+from slmbench.methods.known_methods import METHODS
 from slmbench.records import BundleRecord, CheckpointRecord, RunRecord, artefacts
 from slmbench.records.ancestors import FILE, Ancestry, overlap_sentence
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.files import write_atomically
 from slmbench.common.formatting import percent
 from slmbench.common.templates import render_markdown
-from slmbench.methods.registry import METHODS, picks_epoch
+from slmbench.methods.known_methods import METHODS, picks_epoch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,8 +26,8 @@ from slmbench.methods.training.perplexity import blank_losses, hide_tokens
 from slmbench.models import ModelFiles, count_parameters, find_model, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.masked import load_masked_lm
+from slmbench.models.model_files import weights_sha256
 from slmbench.models.quiet import quiet_libraries
-from slmbench.models.sources import weights_sha256
 from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, artefacts, write_record
 from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
+from slmbench.methods.known_methods import choose_options, method_of
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
-from slmbench.methods.registry import choose_options, method_of
 from slmbench.methods.runs import make_run
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def finetune(
         model: Folder, run, starter item or hub name; ignored by a method that takes no model.
         corpus: From :func:`slmbench.corpora.load_corpus`, or the name or path that it takes.
         options: The method, its hyper-parameters and the seed, instead of giving them one by one.
-        method: How the classifier is made (:data:`slmbench.methods.registry.METHODS`).
+        method: How the classifier is made (:data:`slmbench.methods.known_methods.METHODS`).
         seed: Seed of initialisation, order and dropout.
         output: The run folder; ``runs/MODEL-METHOD-CORPUS`` when not given.
         name: What tables call the run; the folder's name when not given.

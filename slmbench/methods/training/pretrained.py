@@ -10,8 +10,8 @@ from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.model_files import weights_sha256
 from slmbench.models.outputs import match_labels, reorder_outputs
-from slmbench.models.sources import weights_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
-from slmbench.models.sources import weights_sha256
+from slmbench.models.model_files import weights_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge.runtime import sealed
 from slmbench.evaluation.verify import verify
 from slmbench.export.manifest import MANIFEST_TEXTS
-from slmbench.instruments.hardware import cpu
+from slmbench.instruments.hardware import processor
 from slmbench.records import BundleRecord, read_record
 
 
@@ -111,7 +111,7 @@ def test_a_record_that_was_changed(bundle):
 
 
 def test_a_cpu_without_the_instructions_is_told(bundle, monkeypatch):
-    monkeypatch.setattr(cpu, "cpu_features", lambda: ("sse4_1",))
+    monkeypatch.setattr(processor, "cpu_features", lambda: ("sse4_1",))
 
     def shift(document):
         document["manifest"]["logits"]["int8"][3][0] += 50

@@ -11,7 +11,7 @@ from slmbench.corpora import load_corpus
 from slmbench.methods.declarations.fewshot import PROMPT
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.fewshot.prompting.language_models import load_language_model
-from slmbench.models.sources import find_language_model
+from slmbench.models.model_files import find_language_model
 
 gguf = pytest.importorskip("gguf")
 _PLACES = {

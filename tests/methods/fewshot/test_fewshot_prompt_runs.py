@@ -12,7 +12,7 @@ from slmbench.corpora import load_corpus
 from slmbench.methods.declarations.fewshot import PROMPT
 from slmbench.methods.fewshot import fewshot
 from slmbench.models import find_model
-from slmbench.models.sources import find_language_model
+from slmbench.models.model_files import find_language_model
 from slmbench.records import RunRecord, read_record
 
 LABELS = ["negative", "positive"]

@@ -9,7 +9,7 @@ from slmbench.methods.fewshot.prompting.generation import generate_answers
 from slmbench.methods.fewshot.prompting.label_scores import make_scorer
 from slmbench.methods.fewshot.prompting.language_models import load_language_model
 from slmbench.methods.fewshot.prompting.prompts import build_frame, encode_prompts
-from slmbench.models.sources import find_language_model
+from slmbench.models.model_files import find_language_model
 
 TEXTS = ["the film was good", "bad", "a " + "boring plot and " * 9, "i loved it", "é"]
 ANSWERS = [[30], [41, 42, 43], [30, 44]]

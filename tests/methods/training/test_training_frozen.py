@@ -51,7 +51,7 @@ def quick(folder, tiny_base, corpus, **changes):
 
 
 def outputs(base, texts, kept, **changes):
-    from slmbench.models.sources import weights_sha256
+    from slmbench.models.model_files import weights_sha256
 
     how = {"max_length": 24, "precision": "fp32", "progress": SILENT, **changes}
     return features.encoder_outputs(
@@ -134,8 +134,8 @@ def test_the_saved_model_gives_the_logits_of_the_run(runs, corpus, method):
 def test_cached_vectors_lead_to_the_logits_of_the_whole_model(kind, tmp_path, corpus):
     import torch
 
+    from slmbench.models.model_files import weights_sha256
     from slmbench.models.native_heads import native_head
-    from slmbench.models.sources import weights_sha256
 
     base = tiny.model_folder(tmp_path / "base", kind)
     model = load_classifier(find_model(str(base)), LABELS, dropout=0.0).eval()

@@ -10,8 +10,8 @@ from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import ModelFiles, load_tokenizer
-from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import position_limit, read_config
+from slmbench.models.weights_check import WeightsReport, check_weights
 
 #: Endings of class names in ``config.json`` of models that continue a text.
 _CONTINUES = ("ForCausalLM", "LMHeadModel")
@@ -40,7 +40,7 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
     """Load a decoder or an encoder-decoder.
 
     Args:
-        files: From :func:`slmbench.models.sources.find_language_model`.
+        files: From :func:`slmbench.models.model_files.find_language_model`.
         device: Where to run it.
 
     Raises:

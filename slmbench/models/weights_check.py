@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.models.sources import ModelFiles
+from slmbench.models.model_files import ModelFiles
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
-from slmbench.models.checkpoint import WeightsReport, check_weights
 from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout
-from slmbench.models.sources import ModelFiles
+from slmbench.models.model_files import ModelFiles
+from slmbench.models.weights_check import WeightsReport, check_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
