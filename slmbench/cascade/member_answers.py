@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.edge.runtime import confidence, softmax
+from slmbench.common.errors import SlmbenchError
+from slmbench.edge.runtime import confidence, not_finite, softmax
 from slmbench.export.parity import form_logits
 from slmbench.records import Predictions
 from slmbench.records.cascade import Routing
@@ -27,12 +28,19 @@ class MemberBackend:
     name: str
 
     def logits(self, texts: list[str], progress: Progress) -> np.ndarray:
-        """Answer reviews one at a time; returns shape (texts, labels)."""
+        """Answer reviews one at a time; returns shape (texts, labels).
+
+        Raises:
+            SlmbenchError: The member answers with NaN or infinity.
+        """
         if not texts:
             return np.empty((0, len(self.columns)), dtype=np.float32)
-        return form_logits(self.backend, self.backend.encode(texts), progress, f"running {self.name}")[
-            :, self.columns
-        ]
+        logits = form_logits(self.backend, self.backend.encode(texts), progress, f"running {self.name}")
+        if len(wrong := not_finite(logits)):
+            raise SlmbenchError(
+                f"{self.name} answers {len(wrong)} of {len(texts)} reviews with NaN or infinity: choose another form"
+            )
+        return logits[:, self.columns]
 
 
 @dataclass(frozen=True)

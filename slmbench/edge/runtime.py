@@ -119,12 +119,13 @@ class Classifier:
 
     def stream(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> Iterator[Prediction]:
         """Classify texts as they come, reading one ahead, or with batches up to 512; see :meth:`predict`."""
-        texts = iter(texts)
+        texts, first = iter(texts), 1
         while window := list(islice(texts, WINDOW if self._budget(batch_tokens) else 1)):
-            for row in self.predict_proba(window, batch_tokens=batch_tokens):
+            for row in softmax(self._logits(window, batch_tokens, first)):
                 best = int(row.argmax())
                 scores = dict(zip(self.labels, row.tolist(), strict=True))
                 yield Prediction(self.labels[best], float(row[best]), scores)
+            first += len(window)
 
     def predict_proba(self, texts: Sequence[str], *, batch_tokens: int | None = None) -> np.ndarray:
         """Return probabilities, shape (texts, labels), rows in input order; see :meth:`predict`."""
@@ -135,8 +136,16 @@ class Classifier:
 
         Raises:
             UsageError: One of the texts is not a string.
+            SlmbenchError: The model answers with NaN or infinity, or not with one logit for each label.
         """
-        texts = [texts] if isinstance(texts, str) else texts
+        return self._logits([texts] if isinstance(texts, str) else texts, batch_tokens, 1)
+
+    def token_lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has once truncated as trained."""
+        return self._backend.lengths(self._backend.encode(texts))
+
+    def _logits(self, texts: Sequence[str], batch_tokens: int | None, first: int) -> np.ndarray:
+        """Return logits; ``first`` is the number of the first text in messages."""
         for text in texts:
             if not isinstance(text, str):
                 raise UsageError(f"a text is a string, not {text!r}: leave out missing values, or convert them")
@@ -144,16 +153,22 @@ class Classifier:
         budget = self._budget(batch_tokens)
         if not budget:
             for row, text in enumerate(texts):
-                out[row] = self._backend.logits(self._backend.encode([text]))[0]
-            return out
-        items = self._backend.encode(texts)
-        for rows in batches_by_tokens(self._backend.lengths(items), budget):
-            out[rows] = self._backend.logits([items[row] for row in rows])
+                out[row] = self._of_labels(self._backend.logits(self._backend.encode([text])))[0]
+        else:
+            items = self._backend.encode(texts)
+            for rows in batches_by_tokens(self._backend.lengths(items), budget):
+                out[rows] = self._of_labels(self._backend.logits([items[row] for row in rows]))
+        if len(wrong := not_finite(out)):
+            row = int(wrong[0])
+            raise SlmbenchError(
+                f"{self.form} answers text {first + row} ({texts[row][:40]!r}) with NaN or infinity, which is no"
+                " answer: name another form, or export the bundle again"
+            )
         return out
 
-    def token_lengths(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has once truncated as trained."""
-        return self._backend.lengths(self._backend.encode(texts))
+    def _of_labels(self, logits: np.ndarray) -> np.ndarray:
+        check_width(logits.shape[-1], self.labels, f"{self.form} of this bundle")
+        return logits
 
     def _budget(self, batch_tokens: int | None) -> int | None:
         return self.batch_tokens if batch_tokens is None else batch_tokens
@@ -212,7 +227,12 @@ class BundleFiles(NamedTuple):
                 name: {key: facts[key] for key in ("bytes", "sha256")}
                 for name, facts in document["manifest"]["files"].items()
             }
-            return cls(folder, document["runtime"], list(document["labels"]), forms, manifest, document["seal"])
+            labels = document["labels"]
+            if not are_labels(labels):
+                raise SlmbenchError(
+                    f"{record} has the labels {labels!r}: a bundle needs two or more different names. Export it again"
+                )
+            return cls(folder, document["runtime"], labels, forms, manifest, document["seal"])
         except FileNotFoundError:
             raise SlmbenchError(f"{folder} is not a bundle: it has no {RECORD} (see `slmbench export`)") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -303,7 +323,8 @@ def load_backend(
 
     Raises:
         UsageError: There is no such provider, TF-IDF does not have it, or ``threads`` is below 1.
-        SlmbenchError: A file is missing or changed, or the provider is not installed.
+        SlmbenchError: A file is missing or changed, the provider is not installed, or the model does not give one
+            logit for each label.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
@@ -311,12 +332,17 @@ def load_backend(
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
     path = files.form_path(form)
     if files.runtime == "onnx":
-        return OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between)
+        onnx = OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between)
+        if onnx.width is not None:
+            check_width(onnx.width, files.labels, str(path))
+        return onnx
     if files.runtime == "cascade":
         return CascadeBackend(path, files.labels, threads, provider)
     if provider != "cpu":
         raise UsageError(f"{files.folder} is a TF-IDF bundle, which runs on the CPU only: leave out the provider")
-    return TfidfBackend(path.parent)
+    tfidf = TfidfBackend(path.parent)
+    check_width(tfidf.width, files.labels, str(path))
+    return tfidf
 
 
 class OnnxBackend:
@@ -330,8 +356,12 @@ class OnnxBackend:
         spin_between: Whether onnxruntime's threads may wait busily for the next call, its default; without it they
             sleep after each answer, so that another model in the same process has the cores to itself.
 
+    Attributes:
+        width: Number of logits; ``None`` where the file does not say.
+
     Raises:
-        SlmbenchError: The model or the tokenizer cannot be read, or the provider is not installed.
+        SlmbenchError: The model or the tokenizer cannot be read, the model is no classifier, or the provider is not
+            installed.
     """
 
     def __init__(
@@ -348,6 +378,11 @@ class OnnxBackend:
         # Padding happens per batch in `logits`; encoding many texts must not pad them to the longest.
         self._tokenizer.no_padding()
         self._inputs = [node.name for node in self._session.get_inputs()]
+        shapes = {node.name: node.shape for node in self._session.get_outputs()}
+        if len(shapes.get("logits", ())) != 2:
+            raise SlmbenchError(f"{model} is no classifier of texts: it gives no 'logits' of shape (texts, labels)")
+        last = shapes["logits"][-1]
+        self.width: int | None = last if isinstance(last, int) else None
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Tokenise; each item is a ``tokenizers.Encoding``."""
@@ -463,6 +498,9 @@ class TfidfBackend:
     Args:
         folder: Holds the vocabulary and its weights, ``tfidf.json`` and ``tfidf.npz``.
 
+    Attributes:
+        width: Number of logits.
+
     Raises:
         SlmbenchError: A file is missing or damaged, or the two do not belong together.
     """
@@ -484,7 +522,9 @@ class TfidfBackend:
             self._vocabulary = {term: index for index, term in enumerate(settings["vocabulary"])}
         except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
             raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {error}") from None
-        if len(self._vocabulary) != len(self._idf):
+        rows = self._intercept.size
+        self.width = 2 if rows == 1 else rows
+        if self._coefficients.shape != (rows, self._idf.size) or len(self._vocabulary) != self._idf.size:
             raise SlmbenchError(f"the TF-IDF files in {folder} do not belong together: export the bundle again")
 
     def encode(self, texts: Sequence[str]) -> list[object]:
@@ -565,6 +605,7 @@ class CascadeBackend:
         """Run one batch; each row holds the logits of the member that answered."""
         small = self._small.logits([item.small for item in items])  # type: ignore[attr-defined]
         answers = small[:, self._small_columns]
+        # A row of NaN is below no threshold and is refused by who asked, as any other.
         unsure = np.flatnonzero(confidence(answers) < self._threshold)
         if len(unsure):
             texts = [items[row].text for row in unsure.tolist()]  # type: ignore[attr-defined]
@@ -598,6 +639,39 @@ def label_columns(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
     if sorted(own) != sorted(wanted):
         raise ValueError(f"{', '.join(own)} and {', '.join(wanted)} are different labels")
     return [list(own).index(label) for label in wanted]
+
+
+def are_labels(labels: object) -> bool:
+    """Say whether these are names of labels: two or more different texts that are not empty."""
+    return (
+        isinstance(labels, list)
+        and len(labels) > 1
+        and all(isinstance(label, str) and label for label in labels)
+        and len(set(labels)) == len(labels)
+    )
+
+
+def check_width(width: int, labels: Sequence[str], what: str) -> None:
+    """Check that there is one logit for each label.
+
+    Args:
+        width: Number of logits.
+        labels: The label names.
+        what: What gives the logits, for the message.
+
+    Raises:
+        SlmbenchError: There are more or fewer.
+    """
+    if width != len(labels):
+        raise SlmbenchError(
+            f"{what} gives {width} logit{'s' if width != 1 else ''} for {len(labels)} labels"
+            f" ({', '.join(labels[:5])}{', …' if len(labels) > 5 else ''}): export a model with one logit a label"
+        )
+
+
+def not_finite(logits: np.ndarray) -> np.ndarray:
+    """Return the indices of rows that hold NaN or infinity, which half precision gives when it overflows."""
+    return np.flatnonzero(~np.isfinite(logits).all(-1))
 
 
 def batches_by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:

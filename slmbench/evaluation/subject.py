@@ -112,7 +112,7 @@ class Subject:
         """
         if isinstance(self.record, BundleRecord):
             classifier = Classifier(self.folder, form=self.form)
-            return lambda texts, progress: _one_by_one(classifier.predict_proba, texts, progress)
+            return lambda texts, progress: _streamed(classifier, texts, progress)
         if self._is_tfidf:
             backend = TfidfBackend(self.folder / "model")
             return lambda texts, progress: _one_by_one(
@@ -176,6 +176,16 @@ def read_runs(folders: Sequence[Path], progress: Progress = SILENT) -> list[RunR
     if not runs:
         raise UsageError("none of these folders is a run")
     return runs
+
+
+def _streamed(classifier: Classifier, texts: Sequence[str], progress: Progress) -> np.ndarray:
+    """Classify texts one by one with a bundle, which says of what text it has no answer."""
+    rows = []
+    with progress.task("testing", total=len(texts), unit="reviews") as task:
+        for prediction in classifier.stream(texts):
+            rows.append(list(prediction.scores.values()))
+            task.advance()
+    return np.array(rows, dtype=np.float32)
 
 
 def _one_by_one(

@@ -9,7 +9,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
-from slmbench.edge.runtime import BundleFiles, load_backend
+from slmbench.edge.runtime import BundleFiles, load_backend, not_finite
 from slmbench.instruments.hardware import hardware_fingerprint, runs_natively, software_versions
 from slmbench.records import BundleRecord, FormVerification, VerificationRecord, artefacts
 
@@ -101,21 +101,20 @@ def _check_form(files: BundleFiles, record: BundleRecord, form: str) -> FormVeri
     tolerance = None if record.cascade is not None else _tolerance(facts)
     has_isa = None if facts.isa is None else runs_natively(facts.isa)
     common: dict[str, Any] = {"tolerance": tolerance, "isa": facts.isa, "has_isa": has_isa}
+    nothing: dict[str, Any] = {"other_ids": [], "other_labels": [], "max_abs_logit_diff": None, "agrees": False}
+    if form not in manifest.logits:
+        return FormVerification(**common, **nothing, texts=0, sentence=f"refused at export: {facts.reason}")
     try:
         backend = load_backend(files, form, None)
     except SlmbenchError as error:
-        return FormVerification(
-            **common,
-            texts=0,
-            other_ids=[],
-            other_labels=[],
-            max_abs_logit_diff=None,
-            agrees=False,
-            sentence=str(error),
-        )
+        return FormVerification(**common, **nothing, texts=0, sentence=str(error))
     other_ids = _other_ids(backend, manifest)
     wanted = np.array(manifest.logits[form])
     found = np.stack([backend.logits(backend.encode([entry.text]))[0] for entry in manifest.texts])
+    if len(wrong := not_finite(found)):
+        names = ", ".join(manifest.texts[row].name for row in wrong)
+        sentence = f"NaN or infinity instead of logits for: {names}"
+        return FormVerification(**common, **nothing, texts=len(manifest.texts), sentence=sentence)
     tie = FLOAT_TOLERANCE if tolerance is None else tolerance
     other_labels = [
         entry.name
@@ -138,7 +137,7 @@ def _check_form(files: BundleFiles, record: BundleRecord, form: str) -> FormVeri
 def _tolerance(facts: FormRecord) -> float:
     """Return how much a form's logits may differ here."""
     quantized = facts.graph is not None and facts.graph.quantized_products > 0
-    return max(FLOAT_TOLERANCE, facts.parity.max_abs_logit_diff) if quantized else FLOAT_TOLERANCE
+    return max(FLOAT_TOLERANCE, facts.parity.max_abs_logit_diff or 0.0) if quantized else FLOAT_TOLERANCE
 
 
 def _other_ids(backend: Backend, manifest: Manifest) -> list[str]:

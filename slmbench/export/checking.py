@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
-from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, softmax
+from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, check_width, not_finite, softmax
 from slmbench.export.gain import measure_gain
 from slmbench.export.graph import graph_facts
 from slmbench.export.parity import accept_form, compare_logits, form_logits
@@ -69,11 +70,19 @@ class FormChecker:
         self._items: list[object] = []
 
     def take_reference(self, file: Path) -> None:
-        """Load fp32 and run the test reviews through it; comes before everything else."""
+        """Load fp32 and run the test reviews through it; comes before everything else.
+
+        Raises:
+            SlmbenchError: It answers with NaN or infinity, or not with one logit for each label.
+        """
         self._fp32 = self.load(file)
         self._fp32_bytes = file.stat().st_size
         self._items = self._fp32.encode(self.rows.texts)
-        self._fp32_logits = form_logits(self._fp32, self._items, self._progress, "checking fp32")
+        self._fp32_logits = self._logits("fp32", self._fp32)
+        if len(wrong := not_finite(self._fp32_logits)):
+            raise SlmbenchError(
+                f"fp32 answers {len(wrong)} of {len(self._items)} test reviews with NaN or infinity: train it again"
+            )
 
     @property
     def reference(self) -> OnnxBackend:
@@ -105,7 +114,7 @@ class FormChecker:
 
     def check(self, form: str, backend: Backend) -> CheckedForm:
         """Run all test reviews through a form, one at a time, and compare its answers with fp32's."""
-        logits = form_logits(backend, self._items, self._progress, f"checking {form}")
+        logits = self._logits(form, backend)
         parity = compare_logits("fp32", self.reference_logits, logits)
         difference = paired_difference(self._right(self.reference_logits), self._right(logits))
         accepted, reason = accept_form(parity, difference, self._max_drop)
@@ -124,6 +133,9 @@ class FormChecker:
             **more: Further fields of the record.
         """
         path = self._folder / file
+        unanswered = not_finite(checked.logits)
+        answers = checked.logits.copy()
+        answers[unanswered] = 0
         is_reference = backend is self._fp32
         return FormRecord(
             file=file,
@@ -132,23 +144,33 @@ class FormChecker:
             parity=checked.parity,
             accepted=checked.accepted,
             reason=checked.reason,
-            predictions=Predictions.of(self._labels, self.rows.row_ids, self.rows.labels, softmax(checked.logits)),
+            predictions=Predictions.of(
+                self._labels, self.rows.row_ids, self.rows.labels, softmax(answers), unanswered.tolist()
+            ),
             regime=REGIME,
             isa=isa,
             difference_to_fp32=checked.difference,
-            flips=[] if is_reference else self._flips(checked.logits),
+            flips=[] if is_reference else self._flips(answers, unanswered),
             batching=self._batching(backend, checked.logits),
             gain=None if is_reference else self._gain(backend, path),
             graph=graph_facts(path),
             **more,
         )
 
-    def _right(self, logits: np.ndarray) -> np.ndarray:
-        return logits.argmax(1) == self.truth
+    def _logits(self, form: str, backend: Backend) -> np.ndarray:
+        logits = form_logits(backend, self._items, self._progress, f"checking {form}")
+        check_width(logits.shape[1], self._labels, form)
+        return logits
 
-    def _flips(self, logits: np.ndarray) -> list[Flip]:
+    def _right(self, logits: np.ndarray) -> np.ndarray:
+        right = logits.argmax(1) == self.truth
+        right[not_finite(logits)] = False
+        return right
+
+    def _flips(self, logits: np.ndarray, unanswered: np.ndarray) -> list[Flip]:
+        """List changed labels; a review without an answer has no label to list."""
         before, after = softmax(self.reference_logits), softmax(logits)
-        changed = np.flatnonzero(before.argmax(1) != after.argmax(1))
+        changed = np.setdiff1d(np.flatnonzero(before.argmax(1) != after.argmax(1)), unanswered)
         return [
             Flip(
                 row_id=self.rows.row_ids[row],

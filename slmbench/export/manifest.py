@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from slmbench.common.files import sha256_of, write_atomically
-from slmbench.edge.runtime import RECORD, sealed
+from slmbench.edge.runtime import RECORD, not_finite, sealed
 from slmbench.records.bundle import Manifest, ManifestFile, ManifestText
 
 if TYPE_CHECKING:
@@ -107,11 +109,18 @@ def manifest_of(backends: Mapping[str, Backend], *, token_ids: bool) -> Manifest
     )
 
 
+def unanswered_texts(manifest: Manifest) -> dict[str, int]:
+    """Return how many fixed texts a form answers with NaN or infinity, for the forms where there are any."""
+    counts = {form: len(not_finite(np.array(rows))) for form, rows in manifest.logits.items()}
+    return {form: count for form, count in counts.items() if count}
+
+
 def write_bundle(record: BundleRecord, folder: Path) -> BundleRecord:
     """Write ``bundle.json``, the last file of a bundle: hashes of all others, and its own seal.
 
     Args:
-        record: The record; answers in its manifest to forms that it does not have are left out.
+        record: The record; answers in its manifest of forms that it does not have, and of forms that answer with NaN
+            or infinity, are left out.
         folder: The folder it describes.
 
     Returns:
@@ -122,11 +131,16 @@ def write_bundle(record: BundleRecord, folder: Path) -> BundleRecord:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / RECORD
     }
+    useless = unanswered_texts(record.manifest)
     manifest = record.manifest.model_copy(
         update={
             "files": files,
             "tokenizer_sha256": files[_TOKENIZER].sha256 if _TOKENIZER in files else None,
-            "logits": {form: rows for form, rows in record.manifest.logits.items() if form in record.forms},
+            "logits": {
+                form: rows
+                for form, rows in record.manifest.logits.items()
+                if form in record.forms and form not in useless
+            },
         }
     )
     record = record.model_copy(update={"manifest": manifest, "seal": None})

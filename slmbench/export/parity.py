@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.edge.runtime import not_finite
 from slmbench.records import Parity
 
 if TYPE_CHECKING:
@@ -30,13 +31,28 @@ def form_logits(backend: Backend, items: Sequence[object], progress: Progress, w
 
 
 def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -> Parity:
-    """Count changed labels and the largest change of a logit between two runs over the same reviews."""
+    """Count changed labels and the largest change of a logit between two runs over the same reviews.
+
+    Args:
+        against: What the reference is.
+        reference: Shape (reviews, labels).
+        candidate: Likewise; rows with NaN or infinity are counted, and count as changed.
+    """
+    unanswered = np.zeros(len(reference), dtype=bool)
+    unanswered[not_finite(candidate)] = True
+    changed = (reference.argmax(1) != candidate.argmax(1)) | unanswered
+    distances = np.abs(reference - candidate)[~unanswered]
     return Parity(
         against=against,
         reviews=len(reference),
-        label_flips=int((reference.argmax(1) != candidate.argmax(1)).sum()),
-        max_abs_logit_diff=float(np.abs(reference - candidate).max()),
+        label_flips=int(changed.sum()),
+        max_abs_logit_diff=float(distances.max()) if distances.size else None,
+        not_finite=int(unanswered.sum()),
     )
+
+
+def _no_answers(parity: Parity) -> str:
+    return f"NaN or infinity instead of logits on {parity.not_finite} of {parity.reviews} test reviews"
 
 
 def accept_reference(parity: Parity) -> tuple[bool, str]:
@@ -48,6 +64,8 @@ def accept_reference(parity: Parity) -> tuple[bool, str]:
     Returns:
         Whether it is accepted, and why.
     """
+    if parity.not_finite:
+        return False, _no_answers(parity)
     if parity.label_flips:
         return False, (
             f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}:"
@@ -71,6 +89,8 @@ def accept_form(parity: Parity, loss: PairedDifference, max_drop: float) -> tupl
     Returns:
         Whether it is accepted, and why.
     """
+    if parity.not_finite:
+        return False, _no_answers(parity)
     change = f"accuracy {100 * loss.difference:+.1f} points against fp32"
     evidence = (
         f"{change} (95 % interval {100 * loss.ci95[0]:+.1f} to {100 * loss.ci95[1]:+.1f},"

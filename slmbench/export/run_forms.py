@@ -15,7 +15,7 @@ from slmbench.export.checking import CheckedForm, FormChecker
 from slmbench.export.confirming import with_sealed_answers
 from slmbench.export.forms import FORMS, REFERENCE
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
-from slmbench.export.manifest import manifest_of
+from slmbench.export.manifest import MANIFEST_TEXTS, manifest_of, unanswered_texts
 from slmbench.export.parity import accept_reference, compare_logits, form_logits
 from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchInputs, keep_more, rank
 from slmbench.instruments.hardware import quantization_preset
@@ -114,6 +114,12 @@ def make_onnx_forms(
             records[name], name, backends[name], data.corpus.confirmation, folder, progress
         )
     manifest = manifest_of({name: backends[name] for name in wanted}, token_ids=True)
+    for name, count in unanswered_texts(manifest).items():
+        reason = f"NaN or infinity instead of logits on {count} of the {len(MANIFEST_TEXTS)} fixed texts"
+        if name == REFERENCE:
+            raise SlmbenchError(f"fp32 of {data.run.name} is refused: {reason}")
+        if records[name].accepted:
+            records[name] = records[name].model_copy(update={"accepted": False, "reason": reason})
     if REFERENCE not in wanted:
         fp32.unlink()
     return MadeForms({name: records[name] for name in wanted}, checker.lengths, manifest)

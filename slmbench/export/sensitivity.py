@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbench.edge.runtime import softmax
+from slmbench.edge.runtime import not_finite, softmax
 from slmbench.records.bundle import SearchStep
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def keep_more(
 
 
 def _answers(backend: Backend, items: Sequence[object]) -> np.ndarray:
-    return softmax(np.stack([backend.logits([item])[0] for item in items]).astype(np.float64))
+    logits = np.stack([backend.logits([item])[0] for item in items]).astype(np.float64)
+    logits[not_finite(logits)] = 0  # no answer: every label as likely
+    return softmax(logits)
 
 
 def _divergence(wanted: np.ndarray, found: np.ndarray) -> float:

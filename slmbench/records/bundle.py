@@ -21,8 +21,12 @@ class Parity(Part):
 
     against: str
     reviews: int
+    #: Reviews with another label, those without an answer included.
     label_flips: int
-    max_abs_logit_diff: float
+    #: Over the reviews with an answer; ``None`` where there is none.
+    max_abs_logit_diff: float | None
+    #: Reviews whose logits are NaN or infinite, which is no answer.
+    not_finite: int = 0
 
 
 class Flip(Part):
@@ -45,7 +49,7 @@ class BatchInvariance(Part):
     batch_tokens: int
     reviews: int
     label_flips: int
-    max_abs_logit_diff: float
+    max_abs_logit_diff: float | None
     #: In batches; one at a time it is the form's accuracy.
     accuracy: float
     difference: PairedDifference
