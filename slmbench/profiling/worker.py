@@ -18,7 +18,7 @@ from slmbench.instruments.pipe import RequestPipe
 
 if TYPE_CHECKING:
     from slmbench.edge.runtime import Classifier
-    from slmbench.instruments.gpu.peaks import GpuMemory
+    from slmbench.instruments.gpu import GpuMemory
 
 
 def main() -> None:
@@ -177,8 +177,7 @@ def _load(task: dict[str, Any]) -> Classifier:
 
 def _gpu_memory() -> GpuMemory:
     """Return what tracks the GPU's memory, NVML opened."""
-    from slmbench.instruments.gpu.nvml import GpuError, open_gpu
-    from slmbench.instruments.gpu.peaks import GpuMemory
+    from slmbench.instruments.gpu import GpuError, GpuMemory, open_gpu
 
     try:
         return GpuMemory(open_gpu())

@@ -14,7 +14,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.edge import Classifier
 from slmbench.instruments.energy import EnergySources
-from slmbench.instruments.energy.estimate import CorePower
+from slmbench.instruments.energy.energy_sources import CorePower
 from slmbench.instruments.roofline import ceiling
 from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
 from slmbench.profiling.identity import finished_profile

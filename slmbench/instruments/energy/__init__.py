@@ -3,8 +3,8 @@
 The parent of a measured process reads the counters, so that the process itself does not grow. No network is used.
 """
 
+from slmbench.instruments.energy.codecarbon_data import grid_factor
 from slmbench.instruments.energy.energy_sources import EnergySources, find_sources
-from slmbench.instruments.energy.grid import grid_factor
 from slmbench.instruments.energy.meter import EnergyMeter, EnergyReading
 from slmbench.instruments.energy.review import Idle, energy_per_review, measure_energy, measure_idle
 

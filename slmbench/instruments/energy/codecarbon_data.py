@@ -1,4 +1,4 @@
-"""codecarbon's tables, read where pip put them: the power of processors and the carbon of grids.
+"""codecarbon's tables, read where pip put them: the power of processors and the carbon intensity of grids.
 
 Only its files are read; its code is never imported, because that takes seconds and uses the network
 (codecarbon#1352).
@@ -12,6 +12,10 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+
+from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.suggestions import did_you_mean
+from slmbench.records.energy import GridFactor
 
 #: What systems add to a processor's name beside the maker's model.
 _ADDED = re.compile(
@@ -71,3 +75,42 @@ def _data(name: str) -> Path | None:
     except PackageNotFoundError:
         return None
     return path if path.is_file() else None
+
+
+def grid_factor(text: str) -> GridFactor:
+    """Return the carbon intensity that an option gives.
+
+    Args:
+        text: Grams of CO2 equivalent per kilowatt-hour, or a country's three-letter code such as ``DEU``.
+
+    Raises:
+        UsageError: It is a negative number, or not a country's code.
+        SlmbenchError: It is a code, and codecarbon, whose table has them, is not installed.
+    """
+    try:
+        grams = float(text)
+    except ValueError:
+        return _country(text.strip().upper())
+    if not 0 <= grams < float("inf"):
+        raise UsageError(f"--grid {text}: grams of CO2 equivalent per kWh must be 0 or more, and finite")
+    return GridFactor(gco2e_per_kwh=grams, source=f"{grams:g} gCO2e/kWh, as given")
+
+
+def _country(code: str) -> GridFactor:
+    version = installed_version()
+    if version is None:
+        raise SlmbenchError(
+            f"--grid {code}: countries are looked up in codecarbon's table, give gCO2e/kWh as a number or"
+            " pip install 'slmbench[energy]'"
+        )
+    mixes = grid_mixes()
+    # Countries without a figure have a 0 in the table.
+    mix = mixes.get(code)
+    if mix is None or not mix["carbon_intensity"]:
+        raise UsageError(
+            f"--grid {code}: give gCO2e/kWh as a number, or the three-letter code of a country that has a figure,"
+            f" such as DEU{did_you_mean(code, mixes)}"
+        )
+    grams = float(mix["carbon_intensity"])
+    source = f"{grams:g} gCO2e/kWh, {mix['country_name']} {mix['year']} (codecarbon {version})"
+    return GridFactor(gco2e_per_kwh=grams, source=source)

@@ -1,7 +1,6 @@
 """The machine: the fingerprint that every record has, and the CPU features that decide what is fast."""
 
-from slmbench.instruments.hardware.fingerprint import hardware_fingerprint, software_versions
-from slmbench.instruments.hardware.nvidia import ask_driver
+from slmbench.instruments.hardware.fingerprint import ask_driver, hardware_fingerprint, software_versions
 from slmbench.instruments.hardware.processor import (
     cpu_features,
     cpu_model,

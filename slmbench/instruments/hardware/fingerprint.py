@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -13,7 +15,6 @@ from typing import Any
 import psutil
 
 from slmbench.common.files import content_key
-from slmbench.instruments.hardware.nvidia import ask_driver
 from slmbench.instruments.hardware.processor import cpu_features, cpu_model, feature_title, usable_cores
 
 #: Libraries whose version can change a result.
@@ -109,3 +110,24 @@ def _virtualisation() -> tuple[bool | None, str | None]:
     except OSError:
         vendor = None
     return hypervised, vendor if hypervised else None
+
+
+def ask_driver(quantity: str, gpu: str | None = None) -> list[str]:
+    """Ask ``nvidia-smi`` for a quantity.
+
+    Args:
+        quantity: A name that ``nvidia-smi --help-query-gpu`` lists.
+        gpu: Index or UUID of one GPU; all when not given.
+
+    Returns:
+        One line per GPU, without units; none where the tool is missing, fails or hangs.
+    """
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, f"--query-gpu={quantity}", "--format=csv,noheader,nounits", *(() if gpu is None else ("-i", gpu))]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     #: Makes the call that is timed for matrices of a size.
     Prepare = Callable[[int], Callable[[], object]]
 
+
 #: Rows and columns: from what fits into a core's cache to what keeps all cores busy.
 _SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
 _MIN_CALLS = 3
@@ -106,8 +107,6 @@ def _onnxruntime(size: int, threads: int, *, integer: bool) -> Callable[[], obje
     """MatMul, or MatMulInteger of unsigned activations with signed weights as dynamic int8 uses it."""
     import onnxruntime
 
-    from slmbench.instruments.roofline.one_node import product_model
-
     generator = np.random.default_rng(0)
     if integer:
         left = generator.integers(0, 255, (size, size), dtype=np.uint8)
@@ -152,6 +151,72 @@ def _torch(size: int, device: str, precision: Precision) -> Callable[[], object]
 
 def _floats(size: int) -> np.ndarray:
     return np.random.default_rng(0).random((size, size), dtype=np.float32)
+
+
+_ELEMENT_TYPE = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6}
+#: What every onnxruntime since 1.19 reads, and has MatMulInteger.
+_IR_VERSION = 8
+_OPSET = 17
+
+
+def product_model(operator: str, weights: np.ndarray, *, left: str, result: str) -> bytes:
+    """Return a model ``result = operator(left, weights)`` whose second factor is a constant, as in a classifier.
+
+    It is written byte by byte: the base install has onnxruntime, and no ``onnx`` to write with. Field numbers are
+    those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, the encoding is that of protocol buffers
+    (https://protobuf.dev/programming-guides/encoding/).
+
+    Args:
+        operator: ``MatMul`` or ``MatMulInteger``.
+        weights: Constant square matrix, float32 or int8.
+        left: Element type of the input ``left``, which has the shape of the weights.
+        result: Element type of the output ``result``.
+    """
+    size = weights.shape[0]
+    node = _text(1, "left") + _text(1, "weights") + _text(2, "result") + _text(4, operator)
+    tensor = (
+        _number(1, size)
+        + _number(1, size)
+        + _number(2, _ELEMENT_TYPE[weights.dtype.name])
+        + _text(8, "weights")
+        + _bytes(9, weights.tobytes())
+    )
+    graph = (
+        _bytes(1, node)
+        + _text(2, "product")
+        + _bytes(5, tensor)
+        + _bytes(11, _matrix("left", left, size))
+        + _bytes(12, _matrix("result", result, size))
+    )
+    return _number(1, _IR_VERSION) + _bytes(7, graph) + _bytes(8, _number(2, _OPSET))
+
+
+def _matrix(name: str, element_type: str, size: int) -> bytes:
+    """Return a ValueInfoProto of a square matrix."""
+    dimension = _bytes(1, _number(1, size))
+    tensor_type = _number(1, _ELEMENT_TYPE[element_type]) + _bytes(2, dimension + dimension)
+    return _text(1, name) + _bytes(2, _bytes(1, tensor_type))
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _text(field: int, value: str) -> bytes:
+    return _bytes(field, value.encode())
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from slmbench.instruments.gpu.nvml import GpuError, open_gpu
-from slmbench.instruments.gpu.peaks import GpuMemory, GpuPeak
+from slmbench.instruments.gpu import GpuError, GpuMemory, GpuPeak, open_gpu
 
 GIB = 2**30
 

@@ -13,10 +13,10 @@ from slmbench.instruments.hardware import (
     cpu_features,
     cpu_model,
     hardware_fingerprint,
-    processor,
     software_versions,
     usable_cores,
 )
+from slmbench.instruments.hardware import processor as cpu
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -45,13 +45,13 @@ def processor(tmp_path, monkeypatch):
     """Let /proc/cpuinfo say what a test says."""
     if not sys.platform.startswith("linux"):
         pytest.skip("there is no /proc/cpuinfo to replace")
-    caches = (cpu_features, cpu_model, processor._cpuinfo)
+    caches = (cpu_features, cpu_model, cpu._cpuinfo)
 
     def pretend(text):
         file = tmp_path / "cpuinfo"
         if text is not None:
             file.write_text(text, encoding="utf-8")
-        monkeypatch.setattr(processor, "Path", lambda _: file)
+        monkeypatch.setattr(cpu, "Path", lambda _: file)
         for function in caches:
             function.cache_clear()
 
@@ -185,8 +185,8 @@ def test_a_system_that_does_not_tell(processor):
 def test_a_containers_quota_limits_the_cores(tmp_path, monkeypatch, files, cores):
     for name, text in files.items():
         (tmp_path / name).write_text(f"{text}\n")
-    monkeypatch.setattr(processor, "QUOTAS", ((tmp_path / "cpu.max", None), (tmp_path / "quota", tmp_path / "period")))
-    monkeypatch.setattr(processor.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(processor.psutil, "cpu_count", lambda logical: 8)
+    monkeypatch.setattr(cpu, "QUOTAS", ((tmp_path / "cpu.max", None), (tmp_path / "quota", tmp_path / "period")))
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(cpu.psutil, "cpu_count", lambda logical: 8)
 
     assert usable_cores() == cores

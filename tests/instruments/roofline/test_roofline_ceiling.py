@@ -13,7 +13,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import home
 from slmbench.instruments.children import ask_child
 from slmbench.instruments.roofline import ceiling, machine_ceiling, roofline_of
-from slmbench.instruments.roofline.one_node import product_model
+from slmbench.instruments.roofline.gemm import product_model
 from slmbench.records import read_record
 from slmbench.records.roofline import CeilingRecord, GemmTiming, Operations, Polynomial, achieved
 

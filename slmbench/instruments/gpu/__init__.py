@@ -1,1 +1,0 @@
-"""Counters of NVIDIA GPUs: memory and energy as the driver reports them."""
