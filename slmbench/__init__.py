@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.evaluation.verify import verify as verify
     from slmbench.export import export as export
     from slmbench.instruments.tuned import tuned_settings as tuned_settings
+    from slmbench.methods.cross_validation import cross_validate as cross_validate
     from slmbench.methods.fewshot import fewshot as fewshot
     from slmbench.methods.training.adapt import adapt as adapt
     from slmbench.methods.training.finetune import finetune as finetune
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.records import BundleRecord as BundleRecord
     from slmbench.records import CheckpointRecord as CheckpointRecord
     from slmbench.records import ComparisonRecord as ComparisonRecord
+    from slmbench.records import CrossValidationRecord as CrossValidationRecord
     from slmbench.records import EvaluationRecord as EvaluationRecord
     from slmbench.records import ProfileRecord as ProfileRecord
     from slmbench.records import Record as Record
@@ -61,13 +63,14 @@ _HOMES = {
     "slmbench.evaluation.verify": "verify",
     "slmbench.export": "export",
     "slmbench.instruments.tuned": "tuned_settings",
+    "slmbench.methods.cross_validation": "cross_validate",
     "slmbench.methods.fewshot": "fewshot",
     "slmbench.methods.training.adapt": "adapt",
     "slmbench.methods.training.finetune": "finetune",
     "slmbench.profiling": "profile",
     "slmbench.profiling.tuning": "tune",
-    "slmbench.records": "BundleRecord CheckpointRecord ComparisonRecord EvaluationRecord ProfileRecord Record"
-    " RunRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
+    "slmbench.records": "BundleRecord CheckpointRecord ComparisonRecord CrossValidationRecord EvaluationRecord"
+    " ProfileRecord Record RunRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
     "slmbench.records.artefacts": "open",
     "slmbench.starter": "fetch",
 }

@@ -8,6 +8,7 @@ import typer
 
 from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
+from slmbench.cli.folds import cross_validation
 from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
 
@@ -27,6 +28,7 @@ def fewshot(
     corpus: opt.CorpusName = "imdb",
     train_size: opt.TrainSize = None,
     test_size: opt.TestSize = None,
+    folds: opt.Folds = None,
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,
     seeds: Annotated[
@@ -58,13 +60,13 @@ def fewshot(
         if seeds > 1 and output is not None:
             raise UsageError("--output names one run: leave it out with --seeds")
         chosen = [choose_options("fewshot", method, options, seed=seed + turn) for turn in range(seeds)]
-        reviews = load_corpus(
-            corpus,
-            train_size=train_size,
-            test_size=test_size,
-            **reading,
-            progress=out,
-        )
+        reading |= {"train_size": train_size, "test_size": test_size}
+        if folds is not None:
+            if seeds > 1:
+                raise UsageError("--folds and --seeds each make several runs: give one of them")
+            cross_validation("fewshot", model, corpus, chosen[0], folds, reading, output, out)
+            return
+        reviews = load_corpus(corpus, **reading, progress=out)
         records = [classify(model, reviews, one, output=output, command=out.command, progress=out) for one in chosen]
         then = ("export" if records[0].has_model else "evaluate", records[0].path)
         if seeds == 1:

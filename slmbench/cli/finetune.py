@@ -9,6 +9,7 @@ import typer
 
 from slmbench.cli import shared_options as opt
 from slmbench.cli.corpus_options import ALL, reads_corpus
+from slmbench.cli.folds import cross_validation
 from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
 
@@ -30,6 +31,7 @@ def finetune(
     corpus: opt.CorpusName = "imdb",
     train_size: opt.TrainSize = None,
     test_size: opt.TestSize = None,
+    folds: opt.Folds = None,
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,
     as_json: opt.Json = False,
@@ -46,6 +48,7 @@ def finetune(
       slmbench finetune --model albert-base-v2 --lora
       slmbench finetune --model bert-tiny --teacher runs/minilm-l6-full-imdb --unlabelled 10000
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
+      slmbench finetune --method tfidf --corpus few.csv --folds 5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.runs import run_summary
@@ -63,13 +66,11 @@ def finetune(
         chosen = TrainingOptions(method or ("lora" if lora else "full"), seed=seed, **options)
         if "unlabelled_corpus" in reading and "teacher" not in chosen.given:
             raise UsageError("--unlabelled-corpus is labelled by a teacher: name one with --teacher")
-        reviews = load_corpus(
-            corpus,
-            train_size=train_size,
-            test_size=test_size,
-            unlabelled_size=chosen.given.get("unlabelled"),
-            **reading,
-            progress=out,
-        )
+        sizes = {"train_size": train_size, "test_size": test_size}
+        reading |= {**sizes, "unlabelled_size": chosen.given.get("unlabelled")}
+        if folds is not None:
+            cross_validation("finetune", model, corpus, chosen, folds, reading, output, out)
+            return
+        reviews = load_corpus(corpus, **reading, progress=out)
         record = train(model, reviews, chosen, output=output, command=out.command, progress=out)
         out.result(record.to_json(), *run_summary(record), written=record.path, then=("export", record.path))

@@ -110,6 +110,16 @@ TrainSize = Annotated[
         rich_help_panel=CORPUS,
     ),
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        min=2,
+        help="Cross-validate: that many runs, which test every review once; for small corpora.",
+        show_default="one run",
+        rich_help_panel=CORPUS,
+    ),
+]
 TestSize = Annotated[
     Any,
     typer.Option(

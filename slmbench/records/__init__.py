@@ -9,6 +9,7 @@ from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
+from slmbench.records.cross_validation import CrossValidationRecord, Fold
 from slmbench.records.energy import Energy
 from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.predictions import Predictions
@@ -49,9 +50,11 @@ __all__ = [
     "ComparisonRecord",
     "Conditions",
     "CorpusIdentity",
+    "CrossValidationRecord",
     "Energy",
     "EpochLog",
     "EvaluationRecord",
+    "Fold",
     "FormRecord",
     "FormVerification",
     "GpuPeaks",

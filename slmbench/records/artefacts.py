@@ -23,6 +23,7 @@ from slmbench.records.base import Record, read_record
 from slmbench.records.bundle import BundleRecord
 from slmbench.records.checkpoint import CheckpointRecord
 from slmbench.records.comparison import ComparisonRecord
+from slmbench.records.cross_validation import CrossValidationRecord
 from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.profile import ProfileRecord
 from slmbench.records.roofline import CeilingRecord
@@ -38,6 +39,7 @@ KINDS: tuple[type[Record], ...] = (
     CheckpointRecord,
     EvaluationRecord,
     ComparisonRecord,
+    CrossValidationRecord,
     ProfileRecord,
     SweepRecord,
     VersusRecord,

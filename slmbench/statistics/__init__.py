@@ -26,6 +26,7 @@ from slmbench.statistics.clusters import (
     ratio_of_medians,
     t_interval,
 )
+from slmbench.statistics.cross_validation import cross_validation_interval
 from slmbench.statistics.intervals import (
     PERCENTILE_SAMPLES,
     Interval,
@@ -58,6 +59,7 @@ __all__ = [
     "clustered_percentile_interval",
     "confusion_matrix",
     "count_outliers",
+    "cross_validation_interval",
     "evaluate",
     "f1_per_class",
     "mean_average_precision",

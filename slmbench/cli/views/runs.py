@@ -16,7 +16,8 @@ from slmbench.cli.views.evaluation import (
     confusion_table,
 )
 from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
-from slmbench.records import CheckpointRecord, RunRecord
+from slmbench.common.formatting import percent, percent_interval
+from slmbench.records import CheckpointRecord, CrossValidationRecord, RunRecord
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,6 +60,24 @@ def run_summary(record: RunRecord) -> list[RenderableType]:
     parts.append(confusion_table(record.test))
     if record.train.history:
         parts.append(_history(record))
+    return [*parts, *(Text(note, style="dim") for note in record.notes)]
+
+
+def cross_validation_summary(record: CrossValidationRecord) -> list[RenderableType]:
+    """Show a cross-validation: its folds, and the metrics over all reviews."""
+    table = FittingTable([text("fold"), *(number(head) for head in ("trained", "tested", "accuracy", "macro-F1"))])
+    for place, fold in enumerate(record.folds, 1):
+        sizes = (f"{fold.train_reviews:,}", f"{fold.test_reviews:,}")
+        table.add_row(str(place), *sizes, percent(fold.accuracy), f"{fold.macro_f1:.3f}")
+    test = record.evaluation
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("model", Text(f"{record.model} ({record.method})"))
+    facts.add_row("corpus", Text(f"{record.corpus}: each of {test.reviews:,} reviews tested once"))
+    facts.add_row("accuracy", f"{percent(test.accuracy)} [{percent_interval(record.accuracy_ci95)}]")
+    facts.add_row("macro-F1", f"{test.macro_f1:.3f}")
+    facts.add_row("majority baseline", percent(test.majority_baseline))
+    ship = "To ship a classifier, train it on all reviews: the same command without --folds, with --train-size all."
+    parts: list[RenderableType] = [table, facts, confusion_table(test), Text(ship)]
     return [*parts, *(Text(note, style="dim") for note in record.notes)]
 
 

@@ -48,7 +48,8 @@ def ancestry_of(
         if other is not None:
             record = artefacts.read(other, RunRecord, CheckpointRecord)
             found = found.joined(recall(Path(other), record, progress).through(option.name.replace("_", " ")))
-    return checked(found, corpus.test.row_ids, name, f"--test-corpus, or train with the split of {corpus.name}")
+    remedy = f"test on others (--test-corpus), or make those again with the split of {corpus.name}"
+    return checked(found, corpus.test.row_ids, name, remedy)
 
 
 def ancestry_of_model(model: str, progress: Progress) -> Ancestry:
@@ -76,7 +77,7 @@ def checked(ancestry: Ancestry, tested: Sequence[str], name: str, remedy: str) -
         ancestry: What shaped a classifier.
         tested: Row ids of all rows that it is, or will be, tested on.
         name: What the classifier is called.
-        remedy: How to test on others; the end of a sentence.
+        remedy: What to do; the end of a sentence.
 
     Raises:
         SlmbenchError: Some test rows are among them; the message says how many, and of what.
@@ -84,7 +85,7 @@ def checked(ancestry: Ancestry, tested: Sequence[str], name: str, remedy: str) -
     counted = ancestry.tested_on(tested)
     if overlap := overlap_sentence(counted.facts):
         raise SlmbenchError(
-            f"{name} cannot be tested on these {len(tested):,} reviews: {overlap}; test on others: {remedy}"
+            f"{name} cannot be tested on these {len(tested):,} reviews: {overlap}; {remedy}"
         )
     return counted
 
