@@ -36,7 +36,7 @@ def cross_validation(
     """
     from slmbench.cli.views.runs import cross_validation_summary
     from slmbench.methods.cross_validation import cross_validate
-    from slmbench.methods.registry import method_of
+    from slmbench.methods.known_methods import method_of
 
     record = cross_validate(
         method_of(stage, options.method),

@@ -12,7 +12,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import Silent
 from slmbench.corpora import load_again, load_corpus
 from slmbench.methods.cross_validation import cross_validate
-from slmbench.methods.registry import method_of
+from slmbench.methods.known_methods import method_of
 from slmbench.methods.runs.ancestry import recall
 from slmbench.records import CrossValidationRecord, RunRecord, artefacts
 

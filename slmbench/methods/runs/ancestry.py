@@ -84,9 +84,7 @@ def checked(ancestry: Ancestry, tested: Sequence[str], name: str, remedy: str) -
     """
     counted = ancestry.tested_on(tested)
     if overlap := overlap_sentence(counted.facts):
-        raise SlmbenchError(
-            f"{name} cannot be tested on these {len(tested):,} reviews: {overlap}; {remedy}"
-        )
+        raise SlmbenchError(f"{name} cannot be tested on these {len(tested):,} reviews: {overlap}; {remedy}")
     return counted
 
 
