@@ -16,10 +16,9 @@ from slmbench.cli.export import export
 from slmbench.cli.fetch import fetch
 from slmbench.cli.fewshot import fewshot
 from slmbench.cli.finetune import finetune
-from slmbench.cli.moved import ProfileCommand
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
-from slmbench.cli.program import Command, Program
+from slmbench.cli.program import Command, ProfileCommand, Program
 from slmbench.cli.sweep import sweep
 from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify

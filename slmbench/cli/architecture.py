@@ -46,7 +46,7 @@ def architecture(
       slmbench architecture google/flan-t5-xxl --dtype bf16 --lengths 64,256
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.views.architecture import architecture_view
+        from slmbench.cli.views.profiles import architecture_view
         from slmbench.profiling.architectures import ArchitectureOptions, find_architecture, profile_architecture
 
         try:

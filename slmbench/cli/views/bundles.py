@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, percent_with_bounds, text, with_bounds
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from slmbench.records import BundleRecord, FormRecord, VerificationRecord
 
 

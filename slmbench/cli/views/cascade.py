@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from slmbench.cascade.plot import PLOT
@@ -14,9 +14,6 @@ from slmbench.common.formatting import milliseconds, percent, three_digits
 from slmbench.records import BundleRecord
 from slmbench.records.cascade import CascadeFacts
 from slmbench.statistics import Evaluation
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 def cascade_summary(record: BundleRecord) -> list[RenderableType]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +15,6 @@ from slmbench.evaluation.run_tables import HEADERS, LEAVING, TEXT_COLUMNS, legen
 from slmbench.records import EvaluationRecord, RunRecord
 from slmbench.records.ancestors import ancestry_phrase
 from slmbench.statistics import METRICS, Evaluation
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 
 #: Maximum width of the labels in the header of a confusion matrix; wider ones become numbers.
 _MAX_HEADER_WIDTH = 72

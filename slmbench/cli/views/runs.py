@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,9 +19,6 @@ from slmbench.cli.views.evaluation import (
 from slmbench.cli.views.fitting_table import FittingTable, number, text, with_bounds
 from slmbench.common.formatting import percent, percent_interval
 from slmbench.records import CheckpointRecord, CrossValidationRecord, RunRecord
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 def catalogue_table(items: Sequence[dict[str, Any]]) -> FittingTable:

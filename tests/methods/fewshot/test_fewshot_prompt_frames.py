@@ -5,7 +5,7 @@ from tiny import plain_bpe
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.methods.declarations.fewshot import DEFAULT_PROMPT
-from slmbench.methods.fewshot.prompting.generation import first_labels, mentioned_labels
+from slmbench.methods.fewshot.prompting.answers import first_labels, mentioned_labels
 from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 from slmbench.methods.fewshot.prompting.prompts import (
     Frame,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from slmbench.methods.declarations.fewshot import DEFAULT_PROMPT
-from slmbench.methods.fewshot.prompting.generation import generate_answers
+from slmbench.methods.fewshot.prompting.answers import generate_answers
 from slmbench.methods.fewshot.prompting.label_scores import make_scorer
 from slmbench.methods.fewshot.prompting.language_models import load_language_model
 from slmbench.methods.fewshot.prompting.prompts import build_frame, encode_prompts

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from slmbench.cli.views.architecture import architecture_view
+from slmbench.cli.views.profiles import architecture_view
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.profiling.architectures import (
