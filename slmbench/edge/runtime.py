@@ -40,6 +40,11 @@ SCHEMA = "slmbench.bundle/1"
 RECORD = "bundle.json"
 #: Of a cascade: which members there are, and from which probability on the small one's answer is kept.
 CASCADE_FILE = "cascade.json"
+#: Key of ``config.json`` that says what is read of a text longer than the model: one of :data:`LONG_TEXTS`.
+LONG_TEXTS_KEY = "slmbench_long_texts"
+#: Its beginning (or end, as ``tokenizer.json`` says); its beginning and end; all of it, in windows whose logits are
+#: averaged.
+LONG_TEXTS = ("head", "head-tail", "windows")
 #: onnxruntime's name of each provider, and what to do where it is not there.
 PROVIDERS = {
     "cpu": ("CPUExecutionProvider", "pip install onnxruntime"),
@@ -345,11 +350,32 @@ def load_backend(
     return tfidf
 
 
+class TextPart(NamedTuple):
+    """What a model reads of a text in one input, special tokens included."""
+
+    ids: list[int]
+    type_ids: list[int]
+
+
+class LongText(NamedTuple):
+    """A text that is read in several parts; the logits are the mean over them."""
+
+    parts: list[TextPart]
+
+    @property
+    def ids(self) -> list[int]:
+        """Token ids of all parts."""
+        return [token for part in self.parts for token in part.ids]
+
+
 class OnnxBackend:
     """One ONNX file and the tokenizer beside it; truncation and padding are as ``tokenizer.json`` says.
 
+    Where ``config.json`` says that long texts are read by their head and tail or in windows, the tokenizer does not
+    truncate, and :func:`parts_of_text` says which tokens are read.
+
     Args:
-        folder: The bundle's folder, which holds ``tokenizer.json``.
+        folder: The bundle's folder, which holds ``tokenizer.json`` and ``config.json``.
         model: The ONNX file.
         threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
         provider: One of :data:`PROVIDERS`.
@@ -383,18 +409,49 @@ class OnnxBackend:
             raise SlmbenchError(f"{model} is no classifier of texts: it gives no 'logits' of shape (texts, labels)")
         last = shapes["logits"][-1]
         self.width: int | None = last if isinstance(last, int) else None
+        self._long_texts = _long_texts_of(folder)
+        if self._long_texts != "head" and self._tokenizer.truncation:
+            self._max_length = int(self._tokenizer.truncation["max_length"])
+            self._tokenizer.no_truncation()
+            self._special = special_tokens(self._tokenizer.encode("a").sequence_ids)
 
     def encode(self, texts: Sequence[str]) -> list[object]:
-        """Tokenise; each item is a ``tokenizers.Encoding``."""
-        return list(self._tokenizer.encode_batch_fast([_without_surrogates(text) for text in texts]))
+        """Tokenise; each item is a ``tokenizers.Encoding``, or of a text too long for the model its parts."""
+        encodings = self._tokenizer.encode_batch_fast([_without_surrogates(text) for text in texts])
+        return list(encodings) if self._long_texts == "head" else [self._fitted(one) for one in encodings]
 
     def lengths(self, items: Sequence[object]) -> list[int]:
-        """Return the number of tokens of each encoding."""
+        """Return the number of tokens of each item, over all its parts."""
         return [len(item.ids) for item in items]  # type: ignore[attr-defined]
 
+    def parts(self, items: Sequence[object]) -> list[object]:
+        """Return the inputs of the model: of most items the item itself, of a long text each of its parts."""
+        return [part for item in items for part in (item.parts if isinstance(item, LongText) else (item,))]
+
     def logits(self, items: Sequence[object]) -> np.ndarray:
-        """Run one batch, padded to its longest item; also of half precision the logits are single."""
+        """Run one batch, padded to its longest item; also of half precision the logits are single.
+
+        Parts of long texts run in batches of at most :data:`BATCH_TOKENS` tokens, however long a text is.
+        """
+        parts = self.parts(items)
+        if len(parts) == len(items):
+            return self._run(items)
+        batches = batches_by_tokens(self.lengths(parts), BATCH_TOKENS)
+        answers = np.concatenate([self._run([parts[row] for row in rows]) for rows in batches])
+        answers = answers[np.argsort(np.concatenate(batches))]
+        counts = [len(item.parts) if isinstance(item, LongText) else 1 for item in items]
+        return mean_by_text(answers, np.repeat(np.arange(len(items)), counts))
+
+    def _run(self, items: Sequence[object]) -> np.ndarray:
         return self._session.run(["logits"], self.feed(items))[0]
+
+    def _fitted(self, encoding: Any) -> object:
+        parts = parts_of_text(len(encoding.ids), self._special, self._max_length, self._long_texts)
+        if parts is None:
+            return encoding
+        ids, types = encoding.ids, encoding.type_ids
+        read = [TextPart([ids[place] for place in part], [types[place] for place in part]) for part in parts]
+        return LongText(read) if len(read) > 1 else read[0]
 
     def feed(self, items: Sequence[object]) -> dict[str, np.ndarray]:
         """Return the model's inputs of one batch by name, arrays of shape (items, longest)."""
@@ -413,6 +470,74 @@ class OnnxBackend:
             columns["attention_mask"][row, place] = 1
             columns["token_type_ids"][row, place] = item.type_ids  # type: ignore[attr-defined]
         return {name: columns[name] for name in self._inputs}
+
+
+def _long_texts_of(folder: Path) -> str:
+    """Return what ``config.json`` says of long texts.
+
+    Raises:
+        SlmbenchError: It names a way that this version does not know.
+    """
+    try:
+        how = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(LONG_TEXTS_KEY, "head")
+    except (OSError, ValueError, AttributeError):
+        return "head"
+    if how not in LONG_TEXTS:
+        raise SlmbenchError(
+            f"{folder} reads long texts by {how!r}, which this version does not know: update slmbench"
+        )
+    return str(how)
+
+
+def special_tokens(sequence_ids: Sequence[int | None]) -> tuple[int, int]:
+    """Return how many special tokens a tokenizer puts before a text and after it.
+
+    Args:
+        sequence_ids: Of an encoded text that is not empty: ``None`` for what is not of the text.
+    """
+    of_text = [place for place, sequence in enumerate(sequence_ids) if sequence is not None]
+    return of_text[0], len(sequence_ids) - of_text[-1] - 1
+
+
+def parts_of_text(length: int, special: tuple[int, int], max_length: int, how: str) -> list[list[int]] | None:
+    """Return which tokens of a long text are read together; every part has the special tokens and is full.
+
+    "head-tail" reads a quarter of the room from the beginning and the rest from the end, as Sun et al. (*How to
+    Fine-Tune BERT for Text Classification?*, 2019, § 5.3.1) do with 128 and 382 of 510 tokens. "windows" reads
+    everything: one window after the other, the last one moved back until it is full.
+
+    Args:
+        length: Number of tokens, special ones included.
+        special: Number of special tokens before and after the text.
+        max_length: Longest input in tokens.
+        how: ``head-tail`` or ``windows``.
+
+    Returns:
+        Of each part the places of its tokens; ``None`` for a text that fits.
+    """
+    if length <= max_length:
+        return None
+    before, after = special
+    room = max_length - before - after
+    begin, end = before, length - after
+    if how == "head-tail":
+        middle = [[*range(begin, begin + room // 4), *range(end - (room - room // 4), end)]]
+    else:
+        starts = dict.fromkeys(min(start, end - room) for start in range(begin, end, room))
+        middle = [list(range(start, start + room)) for start in starts]
+    return [[*range(before), *part, *range(end, length)] for part in middle]
+
+
+def mean_by_text(answers: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Return the mean logits of each text, shape (texts, labels).
+
+    Args:
+        answers: Logits of the parts, shape (parts, labels), those of a text one after the other.
+        texts: To which text each part belongs, ascending from 0, shape (parts,).
+    """
+    firsts = np.flatnonzero(np.diff(texts, prepend=-1))
+    counts = np.diff(firsts, append=len(texts))
+    return (np.add.reduceat(answers, firsts, axis=0) / counts[:, None]).astype(answers.dtype)
 
 
 def _session(model: Path, threads: int | None, provider: str, spin_between: bool) -> Any:

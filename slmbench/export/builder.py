@@ -73,9 +73,9 @@ class FormBuilder:
 
     @cached_property
     def feeds(self) -> list[dict[str, np.ndarray]]:
-        """Model inputs of the calibration reviews, one review each."""
+        """Model inputs of the calibration reviews, one input each."""
         backend = OnnxBackend(self.folder, self.fp32, None)
-        return [backend.feed([item]) for item in backend.encode(self.texts)]
+        return [backend.feed([part]) for part in backend.parts(backend.encode(self.texts))]
 
     @cached_property
     def _ranges(self) -> Any:

@@ -87,6 +87,8 @@ def export(
         wanted = [REFERENCE]
     if with_tokenizer and is_tfidf:
         raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")
+    if with_tokenizer and (how := record.hyperparameters.get("long_texts")):
+        raise UsageError(f"--with-tokenizer: the tokenizer inside a graph cannot read long texts by {how}")
     if with_tokenizer:
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
     needs = [("sklearn", "train")] if is_tfidf else [FORMS[form].needs for form in (REFERENCE, *wanted)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ BATCH_TOKENS = 4096
 def answer_in_batches(
     answer: Callable[[BatchEncoding], torch.Tensor],
     tokenizer: PreTrainedTokenizerFast,
-    encoded: BatchEncoding,
+    encoded: Mapping[str, list[list[int]]],
     device: Any,
     task: Task,
 ) -> np.ndarray:

@@ -98,6 +98,10 @@ def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     added = tokenizer.num_special_tokens_to_add(is_pair=False)
+    limit = tokenizer.truncation["max_length"] if tokenizer.truncation else tokens
+    if tokens > limit:  # read in windows, each of which has the special tokens
+        tokens -= (tokens // limit - 1) * added
+        tokenizer.no_truncation()
     # A word that is one token at any position; which one depends on the vocabulary.
     for word in ("a", "e", "1", "."):
         text = " ".join([word] * max(1, tokens - added))

@@ -122,22 +122,27 @@ class AnswerCost(Part):
 
 
 class Truncation(Part):
-    """How many of the test reviews, and of their tokens, are beyond the maximum input length and not read."""
+    """How many of the test reviews are longer than the input, and how many of their tokens are therefore not read."""
 
     max_length: int
     reviews: int
     cut_reviews: int
     tokens: int
     cut_tokens: int
+    #: What is read of longer reviews: ``head``, ``head-tail`` or ``windows``.
+    long_texts: str = "head"
 
     def sentence(self) -> str:
         """Say what was cut; empty where nothing was."""
         if not self.cut_reviews:
             return ""
-        return (
+        longer = (
             f"{percent(self.cut_reviews / self.reviews)} of the test reviews are longer than {self.max_length} tokens"
-            f" and were cut there: {percent(self.cut_tokens / self.tokens)} of all tokens were not read"
         )
+        if self.long_texts == "windows":
+            return f"{longer} and were read in windows of so many"
+        where = "in the middle" if self.long_texts == "head-tail" else "there"
+        return f"{longer} and were cut {where}: {percent(self.cut_tokens / self.tokens)} of all tokens were not read"
 
 
 class RunRecord(Record):

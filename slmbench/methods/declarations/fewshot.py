@@ -12,7 +12,7 @@ from slmbench.methods.declarations.shared import (
     DEVICE,
     LEARNING_RATE,
     MAX_LENGTH,
-    weighted,
+    variations,
 )
 from slmbench.methods.method import Method
 from slmbench.methods.options import Option
@@ -124,7 +124,7 @@ def _shots_variant(options: MethodOptions) -> list[str]:
 
 
 def _probe_variant(options: MethodOptions) -> list[str]:
-    return [*_shots_variant(options), *weighted(options)]
+    return [*_shots_variant(options), *variations(options)]
 
 
 _PROBE_OPTIONS = (replace(_SHOTS, default=8, min=1), MAX_LENGTH, DEVICE, CLASS_WEIGHT)

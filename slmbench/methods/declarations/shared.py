@@ -46,6 +46,15 @@ MAX_LENGTH = Option("max_length", int, "Maximum input length in tokens", 256, mi
 TRUNCATION_SIDE = Option(
     "truncation_side", str, "End of a longer review that is cut off", "right", choices=("right", "left")
 )
+LONG_TEXTS = Option(
+    "long_texts",
+    str,
+    "What is read of a longer review: its head, a quarter from its head and the rest from its tail, or all of it in"
+    " windows whose logits are averaged",
+    "head",
+    choices=("head", "head-tail", "windows"),
+    keyed_by_default=False,
+)
 PRECISION = Option(
     "precision",
     str,
@@ -71,6 +80,23 @@ CLASS_WEIGHT = Option(
 WEIGHT_DECAY = Option("weight_decay", float, "Weight decay of the optimizer", 0.01, min=0)
 
 
-def weighted(options: MethodOptions) -> list[str]:
-    """Return what a folder's name says of the weights of classes."""
-    return [options.class_weight] if options.class_weight != CLASS_WEIGHT.default else []
+def check_long_texts(options: MethodOptions) -> None:
+    """Check that what is read of long reviews is said once.
+
+    Raises:
+        UsageError: It is said twice, or the pooling of study 002 is asked for.
+    """
+    if options.long_texts == LONG_TEXTS.default:
+        return
+    flag = f"{LONG_TEXTS.flag} {options.long_texts}"
+    if options.given.get("truncation_side") == "left":
+        raise UsageError(f"{flag} and {TRUNCATION_SIDE.flag} left contradict each other: leave one out")
+    if options.given.get("space_pooling") == "padded":
+        raise UsageError(f"{flag}: padded means are for reviews cut at their end: leave one out")
+
+
+def variations(options: MethodOptions) -> list[str]:
+    """Return what a folder's name says of the weights of classes and of long texts, where they are not the usual."""
+    own = {option.name for option in options.declared}
+    later = [option for option in (CLASS_WEIGHT, LONG_TEXTS) if option.name in own]
+    return [value for option in later if (value := getattr(options, option.name)) != option.default]

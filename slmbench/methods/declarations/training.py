@@ -13,14 +13,16 @@ from slmbench.methods.declarations.shared import (
     DEVICE,
     EPOCHS,
     LEARNING_RATE,
+    LONG_TEXTS,
     MAX_LENGTH,
     PRECISION,
     TRUNCATION_SIDE,
     WEIGHT_DECAY,
     Size,
+    check_long_texts,
     parse_label_map,
     parse_size,
-    weighted,
+    variations,
 )
 from slmbench.methods.method import Method
 from slmbench.methods.options import ByModel, Option
@@ -83,6 +85,7 @@ _ENCODER = (
     MAX_LENGTH,
     TRUNCATION_SIDE,
     PRECISION,
+    LONG_TEXTS,
     DEVICE,
     LAYERS,
     _DROPOUT,
@@ -145,7 +148,7 @@ _TRAINER = (
 def _variant(options: MethodOptions) -> list[str]:
     layers = [f"{options.layers}layers"] if options.layers is not None else []
     teacher = options.given.get("teacher")
-    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else []), *weighted(options)]
+    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else []), *variations(options)]
 
 
 FULL = Method(
@@ -154,6 +157,7 @@ FULL = Method(
     stage="finetune",
     factory="slmbench.methods.training.transformer:TransformerTraining",
     options=(*_ENCODER, *_TEACHER, *_TRAINER),
+    rules=check_long_texts,
     needs=_NEEDS,
     picks_epoch=True,
     variant=_variant,
@@ -189,6 +193,7 @@ LORA = Method(
         *_TEACHER,
         *_TRAINER,
     ),
+    rules=check_long_texts,
     needs=_NEEDS,
     picks_epoch=True,
     variant=_variant,
@@ -203,6 +208,7 @@ _FROZEN = (
     MAX_LENGTH,
     TRUNCATION_SIDE,
     PRECISION,
+    LONG_TEXTS,
     DEVICE,
     LAYERS,
     WEIGHT_DECAY.by_default(0.0),
@@ -218,7 +224,8 @@ _PLOTS = Option(
 )
 
 
-def _whole_epochs(options: MethodOptions) -> None:
+def _frozen_rules(options: MethodOptions) -> None:
+    check_long_texts(options)
     if options.epochs != int(options.epochs):
         raise UsageError(f"--epochs {options.epochs}: method {options.method} trains in whole epochs")
 
@@ -231,7 +238,7 @@ LINEAR = Method(
     options=(*_FROZEN, _PLOTS, ALLOW_PICKLE),
     needs=_NEEDS,
     picks_epoch=True,
-    rules=_whole_epochs,
+    rules=_frozen_rules,
     variant=_variant,
 )
 
@@ -262,7 +269,7 @@ SPACE = Method(
     ),
     needs=_NEEDS,
     picks_epoch=True,
-    rules=_whole_epochs,
+    rules=_frozen_rules,
     variant=_variant,
 )
 
@@ -274,6 +281,7 @@ PRETRAINED = Method(
     options=(
         MAX_LENGTH.by_default(None, "512, or what the model takes"),
         TRUNCATION_SIDE,
+        LONG_TEXTS,
         DEVICE,
         Option(
             "label_map",
@@ -284,9 +292,11 @@ PRETRAINED = Method(
         ),
         ALLOW_PICKLE,
     ),
+    rules=check_long_texts,
     needs=_NEEDS,
     picks_epoch=True,
     card="taken as it was published",
+    variant=lambda options: [options.method, *variations(options)],
 )
 TFIDF = Method(
     name="tfidf",
@@ -294,7 +304,7 @@ TFIDF = Method(
     stage="finetune",
     factory="slmbench.methods.training.tfidf:TfidfTraining",
     options=(CLASS_WEIGHT,),
-    variant=weighted,
+    variant=variations,
     needs={"sklearn": "train"},
     takes_model=False,
 )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.methods.method import Method
     from slmbench.methods.options import MethodOptions
+    from slmbench.methods.outcome import Outcome
     from slmbench.records import CorpusIdentity, Truncation
 
 #: Fields of an outcome that become the run's predictions.
@@ -89,7 +90,7 @@ def make_run(
         seconds = time.perf_counter() - start
         np.save(building / "test_logits.npy", outcome.logits)
         facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
-        truncation = _truncation(building / "model", corpus.test.texts, outcome.max_length)
+        truncation = _truncation(building / "model", corpus.test.texts, outcome)
         if truncation and (sentence := truncation.sentence()):
             progress.say(sentence)
         predictions = Predictions.of(
@@ -155,10 +156,11 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
     return RUNS / "-".join(parts).lower()
 
 
-def _truncation(model: Path, texts: Sequence[str], max_length: int | None) -> Truncation | None:
-    if max_length is None or not (model / "tokenizer.json").is_file():
+def _truncation(model: Path, texts: Sequence[str], outcome: Outcome) -> Truncation | None:
+    if outcome.max_length is None or not (model / "tokenizer.json").is_file():
         return None
-    return measure_truncation(model, texts, max_length)
+    how = (outcome.hyperparameters or {}).get("long_texts", "head")
+    return measure_truncation(model, texts, outcome.max_length, how)
 
 
 def _hash_of(folder: Path) -> str:

@@ -81,6 +81,7 @@ class Teacher:
             max_length=self.record.max_length,
             rows=list(row_ids),
             stage="teacher/1",
+            **({"long_texts": how} if (how := self.record.hyperparameters.get("long_texts")) else {}),
         )
         cached = home() / "teachers" / f"{key[:32]}.npy"
         if cached.is_file():

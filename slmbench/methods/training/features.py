@@ -21,8 +21,10 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
 from slmbench.common.places import home
 from slmbench.edge import batches_by_tokens
+from slmbench.edge.runtime import LONG_TEXTS_KEY
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models.batching import BATCH_TOKENS
+from slmbench.models.long_texts import encode_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +43,15 @@ MAX_CACHE_BYTES = 8 << 30
 #: Seconds after which an incomplete entry is treated as left by a killed process.
 ABANDONED_AFTER = 86_400
 #: Parts of a configuration that do not affect the encoder's outputs.
-_OF_THE_HEAD = {"id2label", "label2id", "problem_type", "architectures", "_name_or_path", "transformers_version"}
+_OF_THE_HEAD = {
+    "id2label",
+    "label2id",
+    "problem_type",
+    "architectures",
+    "_name_or_path",
+    "transformers_version",
+    LONG_TEXTS_KEY,
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,7 @@ def encoder_outputs(
     max_length: int,
     precision: str,
     progress: Progress,
+    long_texts: str = "head",
 ) -> EncoderOutputs:
     """Return the outputs of an encoder on reviews, from the cache if they were computed before.
 
@@ -133,9 +144,11 @@ def encoder_outputs(
         max_length: Maximum input length in tokens.
         precision: ``fp32``, or ``bf16`` for autocast.
         progress: Where progress is reported.
+        long_texts: What is read of longer reviews, one of :data:`slmbench.edge.runtime.LONG_TEXTS`.
 
     Returns:
-        The entry, with the reviews in input order.
+        The entry, with the reviews in input order; with ``windows`` it has an entry for each window, in the order of
+        :func:`slmbench.models.long_texts.encode_texts`.
 
     Raises:
         SlmbenchError: The disk is too small, or the outputs exceed the range of fp16.
@@ -151,11 +164,12 @@ def encoder_outputs(
         texts=list(texts),
         kept=kept,
         precision=precision,
+        **({} if long_texts == "head" else {"long_texts": long_texts}),
     )
     folder = home() / "encoder-outputs" / key[:32]
     if found := _opened(folder):
         return found
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
+    encoded = encode_texts(tokenizer, texts, max_length, long_texts).columns
     with build_aside(folder) as building:
         _compute(encoder, tokenizer, encoded, kept, precision, building, progress)
     _remove_old(keep=folder)

@@ -16,6 +16,7 @@ from slmbench.methods.training.saving import save_and_read_back
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.transformer import TransformerTraining
 from slmbench.models import load_classifier, load_encoder, load_tokenizer
+from slmbench.models.long_texts import encode_texts, set_long_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +62,13 @@ class FrozenHeadTraining(TransformerTraining):
         prepare = self._prepare_space if options.method == "space" else self._prepare_linear
         model, trainee, outputs, notes = prepare(tokenizer, progress)
         parameters = {name: weights.numel() for name, weights in model.named_parameters() if weights.requires_grad}
+        set_long_texts(model.config, options.long_texts)
         labels = np.array(corpus.train.labels + corpus.validation.labels)
-        fit = train_head(trainee, labels, len(corpus.train), options, progress)
+        training, of_review = len(corpus.train), None
+        if options.long_texts == "windows":
+            of_review = encode_texts(tokenizer, self._learned, self._max_length, "windows").texts
+            labels, training = labels[of_review], int((of_review < training).sum())
+        fit = train_head(trainee, labels, training, options, progress, of_review)
         details: dict[str, Any] = {
             "trained_parameters": parameters,
             "epochs": fit.epochs,
@@ -169,6 +175,7 @@ class FrozenHeadTraining(TransformerTraining):
             max_length=self._max_length,
             precision=self._precision,
             progress=progress,
+            long_texts=self._options.long_texts,
         )
 
     def _draw(self, folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fit: Fit) -> None:

@@ -141,7 +141,12 @@ class Fit:
 
 
 def train_head(
-    trainee: Trainee, labels: np.ndarray, training: int, options: MethodOptions, progress: Progress
+    trainee: Trainee,
+    labels: np.ndarray,
+    training: int,
+    options: MethodOptions,
+    progress: Progress,
+    of_review: np.ndarray | None = None,
 ) -> Fit:
     """Train a head in place with Adam at a constant rate; it keeps the weights of its best epoch.
 
@@ -151,20 +156,28 @@ def train_head(
         training: Number of training reviews.
         options: Resolved options.
         progress: Where progress is reported.
+        of_review: To which review each input belongs, where long ones are read in windows, shape (inputs,).
 
     Raises:
         SlmbenchError: The loss became NaN or infinite, or memory ran out.
     """
     try:
         with explain_memory_errors(options):
-            return _train(trainee, labels, training, options, progress)
+            return _train(trainee, labels, training, options, progress, of_review)
     except RuntimeError as error:
         if "overflow" in str(error):
             raise _diverged(options) from None
         raise
 
 
-def _train(trainee: Trainee, labels: np.ndarray, training: int, options: MethodOptions, progress: Progress) -> Fit:
+def _train(
+    trainee: Trainee,
+    labels: np.ndarray,
+    training: int,
+    options: MethodOptions,
+    progress: Progress,
+    of_review: np.ndarray | None,
+) -> Fit:
     import torch
 
     optimizer = torch.optim.Adam(
@@ -192,7 +205,7 @@ def _train(trainee: Trainee, labels: np.ndarray, training: int, options: MethodO
             if not np.isfinite(lines[-1]["train_loss"]):
                 raise _diverged(options)
             if len(validation):
-                metrics = measure(trainee, labels, validation, selector)
+                metrics = measure(trainee, labels, validation, selector, of_review)
                 lines[-1] |= _named("validation", metrics)
                 task.describe(f"training the head, epoch {epoch}: validation accuracy {metrics['accuracy']:.3f}")
                 score = -metrics["loss"] if options.select_by == "loss" else metrics["selection"]
@@ -215,7 +228,13 @@ def _diverged(options: MethodOptions) -> SlmbenchError:
     return SlmbenchError(f"training diverged: the loss became NaN or infinite; lower --lr ({options.learning_rate})")
 
 
-def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector: EpochSelector) -> dict[str, float]:
+def measure(
+    trainee: Trainee,
+    labels: np.ndarray,
+    reviews: np.ndarray,
+    selector: EpochSelector,
+    of_review: np.ndarray | None = None,
+) -> dict[str, float]:
     """Return a head's losses and metrics on some reviews.
 
     Args:
@@ -223,6 +242,7 @@ def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector:
         labels: Label ids of all reviews.
         reviews: Indices of the reviews to measure on.
         selector: Computes the metrics.
+        of_review: As of :func:`train_head`; the windows of a review are one answer.
 
     Returns:
         The losses by name, their sum as ``loss``, accuracy, macro-F1 and the selector's score.
@@ -233,7 +253,7 @@ def measure(trainee: Trainee, labels: np.ndarray, reviews: np.ndarray, selector:
     with torch.no_grad():
         for batch in _batches(reviews, EVALUATION_BATCH):
             tally.add(*trainee.forward(batch, torch.from_numpy(labels[batch])), labels[batch])
-    return tally.metrics(selector)
+    return tally.metrics(selector, None if of_review is None else of_review[reviews])
 
 
 class _Tally:
@@ -250,11 +270,13 @@ class _Tally:
         self._logits.append(logits.detach().float().cpu().numpy())
         self._labels.append(labels)
 
-    def metrics(self, selector: EpochSelector) -> dict[str, float]:
+    def metrics(self, selector: EpochSelector, of_review: np.ndarray | None = None) -> dict[str, float]:
         """Return the mean losses, their sum as ``loss``, accuracy, macro-F1 and the selector's score."""
         labels = np.concatenate(self._labels)
         losses = {name: total / len(labels) for name, total in self._losses.items()}
-        answers = SimpleNamespace(predictions=np.concatenate(self._logits), label_ids=labels)
+        answers = SimpleNamespace(
+            predictions=np.concatenate(self._logits), label_ids=labels if of_review is None else (labels, of_review)
+        )
         return {"loss": sum(losses.values()), **losses, **selector(answers)}
 
 

@@ -6,11 +6,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.edge.runtime import mean_by_text
 from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import DEFAULT_LENGTH
+from slmbench.models.long_texts import encode_texts, long_texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +35,7 @@ def classifier_logits(
     *,
     fast: bool = False,
 ) -> np.ndarray:
-    """Run a classifier over texts.
+    """Run a classifier over texts, reading long ones as its configuration says.
 
     Args:
         model: A sequence classifier; it runs on its own device.
@@ -47,14 +49,17 @@ def classifier_logits(
     Returns:
         Logits, shape (texts, labels), float32, in input order.
     """
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
+    encoded = encode_texts(tokenizer, texts, max_length, long_texts_of(model.config))
     model.eval()
     precision = choose_precision("auto" if fast else "fp32", model.device.type)
     with (
-        progress.task(what, total=len(texts), unit="reviews") as task,
+        progress.task(what, total=len(encoded.texts), unit="inputs") as task,
         bf16_autocast(model.device.type) if precision == "bf16" else nullcontext(),
     ):
-        return answer_in_batches(lambda batch: model(**batch).logits, tokenizer, encoded, model.device, task)
+        answers = answer_in_batches(
+            lambda batch: model(**batch).logits, tokenizer, encoded.columns, model.device, task
+        )
+    return mean_by_text(answers, encoded.texts)
 
 
 def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, int]:

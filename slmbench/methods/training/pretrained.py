@@ -10,6 +10,7 @@ from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
 from slmbench.models.outputs import match_labels, reorder_outputs
 
@@ -45,6 +46,7 @@ class PretrainedClassifier(RunMethod):
         self._max_length = input_limit(config, options.max_length, progress=progress)
         self._device = choose_device(options.device)
         self._side = options.truncation_side or "right"
+        self._long_texts = {} if options.long_texts == "head" else {"long_texts": options.long_texts}
         self._base_sha256 = weights_sha256(self._files.folder)
         self.key = content_key(
             stage="finetune/1",
@@ -54,6 +56,7 @@ class PretrainedClassifier(RunMethod):
             truncation_side=self._side,
             test=corpus.identity().test_hash,
             **({} if self._match.is_same_order else {"order": self._match.order}),
+            **self._long_texts,
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -64,6 +67,7 @@ class PretrainedClassifier(RunMethod):
         model = load_classifier(self._files, labels, allow_pickle=self._options.allow_pickle)
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
+        set_long_texts(model.config, self._options.long_texts)
         if not self._match.is_same_order:
             reorder_outputs(model, self._match.order)
         model.save_pretrained(building / "model", safe_serialization=True)
@@ -80,6 +84,7 @@ class PretrainedClassifier(RunMethod):
                 "max_length": self._max_length,
                 "truncation_side": self._side,
                 **({"label_map": self._label_map} if self._label_map else {}),
+                **self._long_texts,
             },
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,

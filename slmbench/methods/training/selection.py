@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.edge.runtime import mean_by_text
 from slmbench.statistics import confusion_matrix, f1_per_class
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ class EpochSelector:
         self._values = list(earlier)
 
     def __call__(self, prediction: Any) -> dict[str, float]:
-        """Return accuracy, macro-F1 and ``selection``: the epoch's number if it may be kept, else 0."""
+        """Return accuracy, macro-F1 and ``selection``: the epoch's number if it may be kept, else 0.
+
+        Args:
+            prediction: ``predictions``, logits of shape (inputs, labels), and ``label_ids``; with long reviews in
+                windows these are a pair: the labels, and to which review each input belongs.
+        """
         logits = prediction.predictions
         logits = logits[0] if isinstance(logits, tuple) else logits
-        confusion = confusion_matrix(prediction.label_ids, logits.argmax(-1), logits.shape[-1])
+        labels = prediction.label_ids
+        if isinstance(labels, tuple):
+            logits, labels = _by_review(logits, *labels)
+        confusion = confusion_matrix(labels, logits.argmax(-1), logits.shape[-1])
         f1 = f1_per_class(confusion, confusion.sum(1))
         metrics = {"accuracy": float(np.trace(confusion) / confusion.sum()), "macro_f1": float(f1.mean())}
         value = metrics[self._metric]
@@ -46,3 +55,10 @@ class EpochSelector:
         # The binomial error of an accuracy; that of macro-F1 on balanced labels is about the same.
         error = float(np.sqrt(best * (1 - best) / reviews))
         return float(len(self._values)) if value >= best - error else 0.0
+
+
+def _by_review(logits: np.ndarray, labels: np.ndarray, reviews: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean logits of each review and its label."""
+    order = np.argsort(reviews, kind="stable")
+    _, firsts, numbers = np.unique(reviews[order], return_index=True, return_inverse=True)
+    return mean_by_text(logits[order], numbers), labels[order][firsts]

@@ -14,6 +14,7 @@ from slmbench.methods.training.losses import distillation_loss, weighted_cross_e
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.models.configuration import padding_multiple
+from slmbench.models.long_texts import encode_texts
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress, Task
     from slmbench.corpora import Split
     from slmbench.methods.options import MethodOptions
+
+
+#: Column of the examples: to which review a window belongs.
+REVIEW = "review"
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ def train(
         metric_for_best_model="eval_loss" if options.select_by == "loss" else "eval_selection",
         greater_is_better=options.select_by != "loss",
         save_safetensors=True,
+        # What the metrics are computed from: the windows of a review are one answer.
+        label_names=["labels", REVIEW] if options.long_texts == "windows" else ["labels"],
     )
     resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
@@ -214,6 +221,7 @@ def _trainer_class(options: MethodOptions, weights: np.ndarray | None) -> type[T
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
+            inputs.pop(REVIEW, None)
             teacher = inputs.pop("teacher_logits", None)
             if teacher is None and weights is None:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -235,20 +243,20 @@ def _examples(
     options: MethodOptions,
     teacher_logits: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Return tokenised reviews for the Trainer; the collator pads them batch by batch."""
+    """Return tokenised reviews for the Trainer, a window being an example with the label of its review.
+
+    The collator pads them batch by batch.
+    """
     if not len(split):
         return []
     # The tokenizer's own limit is the one asked for, or less where the model has positions for fewer tokens.
-    encoded = tokenizer(split.texts, truncation=True, max_length=tokenizer.model_max_length)
-    columns = list(encoded.keys())
-    examples = [
-        {**dict(zip(columns, row, strict=True)), "labels": label}
-        for *row, label in zip(*encoded.values(), split.labels, strict=True)
-    ]
+    encoded = encode_texts(tokenizer, split.texts, tokenizer.model_max_length, options.long_texts)
+    columns = {**encoded.columns, "labels": encoded.of_each(split.labels)}
+    if options.long_texts == "windows":
+        columns[REVIEW] = encoded.texts.tolist()
     if teacher_logits is not None:
-        for example, row in zip(examples, teacher_logits.tolist(), strict=True):
-            example["teacher_logits"] = row
-    return examples
+        columns["teacher_logits"] = encoded.of_each(teacher_logits.tolist())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _state_of(checkpoint: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class TransformerTraining(RunMethod):
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
         self._options = options.for_model(config.model_type, int(getattr(config, "hidden_size", 768)))
+        if self._options.long_texts != "head":  # the side that some models are cut on by default has no meaning then
+            self._options = self._options.replace(truncation_side="right")
         self._max_length = input_limit(config, self._options.max_length, progress=progress)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
@@ -94,6 +97,7 @@ class TransformerTraining(RunMethod):
         )
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
+        set_long_texts(model.config, options.long_texts)
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
         _remove_incomplete_checkpoints(self._checkpoints(folder))

@@ -10,6 +10,7 @@ import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
+from slmbench.edge.runtime import mean_by_text
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, parse_form, prepare_forward
 from slmbench.records import RunRecord, artefacts
 
@@ -52,6 +53,7 @@ class TorchBackend:
         import torch
 
         from slmbench.methods.training.inference import load_run
+        from slmbench.models.long_texts import long_texts_of
         from slmbench.models.quiet import quiet_libraries
 
         check_forward(device, precision, mode)
@@ -62,27 +64,38 @@ class TorchBackend:
         self._multiple = GRAPH_TOKENS if mode == "graphs" else None
         with quiet_libraries():
             model, self._tokenizer, self._limit = load_run(run, record)
+            self._long_texts = long_texts_of(model.config)
             self._forward = prepare_forward(model, device, precision, mode)
 
     def encode(self, texts: Sequence[str]) -> list[object]:
-        """Tokenise; each item has the model's inputs for one text, truncated as in training."""
-        columns = self._tokenizer(list(texts), truncation=True, max_length=self._limit)
-        return [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
+        """Tokenise; each item is a list of the model's inputs for one text, read as in training."""
+        from slmbench.models.long_texts import encode_texts
+
+        encoded = encode_texts(self._tokenizer, texts, self._limit, self._long_texts)
+        items: list[list[dict[str, list[int]]]] = [[] for _ in texts]
+        for row, text in enumerate(encoded.texts):
+            items[text].append({name: column[row] for name, column in encoded.columns.items()})
+        return list(items)
 
     def lengths(self, items: Sequence[object]) -> list[int]:
-        """Return the number of tokens of each item."""
-        return [len(item["input_ids"]) for item in items]  # type: ignore[index]
+        """Return the number of tokens of each item, over all its inputs."""
+        return [sum(len(part["input_ids"]) for part in item) for item in items]  # type: ignore[attr-defined, misc]
 
     def logits(self, items: Sequence[object]) -> np.ndarray:
         """Run one batch, padded to its longest item; returns single-precision logits, shape (items, labels).
 
         They are copied to the CPU, which waits for the device: the caller's clock includes all of the work.
         """
-        return self._forward(self.batch(items)).float().cpu().numpy()
+        answers = self._forward(self.batch(items)).float().cpu().numpy()
+        import numpy as np
+
+        counts = [len(item) for item in items]  # type: ignore[arg-type]
+        return mean_by_text(answers, np.repeat(np.arange(len(items)), counts))
 
     def batch(self, items: Sequence[object]) -> dict[str, Any]:
-        """Return the model's inputs of one batch, on the device, shape (items, longest)."""
-        columns: Any = {name: [item[name] for item in items] for name in items[0]}  # type: ignore[index, attr-defined]
+        """Return the model's inputs of one batch, on the device, shape (inputs, longest)."""
+        parts = [part for item in items for part in item]  # type: ignore[attr-defined]
+        columns: Any = {name: [part[name] for part in parts] for name in parts[0]}
         padded = self._tokenizer.pad(columns, return_tensors="pt", pad_to_multiple_of=self._multiple)
         return dict(padded.to(self._device))
 
