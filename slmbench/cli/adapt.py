@@ -11,7 +11,7 @@ from slmbench.cli.output import command_output
 from slmbench.methods.declarations.training import ADAPTATION
 
 
-@reads_corpus("text_column", *LAYOUT, "skip_bad_rows")
+@reads_corpus("text_column", "test_share", *LAYOUT, "skip_bad_rows")
 @these_options(ADAPTATION)
 def adapt(
     model: opt.ModelName = "minilm-l6",

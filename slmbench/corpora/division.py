@@ -68,6 +68,11 @@ class Division:
         return {name: value for name, value in vars(self).items() if value is not None}
 
     @property
+    def share(self) -> float:
+        """Share that is held out."""
+        return TEST_FRACTION if self.test_share is None else self.test_share
+
+    @property
     def marks(self) -> MarkColumn | None:
         """The column to read beside text and label."""
         if self.group_column:
@@ -109,7 +114,7 @@ class Division:
         if self.folds:
             tested, notes = self._fold_of(rows, side) == self.fold, []
         else:
-            border = int((self.test_share or TEST_FRACTION) * 2**64)
+            border = int(self.share * 2**64)
             tested = side < np.uint64(border)
             notes = _moved(rows, side, tested)
         if self.group_column:
@@ -173,7 +178,7 @@ class Division:
             )
         # Equal times stay on one side, so the border is the time whose test side is nearest to the share.
         shares = 1 - firsts[1:] / len(rows)
-        border = times[1:][np.abs(shares - (self.test_share or TEST_FRACTION)).argmin()]
+        border = times[1:][np.abs(shares - self.share).argmin()]
         tested = _marks(rows) >= border
         notes = [
             f"trained on reviews before {date_of(int(border))}, tested on those from then on to"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 #: Share of the reviews that is held out for testing.
 TEST_FRACTION = 0.15
 
-_BORDER = int(TEST_FRACTION * 2**64)
 #: Columns of ``RowSet.keys``.
 SIDE, _DRAW, _VALIDATION = range(3)
 
@@ -43,13 +42,14 @@ def deduplicate(rows: RowSet) -> tuple[RowSet, int, int]:
     return rows.take(kept), len(rows) - len(kept) - conflicts, conflicts
 
 
-def is_test_side(digest: bytes) -> bool:
+def is_test_side(digest: bytes, share: float = TEST_FRACTION) -> bool:
     """Say whether a review is held out for testing.
 
     Args:
         digest: From :func:`slmbench.corpora.rows.text_digest`.
+        share: Of the reviews that is held out.
     """
-    return keys_of(digest)[SIDE] < _BORDER
+    return keys_of(digest)[SIDE] < int(share * 2**64)
 
 
 def draw_key(digest: bytes) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora.columns import Wanted, choose_text, read_texts
+from slmbench.corpora.division import Division
 from slmbench.corpora.registry import check_corpus, find_source
 from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening
@@ -53,6 +54,7 @@ def stream_texts(
     encoding: str | None = None,
     header: bool | None = None,
     skip_bad_rows: bool = False,
+    test_share: float | None = None,
     progress: Progress = SILENT,
 ) -> Iterator[Text]:
     """Read the reviews of a corpus one at a time; it need not have labels.
@@ -66,6 +68,7 @@ def stream_texts(
         encoding: Likewise.
         header: Likewise.
         skip_bad_rows: Leave out rows that cannot be used instead of raising.
+        test_share: Share of the reviews that is held out for testing, as for :func:`slmbench.corpora.load_corpus`.
         progress: Told what is fetched and read.
 
     Yields:
@@ -76,7 +79,7 @@ def stream_texts(
         SlmbenchError: A row cannot be used, or the corpus cannot be fetched.
     """
     wanted = Wanted(text_column, layout=TableFormat(delimiter, encoding, header))
-    return _stream(name_or_path, Opening(wanted, skip_bad_rows, progress))
+    return _stream(name_or_path, Opening(wanted, skip_bad_rows, progress), Division(test_share))
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def sample_texts(
     encoding: str | None = None,
     header: bool | None = None,
     skip_bad_rows: bool = False,
+    test_share: float | None = None,
     progress: Progress = SILENT,
 ) -> TextSample:
     """Read a corpus once and settle which of its reviews to learn from and to measure on.
@@ -161,6 +165,7 @@ def sample_texts(
         encoding: See :func:`stream_texts`.
         header: See :func:`stream_texts`.
         skip_bad_rows: See :func:`stream_texts`.
+        test_share: See :func:`stream_texts`.
         progress: See :func:`stream_texts`.
 
     Returns:
@@ -175,7 +180,8 @@ def sample_texts(
     seen = array("Q")
     last = _Last(MEASURED_TEXTS)
     left_out = 0
-    for text, digest, for_test in _stream(name_or_path, opening):
+    division = Division(test_share)
+    for text, digest, for_test in _stream(name_or_path, opening, division):
         if for_test:
             left_out += 1
             continue
@@ -211,6 +217,7 @@ def sample_texts(
             "name_or_path": source.location(name_or_path),
             "text_column": text_column,
             "skip_bad_rows": skip_bad_rows,
+            **division.given(),
             **layout.given(),
         },
     )
@@ -240,7 +247,7 @@ class _Last:
         return sorted(self._texts.items())
 
 
-def _stream(name: str, opening: Opening) -> Iterator[Text]:
+def _stream(name: str, opening: Opening, division: Division) -> Iterator[Text]:
     """Read a corpus; held out for testing is what is in its test part, or else what the hash says."""
     tested: set[bytes] = set()
     has_test_part = False
@@ -255,7 +262,7 @@ def _stream(name: str, opening: Opening) -> Iterator[Text]:
                 if part.side == "test":
                     tested.add(row.digest)
                 else:
-                    held_out = row.digest in tested if has_test_part else is_test_side(row.digest)
+                    held_out = row.digest in tested if has_test_part else is_test_side(row.digest, division.share)
                     yield Text(row.text, row.digest, held_out)
 
 

@@ -1,9 +1,13 @@
 """Groups on one side, the future tested on, other shares, folds."""
 
+import json
+
 import numpy as np
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
+from typer.testing import CliRunner
 
+from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import load_again, load_corpus
 
@@ -203,3 +207,26 @@ def test_sides_of_groups_do_not_depend_on_the_order_of_the_file(tmp_path):
     one, two = (load_corpus(file, group_column="author") for file in (path, other))
     assert one.test == two.test
     assert one.validation == two.validation
+
+
+@pytest.mark.parametrize("columns", [("--group-column", "author"), ("--time-column", "date")])
+def test_the_command_line_records_the_column(tmp_path, monkeypatch, columns):
+    monkeypatch.chdir(tmp_path)
+    rows = [{**row, "date": 2000 + number % 20} for number, row in enumerate(grouped(240, 24))]
+    path = write_jsonl(tmp_path / "r.jsonl", rows)
+    arguments = ["finetune", "--method", "tfidf", "--corpus", path, "--test-share", "0.3", *columns, "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    corpus = json.loads(result.stdout)["corpus"]
+    option, column = columns[0].removeprefix("--").replace("-", "_"), columns[1]
+    assert (corpus["options"][option], corpus["options"]["test_share"]) == (column, 0.3)
+    assert corpus["columns"][option.removesuffix("_column")] == column
+    assert load_again(corpus["options"], corpus["test_hash"]).columns[option.removesuffix("_column")] == column
+
+
+@pytest.mark.parametrize("share", ["0", "1.5"])
+def test_an_impossible_share_is_bad_usage(tmp_path, share):
+    path = write_jsonl(tmp_path / "r.jsonl", reviews(60))
+    result = CliRunner().invoke(app, ["finetune", "--method", "tfidf", "--corpus", path, "--test-share", share])
+    assert result.exit_code == 2
+    assert "--test-share" in result.output

@@ -55,6 +55,8 @@ def test_a_record_of_a_run(measured, tiny_run, tiny_bundle):
     assert (record.bundle, record.backend, record.device, record.threads) == (run.name, "torch", "cpu", 1)
     assert (record.model, record.method, record.labels) == (run.model, run.method, run.predictions.labels)
     assert (record.total_parameters, record.trained_on) == (run.total_parameters, run.corpus)
+    assert record.ancestors == run.ancestors
+    assert run.ancestors
     assert ".torch-fp32.torch-cpu-1t." in record.name
     assert record.latency.p50_ms > 0 and record.throughput.reviews_per_second > 0
     assert record.cold.processes_ms[0] > record.cold.load_ms[0] > 0

@@ -115,6 +115,11 @@ def test_an_adaptation_that_read_the_test_rows_is_refused(small_corpus_file, tmp
     other = load_corpus(str(small_corpus_file), train_size=40, test_share=0.5)
     with pytest.raises(SlmbenchError, match="adaptation rows of its base adapted"):
         finetune(str(tmp_path / "adapted"), other, TrainingOptions(**QUICK), output=tmp_path / "leaky")
+    same = adapt(
+        str(base), str(small_corpus_file), options, reading={"test_share": 0.5}, output=tmp_path / "same-share"
+    )
+    assert same.corpus.options["test_share"] == 0.5
+    finetune(str(tmp_path / "same-share"), other, TrainingOptions(**QUICK), output=tmp_path / "sound")
     # Of a checkpoint from before ancestors were kept, the reviews are read again.
     (tmp_path / "adapted" / FILE).unlink()
     again = recall(tmp_path / "adapted", artefacts.read(tmp_path / "adapted", CheckpointRecord))
@@ -197,6 +202,16 @@ def test_of_a_run_from_before_its_own_rows_are_read_again(tiny_run, tmp_path):
     (tmp_path / "old/run.json").write_text(json.dumps(document))
     old = artefacts.read(tmp_path / "old", RunRecord)
     assert unknown_owners(recall(tmp_path / "old", old).facts) == [old.name, old.model]
+
+
+def test_own_test_rows_that_shaped_it_are_not_scored(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "leak")
+    document = json.loads((tmp_path / "leak/run.json").read_text())
+    document["ancestors"][0]["tested"] = 17
+    (tmp_path / "leak/run.json").write_text(json.dumps(document))
+    with pytest.raises(SlmbenchError, match="17 of the training rows"):
+        evaluate(tmp_path / "leak")
+    assert not (tmp_path / "evaluations").exists()
 
 
 def test_a_damaged_file_is_named(tiny_run, tmp_path):
