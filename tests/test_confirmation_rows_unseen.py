@@ -14,7 +14,7 @@ from slmbench.compare.confirmation import LOG
 from slmbench.corpora import load_corpus, sample_texts, sides
 from slmbench.edge import runtime
 from slmbench.evaluation import evaluate
-from slmbench.export import checking, confirming, export, run_forms
+from slmbench.export import checking, export, run_forms, sealing
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling import profile, tuning
 from slmbench.profiling.process import MeasuredProcess
@@ -66,12 +66,12 @@ def spy(monkeypatch):
 
     def paused(*args):
         with spy.paused():
-            return confirming.with_sealed_answers(*args)
+            return sealing.with_sealed_answers(*args)
 
     for module in (run_forms, building):
         monkeypatch.setattr(module, "with_sealed_answers", paused)
     # As few as a small corpus has.
-    for module in (sides, confirming):
+    for module in (sides, sealing):
         monkeypatch.setattr(module, "MIN_CONFIRMATION", 20)
     return spy
 

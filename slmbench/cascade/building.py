@@ -21,9 +21,9 @@ from slmbench.common.files import sha256_of, write_atomically
 from slmbench.common.formatting import percent, percent_interval, three_digits
 from slmbench.common.templates import render_markdown
 from slmbench.edge.runtime import CASCADE_FILE, CascadeBackend
-from slmbench.export.confirming import with_sealed_answers
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
+from slmbench.export.sealing import with_sealed_answers
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.records import BundleRecord, FormRecord, Predictions
 from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows

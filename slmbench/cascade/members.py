@@ -15,7 +15,7 @@ from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
 from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, artefacts
-from slmbench.records.confirmation import FOLDER as SEALED
+from slmbench.records.sealed_answers import FOLDER as SEALED
 
 if TYPE_CHECKING:
     from slmbench.common.progress import Progress

@@ -20,7 +20,7 @@ from slmbench.common.formatting import percent, percent_interval, points
 from slmbench.common.version import __version__
 from slmbench.compare.decision import EQUAL_WITHIN
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
-from slmbench.records.confirmation import carried_content, open_answers
+from slmbench.records.sealed_answers import carried_content, open_answers
 from slmbench.statistics import SIGNIFICANCE
 from slmbench.statistics.selection import corrected_for_selection, selection_optimism
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from slmbench.compare.cells import Cell
     from slmbench.compare.decision import Choice, Decision
-    from slmbench.records.confirmation import SealedAnswers
+    from slmbench.records.sealed_answers import SealedAnswers
 
 #: The log of openings, one JSON document a line.
 LOG = "openings.jsonl"

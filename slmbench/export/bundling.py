@@ -30,7 +30,7 @@ from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
 from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
-from slmbench.records.confirmation import FOLDER as SEALED
+from slmbench.records.sealed_answers import FOLDER as SEALED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

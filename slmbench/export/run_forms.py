@@ -12,11 +12,11 @@ from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import TfidfBackend, softmax
 from slmbench.export.builder import FormBuilder
 from slmbench.export.checking import CheckedForm, FormChecker
-from slmbench.export.confirming import with_sealed_answers
 from slmbench.export.forms import FORMS, REFERENCE
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
 from slmbench.export.manifest import MANIFEST_TEXTS, manifest_of, unanswered_texts
 from slmbench.export.parity import accept_reference, compare_logits, form_logits
+from slmbench.export.sealing import with_sealed_answers
 from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchInputs, keep_more, rank
 from slmbench.instruments.hardware import quantization_preset
 from slmbench.models import load_tokenizer

@@ -9,7 +9,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import BUNDLES
 from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
-from slmbench.profiling.confirming import carried_over
+from slmbench.profiling.carried_answers import carried_over
 from slmbench.profiling.prepared import PreparedCell
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, Predictions, artefacts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.profiling.confirming import IN_TORCH, CarriedAnswers
+from slmbench.profiling.carried_answers import IN_TORCH, CarriedAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,10 +9,10 @@ from pydantic import BeforeValidator, Field
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
-from slmbench.records.confirmation import SealedAnswers
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Operations
 from slmbench.records.run import CorpusIdentity
+from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.statistics import PairedDifference
 
 

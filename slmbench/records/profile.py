@@ -11,11 +11,11 @@ from pydantic import Field, computed_field
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import ProfiledCascade
-from slmbench.records.confirmation import SealedAnswers
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
 from slmbench.records.run import CorpusIdentity
+from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.records.timed import Timed
 from slmbench.statistics import (
     Interval,

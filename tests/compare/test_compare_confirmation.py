@@ -14,8 +14,8 @@ from slmbench.compare.confirmation import LOG
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.decision import decide
 from slmbench.records import write_record
-from slmbench.records.confirmation import SealedAnswers, open_answers, seal_answers
 from slmbench.records.predictions import hash_rows
+from slmbench.records.sealed_answers import SealedAnswers, open_answers, seal_answers
 
 REVIEWS = 2000
 ALL_ROWS = hash_rows(row_ids(REVIEWS, "set-aside"))

@@ -14,13 +14,13 @@ from slmbench.corpora import load_corpus, sides
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles
 from slmbench.evaluation.verify import verify
-from slmbench.export import bundling, confirming, export
-from slmbench.export.confirming import with_sealed_answers
+from slmbench.export import bundling, export, sealing
+from slmbench.export.sealing import with_sealed_answers
 from slmbench.methods.training import TrainingOptions, finetune
-from slmbench.profiling.confirming import carried_over
+from slmbench.profiling.carried_answers import carried_over
 from slmbench.records import BundleRecord, read_record
 from slmbench.records.ancestors import Ancestry
-from slmbench.records.confirmation import carried_content, open_answers, seal_answers
+from slmbench.records.sealed_answers import carried_content, open_answers, seal_answers
 
 MINIMUM = 20
 
@@ -31,7 +31,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sealed")
     path = write_reviews(folder / "reviews.csv", ["negative", "positive"], 600)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sides, confirming):
+        for module in (sides, sealing):
             patch.setattr(module, "MIN_CONFIRMATION", MINIMUM)
         corpus = load_corpus(str(path), train_size=100, test_size=40)
         finetune("tfidf", corpus, TrainingOptions(method="tfidf"), output=folder / "run")
@@ -111,9 +111,9 @@ class Clock:
 def test_slow_forms_answer_fewer_and_never_too_few(made, tmp_path, monkeypatch, seconds, share):
     corpus, _, folder = made
     clock, rows = Clock(seconds), corpus.confirmation
-    monkeypatch.setattr(confirming, "time", clock)
-    monkeypatch.setattr(confirming, "MIN_CONFIRMATION", MINIMUM)
-    monkeypatch.setattr(confirming, "MAX_SECONDS", 4.0 * 0.6 * len(rows))
+    monkeypatch.setattr(sealing, "time", clock)
+    monkeypatch.setattr(sealing, "MIN_CONFIRMATION", MINIMUM)
+    monkeypatch.setattr(sealing, "MAX_SECONDS", 4.0 * 0.6 * len(rows))
     form = bundle_of(folder).forms["fp32"]
     sealed = with_sealed_answers(form, "slow", clock, rows, tmp_path, SILENT).confirmation
     assert sealed.reviews == (MINIMUM if share is None else int(share * len(rows)))
@@ -153,7 +153,7 @@ def test_rows_that_shaped_an_ancestor_confirm_nothing(made, tmp_path, monkeypatc
         return known(*args).joined(Ancestry.of("training", "another run", touched))
 
     monkeypatch.setattr(bundling, "recall", recalled)
-    for module in (sides, confirming):
+    for module in (sides, sealing):
         monkeypatch.setattr(module, "MIN_CONFIRMATION", MINIMUM)
     export(run, output=tmp_path / "bundle")
     sealed = bundle_of(tmp_path / "bundle").forms["fp32"].confirmation

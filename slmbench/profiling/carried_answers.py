@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from slmbench.records.confirmation import SealedAnswers
+from slmbench.records.sealed_answers import SealedAnswers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from slmbench.corpora.sides import MIN_CONFIRMATION
 from slmbench.edge.runtime import softmax
 from slmbench.export.parity import form_logits
 from slmbench.records import Predictions
-from slmbench.records.confirmation import FOLDER, SealedAnswers, seal_answers
 from slmbench.records.predictions import REGIME, hash_rows
+from slmbench.records.sealed_answers import FOLDER, SealedAnswers, seal_answers
 
 if TYPE_CHECKING:
     from pathlib import Path
