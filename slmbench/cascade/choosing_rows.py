@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split, load_corpus
 from slmbench.methods.known_methods import picks_epoch
 from slmbench.methods.runs.ancestry import recall
@@ -17,7 +18,6 @@ from slmbench.records.predictions import hash_rows
 
 if TYPE_CHECKING:
     from slmbench.cascade.members import Member
-    from slmbench.common.progress import Progress
 
 #: Recommended minimum: with 200 reviews a share of 90 % is known to ±4 points.
 ENOUGH_REVIEWS = 200

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from slmbench.cascade.building import build
 from slmbench.cascade.cascade_options import CascadeOptions
 from slmbench.cascade.choosing_rows import CascadeRows, load_rows
-from slmbench.cascade.members import FOLDERS, Pair, read_members
+from slmbench.cascade.members import FOLDERS, Member, Pair, read_members
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import BUNDLES
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
 from slmbench.export.bundling import finished_bundle
 from slmbench.export.manifest import write_bundle
@@ -21,13 +22,6 @@ from slmbench.instruments.hardware import hardware_fingerprint, usable_cores
 from slmbench.methods.runs.ancestry import checked, recall
 from slmbench.records import BundleRecord, artefacts
 from slmbench.records.ancestors import Ancestry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.cascade.members import Member
-    from slmbench.common.progress import Progress
 
 
 def cascade(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from slmbench.cli.output import Output
     from slmbench.methods.method import Stage
     from slmbench.methods.options import MethodOptions

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,21 +14,14 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, content_key
 from slmbench.common.formatting import listing
 from slmbench.common.places import EVALUATIONS
-from slmbench.common.progress import SILENT
-from slmbench.corpora import corpus_available, load_again, load_for_testing
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import Split, corpus_available, load_again, load_for_testing
 from slmbench.evaluation.subject import Subject, open_subject
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.runs.ancestry import recall
-from slmbench.records import EvaluationRecord, Predictions, artefacts, write_record
+from slmbench.records import CorpusIdentity, EvaluationRecord, Predictions, artefacts, write_record
 from slmbench.records.ancestors import overlap_sentence, unknown_owners
 from slmbench.records.base import finished_record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
-    from slmbench.records import CorpusIdentity
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import BundleFiles, TfidfBackend, softmax
-from slmbench.records import BundleRecord, RunRecord, artefacts
+from slmbench.records import BundleRecord, CorpusIdentity, Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Literal
-
-    from slmbench.common.progress import Progress
-    from slmbench.records import CorpusIdentity, Predictions
 
 IN_BATCHES = "batches of similar length in fp32 torch"
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import SILENT
-from slmbench.edge.runtime import BundleFiles, load_backend, not_finite
+from slmbench.common.progress import SILENT, Progress
+from slmbench.edge.runtime import Backend, BundleFiles, load_backend, not_finite
 from slmbench.instruments.hardware import hardware_fingerprint, runs_natively, software_versions
-from slmbench.records import BundleRecord, FormVerification, VerificationRecord, artefacts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.edge.runtime import Backend
-    from slmbench.records import FormRecord
-    from slmbench.records.bundle import Manifest
+from slmbench.records import BundleRecord, FormRecord, FormVerification, VerificationRecord, artefacts
+from slmbench.records.bundle import Manifest
 
 #: Logits of float forms may differ by this much between CPUs, which add fp32 products in different orders.
 FLOAT_TOLERANCE = 1e-3

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.files import build_aside, content_key
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import load_corpus
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.methods.method import Method
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.runs import default_folder, make_run
-from slmbench.records import CrossValidationRecord, Fold, Predictions, artefacts, write_record
+from slmbench.records import CrossValidationRecord, Fold, Predictions, RunRecord, artefacts, write_record
 from slmbench.records.base import finished_record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.methods.method import Method
-    from slmbench.methods.options import MethodOptions
-    from slmbench.records import RunRecord
 
 
 def cross_validate(

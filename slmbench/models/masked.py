@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.models.configuration import HEAD_KEY, read_config, set_dropout
 from slmbench.models.model_files import ModelFiles
+from slmbench.models.model_loading import load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,6 @@ def load_masked_lm(files: ModelFiles, *, dropout: float | None = None, allow_pic
         UsageError: The architecture has no masked language model.
         SlmbenchError: The weights do not load, or are not those of the encoder.
     """
-    from safetensors import SafetensorError
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
     config = read_config(files)
@@ -58,23 +58,13 @@ def load_masked_lm(files: ModelFiles, *, dropout: float | None = None, allow_pic
         delattr(config, HEAD_KEY)  # the classifier that was on the encoder is not kept
     if dropout is not None:
         set_dropout(config, dropout)
-    try:
-        model, report = AutoModelForMaskedLM.from_pretrained(
-            files.folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=not allow_pickle,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(
-            f"'{files.name}' cannot be loaded as a masked language model: {first_line(error)}"
-        ) from None
+    what = "a masked language model"
+    model, report = load_weights(AutoModelForMaskedLM, files, what, config=config, use_safetensors=not allow_pickle)
     missing = sorted(report["missing_keys"])
     strange = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
     if strange:
         raise SlmbenchError(f"'{files.name}' lacks weights of its encoder ({strange[0]} and {len(strange) - 1} more)")
-    return MaskedLM(model.float(), missing)
+    return MaskedLM(model, missing)
 
 
 @contextmanager

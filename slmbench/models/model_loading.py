@@ -115,20 +115,38 @@ def _load(
     loader: Any, files: ModelFiles, config: Any, what: str, allow_pickle: bool, new_head: bool
 ) -> tuple[PreTrainedModel, list[str]]:
     """Return a model in fp32, and the tensors of its head that start at random."""
+    # Tensors of another shape are reported by name.
+    settings = {"config": config, "use_safetensors": not allow_pickle, "ignore_mismatched_sizes": True}
+    model, found = load_weights(loader, files, what, **settings)
+    return model, check_weights(files, model, WeightsReport.of(found), new_head=new_head)
+
+
+def load_weights(
+    loader: Any, files: ModelFiles, what: str, **settings: Any
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Load a model from its folder.
+
+    Args:
+        loader: A class of transformers with ``from_pretrained``.
+        files: From :func:`slmbench.models.find_model`.
+        what: What it is loaded as, for the error.
+        **settings: Further arguments of ``from_pretrained``.
+
+    Returns:
+        The model in fp32 on the CPU, and how its tensors compare with the files (``output_loading_info``).
+
+    Raises:
+        SlmbenchError: The weights do not load.
+    """
     from safetensors import SafetensorError
 
     try:
         model, found = loader.from_pretrained(
-            files.folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=not allow_pickle,
-            ignore_mismatched_sizes=True,  # reported below, by name
-            output_loading_info=True,
+            files.folder, local_files_only=True, output_loading_info=True, **settings
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SlmbenchError(f"'{files.name}' cannot be loaded as {what}: {first_line(error)}") from None
-    return model.float(), check_weights(files, model, WeightsReport.of(found), new_head=new_head)
+    return model.float(), found
 
 
 def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrainedTokenizerFast:

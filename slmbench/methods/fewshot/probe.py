@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import content_key
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import Corpus, Split
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.devices import choose_device
 from slmbench.instruments.memory import high_water_mark
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE, answer_cost
 from slmbench.methods.runs import Outcome, RunMethod, draw_shots
-from slmbench.models import ModelFiles, count_parameters, find_model, load_classifier, load_encoder, load_tokenizer
+from slmbench.models import (
+    ModelFiles,
+    ParameterCounts,
+    count_parameters,
+    find_model,
+    load_classifier,
+    load_encoder,
+    load_tokenizer,
+)
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.model_files import weights_sha256
 from slmbench.records import EpochLog, TrainCost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from sklearn.linear_model import LogisticRegression
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus, Split
     from slmbench.methods.fewshot.embedding import SentenceEncoder
-    from slmbench.methods.options import MethodOptions
-    from slmbench.models import ParameterCounts
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ library lists all pairs of examples before it samples.
 
 from __future__ import annotations
 
-import logging
 import random
 import tempfile
 import time
@@ -24,13 +23,12 @@ from slmbench.corpora import Corpus, Split
 from slmbench.methods.fewshot.probe import EncoderTraining, LinearProbe
 from slmbench.methods.options import MethodOptions
 from slmbench.models import count_parameters
+from slmbench.models.quiet import quiet_libraries
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
     from slmbench.methods.fewshot.embedding import SentenceEncoder
 
-#: Loggers that print messages while setfit trains.
-_LOGGERS = ("setfit", "sentence_transformers")
 #: Default number of pairs of each kind (like, unlike) per example: the R of Tunstall et al. 2022, counted per example
 #: like setfit's ``num_iterations``.
 ITERATIONS = 20
@@ -54,8 +52,10 @@ class SetFit(LinearProbe):
 
     def train_encoder(self, body: SentenceEncoder, examples: Split, progress: Progress) -> EncoderTraining:
         """Train the encoder in place on pairs of the examples; see :meth:`LinearProbe.train_encoder`."""
+        import setfit  # noqa: F401 - loading it is not part of the time
+
         pairs = draw_pairs(examples.labels, self._options.pairs, self._options.seed)
-        with progress.task(f"training on {len(pairs)} pairs", unit="steps") as task, _quiet():
+        with progress.task(f"training on {len(pairs)} pairs", unit="steps") as task, quiet_libraries():
             began = time.perf_counter()
             history = _train_on_pairs(body, examples, pairs, self._options, task)
             seconds = time.perf_counter() - began
@@ -147,22 +147,6 @@ def _trainer_device(device: str) -> Iterator[None]:
         yield
     finally:
         trainer.SentenceTransformerTrainingArguments = arguments
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Within the block, setfit and sentence-transformers report errors only."""
-    import setfit  # noqa: F401 - importing it sets its logger to INFO
-
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def draw_pairs(labels: Sequence[int], maximum: int | None, seed: int) -> list[Pair]:
