@@ -71,7 +71,7 @@ def _unknown_ancestors(cells: Sequence[Cell]) -> list[str]:
     owners = dict.fromkeys(owner for cell in cells for owner in unknown_owners(cell.profile.ancestors or ()))
     found = []
     if owners:
-        found.append(f"what {listing(list(owners))} was trained on before is unknown: test reviews may be among it")
+        found.append(f"the training texts of {listing(list(owners))} are unknown: test reviews may be among them")
     before = [cell for cell in cells if cell.profile.ancestors is None]
     if before and len(before) < len(cells):
         found.append(f"which reviews the base or teacher was trained on was not recorded: {_who(before, cells)}")

@@ -90,7 +90,7 @@ def near_duplicates_note(found: NearDuplicates | None) -> str | None:
         return None
     return (
         f"{found.found:,} of {found.test_reviews:,} test reviews ({percent(found.share)}) are almost the same as a"
-        f" training review (at least {percent(RESEMBLANCE)} of their runs of {RUN_WORDS} words): the accuracy is"
+        f" training review (at least {100 * RESEMBLANCE:.0f} % of their runs of {RUN_WORDS} words): the accuracy is"
         " optimistic; keep such reviews on one side with --group-column, or remove them"
     )
 

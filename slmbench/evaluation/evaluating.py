@@ -165,7 +165,7 @@ def _other_reviews(
             " whether it was trained on some of these reviews is unknown"
         )
     if unknown := unknown_owners(fact for fact in ancestry.facts if fact.through):
-        notes.append(f"what {listing(unknown)} was trained on is unknown: it may be some of these reviews")
+        notes.append(f"the training texts of {listing(unknown)} are unknown: some of these reviews may be among them")
     return _Reviews(loaded.identity(), loaded.test, label_map, None if own_unknown else left_out, notes)
 
 
