@@ -14,7 +14,8 @@ from slmbench.compare.confirmation import LOG
 from slmbench.corpora import load_corpus, sample_texts, sides
 from slmbench.edge import runtime
 from slmbench.evaluation import evaluate
-from slmbench.export import checking, export, run_forms, sealing
+from slmbench.export import export, run_forms, sealing
+from slmbench.export.sensitivity import ReferenceAnswers
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling import profile, tuning
 from slmbench.profiling.process import MeasuredProcess
@@ -92,7 +93,8 @@ def test_no_stage_is_handed_a_confirmation_row(spy, tmp_path, tiny_base, monkeyp
     export(tmp_path / "bert", forms=["fp32", "int8", "int8-static"], max_accuracy_drop=0.5, output=large)
     export(tmp_path / "tfidf", output=small)
     with monkeypatch.context() as patch:  # so that products are kept in float, one after another
-        patch.setattr(checking, "accept_form", lambda *_: (False, "made to be refused"))
+        honest = ReferenceAnswers.agreement
+        patch.setattr(ReferenceAnswers, "agreement", lambda self, backend: honest(self, backend) - 0.5)
         rescued = export(tmp_path / "bert", output=tmp_path / "exported" / "rescued")
     assert rescued.forms["int8"].search is not None and rescued.forms["int8"].confirmation is None
 

@@ -152,6 +152,7 @@ def _form(pair: Pair, answers: Answers, facts: CascadeFacts, parity: Parity) -> 
         sha256=sha256_of(file),
         parity=parity,
         accepted=accepted,
+        verdict="accepted" if accepted else "refused",
         reason=reason,
         predictions=answers.predictions(pair.small.labels, answers.cascade(facts.threshold)),
         regime=REGIME,

@@ -33,6 +33,21 @@ def export(
         float,
         typer.Option("--max-accuracy-drop", help="Maximum loss of accuracy against fp32, as a fraction (0.01: 1 %)."),
     ] = DEFAULT_MAX_ACCURACY_DROP,
+    max_class_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-class-drop",
+            help="Maximum loss of a label's recall against fp32, as a fraction; macro-F1 is limited likewise.",
+            show_default="10 x --max-accuracy-drop",
+        ),
+    ] = None,
+    accept_undecided: Annotated[
+        bool,
+        typer.Option(
+            "--accept-undecided",
+            help="Accept forms also where the test reviews are too few to show that they lose less.",
+        ),
+    ] = False,
     calibration: Annotated[
         CalibrationMethod,
         typer.Option("--calibration", help="How the activation ranges of int8-static are found."),
@@ -66,6 +81,8 @@ def export(
             run,
             forms=FORMS.names if "all" in (form or ()) else form or DEFAULT_FORMS,
             max_accuracy_drop=max_accuracy_drop,
+            max_class_drop=max_class_drop,
+            accept_undecided=accept_undecided,
             calibration=Calibration(calibration, calibration_reviews),
             with_tokenizer=with_tokenizer,
             output=output,

@@ -52,7 +52,8 @@ def why_not(decision: Decision) -> list[Loss]:
 def _excluded(cell: Cell, excluded: Exclusion) -> str:
     other = excluded.compared_with
     if excluded.reason == "refused":
-        return str(cell.row.refusal) if cell.profile.accepted else f"refused at export: {cell.profile.reason}"
+        verdict = "undecided" if cell.profile.verdict == "undecided" else "refused"
+        return str(cell.row.refusal) if cell.profile.accepted else f"{verdict} at export: {cell.profile.reason}"
     if other is None:
         return "; ".join(excluded.broken)
     if excluded.reason == "other_reviews":

@@ -23,6 +23,7 @@ from slmbench.export.forms import (
     REFERENCE,
     Calibration,
 )
+from slmbench.export.guard import LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.ancestry import checked, recall
@@ -46,6 +47,8 @@ def export(
     *,
     forms: Sequence[str] = DEFAULT_FORMS,
     max_accuracy_drop: float = DEFAULT_MAX_ACCURACY_DROP,
+    max_class_drop: float | None = None,
+    accept_undecided: bool = False,
     calibration: Calibration = DEFAULT_CALIBRATION,
     with_tokenizer: bool = False,
     output: str | Path | None = None,
@@ -61,6 +64,9 @@ def export(
         run: The run folder.
         forms: Names of the forms wanted, of ``slmbench.export.FORMS``.
         max_accuracy_drop: Largest loss of accuracy against fp32 that is accepted, as a fraction.
+        max_class_drop: Largest loss of a label's recall that is accepted, as a fraction; ten times
+            ``max_accuracy_drop`` when not given (see ``slmbench.export.guard``).
+        accept_undecided: Accept forms also where the test reviews are too few to show either.
         calibration: How the ranges of static int8 are found.
         with_tokenizer: Also write the smallest accepted form with the tokenizer inside: text in, label out.
         output: The bundle folder; ``exported/RUN`` when not given.
@@ -79,7 +85,8 @@ def export(
     run = Path(run)
     record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
-    _check(wanted, max_accuracy_drop, calibration)
+    limits = LossLimits(max_accuracy_drop, max_class_drop, accept_undecided)
+    _check(wanted, limits, calibration)
     is_tfidf = (run / "model" / "tfidf.json").is_file()
     if is_tfidf:
         if others := [form for form in wanted if form not in DEFAULT_FORMS]:
@@ -95,11 +102,11 @@ def export(
     for module, extra in needs:
         require_extra(module, extra, "exporting")
     key = content_key(
-        stage="export/2",
+        stage="export/3",
         run=record.key,
         forms=wanted,
         preset=quantization_preset(),
-        max_accuracy_drop=max_accuracy_drop,
+        limits=asdict(limits),
         calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
         with_tokenizer=with_tokenizer,
         **({"confirmation": sealed} if (sealed := record.corpus.confirmation_hash) else {}),
@@ -123,7 +130,7 @@ def export(
         made = (
             make_tfidf_form(data, building, progress)
             if is_tfidf
-            else make_onnx_forms(data, wanted, building, max_accuracy_drop, calibration, progress)
+            else make_onnx_forms(data, wanted, building, limits, calibration, progress)
         )
         inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
         bundle = BundleRecord(
@@ -162,7 +169,7 @@ def export(
     return bundle
 
 
-def _check(wanted: Sequence[str], max_accuracy_drop: float, calibration: Calibration) -> None:
+def _check(wanted: Sequence[str], limits: LossLimits, calibration: Calibration) -> None:
     """Check the options.
 
     Raises:
@@ -172,8 +179,9 @@ def _check(wanted: Sequence[str], max_accuracy_drop: float, calibration: Calibra
         FORMS[form]
     if not wanted:
         raise UsageError("name at least one --form")
-    if not 0 <= max_accuracy_drop <= 1:
-        raise UsageError(f"--max-accuracy-drop {max_accuracy_drop}: give a fraction between 0 and 1")
+    for option, value in (("--max-accuracy-drop", limits.accuracy), ("--max-class-drop", limits.per_class)):
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"{option} {value}: give a fraction between 0 and 1")
     if calibration.method not in CALIBRATIONS:
         raise UsageError(f"--calibration {calibration.method}: choose among {', '.join(CALIBRATIONS)}")
     if calibration.reviews < 1:

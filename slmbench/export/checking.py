@@ -12,7 +12,8 @@ from slmbench.common.files import sha256_of
 from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, check_width, not_finite, softmax
 from slmbench.export.gain import measure_gain
 from slmbench.export.graph import graph_facts
-from slmbench.export.parity import accept_form, compare_logits, form_logits
+from slmbench.export.guard import Judgement, judge
+from slmbench.export.parity import compare_logits, form_logits, no_answers
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
 from slmbench.records.predictions import REGIME
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.corpora import Split
     from slmbench.edge.runtime import Backend
+    from slmbench.export.guard import LossLimits
     from slmbench.records import Parity
     from slmbench.statistics import PairedDifference
 
@@ -39,15 +41,13 @@ class CheckedForm:
         logits: Shape (rows, labels).
         parity: How they differ from the reference.
         difference: Accuracy minus that of fp32; ``None`` of fp32 itself.
-        accepted: Whether it may be shipped.
-        reason: Why, in one sentence.
+        judgement: The decision.
     """
 
     logits: np.ndarray
     parity: Parity
     difference: PairedDifference | None
-    accepted: bool
-    reason: str
+    judgement: Judgement
 
 
 class FormChecker:
@@ -57,13 +57,13 @@ class FormChecker:
         folder: The bundle's folder, which holds the tokenizer.
         rows: The test rows.
         labels: Label names.
-        max_drop: Largest accepted loss of accuracy, as a fraction.
+        limits: What a form may lose.
         progress: Where to say how far it is.
     """
 
-    def __init__(self, folder: Path, rows: Split, labels: list[str], max_drop: float, progress: Progress) -> None:
+    def __init__(self, folder: Path, rows: Split, labels: list[str], limits: LossLimits, progress: Progress) -> None:
         self.rows = rows
-        self._folder, self._labels, self._max_drop, self._progress = folder, labels, max_drop, progress
+        self._folder, self._labels, self._limits, self._progress = folder, labels, limits, progress
         self._fp32: OnnxBackend | None = None
         self._fp32_bytes = 0
         self._fp32_logits: np.ndarray | None = None
@@ -117,8 +117,12 @@ class FormChecker:
         logits = self._logits(form, backend)
         parity = compare_logits("fp32", self.reference_logits, logits)
         difference = paired_difference(self._right(self.reference_logits), self._right(logits))
-        accepted, reason = accept_form(parity, difference, self._max_drop)
-        return CheckedForm(logits, parity, difference, accepted, reason)
+        if parity.not_finite:
+            judgement = Judgement("refused", accepted=False, reason=no_answers(parity), checks=[])
+        else:
+            answers = (self.reference_logits.argmax(1), logits.argmax(1))
+            judgement = judge(self.truth, *answers, self._labels, self._limits)
+        return CheckedForm(logits, parity, difference, judgement)
 
     def record(
         self, file: str, backend: Backend, checked: CheckedForm, isa: str | None = None, **more: Any
@@ -142,8 +146,7 @@ class FormChecker:
             bytes=path.stat().st_size,
             sha256=sha256_of(path),
             parity=checked.parity,
-            accepted=checked.accepted,
-            reason=checked.reason,
+            **vars(checked.judgement),
             predictions=Predictions.of(
                 self._labels, self.rows.row_ids, self.rows.labels, softmax(answers), unanswered.tolist()
             ),

@@ -1,4 +1,4 @@
-"""Is a form the same classifier? Labels and logits on the run's own test reviews, and the rule of acceptance."""
+"""Is a form the same classifier? Labels and logits on the run's own test reviews, and the rule for fp32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
-    from slmbench.statistics import PairedDifference
 
 #: With fewer test reviews the reason says how few there were.
 ENOUGH_REVIEWS = 200
@@ -51,7 +50,8 @@ def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -
     )
 
 
-def _no_answers(parity: Parity) -> str:
+def no_answers(parity: Parity) -> str:
+    """Say on how many reviews there is no answer."""
     return f"NaN or infinity instead of logits on {parity.not_finite} of {parity.reviews} test reviews"
 
 
@@ -65,7 +65,7 @@ def accept_reference(parity: Parity) -> tuple[bool, str]:
         Whether it is accepted, and why.
     """
     if parity.not_finite:
-        return False, _no_answers(parity)
+        return False, no_answers(parity)
     if parity.label_flips:
         return False, (
             f"{parity.label_flips} of {parity.reviews} labels differ from {parity.against}:"
@@ -76,26 +76,3 @@ def accept_reference(parity: Parity) -> tuple[bool, str]:
         f"same label as {parity.against} on all {parity.reviews} test reviews,"
         f" largest logit difference {parity.max_abs_logit_diff:.1e}{few}"
     )
-
-
-def accept_form(parity: Parity, loss: PairedDifference, max_drop: float) -> tuple[bool, str]:
-    """Decide on another form by the accuracy that it loses against fp32 on the same reviews.
-
-    Args:
-        parity: Compared with fp32.
-        loss: Accuracy of the form minus that of fp32.
-        max_drop: Largest loss of accuracy that is accepted, as a fraction.
-
-    Returns:
-        Whether it is accepted, and why.
-    """
-    if parity.not_finite:
-        return False, _no_answers(parity)
-    change = f"accuracy {100 * loss.difference:+.1f} points against fp32"
-    evidence = (
-        f"{change} (95 % interval {100 * loss.ci95[0]:+.1f} to {100 * loss.ci95[1]:+.1f},"
-        f" McNemar p = {loss.p_value:.2g}), {parity.label_flips} of {parity.reviews} labels changed"
-    )
-    if -loss.difference > max_drop:
-        return False, f"{evidence}: more than the {100 * max_drop:.1f} points allowed (--max-accuracy-drop)"
-    return True, evidence

@@ -1,10 +1,11 @@
-"""The forms of a run: each is made and checked; one that loses too much keeps products in float, or is refused."""
+"""The forms of a run: each is made, keeps products in float where it changes too many labels, and is then judged."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, first_line
@@ -14,10 +15,11 @@ from slmbench.export.builder import FormBuilder
 from slmbench.export.checking import CheckedForm, FormChecker
 from slmbench.export.forms import FORMS, REFERENCE
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
+from slmbench.export.guard import Judgement
 from slmbench.export.manifest import MANIFEST_TEXTS, manifest_of, unanswered_texts
 from slmbench.export.parity import accept_reference, compare_logits, form_logits
 from slmbench.export.sealing import with_sealed_answers
-from slmbench.export.sensitivity import DECIDING_REVIEWS, SearchInputs, keep_more, rank
+from slmbench.export.sensitivity import ReferenceAnswers, SearchInputs, keep_more, rank
 from slmbench.instruments.hardware import quantization_preset
 from slmbench.models import load_tokenizer
 from slmbench.records import FormRecord, Predictions
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from slmbench.corpora import Corpus
     from slmbench.edge.runtime import OnnxBackend
     from slmbench.export.forms import Calibration, Form
+    from slmbench.export.guard import LossLimits
     from slmbench.records import Parity, RunRecord
     from slmbench.records.bundle import Manifest
 
@@ -48,7 +51,8 @@ class RunData:
     Attributes:
         run: The run's record.
         model: Folder of the trained model.
-        corpus: The run's reviews: test rows check, training rows calibrate and guide the search.
+        corpus: The run's reviews: training rows calibrate, they and validation rows guide the search, test rows
+            judge.
         logits: The trained model's own logits on the test rows, shape (rows, labels).
     """
 
@@ -71,7 +75,7 @@ def make_onnx_forms(
     data: RunData,
     wanted: Sequence[str],
     folder: Path,
-    max_drop: float,
+    limits: LossLimits,
     calibration: Calibration,
     progress: Progress,
 ) -> MadeForms:
@@ -81,7 +85,7 @@ def make_onnx_forms(
         data: The run.
         wanted: Names of the forms to keep; fp32 is made in any case, as the reference.
         folder: The bundle's folder.
-        max_drop: Largest accepted loss of accuracy against fp32, as a fraction.
+        limits: What a form may lose against fp32.
         calibration: How static ranges are found.
         progress: Where to say how far it is.
 
@@ -97,12 +101,12 @@ def make_onnx_forms(
     )
     with progress.task("exporting to ONNX"):
         FORMS[REFERENCE].make(builder, fp32, ())
-    checker = FormChecker(folder, data.corpus.test, data.run.predictions.labels, max_drop, progress)
+    checker = FormChecker(folder, data.corpus.test, data.run.predictions.labels, limits, progress)
     checker.take_reference(fp32)
     parity = compare_logits("the torch model in fp32", data.logits, checker.reference_logits)
     records = {REFERENCE: _reference_record(data.run, checker, parity)}
     backends: dict[str, OnnxBackend] = {REFERENCE: checker.reference}
-    maker = _FormMaker(builder, checker, texts, max_drop, progress)
+    maker = _FormMaker(builder, checker, [*data.corpus.validation.texts, *texts], limits.accuracy, progress)
     try:
         for name in wanted:
             if name != REFERENCE:
@@ -119,20 +123,30 @@ def make_onnx_forms(
         if name == REFERENCE:
             raise SlmbenchError(f"fp32 of {data.run.name} is refused: {reason}")
         if records[name].accepted:
-            records[name] = records[name].model_copy(update={"accepted": False, "reason": reason})
+            records[name] = records[name].model_copy(
+                update={"accepted": False, "verdict": "refused", "reason": reason}
+            )
     if REFERENCE not in wanted:
         fp32.unlink()
     return MadeForms({name: records[name] for name in wanted}, checker.lengths, manifest)
 
 
 class _FormMaker:
-    """Makes and checks one form after another; one that loses too much is made again with products in float."""
+    """Makes and checks one form after another; one that changes too many labels is made again with products in float.
+
+    Args:
+        builder: Writes the files.
+        checker: Judges the forms on the test reviews.
+        texts: Other reviews, which decide what is kept in float.
+        max_change: Largest share of labels that a form may change before products are kept in float.
+        progress: Where to say how far it is.
+    """
 
     def __init__(
-        self, builder: FormBuilder, checker: FormChecker, texts: Sequence[str], max_drop: float, progress: Progress
+        self, builder: FormBuilder, checker: FormChecker, texts: Sequence[str], max_change: float, progress: Progress
     ) -> None:
         self._builder, self._checker, self._texts = builder, checker, texts
-        self._max_drop, self._progress = max_drop, progress
+        self._max_change, self._progress = max_change, progress
         self._scratch = builder.folder / "scratch.onnx"
 
     def remove_scratch_files(self) -> None:
@@ -145,19 +159,13 @@ class _FormMaker:
         target = self._builder.folder / form.file
         with self._progress.task(f"making {form.name}"):
             settings = self._write(form, target)
+        search = self._keep_in_float(form, target) if form.quantized else None
         backend = self._checker.load(target)
         checked = self._checker.check(form.name, backend)
-        search = None
-        if not checked.accepted and form.quantized:
-            search, found = self._search(form, checked)
-            if found is None:
-                tried = max((step.kept for step in search.steps), default=0)
-                reason = f"{checked.reason}; keeping up to {tried} products in float did not help"
-                checked = replace(checked, reason=reason)
-            else:
-                self._scratch.replace(target)
-                backend, checked = self._checker.load(target), found
-                settings["kept_in_float"] = search.kept
+        if search is not None:
+            settings["kept_in_float"] = search.kept
+            reason = f"{checked.judgement.reason}; {_what_was_kept(search)}"
+            checked = replace(checked, judgement=replace(checked.judgement, reason=reason))
         isa = self._builder.preset if form.for_isa else None
         record = self._checker.record(form.file, backend, checked, isa, search=search, settings=settings)
         return record, backend
@@ -173,43 +181,60 @@ class _FormMaker:
     def _source(self, form: Form) -> Path:
         return self._builder.fused if form.source == "fused" else self._builder.fp32
 
-    def _search(self, form: Form, before: CheckedForm) -> tuple[SensitivitySearch, CheckedForm | None]:
-        """Look for products to keep in float; the file of the form that is found is then the scratch file."""
-        nodes = weighted_nodes(self._source(form))
-        self._progress.say(f"{form.name}: {before.reason}; looking for products to keep in float")
+    @cached_property
+    def _answers(self) -> ReferenceAnswers:
+        with self._progress.task("fp32's answers to reviews that are not test reviews"):
+            return ReferenceAnswers(self._checker.reference, self._texts)
+
+    def _keep_in_float(self, form: Form, target: Path) -> SensitivitySearch | None:
+        """Replace a form's file by one with products in float where it changes too many labels.
+
+        It is the first that changes few enough, otherwise the one that changes fewest, of those that still save half
+        of what the form saves.
+
+        Returns:
+            The search; ``None`` where none was needed.
+        """
+        with self._progress.task(f"comparing {form.name} with fp32"):
+            before = self._answers.agreement(self._checker.load(target))
+        if 1 - before <= self._max_change:
+            return None
+        self._progress.say(
+            f"{form.name} changes {100 * (1 - before):.1f} % of fp32's labels on {len(self._answers)} reviews"
+            " other than the test reviews; looking for products to keep in float"
+        )
         inputs = SearchInputs(
-            nodes,
+            weighted_nodes(self._source(form)),
             lambda target, kept: self._write(form, target, kept),
             self._checker.load,
-            self._checker.reference,
-            self._texts,
+            self._answers,
             self._scratch,
         )
         harm = rank(inputs, self._progress)
-        steps, found, kept = [], None, []
+        steps, kept, best = [], [], before
+        # A form that gives up most of what it saves is no longer worth having.
+        max_bytes = (target.stat().st_size + self._builder.fp32.stat().st_size) / 2
         for tried, step in keep_more(inputs, list(harm), self._progress):
             steps.append(step)
-            # Accuracy cannot fall by more than the share of labels that change.
-            if 1 - step.agreement > self._max_drop:
-                continue
-            checked = self._checker.check(form.name, self._checker.load(self._scratch))
-            if checked.accepted:
-                found, kept = checked, tried
+            if step.bytes > max_bytes:
                 break
-        search = SensitivitySearch(
-            reviews=min(DECIDING_REVIEWS, len(self._texts)),
-            divergence=harm,
-            steps=steps,
-            kept=kept,
-            accuracy_before=float((before.logits.argmax(1) == self._checker.truth).mean()),
-            reason_before=before.reason,
+            if step.agreement > best:
+                kept, best = tried, step.agreement
+            # Accuracy cannot fall by more than the share of labels that change.
+            if 1 - step.agreement <= self._max_change:
+                break
+        if kept:
+            self._write(form, target, kept)
+        return SensitivitySearch(
+            reviews=len(self._answers), divergence=harm, steps=steps, kept=kept, agreement_before=before
         )
-        if found is not None:
-            loss = before.difference
-            all_quantized = f"all quantized: {100 * loss.difference:+.1f} points" if loss else ""
-            reason = f"{found.reason}, with {len(kept)} of {len(nodes)} products kept in float ({all_quantized})"
-            found = replace(found, reason=reason)
-        return search, found
+
+
+def _what_was_kept(search: SensitivitySearch) -> str:
+    if search.kept:
+        return f"{len(search.kept)} of {len(search.divergence)} products kept in float"
+    tried = max((step.kept for step in search.steps), default=0)
+    return f"keeping up to {tried} products in float did not help"
 
 
 def make_tfidf_form(data: RunData, folder: Path, progress: Progress) -> MadeForms:
@@ -243,6 +268,7 @@ def make_tfidf_form(data: RunData, folder: Path, progress: Progress) -> MadeForm
         sha256=sha256_of(folder / "tfidf.npz"),
         parity=parity,
         accepted=True,
+        verdict="accepted",
         reason=_reason_of_reference(data.run, parity),
         predictions=Predictions.of(labels, test.row_ids, test.labels, softmax(logits)),
         regime=REGIME,
@@ -253,9 +279,8 @@ def make_tfidf_form(data: RunData, folder: Path, progress: Progress) -> MadeForm
 
 
 def _reference_record(run: RunRecord, checker: FormChecker, parity: Parity) -> FormRecord:
-    checked = CheckedForm(
-        checker.reference_logits, parity, None, accepted=True, reason=_reason_of_reference(run, parity)
-    )
+    judgement = Judgement("accepted", accepted=True, reason=_reason_of_reference(run, parity), checks=[])
+    checked = CheckedForm(checker.reference_logits, parity, None, judgement)
     return checker.record(FORMS[REFERENCE].file, checker.reference, checked)
 
 

@@ -1,9 +1,12 @@
-"""Which products must stay in float for a form to keep its accuracy: found on training reviews, never test reviews.
+"""Which products must stay in float for a form to keep its answers: found without the test reviews.
 
-Each product is quantized alone, and the answers of that model are compared with fp32's (Kullback-Leibler divergence
-of the probabilities, as in NVIDIA's and Intel's post-training toolkits). The most harmful ones are then left in
-float, one, two, four, … of them, until the labels given to training reviews agree with fp32's but for the loss of
-accuracy that is allowed: a form cannot lose more accuracy than it changes labels.
+A form that changes too many of fp32's labels is made again. Each product is quantized alone, and the answers of that
+model are compared with fp32's (Kullback-Leibler divergence of the probabilities, as in NVIDIA's and Intel's
+post-training toolkits). The most harmful ones are then left in float, one, two, four, … of them, until enough labels
+agree with fp32's: a form cannot lose more accuracy than the share of labels it changes.
+
+The reviews are validation reviews, to which the model was not fitted, and then training reviews; their labels are not
+looked at. The test reviews take no part, so that they can judge the result (``slmbench.export.guard``).
 """
 
 from __future__ import annotations
@@ -23,8 +26,34 @@ if TYPE_CHECKING:
     from slmbench.common.progress import Progress
     from slmbench.edge.runtime import Backend
 
-#: Training reviews that rank the products, and that decide how many are kept: the second includes the first.
+#: Reviews that rank the products, and that decide how many are kept: the second includes the first.
 RANKING_REVIEWS, DECIDING_REVIEWS = 32, 256
+
+
+class ReferenceAnswers:
+    """Fp32's answers to the reviews that steer the search, with which those of other files are compared.
+
+    Args:
+        reference: Fp32, loaded.
+        texts: Reviews; the first :data:`DECIDING_REVIEWS` are used.
+    """
+
+    def __init__(self, reference: Backend, texts: Sequence[str]) -> None:
+        self._items = reference.encode(texts[:DECIDING_REVIEWS])
+        self._wanted = _answers(reference, self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def agreement(self, backend: Backend) -> float:
+        """Return the share of the reviews to which a file gives fp32's label."""
+        return float((_answers(backend, self._items).argmax(1) == self._wanted.argmax(1)).mean())
+
+    def divergence(self, backend: Backend) -> float:
+        """Return the mean divergence of a file's answers from fp32's, in nats, on :data:`RANKING_REVIEWS` of them."""
+        wanted, found = self._wanted[:RANKING_REVIEWS], _answers(backend, self._items[:RANKING_REVIEWS])
+        tiny = np.finfo(np.float64).tiny
+        return float((wanted * (np.log(wanted + tiny) - np.log(found + tiny))).sum(1).mean())
 
 
 @dataclass(frozen=True)
@@ -35,16 +64,14 @@ class SearchInputs:
         nodes: Names of the products and tables that can be kept in float.
         make: Writes the form with some of them kept in float.
         load: Loads such a file.
-        reference: Fp32, loaded.
-        texts: Training reviews.
+        answers: What fp32 answers.
         scratch: A file that may be overwritten.
     """
 
     nodes: Sequence[str]
     make: Callable[[Path, Sequence[str]], object]
     load: Callable[[Path], Backend]
-    reference: Backend
-    texts: Sequence[str]
+    answers: ReferenceAnswers
     scratch: Path
 
 
@@ -58,13 +85,11 @@ def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
     Returns:
         Mean divergence from fp32 in nats by node, most harmful first.
     """
-    items = inputs.reference.encode(inputs.texts[:RANKING_REVIEWS])
-    wanted = _answers(inputs.reference, items)
     harm = {}
     with progress.task("finding harmful products", total=len(inputs.nodes), unit="products") as task:
         for node in inputs.nodes:
             inputs.make(inputs.scratch, [other for other in inputs.nodes if other != node])
-            harm[node] = _divergence(wanted, _answers(inputs.load(inputs.scratch), items))
+            harm[node] = inputs.answers.divergence(inputs.load(inputs.scratch))
             task.advance()
     return dict(sorted(harm.items(), key=lambda entry: -entry[1]))
 
@@ -80,16 +105,14 @@ def keep_more(
         progress: Where to say how far it is.
 
     Yields:
-        The nodes kept and the result; ``inputs.scratch`` holds that file.
+        The nodes kept and the result.
     """
-    items = inputs.reference.encode(inputs.texts[:DECIDING_REVIEWS])
-    wanted = _answers(inputs.reference, items).argmax(1)
     count = 1
     while count < len(ranked):
         kept = list(ranked[:count])
         with progress.task(f"keeping {count} of {len(ranked)} products in float"):
             inputs.make(inputs.scratch, kept)
-            agreement = float((_answers(inputs.load(inputs.scratch), items).argmax(1) == wanted).mean())
+            agreement = inputs.answers.agreement(inputs.load(inputs.scratch))
         yield kept, SearchStep(kept=count, agreement=agreement, bytes=inputs.scratch.stat().st_size)
         count *= 2
 
@@ -98,8 +121,3 @@ def _answers(backend: Backend, items: Sequence[object]) -> np.ndarray:
     logits = np.stack([backend.logits([item])[0] for item in items]).astype(np.float64)
     logits[not_finite(logits)] = 0  # no answer: every label as likely
     return softmax(logits)
-
-
-def _divergence(wanted: np.ndarray, found: np.ndarray) -> float:
-    tiny = np.finfo(np.float64).tiny
-    return float((wanted * (np.log(wanted + tiny) - np.log(found + tiny))).sum(1).mean())

@@ -85,6 +85,7 @@ class BundleCell:
             threads=1 if self.same_everywhere else options.threads_used,
             labels=self.bundle.labels,
             accepted=form.accepted,
+            verdict=form.verdict,
             reason=form.reason,
             predictions=answered.predictions,
             regime=answered.regime,

@@ -156,6 +156,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         parameters_without_embeddings=source.parameters_without_embeddings,
         labels=prepared.labels,
         accepted=prepared.accepted,
+        verdict=prepared.verdict,
         reason=prepared.reason,
         latency=latency,
         throughput=_throughput(measured, options, prepared.workload),

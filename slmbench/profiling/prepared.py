@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slmbench.profiling.profile_options import ProfileOptions
     from slmbench.profiling.workload import Workload
     from slmbench.records import BundleRecord, Predictions, RunRecord
+    from slmbench.records.bundle import FormVerdict
     from slmbench.records.cascade import ProfiledCascade
     from slmbench.records.roofline import Operations
 
@@ -34,6 +35,7 @@ class PreparedCell:
         threads: Threads inside one inference.
         labels: Label names, in the order of the worker's numbers.
         accepted: Whether it may be shipped.
+        verdict: What its test reviews show; an undecided form may be shipped where that was asked for.
         reason: Why, in a sentence.
         predictions: Its answers to all test reviews.
         regime: How those were made.
@@ -53,6 +55,7 @@ class PreparedCell:
     threads: int
     labels: list[str]
     accepted: bool
+    verdict: FormVerdict
     reason: str
     predictions: Predictions
     regime: str

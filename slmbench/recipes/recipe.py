@@ -77,6 +77,8 @@ class ExportTable(RecipeTable):
 
     forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
     max_accuracy_drop: float = Field(default=DEFAULT_MAX_ACCURACY_DROP, ge=0, le=1)
+    max_class_drop: float | None = Field(default=None, ge=0, le=1)
+    accept_undecided: bool = False
     calibration: CalibrationMethod = DEFAULT_CALIBRATION.method
     calibration_reviews: int = Field(default=DEFAULT_CALIBRATION.reviews, ge=1)
 
@@ -85,6 +87,8 @@ class ExportTable(RecipeTable):
         return {
             "forms": self.forms,
             "max_accuracy_drop": self.max_accuracy_drop,
+            "max_class_drop": self.max_class_drop,
+            "accept_undecided": self.accept_undecided,
             "calibration": Calibration(self.calibration, self.calibration_reviews),
         }
 

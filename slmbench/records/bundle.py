@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
@@ -14,6 +14,7 @@ from slmbench.records.roofline import Operations
 from slmbench.records.run import CorpusIdentity
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.statistics import PairedDifference
+from slmbench.statistics.verdicts import GateResult
 
 
 class Parity(Part):
@@ -113,9 +114,36 @@ class SensitivitySearch(Part):
     divergence: dict[str, float]
     steps: list[SearchStep]
     kept: list[str]
-    #: Accuracy of the form before products were kept in float, and why it was not accepted.
-    accuracy_before: float
-    reason_before: str
+    #: Share of the same reviews to which the form gave fp32's label before products were kept in float; ``None`` in
+    #: older bundles, which searched for what lost accuracy on the test reviews.
+    agreement_before: float | None = None
+
+
+#: What the test reviews show of a form; see ``slmbench.export.guard``.
+FormVerdict = Literal["accepted", "refused", "undecided"]
+
+
+#: What is limited; ``recall`` of each label.
+LossQuantity = Literal["accuracy", "recall", "macro_f1"]
+
+
+class LossCheck(Part):
+    """What a form loses of one quantity against fp32 on the test reviews, and whether that is allowed."""
+
+    quantity: LossQuantity
+    #: Whose recall it is.
+    label: str | None = None
+    #: Test reviews that it is measured on.
+    reviews: int
+    #: Of the form minus that of fp32, as a fraction, and its one-sided 95 % bounds.
+    difference: float
+    low: float
+    high: float
+    #: Largest loss allowed.
+    limit: float
+    result: GateResult
+    #: Test reviews that would settle an inconclusive one in four of five cases.
+    reviews_to_settle: int | None = None
 
 
 class FormRecord(Evaluated):
@@ -125,8 +153,15 @@ class FormRecord(Evaluated):
     bytes: int
     sha256: str
     parity: Parity
+    #: Whether it may be shipped: an undecided one only where that was asked for.
     accepted: bool
     reason: str
+    #: Older bundles were accepted by the estimate alone, without bounds.
+    verdict: FormVerdict
+    #: The losses that were judged; none of fp32 and in older bundles.
+    checks: list[LossCheck] = Field(default_factory=list)
+    #: Test reviews that would settle an undecided form in four of five cases.
+    reviews_to_settle: int | None = None
     #: How predictions were made: accuracy of dynamic int8 depends on batch and padding.
     regime: str
     isa: str | None = None
@@ -141,6 +176,14 @@ class FormRecord(Evaluated):
     settings: dict[str, Any] = Field(default_factory=dict)
     #: Of an accepted form, where the corpus has confirmation rows; ``None`` in older bundles.
     confirmation: SealedAnswers | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decided_without_bounds(cls, fields: Any) -> Any:
+        """Fill in the verdict of older bundles."""
+        if isinstance(fields, dict) and "verdict" not in fields and "accepted" in fields:
+            return {**fields, "verdict": "accepted" if fields["accepted"] else "refused"}
+        return fields
 
 
 class DifferingText(Part):

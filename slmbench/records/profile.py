@@ -10,6 +10,7 @@ from pydantic import Field, computed_field
 
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
+from slmbench.records.bundle import FormVerdict
 from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
@@ -281,6 +282,8 @@ class ProfileRecord(Evaluated, Record):
     parameters_without_embeddings: int
     labels: list[str]
     accepted: bool
+    #: What the export's check showed of the form, as in its bundle; older profiles do not say.
+    verdict: FormVerdict | None = None
     reason: str
     latency: Latency
     throughput: Throughput | None

@@ -9,9 +9,12 @@ difference as large as the margin is accepted in at most 5 %. What neither shows
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from slmbench.statistics.intervals import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Verdict = Literal["better", "equivalent", "worse", "undecided"]
 GateResult = Literal["pass", "fail", "inconclusive"]
@@ -73,6 +76,29 @@ def gate(bounds: Bounds, limit: float) -> GateResult:
     if bounds.ci90[0] > -limit:
         return "pass"
     return "fail" if bounds.ci90[1] < -limit else "inconclusive"
+
+
+def family_gates(parts: Sequence[tuple[int, int, int]], limit: float) -> list[GateResult]:
+    """Return for several paired proportions whether each loses less than a limit.
+
+    That all pass is an intersection-union test and needs no correction (Berger, *Technometrics* 24, 1982). That some
+    fail does: of parts that all lose no more than the limit, any fails in at most 5 % of cases (Holm, *Scandinavian
+    Journal of Statistics* 6, 1979).
+
+    Args:
+        parts: Of each what :func:`paired_proportions_bounds` takes.
+        limit: Largest loss allowed, the same for all.
+    """
+    results = [gate(paired_proportions_bounds(*part), limit) for part in parts]
+    left = {index for index, result in enumerate(results) if result == "fail"}
+    failed: set[int] = set()
+    while True:
+        tail = LEVEL / max(1, len(parts) - len(failed))
+        found = {i for i in left - failed if _tango(parts[i][1], parts[i][0], parts[i][2], tail)[1] < -limit}
+        if not found:
+            break
+        failed |= found
+    return [result if result != "fail" or i in failed else "inconclusive" for i, result in enumerate(results)]
 
 
 def paired_proportions_bounds(only_first: int, only_second: int, n: int) -> Bounds:
@@ -149,3 +175,27 @@ def reviews_to_settle(disagreement: float, margin: float, difference: float = 0.
     if distance > 0:
         sizes.append(variance * ((norm.isf(LEVEL / 2) + norm.isf(1 - POWER)) / distance) ** 2)
     return math.ceil(min(sizes))
+
+
+def reviews_to_gate(variance: float, limit: float, difference: float = 0.0) -> int | None:
+    """Return how many reviews let :func:`gate` pass or fail in four of five cases.
+
+    The normal approximation for one-sided non-inferiority (Chow, Shao & Wang, ch. 4), and at least as many as pass
+    where no review disagrees: Tango's bound is then -z²/(n + z²).
+
+    Args:
+        variance: Of the difference, of one review; of paired proportions the share of reviews that disagree.
+        limit: Largest loss allowed.
+        difference: True difference assumed, negative where the second is worse. Nearer to the limit than a quarter of
+            it, a quarter is assumed: at the limit itself no number of reviews decides.
+
+    Returns:
+        The number; ``None`` where the limit is 0, which no number of reviews shows to be kept.
+    """
+    from scipy.stats import norm
+
+    if limit <= 0:
+        return None
+    z, room = norm.isf(LEVEL), max(abs(limit + difference), limit / 4)
+    needed = variance * ((z + norm.isf(1 - POWER)) / room) ** 2
+    return math.ceil(max(needed, z**2 * (1 / limit - 1)))

@@ -12,8 +12,10 @@ from scipy.stats import binomtest, norm
 from slmbench.statistics.verdicts import (
     MODEL_MARGIN,
     Bounds,
+    family_gates,
     gate,
     paired_proportions_bounds,
+    reviews_to_gate,
     reviews_to_settle,
     verdict,
 )
@@ -100,3 +102,35 @@ def test_error_rates(n, disagreement):
 def test_the_planned_size_settles_four_of_five(disagreement, difference):
     found, _, replays = rates(disagreement, difference, reviews_to_settle(disagreement, MODEL_MARGIN, difference))
     assert 0.7 * replays <= replays - found["undecided"] <= 0.95 * replays
+
+
+def test_of_many_parts_that_all_keep_the_limit_hardly_any_fails():
+    """Twenty labels that each lose as much as is allowed: one by one, some would fail in 64 % of replays."""
+    rng = np.random.default_rng(0)
+    once = lru_cache(None)(lambda lost: gate(paired_proportions_bounds(lost, 0, 100), 0.2))
+    replays = [sorted(rng.binomial(100, 0.2, size=20).tolist()) for _ in range(150)]
+    one_by_one = np.mean([any(once(lost) == "fail" for lost in lost_of) for lost_of in replays])
+    together = np.mean(["fail" in family_gates([(lost, 0, 100) for lost in lost_of], 0.2) for lost_of in replays])
+    assert one_by_one > 0.4
+    assert together <= 0.05 + 2 * 0.018
+    assert family_gates([(0, 0, 100), (50, 0, 100), (20, 0, 100)], 0.2) == ["pass", "fail", "inconclusive"]
+
+
+@pytest.mark.parametrize(("disagreement", "loss"), [(0.03, 0.0), (0.05, 0.005), (0.06, 0.04)])
+def test_a_planned_gate_decides_in_four_of_five_cases(disagreement, loss):
+    n = reviews_to_gate(disagreement, 0.02, -loss)
+    lost, gained = (disagreement + loss) / 2, (disagreement - loss) / 2
+    counts = np.random.default_rng(1).multinomial(n, (lost, gained, 1 - disagreement), size=1000)
+    results = [gate(bounds_of(*pair, n), 0.02) for pair in counts[:, :2].tolist()]
+    wanted = "pass" if loss < 0.02 else "fail"
+    assert 0.75 <= results.count(wanted) / 1000 <= 0.9
+    assert not results.count("fail" if loss < 0.02 else "pass")
+
+
+def test_a_gate_of_reviews_that_never_disagree_takes_as_many_as_show_it():
+    assert reviews_to_gate(0.0, 0.01) == 268
+    assert (gate(paired_proportions_bounds(0, 0, 267), 0.01), gate(paired_proportions_bounds(0, 0, 268), 0.01)) == (
+        "inconclusive",
+        "pass",
+    )
+    assert reviews_to_gate(0.01, 0.0) is None

@@ -41,20 +41,20 @@ def bundle_summary(record: BundleRecord) -> list[RenderableType]:
             f"{form.batching.label_flips}/{form.batching.reviews}" if form.batching else "",
             f"{gain.speedup:.2f}×" if gain else "",
             _verdict(form),
-            style=None if form.accepted else "red",
+            style={"accepted": None, "undecided": "yellow", "refused": "red"}[form.verdict],
         )
     parts: list[RenderableType] = [table]
     parts += [
         Text(f"{name}: {len(form.search.kept)} of {len(form.search.divergence)} products kept in float", style="dim")
         for name, form in record.forms.items()
-        if form.search and form.accepted
+        if form.search and form.search.kept
     ]
     return parts
 
 
 def _verdict(form: FormRecord) -> str:
-    if not form.accepted:
-        return f"refused: {form.reason}"
+    if form.verdict != "accepted":
+        return f"{form.verdict}: {form.reason}"
     if form.gain is None:
         return f"accepted: {form.reason}" if form.difference_to_fp32 is None else "accepted"
     return form.gain.sentence.split(":")[0] if form.gain.verdict != "none" else "no gain on this CPU"

@@ -128,6 +128,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
         threads=options.threads_used,
         labels=run.predictions.labels,
         accepted=True,
+        verdict="accepted",
         reason=f"{differing} of {len(reviews)} test reviews get another label than the run gave them",
         predictions=predictions,
         regime=padded if cell.mode == "graphs" else REGIME,
