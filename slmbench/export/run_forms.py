@@ -122,7 +122,7 @@ def make_onnx_forms(
         reason = f"NaN or infinity instead of logits on {count} of the {len(MANIFEST_TEXTS)} fixed texts"
         if name == REFERENCE:
             raise SlmbenchError(f"fp32 of {data.run.name} is refused: {reason}")
-        if records[name].accepted:
+        if records[name].verdict != "refused":
             records[name] = records[name].model_copy(
                 update={"accepted": False, "verdict": "refused", "reason": reason}
             )
