@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cli_helpers import json_of, run
-from factories import ladder, profile_record
+from factories import LABELS, MACHINE, bundle_record, corpus_identity, ladder, profile_record
 
 from slmbench.records import Latency, write_record
 
@@ -98,3 +98,71 @@ def test_a_damaged_baseline_is_said(measured):
     write_record(profile_record(), measured / "profiles" / "one.json")
     result = run("compare", "--baseline", "old.json", "--fail-if-slower", "5%")
     assert result.exit_code == 1 and "old.json is not a profile record" in result.stderr
+
+
+class TestABundleMadeAgain:
+    """A profile of an earlier bundle of the same name takes no part."""
+
+    FILE = "a" * 64
+
+    @pytest.fixture
+    def profiled(self, here):
+        """Profiles of two bundles as they lie in ``exported/``."""
+
+        def write(name, **changes):
+            own = {"key": f"{name}-1", "labels": LABELS, "corpus": corpus_identity(), **changes}
+            bundle = bundle_record(name, **own)
+            write_record(bundle, here / "exported" / name / "bundle.json")
+            return bundle
+
+        for name, accuracy in (("big", 0.9), ("small", 0.8)):
+            bundle = write(name)
+            profile = profile_record(
+                name,
+                accuracy=accuracy,
+                source_key=bundle.key,
+                form_sha256=self.FILE,
+                trained_on=bundle.corpus,
+            ).model_copy(update={"name": f"{name}.fp32.onnxruntime-cpu-2t.1f0c2a9b"})
+            write_record(profile, here / "profiles" / f"{profile.name}.json")
+        return write
+
+    def names(self):
+        document = json_of(run("compare", "--json"))
+        return [row["name"] for row in document["rows"]], document
+
+    def test_the_same_bundle_is_compared(self, profiled):
+        assert sorted(self.names()[0]) == ["big", "small"]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"labels": ["off topic", "on topic"]},
+            {"corpus": corpus_identity(train_hash="0" * 64)},
+            {"corpus": corpus_identity(test_hash="0" * 64)},
+        ],
+    )
+    def test_one_trained_again_on_other_labels_or_reviews_is_left_out_and_said_to(self, profiled, changes):
+        profiled("big", key="big-2", **changes)
+        names, document = self.names()
+        assert names == ["small"] and document["recommended"]["name"] == "small"
+        result = run("compare")
+        assert "big fp32" in result.stderr and "exported/big" in result.stderr
+        assert any("big fp32" in note for note in document["notes"])
+
+    def test_one_exported_for_another_machine_is_compared(self, profiled):
+        profiled("big", key="big-avx2")
+        assert sorted(self.names()[0]) == ["big", "small"]
+
+    def test_one_exported_again_on_this_machine_is_left_out(self, profiled, monkeypatch):
+        profiled("big", key="big-2")
+        monkeypatch.setattr(
+            "slmbench.cli.outdated.hardware_fingerprint", lambda: {"fingerprint": MACHINE["fingerprint"]}
+        )
+        assert self.names()[0] == ["small"]
+
+    def test_nothing_left_is_a_failure_in_one_sentence(self, profiled):
+        for name in ("big", "small"):
+            profiled(name, key=f"{name}-2", labels=["x", "y"])
+        result = run("compare")
+        assert result.exit_code == 1 and "profile it again" in result.stderr
