@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.formatting import listing
 from slmbench.common.progress import SILENT
 from slmbench.corpora import corpus_available, load_again, sample_texts
 from slmbench.methods.known_methods import METHODS
 from slmbench.records import BundleRecord, CheckpointRecord, RunRecord, artefacts
-from slmbench.records.ancestors import FILE, Ancestry, overlap_sentence
+from slmbench.records.ancestors import FILE, Ancestry, overlap_sentence, unknown_owners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,17 @@ def ancestry_of_model(model: str, progress: Progress) -> Ancestry:
                 break
             return recall(place, record, progress).through("base")
     return Ancestry.of("training", model, None).through("base")
+
+
+def unknown_sentence(ancestry: Ancestry) -> str | None:
+    """Return a sentence about a teacher whose own training reviews are unknown, so that they were not checked."""
+    owners = unknown_owners(fact for fact in ancestry.facts if fact.through and fact.through[-1] != "base")
+    if not owners:
+        return None
+    return (
+        f"the training reviews of {listing(owners)} are unknown (an older run whose corpus is gone or has changed):"
+        " test reviews may be among them"
+    )
 
 
 def checked(ancestry: Ancestry, tested: Sequence[str], name: str, remedy: str) -> Ancestry:

@@ -17,7 +17,7 @@ from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.options import DEFAULT_SEED
 from slmbench.methods.outcome import NO_TRAINING, training_cost
-from slmbench.methods.runs.ancestry import ancestry_of
+from slmbench.methods.runs.ancestry import ancestry_of, unknown_sentence
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.truncation import measure_truncation
@@ -96,8 +96,8 @@ def make_run(
         predictions = Predictions.of(
             corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(outcome.logits), outcome.abstained
         )
-        if sentence := predictions.evaluate().one_answer_sentence:
-            facts["notes"] = [*outcome.notes, sentence]
+        sentences = (predictions.evaluate().one_answer_sentence, unknown_sentence(ancestry))
+        facts["notes"] = [*outcome.notes, *filter(None, sentences)]
         filled_in = {
             "model": model,
             "architecture": method.name,

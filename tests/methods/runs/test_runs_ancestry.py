@@ -204,6 +204,23 @@ def test_of_a_run_from_before_its_own_rows_are_read_again(tiny_run, tmp_path):
     assert unknown_owners(recall(tmp_path / "old", old).facts) == [old.name, old.model]
 
 
+def test_a_teacher_of_unknown_training_reviews_qualifies_the_student(
+    tiny_run, tiny_base, small_corpus_file, tmp_path
+):
+    shutil.copytree(tiny_run, tmp_path / "old")
+    (tmp_path / "old" / FILE).unlink()
+    document = json.loads((tmp_path / "old/run.json").read_text())
+    document["corpus"]["options"]["name_or_path"] = str(tmp_path / "gone.csv")
+    (tmp_path / "old/run.json").write_text(json.dumps(document))
+    corpus = load_corpus(str(small_corpus_file), train_size=40)
+    notes = [
+        finetune(str(tiny_base), corpus, TrainingOptions(**QUICK, teacher=str(teacher)), output=tmp_path / name).notes
+        for teacher, name in ((tmp_path / "old", "unsure"), (tiny_run, "sure"))
+    ]
+    assert any("unknown" in note and "tiny-bert-full" in note for note in notes[0])
+    assert not any("unknown" in note for note in notes[1])
+
+
 def test_own_test_rows_that_shaped_it_are_not_scored(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "leak")
     document = json.loads((tmp_path / "leak/run.json").read_text())
