@@ -36,6 +36,7 @@ def add_run_facts(facts: Table, run: RunRecord) -> None:
         Text(
             f"{corpus.name}: {corpus.train_reviews:,} + {corpus.validation_reviews:,} validation,"
             f" {corpus.test_reviews:,} test reviews"
+            f"{f', {corpus.confirmation_reviews:,} for confirmation' if corpus.confirmation_reviews else ''}"
         ),
     )
     if corpus.near_duplicates and corpus.near_duplicates.found:
