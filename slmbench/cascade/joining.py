@@ -43,7 +43,7 @@ def cascade(
         output: The bundle folder; ``exported/SMALL+LARGE`` when not given.
         name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The bundle's record, whose ``cascade`` part has threshold, sweep and times. A finished one of the same members

@@ -67,7 +67,7 @@ class Answers:
             small: The small member, run on all of them.
             large: The large member.
             below: Run it only where the small one is less sure than this; ``None`` runs it on all.
-            progress: Where to say how far it is.
+            progress: Where progress is reported.
         """
         first = small.logits(rows.texts, progress)
         wanted = np.flatnonzero(confidence(first) < below) if below is not None else np.arange(len(rows))

@@ -41,7 +41,7 @@ def time_in_turns(
         texts: Reviews; the first :data:`REVIEWS` are timed, fewer when time runs out.
         routed: Whether the cascade routes each of them to its large member.
         threads: Threads the three were loaded with.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The times, and the cascade's logits, shape (timed reviews, labels).

@@ -57,7 +57,7 @@ class PeakTracker:
         return highest
 
     def report(self) -> dict[str, Any]:
-        """Return ``peak_bytes``, its ``source``, the ``phases``, and whether their peaks were taken ``apart``."""
+        """Return ``peak_bytes``, ``source``, the peaks of ``phases``, and ``apart``: whether each has its own."""
         return {
             "peak_bytes": max(self._phases.values(), default=None),
             "source": self._source,

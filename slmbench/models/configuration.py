@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
@@ -59,6 +60,14 @@ def keep_layers(config: Any, layers: int, name: str) -> None:
         config.layer_types = config.layer_types[:layers]
 
 
+def set_labels(config: Any, labels: Sequence[str]) -> None:
+    """Make a configuration that of a classifier with one label a text; ``labels`` are in id order."""
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = "single_label_classification"
+
+
 def set_dropout(config: Any, probability: float) -> None:
     """Set every dropout probability that a configuration has."""
     for key in _DROPOUT_KEYS:
@@ -81,12 +90,12 @@ def input_limit(
 
     Args:
         config: The model's configuration.
-        wanted: What was asked for.
-        default: What is taken when nothing was.
-        progress: Told when it is less than what was asked for.
+        wanted: Limit that was asked for, if any.
+        default: Limit when none was asked for.
+        progress: Told when the result is less than what was asked for.
 
     Returns:
-        It, or less where the model has no positions for so many.
+        The limit asked for or the default, or less where the model has no positions for so many.
 
     Raises:
         SlmbenchError: The model has positions for no token.
@@ -100,15 +109,16 @@ def input_limit(
 
 
 def padding_multiple(config: Any, max_length: int, multiple: int = 16) -> int | None:
-    """Return of what number the lengths of padded batches may be multiples.
+    """Return the number to whose multiples batches are padded.
 
     Args:
         config: The model's configuration.
         max_length: Maximum input length in tokens.
-        multiple: What is wanted.
+        multiple: The number wanted.
 
     Returns:
-        It, or ``None`` where the longest input, padded to a multiple, would exceed the model's positions.
+        ``multiple``, or ``None`` (no padding to multiples) where the longest input, padded to one, would exceed the
+        model's positions.
     """
     limit = position_limit(config)
     longest = -(-max_length // multiple) * multiple

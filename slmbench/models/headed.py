@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from slmbench.models.configuration import HEAD_KEY
+from slmbench.models.configuration import HEAD_KEY, set_labels
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -35,7 +35,7 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 class PooledHead(nn.Module):
     """Mean of the tokens, brought to length 1 where wanted, then one linear layer.
 
-    It is what a sentence-transformers model of mean pooling and a classifier on its sentence vectors come to.
+    It computes the same as a sentence-transformers model with mean pooling and a linear classifier on its vectors.
 
     Args:
         hidden_size: Width of the encoder.
@@ -107,7 +107,7 @@ class HeadedClassifier(PreTrainedModel):
     """
 
     config_class = PretrainedConfig
-    # Every kind of attention that the encoder inside it may have chosen is right.
+    # Attention is the business of the encoder inside: every implementation that it has can be chosen.
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -122,7 +122,7 @@ class HeadedClassifier(PreTrainedModel):
 
         Args:
             config: The encoder's, with the key ``slmbench_head``.
-            encoder: Stands for what the configuration describes.
+            encoder: Used instead of a new one made from the configuration.
             head: Likewise.
         """
         made = [part for part in (encoder, head) if part is not None]
@@ -189,10 +189,7 @@ def put_head(encoder: PreTrainedModel, head: PooledHead | SpaceHead, labels: lis
         labels: Label names in id order.
     """
     config = encoder.config
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    set_labels(config, labels)
     setattr(config, HEAD_KEY, head.settings)
     return HeadedClassifier(config, encoder, head)
 

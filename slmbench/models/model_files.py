@@ -59,7 +59,7 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
     kind = artefacts.kind_of(folder)
     if kind in (RunRecord, CheckpointRecord) and (folder / "model" / "config.json").is_file():
         licence = _inherited_licence(folder / str(kind.file))
-        folder = folder / "model"  # a run, or an adapted language model, serves to go on from
+        folder = folder / "model"  # training can go on from a run or an adapted language model
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(f"{folder} is not a model folder: it has no config.json")
@@ -111,10 +111,10 @@ def weights_sha256(folder: Path) -> str:
 
 
 def _inherited_licence(record: Path) -> str | None:
-    """Return the licence of the weights that a run or an adapted model began with, which holds for its own too."""
+    """Return the licence of the weights that a run or an adapted model started from: it holds for them as well."""
     try:
         return json.loads(record.read_text(encoding="utf-8")).get("base_license")
-    except (OSError, ValueError, AttributeError):  # a damaged record says nothing; its weights may be sound
+    except (OSError, ValueError, AttributeError):  # a damaged record; the weights beside it may be sound
         return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
-from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout
+from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout, set_labels
 from slmbench.models.model_files import ModelFiles
 from slmbench.models.weights_check import WeightsReport, check_weights
 
@@ -53,10 +53,7 @@ def load_classifier(
     from transformers import AutoModelForSequenceClassification
 
     config = _configured(files, layers, dropout)
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    set_labels(config, labels)
     loader: Any = AutoModelForSequenceClassification
     if native_head:
         _forget_head(config)

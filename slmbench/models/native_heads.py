@@ -45,9 +45,9 @@ class NativeHead:
 def native_head(model: PreTrainedModel) -> NativeHead:
     """Return the head of a sequence classifier of transformers.
 
-    Trained is what study 002 trained of its baselines, and of other families the likeliest of them: BERT and ALBERT
-    their last layer, on the pooler as it was pretrained; XLNet its last projection, on a summary that no checkpoint
-    has; the others all that lies above the encoder.
+    The trained part is what study 002 trained in its baselines. BERT and ALBERT: the last layer, on the pretrained
+    pooler. XLNet: the last projection, on a summary layer that no checkpoint has. Families that the study did not
+    use: everything above the encoder.
 
     Args:
         model: From :func:`slmbench.models.load_classifier` with ``native_head``.

@@ -63,7 +63,7 @@ def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
 
 
 def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
-    """Return what a key holds of scenarios that were added later: keys of older records stay what they are."""
+    """Return the scenario's part of the key; empty for single reviews, so that keys of older records stay valid."""
     if options.scenario == "single" and options.batch_tokens == BATCH_TOKENS:
         return {}
     inputs: dict[str, float | str] = {"scenario": options.scenario, "batch_tokens": options.batch_tokens}
@@ -83,12 +83,12 @@ def profile_name(cell: AnyCell, options: ProfileOptions) -> str:
 
 
 def setting_name(options: ProfileOptions) -> str:
-    """Return what names of records say of backend, device and threads."""
+    """Return the part of a record's name that tells backend, device and threads."""
     return f"{options.backend}-{options.device}-{options.threads_used}t"
 
 
 def _scenario_suffix(options: ProfileOptions) -> str:
-    """Return what a record's name says of the scenario; nothing for single reviews."""
+    """Return the part of a record's name that tells the scenario; empty for single reviews."""
     if options.scenario == "server":
         return f"-server-{options.qps:g}qps" if options.qps else f"-server-p95-{options.max_p95_ms:g}ms"
     batches = "" if options.batch_tokens == BATCH_TOKENS else f"-{options.batch_tokens}tokens"

@@ -68,8 +68,8 @@ class Evaluation(BaseModel):
             return ""
         share = self.per_class[self.only_answer]["reviews"] / self.reviews
         return (
-            f"every test review is given the label '{self.only_answer}': the model tells nothing apart, and its"
-            f" accuracy is the share of that label ({100 * share:.1f} %)"
+            f"every test review is given the label '{self.only_answer}': the model does not distinguish the"
+            f" labels, and its accuracy is the share of that label ({100 * share:.1f} %)"
         )
 
     def value(self, metric: str) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import batches_by_tokens
 from slmbench.edge.runtime import softmax
-from slmbench.methods.fewshot.prompting.label_scores import BATCH_TOKENS, make_scorer
+from slmbench.methods.fewshot.prompting.label_scores import BATCH_TOKENS, left_padded, make_scorer
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, answer_tokens, check_answers, encode_prompts
 from slmbench.methods.protocols import (
     UNKNOWN,
@@ -59,7 +59,7 @@ def generate_answers(
     answers = [""] * len(prompts)
     with torch.inference_mode(), progress.task("generating", total=len(prompts), unit="reviews") as task:
         for rows in batches_by_tokens([len(prompt) for prompt in prompts], BATCH_TOKENS):
-            ids, mask = _padded([prompts[row] for row in rows], tokenizer.pad_token_id)
+            ids, mask = left_padded([prompts[row] for row in rows], tokenizer.pad_token_id)
             out = model.generate(
                 input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=settings
             )
@@ -70,16 +70,6 @@ def generate_answers(
                 answers[row] = text
             task.advance(len(rows))
     return answers
-
-
-def _padded(batch: list[Sequence[int]], pad: int) -> tuple[Any, Any]:
-    """Pad on the left, so that every answer begins at the same position."""
-    import torch
-
-    longest = max(map(len, batch))
-    ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in batch])
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in batch])
-    return ids, mask
 
 
 def mentioned_labels(answer: str, words: Words) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, frame_tokens
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
+from slmbench.models.configuration import set_labels
 
 if TYPE_CHECKING:
     from slmbench.methods.fewshot.prompting.language_models import LanguageModel
@@ -61,10 +62,7 @@ def write_classifier(
     after = frame_tokens(loaded.tokenizer, fitted.frame)[1]
     if not after or after[-1] == pad:
         return "the prompt ends with padding or with the review"
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: number for number, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    set_labels(config, labels)
     # The head uses the last token that is not padding.
     config.pad_token_id = pad
     with torch.device("meta"):

@@ -105,10 +105,7 @@ class DecoderScorer:
         """
         import torch
 
-        # Padding on the left, so that the last token of every row is at the same position.
-        longest = max(map(len, batch))
-        ids = torch.tensor([[self._pad] * (longest - len(row)) + list(row) for row in batch])
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in batch])
+        ids, mask = left_padded(batch, self._pad)
         if past is not None:
             past.batch_repeat_interleave(len(batch))
             mask = torch.cat([torch.ones(len(batch), past.get_seq_length(), dtype=mask.dtype), mask], 1)
@@ -193,6 +190,16 @@ class Seq2SeqScorer:
         ids = torch.tensor([list(row) + [self._pad] * (longest - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
         return ids.to(self._model.device), mask.to(self._model.device)
+
+
+def left_padded(batch: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
+    """Return ids and mask, shape (rows, tokens), padded on the left: every row ends at the same position."""
+    import torch
+
+    longest = max(map(len, batch))
+    ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in batch])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in batch])
+    return ids, mask
 
 
 def _common_length(prompts: Sequence[Sequence[int]]) -> int:

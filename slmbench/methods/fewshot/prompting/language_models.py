@@ -11,6 +11,7 @@ from typing import Any
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.models import ModelFiles, load_tokenizer
 from slmbench.models.configuration import position_limit, read_config
+from slmbench.models.model_loading import load_weights
 from slmbench.models.weights_check import WeightsReport, check_weights
 
 #: Endings of class names in ``config.json`` of models that continue a text.
@@ -47,7 +48,6 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
         UsageError: The model is an encoder or a classifier.
         SlmbenchError: The files cannot be read, or a GGUF file needs the ``llm`` extra.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     if files.gguf:
@@ -59,14 +59,8 @@ def load_language_model(files: ModelFiles, device: str) -> LanguageModel:
     loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     _check_kind(config, files.name)
     tokenizer = load_tokenizer(files.folder)
-    try:
-        model, found = loader.from_pretrained(
-            files.folder, config=config, local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SlmbenchError(f"'{files.name}' cannot be loaded as a language model: {first_line(error)}") from None
+    model, found = load_weights(loader, files, "a language model", config=config)
     check_weights(files, model, WeightsReport.of(found), new_head=False)
-    model = model.float()
     return LanguageModel(model.to(device).eval(), tokenizer, config.is_encoder_decoder, position_limit(config))
 
 
