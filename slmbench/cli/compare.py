@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slmbench.records import ComparisonRecord
 
 #: Panels of the help.
-LIMIT, GATE, RECIPE = "Limits and Pareto front", "Gate", "Recipe"
+LIMIT, RULE, GATE, RECIPE = "Limits and Pareto front", "What counts as equal", "Gate", "Recipe"
 
 _LIMIT_OPTIONS = [
     parameter(
@@ -44,6 +44,56 @@ def compare(
             rich_help_panel=LIMIT,
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            help="Metric that decides, such as macro_f1 or that of an installed package.",
+            show_default="accuracy",
+            rich_help_panel=RULE,
+        ),
+    ] = None,
+    model_margin: Annotated[
+        float | None,
+        typer.Option(
+            "--model-margin",
+            parser=opt.parse_percentage,
+            metavar="<points>",
+            help="Largest loss of accuracy between models that counts as none, in percentage points.",
+            show_default="2",
+            rich_help_panel=RULE,
+        ),
+    ] = None,
+    form_margin: Annotated[
+        float | None,
+        typer.Option(
+            "--form-margin",
+            parser=opt.parse_percentage,
+            metavar="<points>",
+            help="The same between a form and fp32 of its bundle.",
+            show_default="1",
+            rich_help_panel=RULE,
+        ),
+    ] = None,
+    time_margin: Annotated[
+        float | None,
+        typer.Option(
+            "--time-margin",
+            parser=opt.parse_percentage,
+            metavar="<percent>",
+            help="Largest excess of time that counts as none.",
+            show_default="10%",
+            rich_help_panel=RULE,
+        ),
+    ] = None,
+    accept_undecided: Annotated[
+        bool,
+        typer.Option(
+            "--accept-undecided",
+            help="Also ship a form when it is undecided whether it is as accurate as fp32 of its bundle.",
+            rich_help_panel=RULE,
+        ),
+    ] = False,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +110,8 @@ def compare(
             "--fail-if-slower",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Maximum increase of the median latency over the baseline, such as 5%; exit status 1 above it.",
+            help="Maximum increase of the median latency over the baseline, such as 5%; exit status 1 above it, 3"
+            " when the measurements do not settle it.",
             show_default="no limit",
             rich_help_panel=GATE,
         ),
@@ -72,7 +123,7 @@ def compare(
             parser=opt.parse_percentage,
             metavar="<points>",
             help="Maximum loss of accuracy against the baseline in percentage points, such as 0.5; exit status 1"
-            " above it.",
+            " above it, 3 when the measurements do not settle it.",
             show_default="no limit",
             rich_help_panel=GATE,
         ),
@@ -122,12 +173,21 @@ def compare(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.outdated import leave_out_outdated
         from slmbench.cli.views.decision import decision_view
-        from slmbench.common.errors import SlmbenchError, UsageError
-        from slmbench.compare import Constraints, RegressionGate, parse_axes, read_measurements
+        from slmbench.common.errors import InconclusiveError, SlmbenchError, UsageError
+        from slmbench.compare import Constraints, DecisionRule, RegressionGate, parse_axes, read_measurements
         from slmbench.compare import compare as decide
         from slmbench.report import check_report_dir, write_report
 
         constraints = Constraints(**limits)
+        given = {
+            "metric": metric,
+            "model_margin": model_margin,
+            "form_margin": form_margin,
+            "time_margin": time_margin,
+            "accept_undecided": accept_undecided or None,
+        }
+        rule: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        DecisionRule(**rule)
         axes = parse_axes(pareto) if pareto is not None else None
         if baseline is None and (fail_if_slower is not None or fail_if_worse is not None):
             raise UsageError("--fail-if-slower and --fail-if-worse need --baseline: a profile, a folder or a row")
@@ -144,6 +204,7 @@ def compare(
                 recipe,
                 offline=offline,
                 constraints=constraints,
+                rule=rule,
                 pareto=axes,
                 baseline=gate,
                 report_dir=report,
@@ -160,6 +221,7 @@ def compare(
             record = decide(
                 measured,
                 constraints=constraints,
+                rule=DecisionRule(**rule),
                 pareto=axes,
                 baseline=gate,
                 notes=notes,
@@ -170,6 +232,8 @@ def compare(
         out.result(record.to_json(), *decision_view(record, report), written=report, then=_next(record))
         if record.baseline and record.baseline.failures:
             raise SlmbenchError("; ".join(record.baseline.failures))
+        if record.baseline and record.baseline.inconclusive:
+            raise InconclusiveError("; ".join(record.baseline.inconclusive))
 
 
 def _next(record: ComparisonRecord) -> tuple[Path | str, ...]:

@@ -9,7 +9,8 @@ import typer
 from slmbench.cli import measured as shared
 from slmbench.cli import shared_options as opt
 from slmbench.cli.output import command_output
-from slmbench.common.errors import SlmbenchError
+from slmbench.common.errors import InconclusiveError, SlmbenchError
+from slmbench.common.formatting import minutes
 from slmbench.common.places import PROFILES
 
 
@@ -22,7 +23,8 @@ def versus(
             "--fail-if-slower",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Exit with status 1 when A is slower than B by more than this, such as 5%.",
+            help="Exit with status 1 when A is slower than B by more than this, such as 5%; with 3 when the"
+            " measurements do not settle it.",
             show_default="never fails",
         ),
     ] = None,
@@ -74,5 +76,10 @@ def versus(
         out.result(
             record.to_json(), *versus_summary(record), written=output, then=("profile", first.partition(":")[0])
         )
-        if fail_if_slower is not None and record.slower_by_more_than(fail_if_slower):
-            raise SlmbenchError(f"{record.sentence}; --fail-if-slower allows {1 + fail_if_slower:.3f}×")
+        result = "pass" if fail_if_slower is None else record.gate(fail_if_slower)
+        if fail_if_slower is not None and result != "pass":
+            allowed = f"{record.sentence}; --fail-if-slower allows {1 + fail_if_slower:.3f}×"
+            if result == "fail":
+                raise SlmbenchError(allowed)
+            more = minutes(record.minutes_to_settle(fail_if_slower))
+            raise InconclusiveError(f"{allowed}, which this does not settle: about {more} more of sampling would")

@@ -17,6 +17,12 @@ class UsageError(SlmbenchError):
     exit_code = 2
 
 
+class InconclusiveError(SlmbenchError):
+    """A gate or an audit that the measurements do not settle; the message says what would (exit status 3)."""
+
+    exit_code = 3
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of a library's error message, as the end of a sentence; without a message, its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

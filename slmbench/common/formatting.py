@@ -52,6 +52,13 @@ def milliseconds(value: float) -> str:
     return f"{three_digits(value)} ms"
 
 
+def minutes(value: float) -> str:
+    """Write a time to plan with: ``3 minutes``, ``40 seconds``."""
+    if value >= 1:
+        return counted(math.ceil(value), "minute")
+    return counted(max(1, math.ceil(value * 60)), "second")
+
+
 def limit(value: float) -> str:
     """Write a number that a person gave, as they would: ``20``, ``0.5``, ``1500``."""
     return f"{value:.6g}"

@@ -14,11 +14,21 @@ if TYPE_CHECKING:
     from slmbench.compare.front import parse_axes
     from slmbench.compare.reading import Measurements, read_measurements
     from slmbench.compare.regression import RegressionGate
+    from slmbench.compare.rule import DecisionRule
 
-__all__ = ["Constraints", "Measurements", "RegressionGate", "compare", "parse_axes", "read_measurements"]
+__all__ = [
+    "Constraints",
+    "DecisionRule",
+    "Measurements",
+    "RegressionGate",
+    "compare",
+    "parse_axes",
+    "read_measurements",
+]
 
 _MODULES = {
     "Constraints": "constraints",
+    "DecisionRule": "rule",
     "Measurements": "reading",
     "RegressionGate": "regression",
     "compare": "comparison",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slmbench.common.formatting import p_value, percent, points
-from slmbench.compare.decision import compare_accuracy
+from slmbench.compare.pairs import accuracy_difference
 from slmbench.records.comparison import BaselineTest
 from slmbench.statistics import SIGNIFICANCE
 
@@ -39,7 +39,7 @@ def tfidf_baseline_tests(cells: Sequence[Cell]) -> list[BaselineTest]:
 
 
 def _test(cell: Cell, tfidf_baseline: Cell) -> BaselineTest:
-    difference = compare_accuracy(tfidf_baseline, cell)
+    difference = accuracy_difference(tfidf_baseline, cell)
     significant, gain = difference.p_value < SIGNIFICANCE, difference.difference
     numbers = f"({percent(cell.accuracy)} against {percent(tfidf_baseline.accuracy)}, {p_value(difference.p_value)})"
     if significant and gain > 0:

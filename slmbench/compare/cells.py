@@ -1,11 +1,18 @@
-"""Cells: profiles, one a (bundle, form, backend, device, threads, scenario, machine), and the rows made of them."""
+"""Cells: profiles, one a (bundle, form, backend, device, threads, scenario, machine), and the rows made of them.
+
+Runs that differ only in their seed are one cell: its accuracy is the mean over seeds, with an interval for other
+seeds and other reviews. The seed to ship, whose profile has the times and the name, is picked on validation rows.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +21,19 @@ from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.ancestors import overlap_sentence
+from slmbench.records.comparison import SeedScore
+from slmbench.statistics import METRICS
+from slmbench.statistics.resampling import crossed_interval, replay_interval, resampled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from slmbench.statistics import Interval
+
+#: Bootstrap samples of reviews for metrics other than accuracy.
+RESAMPLES = 1000
+#: How a recipe names the runs of further seeds; records from before seeds were kept are grouped by it.
+_SEED_NAME = re.compile(r"(?P<first>.+)-seed\d+")
 
 #: What makes two profiles measurements of the same cell.
 CellKey = tuple[str | int | None, ...]
@@ -26,10 +41,32 @@ CellKey = tuple[str | int | None, ...]
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One profile with the name that distinguishes it from the other cells of its machine."""
+    """One profile with the name that distinguishes it from the other cells of its machine.
+
+    Attributes:
+        profile: Where several seeds were run, that of the seed to ship.
+        variant: What distinguishes it from others of its bundle and form.
+        other_seeds: Profiles of the same form in the same setting of runs that differ only in their seed.
+    """
 
     profile: ProfileRecord
     variant: str | None = None
+    other_seeds: tuple[ProfileRecord, ...] = ()
+
+    @property
+    def profiles(self) -> tuple[ProfileRecord, ...]:
+        """Those of all seeds, the one to ship first."""
+        return (self.profile, *self.other_seeds)
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+        return len(self.profiles)
+
+    @cached_property
+    def bundles(self) -> tuple[str, ...]:
+        """Names of the bundles of all seeds, in alphabetical order."""
+        return tuple(sorted(profile.bundle for profile in self.profiles))
 
     @cached_property
     def row(self) -> Row:
@@ -51,7 +88,7 @@ class Cell:
             variant=self.variant,
             total_parameters=profile.total_parameters,
             size_bytes=profile.size_bytes,
-            **Row.scores(profile.evaluation),
+            **self._scores(),
             p50_ms=latency.p50_ms,
             p50_ci95_ms=latency.ci95_ms,
             p95_ms=latency.p95_ms,
@@ -92,14 +129,89 @@ class Cell:
         return self.profile.predictions.rows_hash()
 
     @cached_property
+    def rights(self) -> np.ndarray:
+        """Whether each seed classifies each test review right, as 0 or 1, in the order of the row ids, (seeds, n)."""
+        said = [profile.predictions for profile in self.in_order]
+        return np.stack([one.right()[np.argsort(one.row_ids)] for one in said]).astype(float)
+
+    @property
     def right(self) -> np.ndarray:
-        """Whether each test review is classified right, in the order of the row ids, shape (n,)."""
-        return self.profile.predictions.right()[np.argsort(self.profile.predictions.row_ids)]
+        """How often each test review is classified right over seeds, in the order of the row ids, shape (n,)."""
+        return np.asarray(self.rights.mean(0))
+
+    @cached_property
+    def in_order(self) -> tuple[ProfileRecord, ...]:
+        """The profiles of all seeds by the names of their bundles, so that those of two forms are paired."""
+        return tuple(sorted(self.profiles, key=lambda profile: profile.bundle))
 
     @property
     def accuracy(self) -> float:
-        """Accuracy on the test rows."""
-        return self.profile.evaluation.accuracy
+        """Accuracy on the test rows, the mean over seeds."""
+        return self.value("accuracy")
+
+    def value(self, metric: str) -> float:
+        """Return a metric on the test rows, the mean over seeds; NaN where it is not defined."""
+        values = [profile.evaluation.value(metric) for profile in self.profiles]
+        return float(np.mean([math.nan if value is None else value for value in values]))
+
+    @cached_property
+    def accuracy_ci95(self) -> Interval:
+        """95 % interval of the accuracy: over reviews, and over seeds where there are several."""
+        return self.profile.evaluation.accuracy_ci95 if self.seeds == 1 else crossed_interval(self.rights)
+
+    def metric_replays(self, metric: str) -> np.ndarray:
+        """Return a metric on bootstrap samples of the reviews and of the seeds, shape (:data:`RESAMPLES`,).
+
+        The samples of reviews are the same for every cell with the same reviews, so that differences are paired.
+        """
+        if metric not in self._replays:
+            self._replays[metric] = self._replay(metric)
+        return self._replays[metric]
+
+    @cached_property
+    def _replays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _replay(self, metric: str) -> np.ndarray:
+        scored = [one.predictions.scored().take(np.argsort(one.predictions.row_ids)) for one in self.in_order]
+        rows, seeds = resampled(len(scored[0]), RESAMPLES), self.resampled_seeds(RESAMPLES)
+        compute, found = METRICS[metric].compute, np.empty(RESAMPLES)
+        for number, (sample, drawn) in enumerate(zip(rows, seeds, strict=True)):
+            values = [compute(scored[seed].take(sample)) for seed in drawn]
+            found[number] = np.mean([math.nan if value is None else value for value in values])
+        return found
+
+    def resampled_seeds(self, replays: int) -> np.ndarray:
+        """Return the seeds of each bootstrap sample, the same for forms of the same runs, shape (replays, seeds)."""
+        generator = np.random.default_rng(zlib.crc32(" ".join(self.bundles).encode()))
+        return generator.integers(0, self.seeds, (replays, self.seeds))
+
+    def _scores(self) -> dict[str, Any]:
+        """Return the fields of a row that hold metrics."""
+        scores = Row.scores(self.profile.evaluation)
+        if self.seeds == 1:
+            return scores
+        names = [metric.name for metric in METRICS if self.profile.evaluation.value(metric.name) is not None]
+        values = {name: self.value(name) for name in names}
+        own = {name: values[name] for name in values if name in scores}
+        return (
+            scores
+            | own
+            | {
+                "accuracy_ci95": self.accuracy_ci95,
+                "macro_f1_ci95": replay_interval(self.metric_replays("macro_f1")),
+                "metrics": {name: values[name] for name in scores["metrics"]},
+                "metrics_ci95": {name: replay_interval(self.metric_replays(name)) for name in scores["metrics_ci95"]},
+                "seeds": [
+                    SeedScore(
+                        name=one.bundle,
+                        accuracy=one.evaluation.accuracy,
+                        validation_accuracy=one.trained_as.validation_accuracy if one.trained_as else None,
+                    )
+                    for one in self.profiles
+                ],
+            }
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -174,10 +286,6 @@ class Cell:
             return throughput.reviews_per_second
         return self.highest_rate
 
-    def clearly_faster_than(self, other: Cell) -> bool:
-        """Tell whether a review takes less time and the two intervals do not overlap."""
-        return self.pace_interval[1] < other.pace_interval[0]
-
 
 def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
     """Keep the newest profile of each cell, in the order in which cells first appear."""
@@ -203,6 +311,50 @@ def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
         for group in groups.values()
         for profile, variant in zip(group, variants([_aspects(profile) for profile in group]), strict=True)
     ]
+
+
+def seeds_as_one(cells: Sequence[Cell]) -> list[Cell]:
+    """Make one cell of those that differ only in the seed of the run; the seed to ship is picked on validation rows.
+
+    That is the seed with the highest validation accuracy; where that was not kept for each, the first by name.
+
+    Args:
+        cells: Cells of any machines, each of one profile.
+
+    Returns:
+        The cells, in the order in which each first appears. A second run with the same seed stays a cell of its own.
+    """
+    bundles = {cell.profile.bundle for cell in cells}
+    groups: dict[tuple[object, ...], dict[object, Cell]] = defaultdict(dict)
+    for cell in cells:
+        profile = cell.profile
+        way = profile.form, profile.backend, profile.device, profile.threads, cell.timed_as, cell.variant
+        key: tuple[object, ...] = (_candidate(profile, bundles), *way, cell.test_hash, cell.machine, profile.accepted)
+        seed = profile.trained_as.seed if profile.trained_as else profile.bundle
+        while seed in groups[key]:
+            key = (*key, profile.bundle)
+        groups[key][seed] = cell
+    return [_one_cell(list(group.values())) for group in groups.values()]
+
+
+def _candidate(profile: ProfileRecord, bundles: Collection[str]) -> str:
+    """Return what the runs have in common that differ only in their seed."""
+    if profile.trained_as is not None:
+        return profile.trained_as.candidate
+    named = _SEED_NAME.fullmatch(profile.bundle)
+    family = named["first"] if named and named["first"] in bundles else profile.bundle
+    return f"{family} {profile.model} {profile.method} {profile.trained_on.train_hash}"
+
+
+def _one_cell(cells: list[Cell]) -> Cell:
+    if len(cells) == 1:
+        return cells[0]
+    cells = sorted(cells, key=lambda cell: cell.profile.bundle)
+    known = [one.profile.trained_as.validation_accuracy if one.profile.trained_as else None for one in cells]
+    best = 0 if None in known else max(range(len(cells)), key=lambda number: known[number] or 0.0)
+    others = tuple(cell.profile for number, cell in enumerate(cells) if number != best)
+    variant = ", ".join(filter(None, (cells[best].variant, f"mean of {len(cells)} seeds")))
+    return Cell(cells[best].profile, variant, others)
 
 
 def _aspects(profile: ProfileRecord) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """From profiles to a decision: the stage behind ``slmbench compare``, step by step.
 
-Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities`` (what
-is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``decision`` (paired tests and the choice),
-``confirmation`` (the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words).
-``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside the decision.
+Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities``
+(what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs`` (two rows compared), ``decision``
+(verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided`` (what would decide), ``confirmation``
+(the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands
+beside the decision.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.baseline_tests import tfidf_baseline_tests
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats
-from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell
+from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell, seeds_as_one
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
@@ -23,7 +24,9 @@ from slmbench.compare.decision import decide
 from slmbench.compare.machines import machine_facts
 from slmbench.compare.reading import Measurements, read_measurements
 from slmbench.compare.regression import check_regressions
-from slmbench.compare.sentences import why_not, why_recommended
+from slmbench.compare.rule import DecisionRule
+from slmbench.compare.sentences import qualifications, why_not, why_recommended
+from slmbench.compare.undecided import undecided_pairs
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
 
@@ -39,6 +42,7 @@ def compare(
     measured: Measurements | str | Path | Sequence[str | Path] | None = None,
     *,
     constraints: Constraints | None = None,
+    rule: DecisionRule | None = None,
     pareto: Sequence[str] | None = None,
     baseline: RegressionGate | None = None,
     failures: Sequence[Row] = (),
@@ -61,8 +65,9 @@ def compare(
         measured: From :func:`slmbench.compare.read_measurements`, or the paths that it takes. May be empty when
             ``failures`` or ``unprofiled`` are given.
         constraints: Limits that a recommendation must keep, instead of giving them one by one.
+        rule: Margins, and the metric that decides; ``None`` means the defaults.
         pareto: Axes of the Pareto front, by name (``slmbench.compare.quantities``); ``None`` means accuracy and
-            latency. The recommendation does not depend on them.
+            what was limited, or latency. The recommendation does not depend on them.
         baseline: Earlier measurements that the rows are compared with; what fails is in the record's ``baseline``.
         failures: Cells that could not be measured, each with its reason in ``failure``.
         unprofiled: Classifiers of which only the accuracy is known, each with its reason in ``unprofiled``; they
@@ -80,14 +85,14 @@ def compare(
         UsageError: A path or the baseline is not there.
         SlmbenchError: There is no profile, or a file is not one or is damaged.
     """
-    constraints = constraints or Constraints(**limits)
+    constraints, rule = constraints or Constraints(**limits), rule or DecisionRule()
     others = [*unprofiled, *failures]
     if not isinstance(measured, Measurements):
         nothing = others and measured is not None and not measured
         measured = Measurements([]) if nothing else read_measurements(measured, progress)
     profiles = newest_of_each_cell(measured.profiles)
-    machines = cells_by_machine(name_cells(profiles))
-    decided = {machine: decide(group, constraints, pareto) for machine, group in machines.items()}
+    machines = cells_by_machine(seeds_as_one(name_cells(profiles)))
+    decided = {machine: decide(group, constraints, pareto, rule) for machine, group in machines.items()}
     decisions = [_machine_decision(machine, decision, measured.folders) for machine, decision in decided.items()]
 
     cells = [cell for group in machines.values() for cell in group]
@@ -98,6 +103,7 @@ def compare(
         name=name,
         command=list(command),
         constraints=constraints.as_dict(),
+        rule=rule.as_dict(),
         rows=[*(row for decision in decided.values() for row in _rows(decision)), *others],
         pareto=decisions[0].pareto if decisions else [],
         recommended=decisions[0].recommended if decisions else None,
@@ -125,20 +131,26 @@ def compare(
 
 
 def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Path]) -> MachineDecision:
-    found = confirm(decision, folders)
-    why, winner, recommended = why_recommended(decision), decision.winner, None
+    found, undecided = confirm(decision, folders), undecided_pairs(decision)
+    why, winner, recommended = why_recommended(decision, undecided), decision.winner, None
     sentence = why[0].upper() + why[1:] + "."
     if winner is not None:
+        first = "".join(f"{qualification}; " for qualification in qualifications(decision))
         recommended = Recommendation(
-            name=winner.row.name, form=winner.profile.form, why=why, machine=machine, variant=winner.variant
+            name=winner.row.name,
+            form=winner.profile.form,
+            why=f"{first}{why}",
+            machine=machine,
+            variant=winner.variant,
         )
-        sentence = f"Ship {recommended.label}: {headline(found, decision.limits)}{why}."
+        sentence = f"Ship {recommended.label}: {first}{headline(found, decision.limits)}{why}."
     return MachineDecision(
         machine=machine,
         sentence=sentence,
         recommended=recommended,
         confirmation=found if isinstance(found, Confirmation) else None,
         corrected=found if isinstance(found, CorrectedAccuracy) else None,
+        undecided=undecided,
         pareto=[cell.label for cell in decision.front.cells],
         front_axes=decision.front.axes,
     )
@@ -146,12 +158,16 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
 
 def _rows(decision: Decision) -> list[Row]:
     """Return the rows of one machine, marked with what was decided about them."""
+    verdicts = decision.choice.verdicts if decision.choice else {}
+    speeds = decision.choice.speeds if decision.choice else {}
     return [
         cell.row.model_copy(
             update={
                 "pareto": cell in decision.front.cells,
                 "recommended": cell is decision.winner,
                 "compared": cell not in decision.apart,
+                "accuracy_verdict": verdicts.get(cell),
+                "speed_verdict": speeds.get(cell),
             }
         )
         for cell in decision.cells

@@ -18,18 +18,16 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import percent, percent_interval, points
 from slmbench.common.version import __version__
-from slmbench.compare.decision import EQUAL_WITHIN
+from slmbench.compare.choosing import choose
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
 from slmbench.records.sealed_answers import carried_content, open_answers
-from slmbench.statistics import SIGNIFICANCE
 from slmbench.statistics.selection import corrected_for_selection, selection_optimism
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.decision import Choice, Decision
+    from slmbench.compare.decision import Candidates, Choice, Decision
     from slmbench.records.sealed_answers import SealedAnswers
 
 #: The log of openings, one JSON document a line.
@@ -47,7 +45,7 @@ def confirm(decision: Decision, folders: Mapping[str, Path]) -> Confirmation | C
     Returns:
         The confirmed accuracy; where there is none, the corrected one with the reason; ``None`` without a winner.
     """
-    if decision.choice is None:
+    if decision.choice is None or decision.winner is None:
         return None
     profile = decision.choice.winner.profile
     sealed = profile.confirmation
@@ -137,9 +135,9 @@ def _corrected(choice: Choice, reason: str) -> CorrectedAccuracy:
     winner, candidates = choice.winner, choice.candidates
     optimism = 0.0
     if len(candidates) > 1:
-        right = np.stack([cell.right for cell in candidates]).astype(float)
-        optimism = selection_optimism(right, lambda weights: _choose_again(candidates, right, weights))
-    interval = winner.profile.evaluation.accuracy_ci95
+        right = np.stack([cell.right for cell in candidates])
+        optimism = selection_optimism(right, lambda weights: _choose_again(choice.compared, right, weights))
+    interval = winner.accuracy_ci95
     accuracy, ci95 = corrected_for_selection(winner.accuracy, interval, optimism)
     return CorrectedAccuracy(
         no_confirmation=reason,
@@ -152,19 +150,7 @@ def _corrected(choice: Choice, reason: str) -> CorrectedAccuracy:
     )
 
 
-def _choose_again(candidates: Sequence[Cell], right: np.ndarray, weights: np.ndarray) -> int:
-    """Choose as :mod:`slmbench.compare.decision` does where each review counts so often; returns a number.
-
-    Written for arrays: a decision takes hundreds of replays.
-    """
-    from scipy.stats import binom
-
-    accuracy = right @ weights / weights.sum()
-    best = min(range(len(candidates)), key=lambda number: (-accuracy[number], candidates[number].pace_ms))
-    lost, gained = (right[best] * (1 - right)) @ weights, ((1 - right[best]) * right) @ weights
-    p_values = np.minimum(1.0, 2 * binom.cdf(np.minimum(lost, gained), lost + gained, 0.5))
-    equal = (p_values >= SIGNIFICANCE) & (np.round(np.abs(accuracy - accuracy[best]), 9) <= EQUAL_WITHIN)
-    as_good = np.flatnonzero(equal).tolist()
-    fastest = candidates[min(as_good, key=lambda number: candidates[number].pace_ms)]
-    as_fast = [number for number in as_good if not fastest.clearly_faster_than(candidates[number])]
-    return min(as_fast, key=lambda number: (candidates[number].size_bytes, candidates[number].pace_ms))
+def _choose_again(compared: Candidates, right: np.ndarray, weights: np.ndarray) -> int:
+    """Choose by accuracy where each review counts so often; returns a number."""
+    quality = right @ weights / weights.sum()
+    return int(choose(quality[None], compared.log_time[None], compared.size, compared.margins).winner[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
@@ -117,6 +118,29 @@ def best_within_reach(limits: Mapping[str, float], rows: Sequence[Row]) -> str:
                 f"the {extreme} {quantity.title} is {quantity.written(quantity.value(row) or 0)} ({label})"
             )
     return ", ".join(phrases)
+
+
+def nearest_row(limits: Mapping[str, float], rows: Sequence[Row]) -> str:
+    """Name the row that comes nearest to keeping all limits, and the limits that it fails.
+
+    Nearest is the smallest of the largest factors by which a row fails a limit; what is not known fails by most.
+
+    Args:
+        limits: What ``Constraints.as_dict`` gives.
+        rows: Measured rows that each break a limit, at least one.
+    """
+
+    def excess(row: Row) -> float:
+        found = [1.0]
+        for quantity, bound in _bounds(limits):
+            value = quantity.value(row)
+            if value is None or value <= 0 or quantity.why_unknown(row) is not None:
+                return math.inf
+            found.append(bound / value if quantity.better == "more" else value / bound)
+        return max(found)
+
+    nearest = min(rows, key=lambda row: (excess(row), row.label))
+    return f"the nearest is {nearest.label}: {' and '.join(Constraints(**limits).violations(nearest))}"
 
 
 def _bounds(limits: Mapping[str, float]) -> list[tuple[Quantity, float]]:

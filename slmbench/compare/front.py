@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import listing
-from slmbench.compare.quantities import known_quantity
+from slmbench.compare.quantities import known_quantity, limited_quantities
+from slmbench.statistics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from slmbench.compare.cells import Cell
     from slmbench.records import Row
@@ -42,13 +43,21 @@ def parse_axes(text: str) -> list[str]:
     return names
 
 
-def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> Front:
+def front_of(
+    cells: Sequence[Cell],
+    axes: Sequence[str] | None = None,
+    limits: Iterable[str] = (),
+    metric: str = "accuracy",
+) -> Front:
     """Return the Pareto front of cells.
 
     Args:
         cells: Cells of one machine, evaluated on the same reviews.
-        axes: Names of quantities. ``None`` means accuracy and speed: p95 when every cell's samples support it, p50
-            otherwise, one statistic for all; throughput where speed is not judged by latency.
+        axes: Names of quantities. ``None`` means the metric and what was limited besides metrics; without such a
+            limit the metric and speed: p95 when every cell's samples support it, p50 otherwise, one statistic for
+            all; throughput where speed is not judged by latency.
+        limits: Names of the limits that were set.
+        metric: Name of the metric that decides.
 
     Returns:
         The front. A cell of which an axis is not known is not on it.
@@ -56,7 +65,10 @@ def front_of(cells: Sequence[Cell], axes: Sequence[str] | None = None) -> Front:
     if axes is None:
         supported = all(cell.row.p95_ms is not None for cell in cells)
         latency = "p95" if supported else "p50"
-        axes = ["accuracy", latency if all(cell.by_latency for cell in cells) else "throughput"]
+        speed = latency if all(cell.by_latency for cell in cells) else "throughput"
+        limited = [limited_quantities()[name] for name in limits]
+        costs_limited = [quantity.name for quantity in limited if quantity.field not in METRICS]
+        axes = [metric.replace("_", "-"), *(costs_limited or [speed])]
     known = [(cell, cost) for cell in cells if (cost := costs(cell.row, axes)) is not None]
     on_front = pareto_front([cost for _, cost in known])
     return Front([cell for (cell, _), kept in zip(known, on_front, strict=True) if kept], list(axes))

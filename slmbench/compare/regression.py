@@ -1,28 +1,32 @@
 """Whether rows got slower or less accurate than a baseline of earlier measurements: what makes a build fail.
 
-Slower: the median latency (offline the time that a review has in a pass) is above that of the baseline by more than
-the limit, *and* the 95 % interval of the ratio is above 1. Worse: the accuracy on the same test rows is lower by
-more than the limit; the answers of a form do not change from run to run, so the difference itself decides, and its
-interval and p-value say what it means for reviews not seen.
+Both limits are gates with three results (:func:`slmbench.statistics.verdicts.gate`): they pass when the loss is below
+the limit with 95 % confidence, fail when it is above it with that confidence, and are inconclusive otherwise; then
+the report says how much more would settle it. Time is the median latency (offline the time that a review has in a
+pass), tested by the log ratio; accuracy is compared on the same test rows.
 
 What cannot be compared does not pass: a limit that was set and cannot be checked fails, with the reason.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.formatting import listing
+from slmbench.common.formatting import counted, listing, minutes
 from slmbench.compare import regression_sentences as sentences
-from slmbench.compare.cells import name_cells, newest_of_each_cell
-from slmbench.compare.decision import compare_accuracy
+from slmbench.compare.cells import name_cells, newest_of_each_cell, seeds_as_one
+from slmbench.compare.pairs import accuracy_difference, difference, disagreement, time_bounds
 from slmbench.compare.reading import load_profiles
 from slmbench.records.comparison import RegressionCheck, RegressionReport
-from slmbench.statistics import ratio_interval
+from slmbench.statistics.verdicts import gate as gate_of
+from slmbench.statistics.verdicts import processes_for_gate, reviews_to_gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +87,7 @@ def check_regressions(gate: RegressionGate, cells: Sequence[Cell], failed: Seque
     known = gate.profiles
     lost = [row for row in failed if known is None or _was_measured(row, known)]
     if known is not None:
-        pairs, notes = _counterparts(cells, name_cells(newest_of_each_cell(known)))
+        pairs, notes = _counterparts(cells, seeds_as_one(name_cells(newest_of_each_cell(known))))
     elif any(f"{gate.against} ".startswith(f"{row.label} ") for row in failed):
         pairs, notes = [], []
     else:
@@ -93,11 +97,12 @@ def check_regressions(gate: RegressionGate, cells: Sequence[Cell], failed: Seque
             f"no row has a counterpart in the baseline {gate.against}: name one with a profile of the same bundle"
             " and form, or a row"
         )
-    checks, failures = [], []
+    checks, failures, inconclusive = [], [], []
     for pair in pairs:
-        check, broken = _check(pair, gate)
+        check, failing, doubtful = _check(pair, gate)
         checks.append(check)
-        failures += broken
+        failures += failing
+        inconclusive += doubtful
     unmeasured = [sentences.not_measured(row) for row in lost]
     limited = gate.fail_if_slower is not None or gate.fail_if_worse is not None
     return RegressionReport(
@@ -106,6 +111,7 @@ def check_regressions(gate: RegressionGate, cells: Sequence[Cell], failed: Seque
         fail_if_worse=gate.fail_if_worse,
         checks=checks,
         failures=failures + (unmeasured if limited else []),
+        inconclusive=inconclusive,
         notes=notes + ([] if limited else unmeasured),
     )
 
@@ -114,7 +120,7 @@ def _counterparts(cells: Sequence[Cell], others: Sequence[Cell]) -> tuple[list[_
     """Pair each cell with the baseline's cell of the same bundle and form, best one that was timed alike."""
     pairs, notes = [], []
     for cell in cells:
-        same = [other for other in others if _form_of(other) == _form_of(cell)]
+        same = [other for other in others if _form_of(other) & _form_of(cell)]
         # Two bundles may have one name; the profile's name, which has the folder's, distinguishes them.
         same.sort(key=lambda other: other.profile.name != cell.profile.name)
         if not same:
@@ -122,10 +128,9 @@ def _counterparts(cells: Sequence[Cell], others: Sequence[Cell]) -> tuple[list[_
             continue
         timed = next((other for other in same if _way_of(other) == _way_of(cell)), None)
         pairs.append(_Pair(cell, timed, timed or same[0]))
-    here = {_form_of(cell) for cell in cells}
-    notes += [
-        f"{other.label} of the baseline was not measured here" for other in others if _form_of(other) not in here
-    ]
+    here = {form for cell in cells for form in _form_of(cell)}
+    lost = [other for other in others if not _form_of(other) & here]
+    notes += [f"{other.label} of the baseline was not measured here" for other in lost]
     return pairs, notes
 
 
@@ -159,8 +164,9 @@ def _was_measured(row: Row, profiles: Sequence[ProfileRecord]) -> bool:
     return any(profile.bundle == row.name and row.form in (None, profile.form) for profile in profiles)
 
 
-def _form_of(cell: Cell) -> tuple[str, str]:
-    return cell.profile.bundle, cell.profile.form
+def _form_of(cell: Cell) -> set[tuple[str, str]]:
+    """Return bundle and form of every seed."""
+    return {(bundle, cell.profile.form) for bundle in cell.bundles}
 
 
 def _way_of(cell: Cell) -> tuple[object, ...]:
@@ -171,43 +177,70 @@ def _way_of(cell: Cell) -> tuple[object, ...]:
     return profile.backend, profile.device, profile.threads, timed, texts, cell.machine
 
 
-def _check(pair: _Pair, gate: RegressionGate) -> tuple[RegressionCheck, list[str]]:
-    """Compare one row with its counterpart: the check, and a sentence for each limit that it fails."""
-    cell, failures = pair.cell, []
-    ratio = interval = None
-    slower = worse = False
+def _check(pair: _Pair, limits: RegressionGate) -> tuple[RegressionCheck, list[str], list[str]]:
+    """Compare one row with its counterpart: the check, what fails, and what the measurements do not settle."""
+    cell, failures, inconclusive = pair.cell, [], []
+    bounds = time_bounds(pair.timed, cell) if pair.timed else None
+    slower = worse = None
     if pair.timed is None:
         speed = sentences.timed_differently(cell, pair.answered)
     else:
-        ratio = cell.pace_ms / pair.timed.pace_ms
-        interval = ratio_interval(
-            (pair.timed.pace_ms, pair.timed.pace_ci95_ms),
-            (cell.pace_ms, cell.pace_ci95_ms),
-        )
-        beyond = gate.fail_if_slower is not None and ratio > 1 + gate.fail_if_slower
-        slower = beyond and interval is not None and interval[0] > 1
-        speed = sentences.speed(cell, pair.timed, interval, undecided=beyond and not slower)
-    if gate.fail_if_slower is not None and (slower or interval is None):
-        failures.append(sentences.over_limit(cell, speed, gate.fail_if_slower, "%", failing=slower))
-    difference = None
+        speed = sentences.speed(cell, pair.timed, bounds)
+    if (most := limits.fail_if_slower) is not None:
+        if bounds is None or pair.timed is None:
+            failures.append(sentences.unchecked(cell, speed))
+        else:
+            slower = gate_of(bounds, math.log1p(most))
+            if slower == "fail":
+                failures.append(sentences.over_limit(cell, speed, most, "%"))
+            elif slower == "inconclusive":
+                more = _minutes_to_settle(pair.timed, cell, math.log1p(most), bounds.value)
+                inconclusive.append(sentences.unsettled(cell, speed, most, "%", f"{minutes(more)} of measuring"))
+    accuracy_of, found = None, None
     if cell.test_hash != pair.answered.test_hash:
         accuracy = sentences.tested_on_others(cell, pair.answered)
     else:
-        difference = compare_accuracy(pair.answered, cell)
-        worse = gate.fail_if_worse is not None and round(-difference.difference, 9) > gate.fail_if_worse
-        accuracy = sentences.accuracy(cell, pair.answered, difference)
-    if gate.fail_if_worse is not None and (worse or difference is None):
-        failures.append(sentences.over_limit(cell, accuracy, gate.fail_if_worse, "points", failing=worse))
+        accuracy_of = accuracy_difference(pair.answered, cell)
+        found = difference(pair.answered, cell).bounds
+        accuracy = sentences.accuracy(cell, pair.answered, accuracy_of)
+    if (most := limits.fail_if_worse) is not None:
+        if found is None:
+            failures.append(sentences.unchecked(cell, accuracy))
+        else:
+            worse = gate_of(found, most)
+            if worse == "fail":
+                failures.append(sentences.over_limit(cell, accuracy, most, "points"))
+            elif worse == "inconclusive":
+                needed = reviews_to_gate(disagreement(pair.answered, cell), most, found.value)
+                more_reviews = needed and counted(max(1, needed - len(cell.right)), "test review")
+                inconclusive.append(sentences.unsettled(cell, accuracy, most, "points", more_reviews))
     check = RegressionCheck(
         row=cell.label,
         machine=cell.machine,
         baseline=pair.answered.label,
         baseline_profile=pair.answered.profile.name,
-        p50_ratio=ratio,
-        p50_ratio_ci95=interval,
-        accuracy=difference,
-        slower=slower,
-        worse=worse,
+        p50_ratio=None if pair.timed is None else cell.pace_ms / pair.timed.pace_ms,
+        p50_ratio_ci95=bounds and (math.exp(-bounds.ci95[1]), math.exp(-bounds.ci95[0])),
+        accuracy=accuracy_of,
+        slower=slower == "fail",
+        worse=worse == "fail",
+        slower_gate=slower,
+        worse_gate=worse,
         sentence=f"{cell.label} {speed}; it {accuracy}",
     )
-    return check, failures
+    return check, failures, inconclusive
+
+
+def _minutes_to_settle(baseline: Cell, cell: Cell, most: float, value: float) -> float:
+    """Return how many more minutes of both would settle a gate on time, if the ratio is what was measured.
+
+    From the spread of the processes' medians: more samples of the same processes would not show more.
+    """
+    spread, each_s = 0.0, 0.0
+    for one in (baseline, cell):
+        medians = np.log(one.profile.latency.process_p50_ms)
+        spread += float(np.var(medians, ddof=1)) if len(medians) > 1 else 0.05**2
+        each_s += sum(one.profile.latency.samples_ms) / 1e3 / len(medians)
+    have = min(len(one.profile.latency.processes_ms) for one in (baseline, cell))
+    more = max(1, processes_for_gate(math.sqrt(spread), most, value) - have)
+    return more * each_s / 60

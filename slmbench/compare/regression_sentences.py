@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from slmbench.common.formatting import counted, limit, p_value, percent, points, times
@@ -9,7 +10,8 @@ from slmbench.common.formatting import counted, limit, p_value, percent, points,
 if TYPE_CHECKING:
     from slmbench.compare.cells import Cell
     from slmbench.records import Row
-    from slmbench.statistics import Interval, PairedDifference
+    from slmbench.statistics import PairedDifference
+    from slmbench.statistics.verdicts import Bounds
 
 
 def timed_differently(cell: Cell, other: Cell) -> str:
@@ -31,27 +33,25 @@ def tested_on_others(cell: Cell, other: Cell) -> str:
     )
 
 
-def speed(cell: Cell, other: Cell, interval: Interval | None, *, undecided: bool) -> str:
+def speed(cell: Cell, other: Cell, bounds: Bounds | None) -> str:
     """Say how a cell's speed compares with the baseline's.
 
     Args:
         cell: The cell.
         other: The baseline, timed alike.
-        interval: Of the ratio of the medians.
-        undecided: Whether the ratio is over the limit and the interval still includes 1.
+        bounds: Of the logarithm of the baseline's time over the cell's; ``None`` where it is not known.
     """
     ratio = cell.pace_ms / other.pace_ms
     medians = f"{'p50 ' if cell.by_latency else ''}{cell.pace} against {other.pace} of {_baseline(cell, other)}"
-    if interval is None:
-        return f"has too few samples to be compared ({medians})"
-    numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {interval[0]:.3f}–{interval[1]:.3f})"
-    if interval[0] > 1:
+    if bounds is None:
+        return f"has no interval of its speed to be compared by ({medians})"
+    low, high = math.exp(-bounds.ci95[1]), math.exp(-bounds.ci95[0])
+    numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {low:.3f}–{high:.3f})"
+    if low > 1:
         return f"is {times(ratio, 'slower')} {numbers}"
-    if interval[1] < 1:
+    if high < 1:
         return f"is {times(1 / ratio, 'faster')} {numbers}"
-    if undecided:
-        return f"is {times(ratio, 'slower')}, over the limit, but it may be chance: measure both longer {numbers}"
-    return f"shows no clear difference in speed {numbers}"
+    return f"is not shown to be slower or faster {numbers}"
 
 
 def accuracy(cell: Cell, other: Cell, difference: PairedDifference) -> str:
@@ -68,18 +68,35 @@ def accuracy(cell: Cell, other: Cell, difference: PairedDifference) -> str:
     return f"is {points(difference.difference)} {'more' if difference.difference > 0 else 'less'} accurate {numbers}"
 
 
-def over_limit(cell: Cell, predicate: str, most: float, unit: str, *, failing: bool) -> str:
-    """Say that a cell fails a limit of the baseline, or that the limit could not be checked.
+def over_limit(cell: Cell, predicate: str, most: float, unit: str) -> str:
+    """Say that a cell fails a limit of the baseline.
 
     Args:
         cell: The cell.
         predicate: What was found.
         most: The limit, as a fraction.
         unit: Of the limit: "%" or "points".
-        failing: Whether the limit is exceeded; otherwise it could not be checked.
     """
-    ending = f"the limit is {limit(most * 100)} {unit}" if failing else "the limit cannot be checked"
-    return f"{cell.label} {predicate}; {ending}"
+    return f"{cell.label} {predicate}; the limit is {limit(most * 100)} {unit}"
+
+
+def unchecked(cell: Cell, predicate: str) -> str:
+    """Say that a limit of the baseline could not be checked; arguments as :func:`over_limit`."""
+    return f"{cell.label} {predicate}; the limit cannot be checked"
+
+
+def unsettled(cell: Cell, predicate: str, most: float, unit: str, more: str | None) -> str:
+    """Say that the measurements do not settle a limit, and what would; otherwise as :func:`over_limit`.
+
+    Args:
+        cell: The cell.
+        predicate: What was found.
+        most: The limit, as a fraction.
+        unit: Of the limit: "%" or "points".
+        more: How much more would settle it; ``None`` where nothing would, because the limit is 0.
+    """
+    what = f"about {more} more would settle it" if more else "no number of reviews shows a loss of nothing"
+    return f"{cell.label} {predicate}; whether it keeps the limit of {limit(most * 100)} {unit} is inconclusive: {what}"
 
 
 def not_measured(row: Row) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +46,7 @@ class SeedGroup:
     @property
     def teacher(self) -> str | None:
         """Name of the run it learned from."""
-        return _teacher(self.first, "name")
+        return self.first.teacher_fact("name")
 
     @cached_property
     def accuracies(self) -> list[float]:
@@ -157,30 +156,8 @@ def group_runs(runs: Iterable[RunRecord]) -> list[RunTable]:
     by_rows: dict[tuple[str, ...], dict[str, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         rows = (run.predictions.rows_hash(), *run.predictions.labels)
-        by_rows[rows][_identity(run)].append(run)
+        by_rows[rows][run.without_seed].append(run)
     return [_table(list(groups.values())) for groups in by_rows.values()]
-
-
-def _identity(run: RunRecord) -> str:
-    facts = {**_facts(run), "model": run.model, "method": run.method, "shots": run.shots}
-    return json.dumps(facts, sort_keys=True, default=str)
-
-
-def _facts(run: RunRecord) -> dict[str, Any]:
-    """Return how runs of one model, method and number of examples can differ, besides the seed."""
-    return {
-        **run.hyperparameters,
-        "unlabelled reviews": run.corpus.unlabelled_reviews or None,
-        "teacher": (_teacher(run, "weights_sha256") or "")[:8] or None,
-        "training rows": run.corpus.train_hash[:8],
-        "base model": run.base_sha256[:8] if run.base_sha256 else None,
-    }
-
-
-def _teacher(run: RunRecord, fact: str) -> str | None:
-    """Return a fact about the run that this one learned from."""
-    teacher = run.details.get("teacher")
-    return str(teacher[fact]) if isinstance(teacher, dict) and fact in teacher else None
 
 
 def _table(groups: list[list[RunRecord]]) -> RunTable:
@@ -208,12 +185,12 @@ def _table(groups: list[list[RunRecord]]) -> RunTable:
 def _sort_key(run: RunRecord) -> tuple[Any, ...]:
     """Return the sort key of a run's row; rows with equal keys need a variant."""
     shots = (1, 0) if run.shots is None else (0, run.shots)
-    return (run.method, Path(run.model).name, shots, run.corpus.train_reviews, _teacher(run, "name") or "")
+    return (run.method, Path(run.model).name, shots, run.corpus.train_reviews, run.teacher_fact("name") or "")
 
 
 def _with_variants(groups: list[list[RunRecord]]) -> list[tuple[list[RunRecord], str]]:
     """Return each group with how it differs from the others."""
-    facts = [_facts(runs[0]) for runs in groups]
+    facts = [runs[0].differing_facts for runs in groups]
     names = dict.fromkeys(name for own in facts for name in own)
     telling = [name for name in names if len({str(own.get(name)) for own in facts}) > 1]
     return [

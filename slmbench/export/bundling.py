@@ -150,6 +150,7 @@ def export(
             parameters_without_embeddings=record.parameters_without_embeddings,
             base_license=record.base_license,
             corpus=record.corpus,
+            trained_as=record.trained_as,
             ancestors=list(ancestry.facts),
             lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
             forms=made.records,

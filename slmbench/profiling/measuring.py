@@ -171,6 +171,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         predictions=prepared.predictions,
         regime=prepared.regime,
         trained_on=source.corpus,
+        trained_as=source.trained_as,
         ancestors=source.ancestors,
         corpus=prepared.workload.identity,
         warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import COMPARISONS, PROFILES
@@ -20,7 +20,7 @@ from slmbench.records import Row
 from slmbench.report import check_report_dir, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from slmbench.common.progress import Progress
@@ -35,6 +35,7 @@ def run_recipe(
     *,
     offline: bool = False,
     constraints: Constraints | None = None,
+    rule: Mapping[str, Any] | None = None,
     pareto: Sequence[str] | None = None,
     baseline: RegressionGate | None = None,
     report_dir: Path | None = None,
@@ -50,6 +51,7 @@ def run_recipe(
         name: A recipe that comes with slmbench, or a TOML file.
         offline: Substitute starter models and corpora for those that need a model hub, under their own names.
         constraints: Limits for the recommendation; they override the recipe's.
+        rule: Margins and metric by the names of :class:`slmbench.compare.DecisionRule`; they override the recipe's.
         pareto: Axes of the Pareto front, by name; ``None`` means accuracy and latency.
         baseline: What to compare the rows with. Its profiles are read before anything is measured, so that
             ``profiles/`` means the profiles of earlier commands.
@@ -98,6 +100,7 @@ def run_recipe(
     record = compare(
         measured,
         constraints=recipe.constraints(constraints),
+        rule=recipe.decision.rule(rule),
         pareto=pareto,
         baseline=baseline,
         failures=ladder.failures,

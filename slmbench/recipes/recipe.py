@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
-from slmbench.compare import Constraints
+from slmbench.compare import Constraints, DecisionRule
 from slmbench.corpora.formats import FORMATS, format_of
 from slmbench.corpora.registry import CORPORA
 from slmbench.export import (
@@ -29,7 +29,7 @@ from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 #: Where the recipes that come with slmbench lie.
@@ -171,6 +171,27 @@ class OfflineTable(RecipeTable):
     corpus: dict[str, Any] = Field(default_factory=dict)
 
 
+class DecisionTable(RecipeTable):
+    """What counts as equal, and by which metric: the fields of :class:`slmbench.compare.DecisionRule`."""
+
+    model_margin: float | None = None
+    form_margin: float | None = None
+    time_margin: float | None = None
+    metric: str | None = None
+    accept_undecided: bool | None = None
+
+    def rule(self, over: Mapping[str, Any] | None = None) -> DecisionRule:
+        """Return the rule.
+
+        Args:
+            over: Values of the caller by name; they override the recipe's.
+
+        Raises:
+            UsageError: A margin is out of range, or there is no such metric.
+        """
+        return DecisionRule(**{**self.model_dump(exclude_none=True), **(over or {})})
+
+
 class Recipe(RecipeTable):
     """A recipe: everything that one file describes."""
 
@@ -185,6 +206,8 @@ class Recipe(RecipeTable):
     profile: ProfileTable = ProfileTable()
     #: Limits for the recommendation, by the names of :class:`slmbench.compare.Constraints`.
     limits: dict[str, float] = Field(default_factory=dict)
+    #: Margins and the metric that decides, by the names of :class:`slmbench.compare.DecisionRule`.
+    decision: DecisionTable = DecisionTable()
 
     def constraints(self, over: Constraints | None = None) -> Constraints:
         """Return the limits for the recommendation.
@@ -238,6 +261,8 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"the recipe {path} is wrong{place}: {what}") from None
     with _wrong(path, "'limits'"):
         recipe.constraints()
+    with _wrong(path, "'decision'"):
+        recipe.decision.rule()
     with _wrong(path, "'profile'"):
         recipe.profile.settings()
     recipe = _one_rung_per_seed(recipe, path)

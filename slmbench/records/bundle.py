@@ -11,7 +11,7 @@ from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Operations
-from slmbench.records.run import CorpusIdentity
+from slmbench.records.run import CorpusIdentity, SeedIdentity
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.statistics import PairedDifference
 from slmbench.statistics.verdicts import GateResult
@@ -278,6 +278,8 @@ class BundleRecord(Record):
     parameters_without_embeddings: int
     base_license: str | None
     corpus: CorpusIdentity
+    #: Which seed of the runs that differ only in that; ``None`` of cascades and in older records.
+    trained_as: SeedIdentity | None = None
     #: Reviews that shaped it; ``None`` in records from before they were kept.
     ancestors: list[Ancestor] | None = None
     lengths: WorkloadLengths

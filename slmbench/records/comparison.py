@@ -10,21 +10,35 @@ from slmbench.common.formatting import listing, percent
 from slmbench.records.base import Part, Record
 from slmbench.records.sweep import Axis
 from slmbench.statistics import METRICS, Evaluation, Interval, PairedDifference
-from slmbench.statistics.verdicts import Verdict
+from slmbench.statistics.verdicts import GateResult, Verdict
 
 #: Why a row is not recommended: refused at export, tested on other reviews, timed in another way, over a limit, no
-#: gain over fp32, as accurate but slower or larger, less accurate, not measured, without a bundle to profile.
+#: gain over fp32, less accurate than fp32 of its bundle or undecided whether, as accurate but slower or larger, less
+#: accurate, undecided whether less accurate, not measured, without a bundle to profile, at chance level.
 Reason = Literal[
     "refused",
     "other_reviews",
     "other_timing",
     "over_limit",
     "no_gain",
+    "form_worse",
+    "form_undecided",
     "slower_or_larger",
     "less_accurate",
+    "undecided",
+    "at_chance",
     "failed",
     "not_profiled",
 ]
+
+
+class SeedScore(Part):
+    """One of the runs behind a mean over seeds."""
+
+    name: str
+    accuracy: float
+    #: What the seed to ship was picked by.
+    validation_accuracy: float | None
 
 
 class Row(Part):
@@ -85,6 +99,12 @@ class Row(Part):
     pareto: bool = False
     #: What to ship on its machine.
     recommended: bool = False
+    #: Accuracy (or the metric that decides) compared with the most accurate candidate of its machine, and time with
+    #: the fastest candidate as accurate as that; ``None`` of these two themselves and of rows that are no candidates.
+    accuracy_verdict: Verdict | None = None
+    speed_verdict: Verdict | None = None
+    #: Where the accuracy is a mean over seeds, the runs, the one to ship first.
+    seeds: list[SeedScore] = Field(default_factory=list)
     #: Why the export refused this form; ``None`` when it was accepted.
     refusal: str | None = None
     #: Why there is an accuracy and no measurement of speed: the method leaves no bundle to profile.
@@ -182,6 +202,21 @@ class CorrectedAccuracy(Part):
     ci95: Interval
 
 
+class UndecidedPair(Part):
+    """Two rows between which the measurements do not decide, and what would."""
+
+    first: str
+    second: str
+    #: ``accuracy`` (or the name of the metric that decides) or ``speed``.
+    of: str
+    #: Second less first as a fraction, or the logarithm of first over second; above 0 where the second is better.
+    difference: float
+    ci95: Interval
+    #: Test reviews needed in all; ``None`` for speed, which takes ``slmbench versus``.
+    reviews_needed: int | None
+    sentence: str
+
+
 class MachineDecision(Part):
     """The decision for one machine: measurements of unlike machines are never pooled."""
 
@@ -193,6 +228,8 @@ class MachineDecision(Part):
     #: and in older records.
     confirmation: Confirmation | None = None
     corrected: CorrectedAccuracy | None = None
+    #: Pairs that could change what is shipped.
+    undecided: list[UndecidedPair] = Field(default_factory=list)
     #: Labels of the rows on this machine's front.
     pareto: list[str]
     #: What the front is over (``slmbench.compare.quantities``): those asked for, or accuracy and p95, or p50 when
@@ -227,6 +264,9 @@ class RegressionCheck(Part):
     accuracy: PairedDifference | None
     slower: bool
     worse: bool
+    #: What the limits that were set say; ``None`` without a limit, and where nothing can be compared.
+    slower_gate: GateResult | None = None
+    worse_gate: GateResult | None = None
     #: What can be said of both, in words.
     sentence: str
 
@@ -240,6 +280,8 @@ class RegressionReport(Part):
     fail_if_worse: float | None
     checks: list[RegressionCheck]
     failures: list[str]
+    #: Limits that the measurements do not settle, each with what would.
+    inconclusive: list[str] = Field(default_factory=list)
     #: What was not compared, and why.
     notes: list[str]
 
@@ -299,6 +341,8 @@ class ComparisonRecord(Record):
     shown = "name form variant accuracy p50_ms p95_ms size_bytes peak_bytes pareto recommended failure"
 
     constraints: dict[str, float]
+    #: Margins, metric and what else decides, by name (``slmbench.compare.DecisionRule``); empty in older records.
+    rule: dict[str, Any] = Field(default_factory=dict)
     rows: list[Row]
     pareto: list[str]
     recommended: Recommendation | None

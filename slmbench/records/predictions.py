@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part
-from slmbench.statistics import Evaluation, evaluate
+from slmbench.statistics import Evaluation, ScoredReviews, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,10 @@ class Predictions(Part):
     def evaluate(self) -> Evaluation:
         """Compute the metrics with their intervals."""
         return evaluate(self.truth, np.asarray(self.probabilities), self.labels, self.abstained)
+
+    def scored(self) -> ScoredReviews:
+        """Return what metrics are computed from."""
+        return ScoredReviews.of(self.truth, np.asarray(self.probabilities), self.labels, self.abstained)
 
     def right(self) -> np.ndarray:
         """Whether each review is classified right, shape (n,)."""

@@ -15,7 +15,7 @@ from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
-from slmbench.records.run import CorpusIdentity
+from slmbench.records.run import CorpusIdentity, SeedIdentity
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.records.timed import Timed
 from slmbench.statistics import (
@@ -297,6 +297,8 @@ class ProfileRecord(Evaluated, Record):
     #: predictions are the bundle's; elsewhere (other backends, runs in torch) they were made for this record.
     regime: str
     trained_on: CorpusIdentity
+    #: Which seed of the runs that differ only in that; ``None`` of cascades and in older records.
+    trained_as: SeedIdentity | None = None
     #: Reviews that shaped the classifier, and how many of them it is tested on; ``None`` where that was not kept.
     ancestors: list[Ancestor] | None = None
     corpus: WorkloadIdentity

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -145,6 +147,16 @@ class Truncation(Part):
         return f"{longer} and were cut {where}: {percent(self.cut_tokens / self.tokens)} of all tokens were not read"
 
 
+class SeedIdentity(Part):
+    """Which of several runs that differ only in their seed, and what picks the one to ship."""
+
+    #: Digest of what shaped the run, without its seed and its test rows.
+    candidate: str
+    seed: int
+    #: Accuracy on validation rows of the weights that were kept; ``None`` where it was not measured.
+    validation_accuracy: float | None
+
+
 class RunRecord(Record):
     """One classifier, trained or prompted, and its answers on the test rows."""
 
@@ -189,6 +201,39 @@ class RunRecord(Record):
     predictions: Predictions
     hardware: dict[str, Any]
     software: dict[str, str]
+
+    @property
+    def differing_facts(self) -> dict[str, Any]:
+        """How runs of one model, method and number of examples can differ, besides the seed."""
+        return {
+            **self.hyperparameters,
+            "unlabelled reviews": self.corpus.unlabelled_reviews or None,
+            "teacher": (self.teacher_fact("weights_sha256") or "")[:8] or None,
+            "training rows": self.corpus.train_hash[:8],
+            "base model": self.base_sha256[:8] if self.base_sha256 else None,
+        }
+
+    @property
+    def without_seed(self) -> str:
+        """What runs have in common that differ only in their seed, as JSON."""
+        facts = {**self.differing_facts, "model": self.model, "method": self.method, "shots": self.shots}
+        return json.dumps(facts, sort_keys=True, default=str)
+
+    @property
+    def trained_as(self) -> SeedIdentity:
+        """Which seed it is of the runs that differ only in that."""
+        kept = [log for log in self.train.history if log.validation_accuracy is not None]
+        best = [log for log in kept if log.epoch == self.train.best_epoch] or kept[-1:]
+        return SeedIdentity(
+            candidate=hashlib.sha256(self.without_seed.encode()).hexdigest(),
+            seed=self.seed,
+            validation_accuracy=best[0].validation_accuracy if best else None,
+        )
+
+    def teacher_fact(self, fact: str) -> str | None:
+        """Return a fact about the run that this one learned from, such as its ``name``."""
+        teacher = self.details.get("teacher")
+        return str(teacher[fact]) if isinstance(teacher, dict) and fact in teacher else None
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, WorkloadIdentity
 from slmbench.statistics import Ratio, paired_ratio, percentile, ratio_of_medians
+from slmbench.statistics.verdicts import (
+    TIME_MARGIN,
+    GateResult,
+    Verdict,
+    gate,
+    processes_for_gate,
+    verdict,
+)
 
-SpeedVerdict = Literal["faster", "slower", "undecided"]
+SpeedVerdict = Literal["faster", "equivalent", "slower", "undecided"]
+#: In terms of speed what :func:`~slmbench.statistics.verdicts.verdict` calls better and worse.
+_IN_SPEED: dict[Verdict, SpeedVerdict] = {
+    "better": "faster",
+    "equivalent": "equivalent",
+    "worse": "slower",
+    "undecided": "undecided",
+}
 
 
 class Contestant(Part):
@@ -57,6 +74,8 @@ class VersusRecord(Record):
     note: str | None
     warnings: list[str]
     conditions: Conditions
+    #: Largest ratio of times that counts as equal, less 1.
+    time_margin: float = TIME_MARGIN
     hardware: dict[str, Any]
     software: dict[str, str]
 
@@ -87,11 +106,9 @@ class VersusRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> SpeedVerdict:
-        """Whether the first is ``faster`` or ``slower``; ``undecided`` when the interval of ``ratio`` contains 1."""
-        interval = self.ratio.ci95
-        if interval is None or interval[0] <= 1 <= interval[1]:
-            return "undecided"
-        return "slower" if interval[0] > 1 else "faster"
+        """How fast the first is compared with the second; ``equivalent`` within ``time_margin``."""
+        bounds = self.ratio.bounds()
+        return "undecided" if bounds is None else _IN_SPEED[verdict(bounds, math.log1p(self.time_margin))]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -104,10 +121,23 @@ class VersusRecord(Record):
             else ", too few samples for an interval"
         )
         found = f"a review takes {self.ratio.value:.3f}× the time{bounds}"
+        named = f"{self.first.title} and {self.second.title}"
         if self.verdict == "undecided":
-            return f"no significant difference in speed between {self.first.title} and {self.second.title}: {found}"
+            return f"undecided which of {named} is faster: {found}"
+        if self.verdict == "equivalent":
+            return f"{named} are equally fast within {self.time_margin:.0%}: {found}"
         return f"{self.first.title} is {self.verdict} than {self.second.title}: {found}"
 
-    def slower_by_more_than(self, share: float) -> bool:
-        """Return whether the first is significantly slower and the ratio above 1 by more than a share (0.05: 5 %)."""
-        return self.verdict == "slower" and self.ratio.value > 1 + share
+    def gate(self, limit: float) -> GateResult:
+        """Return whether the first is slower by less than a share (0.05: 5 %), with 95 % confidence."""
+        bounds = self.ratio.bounds()
+        return "inconclusive" if bounds is None else gate(bounds, math.log1p(limit))
+
+    def minutes_to_settle(self, limit: float) -> float:
+        """Return how many more minutes of sampling would settle a gate, if the ratio is what was measured."""
+        ratios = [np.divide(pair.first_ms, pair.second_ms) for pair in self.pairs]
+        medians = [float(np.median(np.log(ratio))) for ratio in ratios]
+        deviation = float(np.std(medians, ddof=1)) if len(medians) > 1 else abs(medians[0])
+        needed = processes_for_gate(deviation, math.log1p(limit), -math.log(self.ratio.value))
+        minutes = sum(sum(pair.first_ms) + sum(pair.second_ms) for pair in self.pairs) / 60_000 / len(self.pairs)
+        return max(1, needed - len(self.pairs)) * minutes

@@ -9,12 +9,14 @@ to agree. ``scipy.stats.bootstrap`` does not resample clusters.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from slmbench.statistics.intervals import Interval, quantile_interval
+from slmbench.statistics.verdicts import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,12 +30,30 @@ MIN_SAMPLES = 6
 
 
 class Ratio(BaseModel):
-    """First over second of two paired measurements; ``ci95`` where there are enough samples."""
+    """First over second of two paired measurements; intervals where there are enough samples.
+
+    Each end of ``ci90`` is a one-sided 95 % bound: what gates and "equivalent" are read from.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     value: float
     ci95: Interval | None
+    ci90: Interval | None = None
+
+    def bounds(self) -> Bounds | None:
+        """Return the logarithm of second / first, positive where the second takes longer; ``None`` without intervals.
+
+        That is "positive is better" for the first, compared with the second.
+        """
+        if self.ci95 is None or self.ci90 is None:
+            return None
+        (low, high), (inner_low, inner_high) = self.ci95, self.ci90
+        return Bounds(
+            -math.log(self.value),
+            (-math.log(high), -math.log(low)),
+            (-math.log(inner_high), -math.log(inner_low)),
+        )
 
 
 def t_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -78,8 +98,8 @@ def clustered_percentile_interval(
     if len(clusters) == 1:
         return quantile_interval(clusters[0], q, confidence)
     columns = [np.log(np.asarray(cluster, dtype=float)) for cluster in clusters]
-    interval = _clustered_interval(columns, lambda rows: _percentile(rows, q), confidence, resamples, seed)
-    return None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1])))
+    intervals = _clustered_intervals(columns, lambda rows: _percentile(rows, q), (confidence,), resamples, seed)
+    return _exp(intervals[0])
 
 
 def clustered_median_interval(clusters: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval | None:
@@ -102,11 +122,13 @@ def paired_ratio(
         seed: Seed of the resampling.
     """
     ratios = [np.asarray(one) / np.asarray(other) for one, other in zip(first, second, strict=True)]
-    clusters = [ratio.tolist() for ratio in ratios]
-    return Ratio(
-        value=float(np.exp(np.median(np.log(np.concatenate(ratios))))),
-        ci95=clustered_percentile_interval(clusters, resamples=resamples, seed=seed),
-    )
+    value = float(np.exp(np.median(np.log(np.concatenate(ratios)))))
+    if len(ratios) == 1:
+        wide, narrow = (quantile_interval(ratios[0].tolist(), 50, confidence) for confidence in (0.95, 0.90))
+        return Ratio(value=value, ci95=wide, ci90=narrow)
+    columns = [np.log(ratio) for ratio in ratios]
+    wide, narrow = _clustered_intervals(columns, lambda rows: _percentile(rows, 50), (0.95, 0.90), resamples, seed)
+    return Ratio(value=value, ci95=_exp(wide), ci90=_exp(narrow))
 
 
 def ratio_of_medians(
@@ -122,19 +144,24 @@ def ratio_of_medians(
         medians = np.median(rows, axis=0)
         return float(medians[0] - medians[1])
 
-    interval = _clustered_interval(pairs, statistic, 0.95, resamples, seed)
-    return Ratio(
-        value=float(np.exp(statistic(np.concatenate(pairs)))),
-        ci95=None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1]))),
-    )
+    wide, narrow = _clustered_intervals(pairs, statistic, (0.95, 0.90), resamples, seed)
+    return Ratio(value=float(np.exp(statistic(np.concatenate(pairs)))), ci95=_exp(wide), ci90=_exp(narrow))
 
 
-def _clustered_interval(
-    clusters: Sequence[np.ndarray], statistic: Statistic, confidence: float, resamples: int, seed: int
-) -> Interval | None:
+def _exp(interval: Interval | None) -> Interval | None:
+    return None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1])))
+
+
+def _clustered_intervals(
+    clusters: Sequence[np.ndarray],
+    statistic: Statistic,
+    confidences: Sequence[float],
+    resamples: int,
+    seed: int,
+) -> list[Interval | None]:
     """Return the wider, at each end, of the clustered bootstrap and of Student's t over the clusters' statistics."""
     if sum(len(cluster) for cluster in clusters) < MIN_SAMPLES:
-        return None
+        return [None] * len(confidences)
     generator = np.random.default_rng(seed)
     found = np.empty(resamples)
     for index in range(resamples):
@@ -142,12 +169,16 @@ def _clustered_interval(
         found[index] = statistic(
             np.concatenate([rows[generator.integers(0, len(rows), len(rows))] for rows in drawn])
         )
-    tail = (1 - confidence) / 2 * 100
-    low, high = np.percentile(found, [tail, 100 - tail])
-    if len(clusters) > 1:
-        low_t, high_t = t_interval([statistic(rows) for rows in clusters], confidence)
-        low, high = min(low, low_t), max(high, high_t)
-    return float(low), float(high)
+    intervals: list[Interval | None] = []
+    own = [statistic(rows) for rows in clusters]
+    for confidence in confidences:
+        tail = (1 - confidence) / 2 * 100
+        low, high = np.percentile(found, [tail, 100 - tail])
+        if len(clusters) > 1:
+            low_t, high_t = t_interval(own, confidence)
+            low, high = min(low, low_t), max(high, high_t)
+        intervals.append((float(low), float(high)))
+    return intervals
 
 
 def _percentile(values: np.ndarray, q: float) -> float:

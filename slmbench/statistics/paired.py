@@ -1,4 +1,4 @@
-"""Two classifiers on the same reviews: exact McNemar test and the interval of the accuracy difference."""
+"""Two classifiers on the same reviews: exact McNemar test and the score interval of the accuracy difference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from slmbench.statistics.intervals import Interval, bootstrap_interval
+from slmbench.statistics.intervals import Interval
+from slmbench.statistics.verdicts import paired_proportions_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,17 +40,18 @@ def paired_difference(first_right: ArrayLike, second_right: ArrayLike) -> Paired
         second_right: The same for the second, in the same order.
 
     Returns:
-        The difference with its paired bootstrap interval and the p-value (1.0 when they never differ).
+        The difference with Tango's score interval, which has a width also where the two never differ (see
+        :func:`~slmbench.statistics.verdicts.paired_proportions_bounds`), and the p-value (1.0 there).
     """
     from scipy.stats import binomtest
 
     first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    gain = second.astype(float) - first.astype(float)
+    bounds = paired_proportions_bounds(only_first, only_second, len(first))
     discordant = only_first + only_second
     return PairedDifference(
-        difference=float(gain.mean()),
-        ci95=bootstrap_interval(lambda rows: gain[rows].mean(1), len(gain)),
+        difference=bounds.value,
+        ci95=bounds.ci95,
         p_value=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
         only_first_right=only_first,
         only_second_right=only_second,

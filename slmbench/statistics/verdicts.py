@@ -199,3 +199,76 @@ def reviews_to_gate(variance: float, limit: float, difference: float = 0.0) -> i
     z, room = norm.isf(LEVEL), max(abs(limit + difference), limit / 4)
     needed = variance * ((z + norm.isf(1 - POWER)) / room) ** 2
     return math.ceil(max(needed, z**2 * (1 / limit - 1)))
+
+
+def processes_for_gate(deviation: float, limit: float, difference: float) -> int:
+    """Return how many processes of each of two settle a gate on time in four of five cases.
+
+    As :func:`reviews_to_gate`, for the mean over processes, whose log medians have a standard deviation.
+
+    Args:
+        deviation: Of the difference of two processes' log medians.
+        limit: Largest excess allowed, as a logarithm of the ratio.
+        difference: True difference assumed, as a logarithm of the ratio; negative where the second is slower.
+    """
+    distance = _distance(difference + limit, limit)
+    return max(3, math.ceil((deviation * _one_sided_power() / distance) ** 2))
+
+
+def _one_sided_power() -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf(LEVEL) + norm.isf(1 - POWER))
+
+
+def _distance(distance: float, limit: float) -> float:
+    """Return the distance to plan for: what lies almost on its limit would take for ever."""
+    return max(abs(distance), limit / 4, 1e-3)
+
+
+def student_bounds(value: float, parts: Sequence[tuple[float, float]]) -> Bounds:
+    """Return the bounds of an estimate whose variance is a sum of estimated parts.
+
+    Student's t with the effective degrees of freedom of Satterthwaite (*Biometrics Bulletin* 2, 1946).
+
+    Args:
+        value: The estimate.
+        parts: Variance and degrees of freedom of each part, such as that over seeds and that over reviews; at least
+            one.
+    """
+    from scipy.stats import t
+
+    error, freedom = _student(parts)
+    wide, narrow = (error * float(t.isf(tail, freedom)) for tail in (LEVEL / 2, LEVEL))
+    return Bounds(value, (value - wide, value + wide), (value - narrow, value + narrow))
+
+
+def student_p_value(value: float, parts: Sequence[tuple[float, float]]) -> float:
+    """Return the two-sided p-value of "no difference" for an estimate; arguments as :func:`student_bounds`."""
+    from scipy.stats import t
+
+    error, freedom = _student(parts)
+    return 2 * float(t.sf(abs(value) / error, freedom)) if error > 0 else float(value == 0)
+
+
+def _student(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    variance = sum(part for part, _ in parts)
+    below = sum(part**2 / freedom for part, freedom in parts)
+    return math.sqrt(variance), variance**2 / below if below > 0 else 1.0
+
+
+def holm(p_values: Sequence[float], comparisons: int | None = None) -> list[float]:
+    """Return p-values adjusted for their number (Holm, *Scandinavian Journal of Statistics* 6, 1979).
+
+    Args:
+        p_values: One for each comparison looked at.
+        comparisons: How many there are in all, where what is looked at was chosen among more; at least as many.
+
+    Returns:
+        In the same order: below 0.05 each, and the chance that any true "no difference" is among them is at most 5 %.
+    """
+    total, adjusted, highest = comparisons or len(p_values), [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, p_values[index] * (total - rank)))
+        adjusted[index] = highest
+    return adjusted

@@ -83,8 +83,7 @@ def test_a_planted_tenth_is_found_and_fails_the_limit(race):
     assert record.ratio.value == pytest.approx(1.1, rel=0.03)
     assert record.ratio.ci95[0] > 1
     assert record.ratio_of_medians.value == pytest.approx(1.1, rel=0.05)
-    assert record.slower_by_more_than(0.05)
-    assert not record.slower_by_more_than(0.2)
+    assert [record.gate(limit) for limit in (0.05, 0.2)] == ["fail", "pass"]
     assert "is slower than" in record.sentence
     assert record.name.startswith("tiny.int8-vs-other.int8.onnxruntime-cpu-")
 
@@ -93,16 +92,25 @@ def test_the_other_way_round_it_is_faster(race):
     record, _ = race(noisy(2.0), noisy(2.2))
 
     assert record.verdict == "faster"
-    assert not record.slower_by_more_than(0.0)
+    assert record.gate(0.0) == "pass"
 
 
-def test_equals_cannot_be_told_apart(race, tmp_path):
+def test_equals_are_equivalent_and_neither_pass_nor_fail_a_limit_of_nothing(race, tmp_path):
     record, _ = race(noisy(2.0), noisy(2.0))
 
-    assert record.verdict == "undecided"
-    assert "no significant difference in speed" in record.sentence
-    assert not record.slower_by_more_than(0.0)
+    assert record.verdict == "equivalent"
+    assert "10%" in record.sentence
+    assert [record.gate(limit) for limit in (0.0, 0.1)] == ["inconclusive", "pass"]
+    assert record.minutes_to_settle(0.0) > 0
     assert read_record(VersusRecord, tmp_path / "profiles" / f"{record.name}.json") == record
+
+
+def test_processes_that_differ_by_more_than_the_margin_leave_it_undecided(race):
+    record, _ = race(noisy(2.0, between=0.3), noisy(2.0, between=0.3))
+
+    assert record.verdict == "undecided"
+    assert record.gate(0.05) == "inconclusive"
+    assert "undecided" in record.sentence
 
 
 def test_too_few_samples_tell_nothing_apart(race):

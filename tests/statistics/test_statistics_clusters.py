@@ -105,7 +105,7 @@ def test_ratios_turn_around_with_their_sides():
     there, back = paired_ratio(first, second), paired_ratio(second, first)
     assert there.value == pytest.approx(1 / back.value)
     assert there.ci95 == pytest.approx((1 / back.ci95[1], 1 / back.ci95[0]))
-    assert paired_ratio([[1.0, 2.0]], [[2.0, 4.0]]).model_dump() == {"value": 0.5, "ci95": None}
+    assert paired_ratio([[1.0, 2.0]], [[2.0, 4.0]]).model_dump() == {"value": 0.5, "ci95": None, "ci90": None}
 
 
 def test_outliers_are_neither_long_reviews_nor_slow_processes():

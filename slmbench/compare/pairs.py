@@ -1,0 +1,158 @@
+"""Two rows compared: the difference in what decides with its bounds, and the ratio of their times with its own.
+
+Accuracies of single runs have Tango's score intervals for paired proportions. Means over seeds have an interval that
+crosses seeds with reviews: the variance over seeds (of each row, or of their differences where both have the same
+seeds) plus that over reviews, with Satterthwaite's degrees of freedom, as in reader studies (Obuchowski & Rockette,
+*Communications in Statistics* 24, 1995). Other metrics are compared by the paired bootstrap over reviews.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from slmbench.statistics import METRICS, PairedDifference, paired_difference, ratio_interval
+from slmbench.statistics.resampling import over_rows, over_seeds
+from slmbench.statistics.verdicts import (
+    Bounds,
+    Verdict,
+    paired_proportions_bounds,
+    student_bounds,
+    student_p_value,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from slmbench.compare.cells import Cell
+
+#: Width of a 90 % interval over that of a 95 % interval, of the normal distribution. Student's is narrower still.
+_NARROWER = 1.6449 / 1.9600
+
+
+class Difference(NamedTuple):
+    """The second row minus the first in what decides, positive where the second is better; and its p-value."""
+
+    bounds: Bounds
+    p_value: float
+
+
+def difference(first: Cell, second: Cell, metric: str = "accuracy") -> Difference:
+    """Compare two cells on the same reviews.
+
+    Args:
+        first: What is compared with.
+        second: What is compared.
+        metric: Name of the metric.
+
+    Raises:
+        ValueError: They were not evaluated on the same reviews.
+    """
+    if first.test_hash != second.test_hash:
+        raise ValueError("a paired test needs the same reviews")
+    if metric != "accuracy":
+        return _by_bootstrap(first, second, metric)
+    if first.seeds == second.seeds == 1:
+        found = paired_difference(first.right, second.right)
+        only = found.only_first_right, found.only_second_right
+        return Difference(paired_proportions_bounds(*only, len(first.right)), found.p_value)
+    return _crossed(first, second)
+
+
+def accuracy_difference(first: Cell, second: Cell) -> PairedDifference:
+    """Return the accuracy of the second minus that of the first, for a record.
+
+    Of means over seeds, the reviews that only one gets right are those of an average seed.
+
+    Raises:
+        ValueError: They were not evaluated on the same reviews.
+    """
+    found = difference(first, second)
+    one, other = first.right, second.right
+    return PairedDifference(
+        difference=found.bounds.value,
+        ci95=found.bounds.ci95,
+        p_value=found.p_value,
+        only_first_right=round(float((one * (1 - other)).sum())),
+        only_second_right=round(float((other * (1 - one)).sum())),
+    )
+
+
+def over_a_constant(cell: Cell, right: np.ndarray) -> Bounds:
+    """Compare a cell's accuracy with answers that do not depend on a seed, such as always the commonest label.
+
+    Args:
+        cell: The cell.
+        right: Whether these answers are right on each review, in the order of the row ids, shape (n,).
+    """
+    if cell.seeds == 1:
+        first, second = right.astype(bool), cell.right.astype(bool)
+        only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+        return paired_proportions_bounds(only_first, only_second, len(first))
+    gain = cell.right - right
+    return student_bounds(float(gain.mean()), [over_rows(gain), over_seeds(cell.rights.mean(1))])
+
+
+def time_bounds(first: Cell, second: Cell) -> Bounds | None:
+    """Return the logarithm of the first's time over the second's, positive where the second is faster.
+
+    Where a row has too few samples for an interval, the shortest and the longest of them stand for it; a rate that
+    was sought has no width at all, and nothing is known of its difference to another.
+    """
+    if first.highest_rate is not None or second.highest_rate is not None:
+        return None
+    interval = ratio_interval((second.pace_ms, second.pace_interval), (first.pace_ms, first.pace_interval))
+    if interval is None:
+        return None
+    value = math.log(first.pace_ms / second.pace_ms)
+    low, high = (math.log(end) for end in interval)
+    narrow = value - (value - low) * _NARROWER, value + (high - value) * _NARROWER
+    return Bounds(value, (low, high), narrow)
+
+
+def speed_verdict(first: Cell, second: Cell, margin: float) -> Verdict:
+    """Return how fast the second is compared with the first.
+
+    Args:
+        first: What is compared with.
+        second: What is compared.
+        margin: Largest excess of time that counts as none, as a fraction.
+    """
+    bounds = time_bounds(first, second)
+    if bounds is not None:
+        return verdict(bounds, math.log1p(margin))
+    # Rates that were sought: each was verified, and no interval is known.
+    if abs(math.log(first.pace_ms / second.pace_ms)) < math.log1p(margin):
+        return "equivalent"
+    return "better" if second.pace_ms < first.pace_ms else "worse"
+
+
+def disagreement(first: Cell, second: Cell) -> float:
+    """Return on what share of reviews exactly one of two cells is right, over their seeds."""
+    one, other = first.rights.mean(0), second.rights.mean(0)
+    return float((one * (1 - other) + other * (1 - one)).mean())
+
+
+def _crossed(first: Cell, second: Cell) -> Difference:
+    gain = second.right - first.right
+    if first.bundles == second.bundles:
+        seeds = [over_seeds(second.rights.mean(1) - first.rights.mean(1))]
+    else:
+        seeds = [over_seeds(cell.rights.mean(1)) for cell in (first, second) if cell.seeds > 1]
+    parts = [over_rows(gain), *seeds]
+    value = float(gain.mean())
+    return Difference(student_bounds(value, parts), student_p_value(value, parts))
+
+
+def _by_bootstrap(first: Cell, second: Cell, metric: str) -> Difference:
+    """Compare on the same bootstrap samples; seeds of a cell are resampled with them."""
+    one, other = first.metric_replays(metric), second.metric_replays(metric)
+    sign = 1 if METRICS[metric].better == "more" else -1
+    value = sign * (second.value(metric) - first.value(metric))
+    gains = sign * (other - one)
+    wide, narrow = (
+        (float(low), float(high)) for low, high in (np.nanpercentile(gains, ends) for ends in ((2.5, 97.5), (5, 95)))
+    )
+    sides = float(np.mean(gains <= 0)), float(np.mean(gains >= 0))
+    return Difference(Bounds(value, wide, narrow), max(min(1.0, 2 * min(sides)), 1 / len(gains)))
