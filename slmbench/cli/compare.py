@@ -174,6 +174,7 @@ def compare(
         from slmbench.cli.outdated import leave_out_outdated
         from slmbench.cli.views.decision import decision_view
         from slmbench.common.errors import InconclusiveError, SlmbenchError, UsageError
+        from slmbench.common.formatting import counted
         from slmbench.compare import Constraints, DecisionRule, RegressionGate, parse_axes, read_measurements
         from slmbench.compare import compare as decide
         from slmbench.report import check_report_dir, write_report
@@ -233,7 +234,9 @@ def compare(
         if record.baseline and record.baseline.failures:
             raise SlmbenchError("; ".join(record.baseline.failures))
         if record.baseline and record.baseline.inconclusive:
-            raise InconclusiveError("; ".join(record.baseline.inconclusive))
+            first, *more = record.baseline.inconclusive
+            others = f"; {counted(len(more), 'more limit')} {'is' if len(more) == 1 else 'are'} inconclusive"
+            raise InconclusiveError(first + (others if more else ""))
 
 
 def _next(record: ComparisonRecord) -> tuple[Path | str, ...]:

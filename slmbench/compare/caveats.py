@@ -29,6 +29,7 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
     """
     cells = [cell for group in machines.values() for cell in group]
     found = _differing_reviews(cells) + _differing_training(cells) + _differing_exports(cells)
+    found += _seeds_picked_blindly(cells)
     found += _unknown_ancestors(cells)
     if len(machines) > 1:
         names = [group[0].machine_name for group in machines.values()]
@@ -76,6 +77,18 @@ def _unknown_ancestors(cells: Sequence[Cell]) -> list[str]:
     if before and len(before) < len(cells):
         found.append(f"which reviews the base or teacher was trained on was not recorded: {_who(before, cells)}")
     return found
+
+
+def _seeds_picked_blindly(cells: Sequence[Cell]) -> list[str]:
+    """Name means over seeds whose seed to ship could not be picked on validation rows."""
+    blind = [
+        cell.label
+        for cell in cells
+        if cell.seeds > 1
+        and any(one.trained_as is None or one.trained_as.validation_accuracy is None for one in cell.profiles)
+    ]
+    reason = "the seed to ship is the first, because validation accuracies were not kept"
+    return [f"{reason}: {listing(blind)}"] if blind else []
 
 
 def _differing_exports(cells: Sequence[Cell]) -> list[str]:

@@ -3,8 +3,8 @@
 Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities``
 (what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs`` (two rows compared), ``decision``
 (verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided`` (what would decide), ``confirmation``
-(the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands
-beside the decision.
+(the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``,
+``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside the decision.
 """
 
 from __future__ import annotations

@@ -74,12 +74,14 @@ def explanations(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Explan
         )
     found += [
         Explanation(
-            "Equal accuracy",
-            "means that the exact McNemar test on the same reviews finds no difference from the most accurate"
-            " candidate (p ≥ 0.05) and the two are within one point. Of those, the lowest p50 wins; among rows whose"
-            " intervals of p50 overlap with it, the smallest. The p-values are not corrected for the number of"
-            " candidates.",
+            "Verdicts",
+            "are better, equivalent within a margin, worse or undecided. As accurate as the most accurate candidate"
+            " is what is shown to lose less than the margin on the same reviews (one-sided 95 % bound, Tango's score"
+            " interval); of those, the lowest p50 wins, and among rows shown to be as fast within the margin (90 %"
+            " interval of the ratio) the smallest. Worse is what stays so after Holm's correction for all pairs of"
+            " candidates. What is neither is undecided, and is not shipped.",
         ),
+        *_rule(record),
         Explanation("Memory", "is the kernel's high-water mark of the whole process; MB are 10⁶ bytes."),
         Explanation("Cold start", "is the time from starting a fresh process to its first label."),
         *_energy(pairs),
@@ -90,11 +92,28 @@ def explanations(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Explan
             Explanation(
                 "The baseline",
                 "is compared by the ratio of the medians, with a 95 % interval made of those of the two medians, and"
-                " by the paired difference of the accuracies on the same reviews (bootstrap interval, exact McNemar"
-                " test). Slower means over the limit with an interval above 1, worse means over the limit.",
+                " by the paired difference of the accuracies on the same reviews (Tango's score interval, exact"
+                " McNemar test). A limit is kept when the loss is below it with 95 % confidence, and failed when it"
+                " is above it with that confidence; between the two it is inconclusive.",
             )
         )
     return found
+
+
+def _rule(record: ComparisonRecord) -> list[Explanation]:
+    """Say which margins and which metric decided; nothing of older records."""
+    rule = record.rule
+    if not rule:
+        return []
+    metric = "" if rule["metric"] == "accuracy" else f"The metric that decides is {rule['metric']}. "
+    return [
+        Explanation(
+            "Margins",
+            f"are {rule['model_margin'] * 100:g} points between models, {rule['form_margin'] * 100:g} points between"
+            f" a form and fp32 of its bundle, and {rule['time_margin']:.0%} in time. {metric}A form of which it is"
+            f" undecided whether it is as accurate as fp32 is {'' if rule['accept_undecided'] else 'not '}accepted.",
+        )
+    ]
 
 
 def _on(tag: str | None) -> str:

@@ -46,9 +46,30 @@ def test_the_record_is_printed_also_when_the_build_fails(measured):
 
 def test_an_unchanged_build_passes(measured):
     document = json_of(
-        run("compare", "--baseline", "profiles", "--fail-if-slower", "0", "--fail-if-worse", "0", "--json")
+        run("compare", "--baseline", "profiles", "--fail-if-slower", "20", "--fail-if-worse", "0.5", "--json")
     )
     assert document["baseline"]["failures"] == [] and len(document["baseline"]["checks"]) == 7
+
+
+def test_what_the_measurements_do_not_settle_is_exit_status_3_and_says_what_would(measured):
+    now = slow_down(measured / "now", 1.04)
+    result = run("compare", now, "--baseline", "profiles", "--fail-if-slower", "5%", "--json")
+    assert result.exit_code == 3
+    (sentence,) = json.loads(result.stdout)["baseline"]["inconclusive"]
+    assert "minilm-l6 int8" in sentence and f"error: {sentence}" in result.stderr
+
+
+def test_margins_and_the_metric_are_options(measured):
+    document = json_of(run("compare", "--model-margin", "3", "--time-margin", "5%", "--metric", "macro_f1", "--json"))
+    assert document["rule"] == {
+        "model_margin": 0.03,
+        "form_margin": 0.01,
+        "time_margin": 0.05,
+        "metric": "macro_f1",
+        "accept_undecided": False,
+    }
+    assert run("compare", "--metric", "macro_f2").exit_code == 2
+    assert run("compare", "--model-margin", "0").exit_code == 2
 
 
 def test_without_limits_a_baseline_is_shown_and_nothing_fails(measured):

@@ -295,7 +295,7 @@ def test_what_does_not_beat_the_baseline_says_so_first(decide):
         max_memory_mb=300,
     )
     assert record.recommended.name == "model"
-    assert record.recommended.why.startswith("not shown to be better than the TF-IDF baseline (86.5 % against 86.0 %)")
+    assert record.recommended.why.startswith("not shown to be better than the TF-IDF baseline (86.5 % against 86.0")
 
 
 def test_the_front_is_over_what_was_limited(decide):
