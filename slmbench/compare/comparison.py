@@ -2,9 +2,10 @@
 
 Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities``
 (what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs`` (two rows compared), ``decision``
-(verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided`` (what would decide), ``confirmation``
-(the accuracy of the winner on reviews that chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``,
-``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside the decision.
+(verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided`` (what would decide), ``stability``
+(the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that chose nothing), ``sentences`` (the
+reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside
+the decision.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from slmbench.compare.machines import machine_facts
 from slmbench.compare.reading import Measurements, read_measurements
 from slmbench.compare.regression import check_regressions
 from slmbench.compare.rule import DecisionRule
-from slmbench.compare.sentences import qualifications, why_not, why_recommended
+from slmbench.compare.sentences import in_replays, qualifications, why_not, why_recommended
+from slmbench.compare.stability import stability_of
 from slmbench.compare.undecided import undecided_pairs
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
@@ -131,7 +133,7 @@ def compare(
 
 
 def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Path]) -> MachineDecision:
-    found, undecided = confirm(decision, folders), undecided_pairs(decision)
+    found, undecided, stability = confirm(decision, folders), undecided_pairs(decision), stability_of(decision)
     why, winner, recommended = why_recommended(decision, undecided), decision.winner, None
     sentence = why[0].upper() + why[1:] + "."
     if winner is not None:
@@ -143,13 +145,14 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
             machine=machine,
             variant=winner.variant,
         )
-        sentence = f"Ship {recommended.label}: {first}{headline(found, decision.limits)}{why}."
+        sentence = f"Ship {recommended.label}: {first}{headline(found, decision.limits)}{why}{in_replays(stability)}."
     return MachineDecision(
         machine=machine,
         sentence=sentence,
         recommended=recommended,
         confirmation=found if isinstance(found, Confirmation) else None,
         corrected=found if isinstance(found, CorrectedAccuracy) else None,
+        stability=stability,
         undecided=undecided,
         pareto=[cell.label for cell in decision.front.cells],
         front_axes=decision.front.axes,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slmbench.compare.cells import Cell
     from slmbench.compare.decision import Choice, Decision, Exclusion
     from slmbench.compare.rule import DecisionRule
-    from slmbench.records.comparison import Reason, UndecidedPair
+    from slmbench.records.comparison import Reason, Stability, UndecidedPair
 
 #: How many cells that could have been chosen as well a reason names.
 _NAMED = 2
@@ -108,6 +108,18 @@ def qualifications(decision: Decision) -> list[str]:
             " --accept-undecided accepts"
         )
     return found
+
+
+def in_replays(stability: Stability | None) -> str:
+    """Say how stable a decision is, as the end of its sentence; nothing where that is not known."""
+    if stability is None:
+        return ""
+    (first, share), *others = stability.chosen.items()
+    otherwise = f"; otherwise {listing([label for label, _ in others[:_NAMED]])}" if others else ""
+    return (
+        f"; {first} is chosen in {share:.0%} of {stability.replays:,} replays{otherwise}; at most"
+        f" {stability.regret_points:.1f} points and {stability.regret_time:.0%} of time behind the best (Hsu, 95 %)"
+    )
 
 
 def _no_better_than_majority(decision: Decision) -> str:

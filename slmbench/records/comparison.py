@@ -202,6 +202,20 @@ class CorrectedAccuracy(Part):
     ci95: Interval
 
 
+class Stability(Part):
+    """How a decision comes out when the measurements are drawn again (``slmbench.compare.stability``)."""
+
+    replays: int
+    #: In what share of replays each candidate was chosen, the most frequent first.
+    chosen: dict[str, float]
+    #: In what share each candidate is on the Pareto front.
+    pareto: dict[str, float]
+    #: How much the winner is at most behind the best candidate, with 95 % confidence: in accuracy (100 times the
+    #: metric that decides), and in time as a fraction, of those as accurate.
+    regret_points: float
+    regret_time: float
+
+
 class UndecidedPair(Part):
     """Two rows between which the measurements do not decide, and what would."""
 
@@ -228,6 +242,8 @@ class MachineDecision(Part):
     #: and in older records.
     confirmation: Confirmation | None = None
     corrected: CorrectedAccuracy | None = None
+    #: ``None`` where there were fewer than two candidates, and in older records.
+    stability: Stability | None = None
     #: Pairs that could change what is shipped.
     undecided: list[UndecidedPair] = Field(default_factory=list)
     #: Labels of the rows on this machine's front.
