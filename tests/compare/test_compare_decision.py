@@ -552,11 +552,15 @@ def test_a_row_that_always_gives_one_label_is_said_in_table_and_decision(decide)
 
     record = decide(profile("silent", [0] * 100))
     assert record.rows[0].only_answer == "ok"
-    assert "'ok'" in record.recommended.why and "97.0 %" in record.recommended.why
+    # It is no better than always saying the commonest label, so it is not shipped.
+    assert record.recommended is None and reason(record, "silent fp32") == "at_chance"
+    assert "97.0 %" in record.decisions[0].sentence
+    (shipped,) = decide(profile("silent", [0] * 100), rule=DecisionRule(metric="macro_f1")).decisions
+    assert "'ok'" in shipped.recommended.why
     assert any("'ok'" in caveat for caveat in record.caveats)
     lines = io.StringIO()
     Console(file=lines, width=200).print(decision_table(record))
     assert "always answers 'ok': silent fp32" in lines.getvalue()
     # One that finds a single spam is not said to.
     record = decide(profile("silent", [0] * 99 + [1]))
-    assert record.rows[0].only_answer is None and "every test review" not in record.recommended.why
+    assert record.rows[0].only_answer is None and "every test review" not in record.decisions[0].sentence
