@@ -212,7 +212,7 @@ def _check(pair: _Pair, limits: RegressionGate) -> tuple[RegressionCheck, list[s
                 failures.append(sentences.over_limit(cell, accuracy, most, "points"))
             elif worse == "inconclusive":
                 needed = reviews_to_gate(disagreement(pair.answered, cell), most, found.value)
-                more_reviews = needed and counted(max(1, needed - len(cell.right)), "test review")
+                more_reviews = None if needed is None else counted(max(1, needed - len(cell.right)), "test review")
                 inconclusive.append(sentences.unsettled(cell, accuracy, most, "points", more_reviews))
     check = RegressionCheck(
         row=cell.label,

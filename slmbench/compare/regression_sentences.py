@@ -96,7 +96,9 @@ def unsettled(cell: Cell, predicate: str, most: float, unit: str, more: str | No
         more: How much more would settle it; ``None`` where nothing would, because the limit is 0.
     """
     what = f"about {more} more would settle it" if more else "no number of reviews shows a loss of nothing"
-    return f"{cell.label} {predicate}; whether it keeps the limit of {limit(most * 100)} {unit} is inconclusive: {what}"
+    return (
+        f"{cell.label} {predicate}; whether it keeps the limit of {limit(most * 100)} {unit} is inconclusive: {what}"
+    )
 
 
 def not_measured(row: Row) -> str:

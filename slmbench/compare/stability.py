@@ -139,5 +139,5 @@ def _front_shares(decision: Decision, qualities: np.ndarray, log_times: np.ndarr
             points[:, :, column] *= np.exp(-slower)
     worse = (points[:, :, None, :] >= points[:, None, :, :]).all(-1)
     strictly = (points[:, :, None, :] > points[:, None, :, :]).any(-1)
-    on_front = ~(worse & strictly).any(2)
+    on_front = ~np.any(worse & strictly, axis=2)
     return {cells[number].label: float(share) for number, share in zip(known, on_front.mean(0), strict=True)}
