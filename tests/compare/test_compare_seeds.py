@@ -43,7 +43,7 @@ def test_three_seeds_are_one_row_with_their_mean_and_the_seed_that_validation_pi
     # 44 has the best test accuracy; 43 is shipped, because validation rows say so.
     assert record.recommended.name == row.name == "m-seed43"
     assert row.label == "m-seed43 fp32 (mean of 3 seeds)"
-    assert [(one.name, one.validation_accuracy) for one in row.seeds][0] == ("m-seed43", 0.83)
+    assert (row.seeds[0].name, row.seeds[0].validation_accuracy) == ("m-seed43", 0.83)
     low, high = row.accuracy_ci95
     single = decided(seed_profile("other", 1, 0.86)).rows[-1].accuracy_ci95
     assert high - low > single[1] - single[0]
