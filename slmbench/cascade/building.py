@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.cascade.acceptance import accept_cascade, how_chosen, notes_on
+from slmbench.cascade.choosing_rows import CascadeRows
 from slmbench.cascade.member_answers import Answers
 from slmbench.cascade.members import FOLDERS, Pair, only_form
 from slmbench.cascade.plot import write_plot
@@ -19,26 +21,21 @@ from slmbench.cascade.thresholds import (
 from slmbench.cascade.timing import time_in_turns
 from slmbench.common.files import sha256_of, write_atomically
 from slmbench.common.formatting import percent, percent_interval, three_digits
+from slmbench.common.progress import Progress
 from slmbench.common.templates import render_markdown
 from slmbench.edge.runtime import CASCADE_FILE, CascadeBackend
 from slmbench.export.manifest import manifest_of
 from slmbench.export.parity import compare_logits
 from slmbench.export.sealing import with_sealed_answers
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.records import BundleRecord, FormRecord, Predictions
-from slmbench.records.cascade import CascadeFacts, CascadeMember, ThresholdRows
+from slmbench.records import BundleRecord, FormRecord, Parity, Predictions
+from slmbench.records.bundle import Manifest
+from slmbench.records.cascade import CascadeFacts, CascadeMember, CascadeTiming, ProfiledTimes, ThresholdRows
 from slmbench.records.predictions import REGIME
 from slmbench.statistics import paired_difference
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from slmbench.cascade.cascade_options import CascadeOptions
-    from slmbench.cascade.choosing_rows import CascadeRows
-    from slmbench.common.progress import Progress
-    from slmbench.records import Parity
-    from slmbench.records.bundle import Manifest
-    from slmbench.records.cascade import CascadeTiming, ProfiledTimes
 
 
 def build(
@@ -51,7 +48,7 @@ def build(
         rows: The reviews; without rows to choose on, ``options`` has to name the threshold.
         options: How.
         profiled: The members' latencies from their profiles, where those are to be used.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The record of the bundle; everything but the record itself is written.

@@ -6,20 +6,17 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.cascade.member_answers import MemberBackend
 from slmbench.common.errors import UsageError
 from slmbench.common.files import write_atomically
+from slmbench.common.progress import Progress
 from slmbench.edge.runtime import CASCADE_FILE, BundleFiles, label_columns, load_backend
 from slmbench.export import export
 from slmbench.export.manifest import write_bundle
-from slmbench.records import BundleRecord, CorpusIdentity, RunRecord, artefacts
+from slmbench.records import BundleRecord, CorpusIdentity, FormRecord, RunRecord, artefacts
 from slmbench.records.sealed_answers import FOLDER as SEALED
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Progress
-    from slmbench.records import FormRecord
 
 #: Folders of the small and the large member inside the cascade's.
 FOLDERS = ("small", "large")
@@ -75,7 +72,7 @@ class Member:
         Args:
             building: The folder to make.
             folder: The final place of that folder.
-            progress: Where to say how far an export is.
+            progress: Where progress of an export is reported.
 
         Returns:
             The bundle's record.

@@ -7,6 +7,7 @@ those that were profiled.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
@@ -16,8 +17,6 @@ from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, artefacts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from slmbench.compare import Measurements
 
 

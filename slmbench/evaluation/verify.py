@@ -39,7 +39,7 @@ def verify(
         bundle: The bundle's folder.
         forms: Forms to check; all when not given.
         command: The command line, for the record.
-        progress: Where to say how far it is.
+        progress: Where progress is reported.
 
     Returns:
         The record; forms that do not agree are in it and raise nothing.

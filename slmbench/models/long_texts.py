@@ -6,6 +6,7 @@ app read the same tokens. A model's ``config.json`` says which rule it was train
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,6 @@ import numpy as np
 from slmbench.edge.runtime import LONG_TEXTS_KEY, parts_of_text, special_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from transformers import PreTrainedTokenizerFast
 
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import BUNDLES
+from slmbench.common.progress import Progress
 from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.carried_answers import carried_over
 from slmbench.profiling.prepared import PreparedCell
-from slmbench.profiling.workload import choose_workload
-from slmbench.records import BundleRecord, Predictions, artefacts
+from slmbench.profiling.workload import Workload, choose_workload
+from slmbench.records import BundleRecord, FormRecord, Predictions, artefacts
 from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
     from slmbench.profiling.profile_options import ProfileOptions
-    from slmbench.profiling.workload import Workload
-    from slmbench.records import FormRecord
 
 
 @dataclass(frozen=True)

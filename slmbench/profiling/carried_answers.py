@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+from slmbench.records import BundleRecord
 from slmbench.records.sealed_answers import SealedAnswers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.records import BundleRecord
 
 
 class CarriedAnswers(NamedTuple):

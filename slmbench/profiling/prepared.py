@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress
 from slmbench.profiling.carried_answers import IN_TORCH, CarriedAnswers
+from slmbench.records import BundleRecord, Predictions, RunRecord
+from slmbench.records.bundle import FormVerdict
+from slmbench.records.cascade import ProfiledCascade
+from slmbench.records.roofline import Operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
     from slmbench.profiling.profile_options import ProfileOptions
     from slmbench.profiling.workload import Workload
-    from slmbench.records import BundleRecord, Predictions, RunRecord
-    from slmbench.records.bundle import FormVerdict
-    from slmbench.records.cascade import ProfiledCascade
-    from slmbench.records.roofline import Operations
 
 C = TypeVar("C")
 R = TypeVar("R")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
 from slmbench.methods.declarations.shared import (
@@ -15,12 +14,9 @@ from slmbench.methods.declarations.shared import (
     variations,
 )
 from slmbench.methods.method import Method
-from slmbench.methods.options import Option
+from slmbench.methods.options import MethodOptions, Option
 from slmbench.methods.protocols import CLOZE_TEMPLATE, MAX_NEW_TOKENS, PROMPTS, STUDY_000
 from slmbench.methods.words import Words, parse_words
-
-if TYPE_CHECKING:
-    from slmbench.methods.options import MethodOptions
 
 _NEEDS = {"torch": "train"}
 _PROTOCOLS = "Protocols of published studies"

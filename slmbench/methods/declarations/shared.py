@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from slmbench.common.errors import UsageError
-from slmbench.methods.options import Option
-
-if TYPE_CHECKING:
-    from slmbench.methods.options import MethodOptions
+from slmbench.methods.options import MethodOptions, Option
 
 #: Shortest input one may ask for, in tokens: fewer leave no room for words between the special tokens.
 MIN_TOKENS = 4

@@ -6,12 +6,15 @@ process of the kind that is timed afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import folder_bytes
 from slmbench.common.places import RUNS
+from slmbench.common.progress import Progress
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.backends import TORCH
 from slmbench.profiling.prepared import PreparedCell
@@ -21,10 +24,6 @@ from slmbench.records import Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
     from slmbench.profiling.profile_options import ProfileOptions
 
 #: Suffixes of files with weights.
