@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ def predict(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="Threads inside one inference.", show_default="onnxruntime's choice"),
+        typer.Option("--threads", min=1, help="Threads inside one inference.", show_default="the usable cores"),
     ] = None,
     tuned: Annotated[
         bool,
@@ -67,7 +68,11 @@ def predict(
             raise UsageError("give texts or --input, not both")
         given = {name: value for name, value in (("form", form), ("threads", threads)) if value is not None}
         found = tuned_settings(bundle) if tuned else {}
-        classifier = Classifier(bundle, **{**found, **given})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # said below, as other warnings are
+            classifier = Classifier(bundle, **{**found, **given})
+        if classifier.notice is not None:
+            out.warn(classifier.notice)
         if tuned and not found:
             out.warn(f"{bundle} was not tuned on this machine; --tuned has no effect: run `slmbench tune {bundle}`")
         text_column = reading.pop("text_column", None)

@@ -3,7 +3,8 @@
 It needs numpy, onnxruntime and tokenizers, and nothing of slmbench: an app may copy this file into its own sources
 instead of installing the package. It runs every bundle: ONNX models, TF-IDF (numpy alone) and cascades of two.
 
-The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic.
+The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic,
+the machine.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -13,9 +14,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
+import platform
 import re
+import warnings
 from collections import Counter
 from contextlib import suppress
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -35,6 +40,10 @@ except ImportError:  # copied into an app that does not have slmbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+# The telemetry of onnxruntime 1.31 starts a thread when it is imported, for which a forked child waits for ever when
+# it ends. This has to be set before onnxruntime is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 SCHEMA = "slmbench.bundle/1"
 RECORD = "bundle.json"
@@ -71,20 +80,25 @@ class Classifier:
     """A bundle, loaded after its files were checked against its manifest.
 
     One classifier may be used from several threads at once without a lock: it does not change after loading, an
-    onnxruntime session may ``run`` in several threads, and a tokenizer encodes without being changed.
+    onnxruntime session may ``run`` in several threads, and a tokenizer encodes without being changed. It can be
+    pickled: what is pickled is how it was opened, and the bundle is opened again where it is unpickled. After a fork,
+    whose child has none of onnxruntime's threads, the child opens the bundle again at its first call.
 
     Args:
         path: The bundle's folder.
         form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that was not
-            slower than fp32 where it was exported.
-        threads: Threads inside one inference; by default onnxruntime's choice (the physical cores).
+            slower than fp32 where it was exported and whose arithmetic is exact on this processor.
+        threads: Threads inside one inference; by default :func:`usable_cores`, as ``slmbench profile`` has it.
         provider: What runs the model: ``cpu`` (the default), ``cuda`` or ``openvino``.
         batch_tokens: Token budget of a padded batch for calls that name none; by default texts run one at a time.
+        spin_between: Whether onnxruntime's threads wait busily for the next call for a while, its default and the
+            fastest; a service that is idle most of the time uses less of the CPU without it.
 
     Attributes:
         labels: Label names, in the order of the logits.
         form: The form that runs.
         batch_tokens: As given.
+        notice: A sentence when a form was made for a processor other than this one, which is also warned of.
 
     Raises:
         UsageError: There is no such folder, form or provider.
@@ -92,6 +106,8 @@ class Classifier:
     """
 
     batch_tokens: int | None = None
+    notice: str | None = None
+    _opened: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -101,12 +117,53 @@ class Classifier:
         threads: int | None = None,
         provider: str = "cpu",
         batch_tokens: int | None = None,
+        spin_between: bool = True,
     ) -> None:
         files = BundleFiles.open(path)
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
         self.batch_tokens = batch_tokens
-        self._backend: Backend = load_backend(files, self.form, threads, provider)
+        self.notice = files.notice(self.form, chosen=form is None)
+        if self.notice is not None:
+            warnings.warn(self.notice, RuntimeWarning, stacklevel=2)
+        self._opened = {
+            "path": str(Path(path).absolute()),
+            "form": form,
+            "threads": threads,
+            "provider": provider,
+            "batch_tokens": batch_tokens,
+            "spin_between": spin_between,
+        }
+        self._seal = files.seal
+        self._use(load_backend(files, self.form, threads, provider, spin_between=spin_between))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how the bundle was opened."""
+        if self._opened is None:
+            raise SlmbenchError(f"{self.form} cannot be sent to another process: load it there")
+        return partial(type(self), **self._opened), ()
+
+    def _use(self, backend: Backend) -> None:
+        self._loaded = (os.getpid(), backend)
+
+    @property
+    def _backend(self) -> Backend:
+        """The backend of this process."""
+        process, backend = self._loaded
+        if process != os.getpid():
+            # Its threads were not forked, and freeing it would wait for them for ever.
+            never_freed(backend)
+            self._use(self._open_again())
+        return self._loaded[1]
+
+    def _open_again(self) -> Backend:
+        if self._opened is None:
+            raise SlmbenchError(f"{self.form} was loaded before a fork and cannot run after it: load it in the child")
+        files = BundleFiles.open(self._opened["path"])
+        if files.seal != self._seal:
+            raise SlmbenchError(f"{files.folder} was exported again since it was loaded: restart the service")
+        facts = self._opened
+        return load_backend(files, self.form, facts["threads"], facts["provider"], spin_between=facts["spin_between"])
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
         """Classify texts.
@@ -186,7 +243,8 @@ class BundleFiles(NamedTuple):
         folder: The folder.
         runtime: ``onnx``, ``tfidf`` or ``cascade``.
         labels: Label names, in the order of the logits.
-        forms: Of each form ``file``, ``bytes``, ``accepted``, and whether it was ``slower`` than fp32 at export.
+        forms: Of each form ``file``, ``bytes``, ``accepted``, whether it was ``slower`` than fp32 at export, and the
+            instruction set ``isa`` that it was made for or ``None``.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
         seal: Identifies this bundle among all others.
     """
@@ -225,6 +283,7 @@ class BundleFiles(NamedTuple):
                 name: {
                     **{key: facts[key] for key in ("file", "bytes", "accepted")},
                     "slower": bool(facts.get("gain")) and facts["gain"]["speedup_ci95"][1] < 1,
+                    "isa": facts.get("isa"),
                 }
                 for name, facts in document["forms"].items()
             }
@@ -246,6 +305,8 @@ class BundleFiles(NamedTuple):
     def choose_form(self, form: str | None) -> str:
         """Return the form asked for, or the smallest accepted one that was not slower than fp32 at export.
 
+        Forms that this processor may not compute exactly are chosen only where there is no other.
+
         Raises:
             UsageError: The bundle does not have that form.
             SlmbenchError: It has no accepted form.
@@ -257,8 +318,35 @@ class BundleFiles(NamedTuple):
         accepted = [name for name, facts in self.forms.items() if facts["accepted"]]
         if not accepted:
             raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it anyway")
-        quick = [name for name in accepted if not self.forms[name]["slower"]]
-        return min(quick or accepted, key=lambda name: self.forms[name]["bytes"])
+        return self._smallest([name for name in accepted if not self.may_saturate(name)] or accepted)
+
+    def may_saturate(self, form: str) -> bool:
+        """Say whether sums of a form's int8 products may saturate on this processor; see :func:`is_exact`."""
+        return is_exact(self.forms[form]["isa"], cpu_instructions()) is False
+
+    def notice(self, form: str, *, chosen: bool) -> str | None:
+        """Return a sentence about forms that were made for another processor than this one.
+
+        Args:
+            form: The form that runs.
+            chosen: Whether it was chosen here, not named by the caller.
+        """
+        if self.may_saturate(form):
+            return (
+                f"{self.folder}: {form} was made for {self.forms[form]['isa']}, which this CPU lacks, and may answer"
+                f" otherwise here: `slmbench verify {self.folder}` says whether it does"
+            )
+        usual = self._smallest([name for name, facts in self.forms.items() if facts["accepted"]] or [form])
+        if chosen and self.may_saturate(usual):
+            return (
+                f"{self.folder}: {usual} was made for {self.forms[usual]['isa']}, which this CPU lacks: {form} runs"
+                " instead"
+            )
+        return None
+
+    def _smallest(self, forms: Sequence[str]) -> str:
+        quick = [name for name in forms if not self.forms[name]["slower"]]
+        return min(quick or forms, key=lambda name: self.forms[name]["bytes"])
 
     def form_path(self, form: str) -> Path:
         """Check every file that a form needs and return the form's own.
@@ -322,7 +410,7 @@ def load_backend(
     Args:
         files: The bundle.
         form: One of its forms.
-        threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
+        threads: Threads inside one inference; ``None`` means :func:`usable_cores`.
         provider: One of :data:`PROVIDERS`; TF-IDF has only ``cpu``.
         spin_between: As of :class:`OnnxBackend`.
 
@@ -377,7 +465,7 @@ class OnnxBackend:
     Args:
         folder: The bundle's folder, which holds ``tokenizer.json`` and ``config.json``.
         model: The ONNX file.
-        threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
+        threads: Threads inside one inference; ``None`` means :func:`usable_cores`.
         provider: One of :data:`PROVIDERS`.
         spin_between: Whether onnxruntime's threads may wait busily for the next call, its default; without it they
             sleep after each answer, so that another model in the same process has the cores to itself.
@@ -404,6 +492,7 @@ class OnnxBackend:
         # Padding happens per batch in `logits`; encoding many texts must not pad them to the longest.
         self._tokenizer.no_padding()
         self._inputs = [node.name for node in self._session.get_inputs()]
+        self._returning_memory = _returning_memory() if provider == "cpu" else None
         shapes = {node.name: node.shape for node in self._session.get_outputs()}
         if len(shapes.get("logits", ())) != 2:
             raise SlmbenchError(f"{model} is no classifier of texts: it gives no 'logits' of shape (texts, labels)")
@@ -443,7 +532,9 @@ class OnnxBackend:
         return mean_by_text(answers, np.repeat(np.arange(len(items)), counts))
 
     def _run(self, items: Sequence[object]) -> np.ndarray:
-        return self._session.run(["logits"], self.feed(items))[0]
+        feed = self.feed(items)
+        options = self._returning_memory if feed[self._inputs[0]].size > BATCH_TOKENS else None
+        return self._session.run(["logits"], feed, options)[0]
 
     def _fitted(self, encoding: Any) -> object:
         parts = parts_of_text(len(encoding.ids), self._special, self._max_length, self._long_texts)
@@ -548,12 +639,15 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
     options = onnxruntime.SessionOptions()
     # Errors only; not even those of another provider, because its failure to load is reported below.
     options.log_severity_level = 3 if provider == "cpu" else 4
+    # Without VNNI, x86 sums two products of int8 in 16 bits, which saturate; this has weights beyond 7 bits converted
+    # so that they do not. It has no effect on processors with VNNI and on Arm. The key is documented in
+    # onnxruntime_session_options_config_keys.h.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if not spin_between:
         options.add_session_config_entry("session.force_spinning_stop", "1")
-    settings = {}
-    if threads is not None:
-        options.intra_op_num_threads = threads
-        settings = {"num_of_threads": str(threads)} if provider == "openvino" else {}
+    threads = threads or usable_cores()
+    options.intra_op_num_threads = threads
+    settings = {"num_of_threads": str(threads)} if provider == "openvino" else {}
     providers: list[tuple[str, dict[str, str]]] = [(name, settings), (PROVIDERS["cpu"][0], {})]
     if provider == "cpu":
         del providers[1]
@@ -573,6 +667,19 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
     if name not in session.get_providers():  # onnxruntime falls back to the CPU silently
         raise missing_provider(provider)
     return session
+
+
+def _returning_memory() -> Any:
+    """Return options of a run after which onnxruntime gives back the memory of its arena.
+
+    Without it the memory of the largest batch so far is kept: 560 MB after one of 256 texts of 256 tokens through a
+    model of 4.5 MB, 10 MB with it, and the batch took no longer.
+    """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def missing_provider(provider: str) -> SlmbenchError:
@@ -850,3 +957,116 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def never_freed(thing: object) -> None:
+    """Keep an object until the process ends, and do not free it even then."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+#: Where Linux describes the processor, the cores that share a physical one, and the limits of a container.
+CPU_INFORMATION = Path("/proc/cpuinfo")
+CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
+CGROUPS, CGROUP_OF_PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+#: Instruction sets of forms whose weights use all of int8, and extensions, by the kernel's names, of which one is
+#: enough to sum their products in 32 bits. Forms made for others have 7-bit weights, whose sums fit into 16 bits:
+#: 2 x 255 x 64 < 2^15. onnxruntime issues 5849 and 6004 show what happens otherwise.
+FULL_RANGE = ("avx512_vnni", "arm64")
+WIDE_SUMS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimd")
+
+
+def is_exact(isa: str | None, instructions: Iterable[str]) -> bool | None:
+    """Return whether a processor computes a quantized form exactly.
+
+    Args:
+        isa: The instruction set that the form was made for; ``None`` of a form that needs none.
+        instructions: Extensions of the processor.
+
+    Returns:
+        ``None`` where the processor's extensions are unknown.
+    """
+    if isa not in FULL_RANGE:
+        return True
+    known = set(instructions)
+    return not known.isdisjoint(WIDE_SUMS) if known else None
+
+
+@cache
+def cpu_information() -> dict[str, str]:
+    """Return the first processor's entries of /proc/cpuinfo; empty where there is none."""
+    entries: dict[str, str] = {}
+    try:
+        text = CPU_INFORMATION.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return entries
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        entries.setdefault(key.strip(), value.strip())
+    return entries
+
+
+def cpu_instructions() -> tuple[str, ...]:
+    """Return the extensions of this processor by the kernel's names; empty where they are unknown."""
+    information = cpu_information()
+    flags = (information.get("flags") or information.get("Features") or "").split()
+    is_arm = platform.machine().lower() in ("arm64", "aarch64")
+    return tuple(flags) or (("asimd",) if is_arm else ())
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may use: physical ones, limited by affinity and a container's quota."""
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # macOS and Windows have no affinity call
+        return max(1, _physical_cores() or os.cpu_count() or 1)
+    shared = {_siblings(core) for core in allowed}
+    return max(1, min(len(shared), _quota_of_container() or len(shared)))
+
+
+def _siblings(core: int) -> str:
+    """Return which logical cores a physical one has."""
+    try:
+        return (CPU_TOPOLOGY / f"cpu{core}/topology/thread_siblings_list").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(core)
+
+
+def _physical_cores() -> int | None:
+    try:
+        import psutil
+    except ImportError:  # an app need not have it
+        return None
+    return psutil.cpu_count(logical=False)
+
+
+def _quota_of_container() -> int | None:
+    """Return the number of whole cores in the smallest CPU quota above this process, at least 1.
+
+    More threads than that would wait for the next period. A quota and its period are in one file
+    (https://docs.kernel.org/admin-guide/cgroup-v2.html) or in two (v1), of the process's own group or one above it.
+    """
+    try:
+        lines = CGROUP_OF_PROCESS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    found = [_quota_in(CGROUPS, ("cpu.max",))]
+    found += [_quota_in(CGROUPS / "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us"))]
+    for line in lines:
+        _, controllers, group = ([*line.split(":", 2), "", ""])[:3]
+        own = Path(group.lstrip("/"))
+        for below in (own, *own.parents):
+            if not controllers:
+                found.append(_quota_in(CGROUPS / below, ("cpu.max",)))
+            elif "cpu" in controllers.split(","):
+                found.append(_quota_in(CGROUPS / "cpu" / below, ("cpu.cfs_quota_us", "cpu.cfs_period_us")))
+    return min((cores for cores in found if cores), default=None)
+
+
+def _quota_in(folder: Path, files: Sequence[str]) -> int | None:
+    try:
+        words = [word for file in files for word in (folder / file).read_text(encoding="ascii").split()]
+        return max(1, int(words[0]) // int(words[1])) if int(words[0]) > 0 else None
+    except (OSError, ValueError, IndexError, ZeroDivisionError):  # not there, or "max"
+        return None

@@ -96,16 +96,20 @@ class FormBuilder:
             onnx.save(convert_float_to_float16(onnx.load(str(self.fp32)), keep_io_types=True), str(target))
         return {"inputs_and_outputs": "fp32"}
 
-    def to_dynamic_int8(self, target: Path, keep_float: Sequence[str], *, fused: bool = False) -> dict[str, Any]:
+    def to_dynamic_int8(
+        self, target: Path, keep_float: Sequence[str], *, fused: bool = False, preset: str | None = None
+    ) -> dict[str, Any]:
         """Write dynamic int8.
 
         Args:
             target: The file to write.
             keep_float: Names of nodes that are not quantized.
             fused: Start from the fused graph.
+            preset: Instruction set; that of this machine when not given.
         """
-        quantize_dynamic(self.fused if fused else self.fp32, target, self.preset, keep_float, fused=fused)
-        return {"preset": self.preset, "per_channel": True}
+        preset = preset or self.preset
+        quantize_dynamic(self.fused if fused else self.fp32, target, preset, keep_float, fused=fused)
+        return {"preset": preset, "per_channel": True}
 
     def to_static_int8(self, target: Path, keep_float: Sequence[str]) -> dict[str, Any]:
         """Write static int8 with ranges from the calibration reviews.

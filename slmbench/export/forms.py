@@ -88,6 +88,15 @@ BUILTIN_FORMS = (
         for_isa=True,
     ),
     Form(
+        "int8-portable",
+        "onnx/model_int8.onnx",
+        "dynamic int8 with 7-bit weights, whose sums no processor saturates: the same answers with and without VNNI",
+        # Signed weights in a reduced range: Optimum's preset for AVX-512 without VNNI.
+        lambda builder, target, keep: builder.to_dynamic_int8(target, keep, preset="avx512"),
+        made_by="Optimum",
+        quantized=True,
+    ),
+    Form(
         "int8-fused",
         "onnx/model_fused_int8.onnx",
         "dynamic int8 of the fused graph",

@@ -34,9 +34,9 @@ def loaded(monkeypatch):
     """Form, threads and provider of each backend that is loaded."""
     seen = []
 
-    def load(files, *settings):
+    def load(files, *settings, **more):
         seen.append(settings)
-        return original(files, *settings)
+        return original(files, *settings, **more)
 
     original = runtime.load_backend
     monkeypatch.setattr(runtime, "load_backend", load)

@@ -1,12 +1,12 @@
 """The machine: the fingerprint that every record has, and the CPU features that decide what is fast."""
 
+from slmbench.edge.runtime import usable_cores
 from slmbench.instruments.hardware.fingerprint import ask_driver, hardware_fingerprint, software_versions
 from slmbench.instruments.hardware.processor import (
     cpu_features,
     cpu_model,
     quantization_preset,
     runs_natively,
-    usable_cores,
 )
 
 __all__ = [

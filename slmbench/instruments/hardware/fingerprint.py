@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from slmbench.common.files import content_key
-from slmbench.instruments.hardware.processor import cpu_features, cpu_model, feature_title, usable_cores
+from slmbench.edge.runtime import usable_cores
+from slmbench.instruments.hardware.processor import cpu_features, cpu_model, feature_title
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (

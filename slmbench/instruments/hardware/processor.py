@@ -1,15 +1,13 @@
-"""The processor: its name, the instruction sets that matter for inference, the cores this process may use."""
+"""The processor: its name and the instruction sets that matter for inference."""
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
-import psutil
+from slmbench.edge.runtime import cpu_information, cpu_instructions, is_exact
 
 #: Instruction-set extensions that change how fast (or how exact) quantized and bf16 arithmetic is, as named by
 #: the Linux kernel, with the names people use.
@@ -27,19 +25,6 @@ _FEATURES = {
     "bf16": "NEON BF16",
     "sve": "SVE",
 }
-#: Extensions of which one is enough to compute a quantization preset exactly.
-_PRESETS = {
-    "avx512_vnni": ("avx512_vnni", "avx_vnni"),
-    "avx512": ("avx512f",),
-    "avx2": ("avx2",),
-    "arm64": ("asimd",),
-}
-#: Files with a container's CPU quota and its period, both in one file (cgroup v2,
-#: https://docs.kernel.org/admin-guide/cgroup-v2.html) or in two (v1).
-QUOTAS: tuple[tuple[Path, Path | None], ...] = (
-    (Path("/sys/fs/cgroup/cpu.max"), None),
-    (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")),
-)
 
 
 @cache
@@ -58,13 +43,13 @@ def quantization_preset() -> str:
     if platform.machine().lower() in ("arm64", "aarch64"):
         return "arm64"
     features = cpu_features()
-    if any(name in features for name in _PRESETS["avx512_vnni"]):
+    if any(name in features for name in ("avx512_vnni", "avx_vnni")):
         return "avx512_vnni"
     return "avx512" if "avx512f" in features else "avx2"
 
 
 def runs_natively(isa: str) -> bool | None:
-    """Return whether this CPU computes a quantization preset exactly (see :func:`quantization_preset`).
+    """Return whether this CPU computes forms of a quantization preset exactly; see :mod:`slmbench.edge.runtime`.
 
     Args:
         isa: ``avx512_vnni``, ``avx512``, ``avx2`` or ``arm64``.
@@ -72,8 +57,7 @@ def runs_natively(isa: str) -> bool | None:
     Returns:
         ``None`` where the CPU's features are unknown.
     """
-    features = cpu_features()
-    return any(name in features for name in _PRESETS[isa]) if features else None
+    return is_exact(isa, cpu_features())
 
 
 def feature_title(name: str) -> str:
@@ -86,37 +70,16 @@ def cpu_model() -> str:
     """Return the processor's name as the system gives it."""
     if sys.platform.startswith("linux"):
         for key in ("model name", "Model", "Hardware"):
-            if value := _cpuinfo().get(key):
+            if value := cpu_information().get(key):
                 return value
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
     return platform.processor() or platform.machine()
 
 
-def usable_cores() -> int:
-    """Return the number of cores this process may use, limited by affinity and a container's quota."""
-    try:
-        allowed = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no affinity call
-        allowed = psutil.cpu_count(logical=True) or 1
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed, _quota_of_container() or allowed))
-
-
-def _quota_of_container() -> int | None:
-    """Return the number of whole cores in a container's quota; more threads would wait for the next period."""
-    for quota, period in QUOTAS:
-        try:
-            words = [word for path in (quota, period) if path for word in path.read_text(encoding="ascii").split()]
-            return max(1, int(words[0]) // int(words[1])) if int(words[0]) > 0 else None
-        except (OSError, ValueError, IndexError):  # not there, or "max"
-            continue
-    return None
-
-
 def _flags() -> list[str]:
     if sys.platform.startswith("linux"):
-        information = _cpuinfo()
-        return (information.get("flags") or information.get("Features") or "").split()
+        return list(cpu_instructions())
     if sys.platform == "darwin":
         names = {
             "hw.optional.arm.FEAT_DotProd": "asimddp",
@@ -128,20 +91,6 @@ def _flags() -> list[str]:
         }
         return [flag for key, flag in names.items() if _sysctl(key) == "1"]
     return []
-
-
-@cache
-def _cpuinfo() -> dict[str, str]:
-    """Return the first processor's entries of /proc/cpuinfo."""
-    entries: dict[str, str] = {}
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return entries
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        entries.setdefault(key.strip(), value.strip())
-    return entries
 
 
 def _sysctl(key: str) -> str | None:

@@ -113,7 +113,7 @@ class TorchClassifier(Classifier):
         self.labels = backend.labels
         self.form = form
         self.warm_up_passes = warm_up_passes
-        self._backend = backend
+        self._use(backend)
 
 
 def load_run_form(folder: Path, *, form: str, threads: int | None, device: str) -> TorchClassifier:

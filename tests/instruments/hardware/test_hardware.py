@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from slmbench.edge import runtime
+from slmbench.edge.runtime import is_exact
 from slmbench.instruments.hardware import (
     ask_driver,
     cpu_features,
@@ -16,7 +18,6 @@ from slmbench.instruments.hardware import (
     software_versions,
     usable_cores,
 )
-from slmbench.instruments.hardware import processor as cpu
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -41,17 +42,26 @@ Model\t\t: Raspberry Pi 5 Model B Rev 1.0
 
 
 @pytest.fixture
+def eight_cores(tmp_path, monkeypatch):
+    """Eight cores, and what the system says of them, which a test writes."""
+    monkeypatch.setattr(runtime, "CGROUPS", tmp_path)
+    monkeypatch.setattr(runtime, "CGROUP_OF_PROCESS", tmp_path / "cgroup")
+    monkeypatch.setattr(runtime, "CPU_TOPOLOGY", tmp_path)
+    monkeypatch.setattr(runtime.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+
+@pytest.fixture
 def processor(tmp_path, monkeypatch):
     """Let /proc/cpuinfo say what a test says."""
     if not sys.platform.startswith("linux"):
         pytest.skip("there is no /proc/cpuinfo to replace")
-    caches = (cpu_features, cpu_model, cpu._cpuinfo)
+    caches = (cpu_features, cpu_model, runtime.cpu_information)
 
     def pretend(text):
         file = tmp_path / "cpuinfo"
         if text is not None:
             file.write_text(text, encoding="utf-8")
-        monkeypatch.setattr(cpu, "Path", lambda _: file)
+        monkeypatch.setattr(runtime, "CPU_INFORMATION", file)
         for function in caches:
             function.cache_clear()
 
@@ -171,22 +181,75 @@ def test_a_system_that_does_not_tell(processor):
 
 
 @pytest.mark.parametrize(
-    ("files", "cores"),
+    ("group", "files", "cores"),
     [
-        ({"cpu.max": "150000 100000"}, 1),
-        ({"cpu.max": "300000 100000"}, 3),
-        ({"cpu.max": "50000 100000"}, 1),
-        ({"cpu.max": "max 100000"}, 8),
-        ({"quota": "200000", "period": "100000"}, 2),
-        ({"quota": "-1", "period": "100000"}, 8),
-        ({}, 8),
+        ("0::/", {"cpu.max": "150000 100000"}, 1),
+        ("0::/", {"cpu.max": "300000 100000"}, 3),
+        ("0::/", {"cpu.max": "50000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 8),
+        ("0::/", {"cpu.max": "300000 0"}, 8),
+        # A quota may be the process's own, or that of a group above it: the smallest counts.
+        ("0::/a.slice/b.service", {"a.slice/b.service/cpu.max": "200000 100000"}, 2),
+        ("0::/a.slice/b.service", {"a.slice/cpu.max": "400000 100000"}, 4),
+        ("0::/a.slice/b", {"a.slice/cpu.max": "200000 100000", "a.slice/b/cpu.max": "600000 100000"}, 2),
+        ("0::/a.slice", {"other.slice/cpu.max": "100000 100000"}, 8),
+        # A container sees its own group as the root, whatever the process's membership says.
+        ("0::/docker/1234", {"cpu.max": "500000 100000"}, 5),
+        ("4:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        ("4:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ("4:memory:/a", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, 8),
+        (None, {}, 8),
     ],
 )
-def test_a_containers_quota_limits_the_cores(tmp_path, monkeypatch, files, cores):
+def test_a_containers_quota_limits_the_cores(tmp_path, eight_cores, group, files, cores):
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"{text}\n")
-    monkeypatch.setattr(cpu, "QUOTAS", ((tmp_path / "cpu.max", None), (tmp_path / "quota", tmp_path / "period")))
-    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(cpu.psutil, "cpu_count", lambda logical: 8)
+    if group is not None:
+        (tmp_path / "cgroup").write_text(f"{group}\n")
 
     assert usable_cores() == cores
+
+
+def test_cores_are_physical_ones_that_the_process_may_use(tmp_path, eight_cores, monkeypatch):
+    for core in range(8):
+        topology = tmp_path / f"cpu{core}/topology"
+        topology.mkdir(parents=True)
+        (topology / "thread_siblings_list").write_text(f"{core % 4},{core % 4 + 4}\n")
+    assert usable_cores() == 4
+    monkeypatch.setattr(runtime.os, "sched_getaffinity", lambda _: {1, 2, 5})
+    assert usable_cores() == 2
+
+
+def test_a_system_without_affinity(monkeypatch):
+    monkeypatch.delattr(runtime.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 6)
+    assert usable_cores() == 6
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setattr(runtime.os, "cpu_count", lambda: 12)
+    assert usable_cores() == 12
+
+
+@pytest.mark.parametrize(
+    ("isa", "instructions", "exact"),
+    [
+        (None, ("avx2",), True),
+        ("avx512_vnni", ("avx2", "avx512f", "avx512_vnni"), True),
+        ("avx512_vnni", ("avx2", "avx_vnni"), True),
+        ("avx512_vnni", ("avx2", "amx_int8"), True),
+        ("avx512_vnni", ("avx2",), False),
+        ("avx512_vnni", ("avx2", "avx512f"), False),
+        # Arm sums products of int8 in 32 bits.
+        ("avx512_vnni", ("asimd",), True),
+        ("arm64", ("asimd",), True),
+        ("arm64", ("avx2",), False),
+        ("arm64", ("avx512_vnni",), True),
+        # Made with 7-bit weights.
+        ("avx2", ("asimd",), True),
+        ("avx512", ("avx2",), True),
+        ("avx512_vnni", (), None),
+    ],
+)
+def test_which_processors_compute_a_form_exactly(isa, instructions, exact):
+    assert is_exact(isa, instructions) is exact
