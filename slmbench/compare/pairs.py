@@ -26,6 +26,7 @@ from slmbench.statistics.verdicts import (
 
 if TYPE_CHECKING:
     from slmbench.compare.cells import Cell
+    from slmbench.statistics.intervals import Estimate
 
 #: Width of a 90 % interval over that of a 95 % interval, of the normal distribution. Student's is narrower still.
 _NARROWER = 1.6449 / 1.9600
@@ -102,10 +103,15 @@ def time_bounds(first: Cell, second: Cell) -> Bounds | None:
     """
     if first.highest_rate is not None or second.highest_rate is not None:
         return None
-    interval = ratio_interval((second.pace_ms, second.pace_interval), (first.pace_ms, first.pace_interval))
+    return bounds_of_times((first.pace_ms, first.pace_interval), (second.pace_ms, second.pace_interval))
+
+
+def bounds_of_times(first: Estimate, second: Estimate) -> Bounds | None:
+    """Return :func:`time_bounds` of two times and their 95 % intervals; ``None`` where one has none."""
+    interval = ratio_interval(second, first)
     if interval is None:
         return None
-    value = math.log(first.pace_ms / second.pace_ms)
+    value = math.log(first[0] / second[0])
     low, high = (math.log(end) for end in interval)
     narrow = value - (value - low) * _NARROWER, value + (high - value) * _NARROWER
     return Bounds(value, (low, high), narrow)
