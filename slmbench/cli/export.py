@@ -54,8 +54,16 @@ def export(
     ] = DEFAULT_CALIBRATION.method,
     calibration_reviews: Annotated[
         int,
-        typer.Option("--calibration-reviews", help="Number of training reviews that calibrate int8-static."),
+        typer.Option("--calibration-reviews", help="Number of reviews that calibrate int8-static."),
     ] = DEFAULT_CALIBRATION.reviews,
+    calibration_corpus: Annotated[
+        str | None,
+        typer.Option(
+            "--calibration-corpus",
+            help="Texts that calibrate int8-static instead: a corpus that needs no labels.",
+            show_default="the training reviews",
+        ),
+    ] = None,
     with_tokenizer: Annotated[
         bool,
         typer.Option("--with-tokenizer", help="Also write one file with the tokenizer inside: text in, label out."),
@@ -83,7 +91,7 @@ def export(
             max_accuracy_drop=max_accuracy_drop,
             max_class_drop=max_class_drop,
             accept_undecided=accept_undecided,
-            calibration=Calibration(calibration, calibration_reviews),
+            calibration=Calibration(calibration, calibration_reviews, calibration_corpus),
             with_tokenizer=with_tokenizer,
             output=output,
             command=out.command,

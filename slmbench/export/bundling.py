@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from slmbench.common.files import build_aside, content_key, folder_bytes, write_
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT
 from slmbench.common.templates import render_markdown
-from slmbench.corpora import load_again
+from slmbench.corpora import load_again, stream_texts
+from slmbench.corpora.splitting import draw_key
 from slmbench.export.forms import (
     CALIBRATIONS,
     DEFAULT_CALIBRATION,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus, Split
+    from slmbench.corpora import Split
     from slmbench.export.run_forms import MadeForms
     from slmbench.records.bundle import TokenizerInside
 
@@ -101,13 +102,15 @@ def export(
     needs = [("sklearn", "train")] if is_tfidf else [FORMS[form].needs for form in (REFERENCE, *wanted)]
     for module, extra in needs:
         require_extra(module, extra, "exporting")
+    calibrated = any(FORMS[form].calibrated for form in wanted)
+    texts = _texts_without_labels(calibration, record, progress) if calibrated and calibration.corpus else None
     key = content_key(
         stage="export/3",
         run=record.key,
         forms=wanted,
         preset=quantization_preset(),
         limits=asdict(limits),
-        calibration=asdict(calibration) if any(FORMS[form].calibrated for form in wanted) else None,
+        calibration=_calibration_facts(calibration, texts) if calibrated else None,
         with_tokenizer=with_tokenizer,
         **({"confirmation": sealed} if (sealed := record.corpus.confirmation_hash) else {}),
     )
@@ -120,12 +123,14 @@ def export(
     from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
 
     corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
+    training = corpus.train.row_ids[: calibration.reviews] if calibrated else []
     ancestry = recall(run, record, progress).joined(
-        Ancestry.of("calibration", record.name, _calibration_rows(corpus, wanted, calibration))
+        Ancestry.of("calibration", record.name, training if texts is None else list(texts))
     )
     ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
     corpus = replace(corpus, confirmation=corpus.confirmation.without(ancestry.text_ids()))
-    data = RunData(record, run / "model", corpus, _reference_logits(run, record))
+    chosen_texts = corpus.train.texts[: calibration.reviews] if texts is None else list(texts.values())
+    data = RunData(record, run / "model", corpus, _reference_logits(run, record), chosen_texts)
     with build_aside(folder) as building:
         made = (
             make_tfidf_form(data, building, progress)
@@ -189,11 +194,28 @@ def _check(wanted: Sequence[str], limits: LossLimits, calibration: Calibration) 
         raise UsageError(f"--calibration-reviews {calibration.reviews}: at least one review is needed")
 
 
-def _calibration_rows(corpus: Corpus, wanted: Sequence[str], calibration: Calibration) -> list[str]:
-    """Return the ids of the reviews that ranges are found on, where a form needs any."""
-    if not any(FORMS[form].calibrated for form in wanted):
-        return []
-    return corpus.train.row_ids[: calibration.reviews]
+def _texts_without_labels(calibration: Calibration, run: RunRecord, progress: Progress) -> dict[str, str]:
+    """Return texts to find ranges on, by row id: drawn by their hashes, none of them a test review of the run.
+
+    Raises:
+        UsageError: There is no such corpus, or it has no other text.
+    """
+    tested = {row_id.partition(":")[0] for row_id in run.predictions.row_ids}
+    drawn: dict[int, tuple[str, str]] = {}
+    for text, digest, _ in stream_texts(str(calibration.corpus), progress=progress):
+        if (row_id := digest[:8].hex()) not in tested:
+            drawn[draw_key(digest)] = (row_id, text)
+        if len(drawn) > 2 * calibration.reviews:  # memory for the texts drawn, however many there are
+            drawn = dict(sorted(drawn.items())[: calibration.reviews])
+    if not drawn:
+        raise UsageError(f"--calibration-corpus {calibration.corpus} has no text beside test reviews of the run")
+    return dict(pair for _, pair in sorted(drawn.items())[: calibration.reviews])
+
+
+def _calibration_facts(calibration: Calibration, texts: dict[str, str] | None) -> dict[str, Any]:
+    """Return what a key holds of a calibration: of further texts which they are, and not where they lie."""
+    facts = {"method": calibration.method, "reviews": calibration.reviews}
+    return facts if texts is None else {**facts, "texts": sorted(texts)}
 
 
 def finished_bundle(folder: Path, key: str) -> BundleRecord | None:

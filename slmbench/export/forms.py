@@ -151,11 +151,13 @@ class Calibration:
 
     Attributes:
         method: ``minmax``, ``entropy`` (minimum Kullback-Leibler divergence) or ``percentile`` (99.99 %).
-        reviews: Training reviews that are run, each at its own length.
+        reviews: Reviews that are run, each at its own length.
+        corpus: Where they come from, a corpus that needs no labels; the training reviews when not given.
     """
 
     method: CalibrationMethod = "minmax"
     reviews: int = 128
+    corpus: str | None = None
 
 
 DEFAULT_CALIBRATION = Calibration()

@@ -54,12 +54,14 @@ class RunData:
         corpus: The run's reviews: training rows calibrate, they and validation rows guide the search, test rows
             judge.
         logits: The trained model's own logits on the test rows, shape (rows, labels).
+        calibration: Texts that find the ranges of calibrated forms.
     """
 
     run: RunRecord
     model: Path
     corpus: Corpus
     logits: np.ndarray
+    calibration: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,7 @@ def make_onnx_forms(
     shutil.copy(data.model / "config.json", folder)
     fp32 = folder / FORMS[REFERENCE].file
     texts = data.corpus.train.texts
-    builder = FormBuilder(
-        data.model, folder, fp32, texts[: calibration.reviews], calibration.method, quantization_preset()
-    )
+    builder = FormBuilder(data.model, folder, fp32, data.calibration, calibration.method, quantization_preset())
     with progress.task("exporting to ONNX"):
         FORMS[REFERENCE].make(builder, fp32, ())
     checker = FormChecker(folder, data.corpus.test, data.run.predictions.labels, limits, progress)

@@ -81,6 +81,7 @@ class ExportTable(RecipeTable):
     accept_undecided: bool = False
     calibration: CalibrationMethod = DEFAULT_CALIBRATION.method
     calibration_reviews: int = Field(default=DEFAULT_CALIBRATION.reviews, ge=1)
+    calibration_corpus: str | None = None
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments of :func:`slmbench.export.export`."""
@@ -89,7 +90,7 @@ class ExportTable(RecipeTable):
             "max_accuracy_drop": self.max_accuracy_drop,
             "max_class_drop": self.max_class_drop,
             "accept_undecided": self.accept_undecided,
-            "calibration": Calibration(self.calibration, self.calibration_reviews),
+            "calibration": Calibration(self.calibration, self.calibration_reviews, self.calibration_corpus),
         }
 
     @field_validator("forms")
@@ -303,6 +304,11 @@ def _found_beside(folder: Path, recipe: Recipe) -> Recipe:
     return recipe.model_copy(
         update={
             "corpus": recipe.corpus.model_copy(update=corpus),
+            "export": recipe.export.model_copy(
+                update={"calibration_corpus": _beside(folder, found)}
+                if (found := recipe.export.calibration_corpus) is not None
+                else {}
+            ),
             "rungs": tuple(
                 rung.changed(model=_beside(folder, rung.model, is_corpus=False))
                 if isinstance(rung, MethodRung) and rung.model

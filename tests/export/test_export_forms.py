@@ -1,5 +1,6 @@
 """Every form of a tiny model: made, judged on the same reviews, described; and the guard that rescues or refuses."""
 
+import csv
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from slmbench.common.errors import UsageError
+from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.export import FORMS, Calibration, export
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
@@ -205,6 +207,34 @@ def test_what_can_be_kept_is_what_has_weights(all_forms):
 def test_a_calibration_that_is_wrong(tiny_run, tmp_path, calibration, said):
     with pytest.raises(UsageError, match=said):
         export(tiny_run, forms=["int8-static"], calibration=calibration, output=tmp_path / "bundle")
+
+
+def test_ranges_are_found_on_texts_without_labels(tiny_run, small_corpus_file, tmp_path):
+    run = read_record(RunRecord, tiny_run / "run.json")
+    corpus = load_corpus(str(small_corpus_file))
+    file = tmp_path / "seen.csv"
+    own = [f"the movie number {word} was seen" for word in ("one", "two", "best", "sad", "slow")]
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        csv.writer(opened).writerows([["comment"], *([text] for text in [*corpus.test.texts, *own, own[0]])])
+
+    def exported(folder, path=str(file), reviews=16):
+        calibration = Calibration("minmax", reviews, path)
+        return export(
+            tiny_run, forms=["int8-static"], max_accuracy_drop=1, calibration=calibration, output=tmp_path / folder
+        )
+
+    bundle = exported("bundle")
+    # The test reviews in the file calibrate nothing.
+    assert bundle.forms["int8-static"].settings["calibration_reviews"] == len(own)
+    (used,) = [one for one in bundle.ancestors if one.what == "calibration"]
+    assert used.rows == len(own)
+    assert exported("fewer", reviews=3).forms["int8-static"].settings["calibration_reviews"] == 3
+    assert exported("training", path=None).key != bundle.key
+    assert exported("bundle").created == bundle.created
+    assert run.predictions.row_ids == bundle.forms["int8-static"].predictions.row_ids
+    file.write_text("comment\n" + "\n".join(corpus.test.texts[:3]) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="--calibration-corpus"):
+        exported("none")
 
 
 @pytest.mark.parametrize("method", ["entropy", "percentile"])

@@ -61,6 +61,10 @@ def test_a_recipe_says_how_static_int8_is_calibrated(tmp_path):
     options = read_recipe(written(tmp_path, MINIMAL + said)).export.options()
     assert options["calibration"] == Calibration("entropy", 16)
     assert (options["max_accuracy_drop"], options["forms"]) == (0.005, DEFAULT_FORMS)
+    (tmp_path / "texts.csv").write_text("text\na film\n", encoding="utf-8")
+    further = read_recipe(written(tmp_path, MINIMAL + said + 'calibration_corpus = "texts.csv"\n'))
+    found = further.export.options()["calibration"].corpus
+    assert found == str(tmp_path / "texts.csv")
     with pytest.raises(UsageError, match=r"export\.calibration.*minmax"):
         read_recipe(written(tmp_path, MINIMAL + '[export]\ncalibration = "none"\n'))
 
