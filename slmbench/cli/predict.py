@@ -42,7 +42,20 @@ def predict(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write.", show_default="standard output"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .jsonl, .csv, .tsv or .parquet.",
+            show_default="standard output, as JSON lines",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="Columns of the input to write beside the answers, such as id,date; 'all' for all.",
+            show_default="all in a table, none in JSON lines",
+        ),
     ] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
@@ -50,15 +63,17 @@ def predict(
     *,
     reading: dict[str, Any],
 ) -> None:
-    """Classify texts: one JSON line per text, in input order, in constant memory.
+    """Classify texts: one JSON line or table row per text, in input order, in constant memory.
 
     Examples:
       slmbench predict exported/bert-tiny-imdb "A superb film." "Two hours I want back."
       echo "A superb film." | slmbench predict exported/bert-tiny-imdb
       slmbench predict exported/bert-tiny-imdb --input reviews.csv --text-column body --output labels.jsonl
+      slmbench predict exported/bert-tiny-imdb --input reviews.csv --keep id,body --output labels.csv
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.prediction_io import classify_to, texts_from, trained_columns
+        from slmbench.cli.prediction_io import texts_from, trained_columns
+        from slmbench.cli.prediction_output import check_output, classify_to
         from slmbench.common.errors import UsageError
         from slmbench.corpora.tables import TableFormat
         from slmbench.edge import Classifier
@@ -66,6 +81,7 @@ def predict(
 
         if texts and source:
             raise UsageError("give texts or --input, not both")
+        kept = check_output(output, keep)
         given = {name: value for name, value in (("form", form), ("threads", threads)) if value is not None}
         found = tuned_settings(bundle) if tuned else {}
         with warnings.catch_warnings():
@@ -79,8 +95,7 @@ def predict(
         if reading and source is None:
             raise UsageError("--delimiter, --encoding and --header are for a table: name it with --input")
         layout = TableFormat(**reading)
-        classify_to(
-            output, classifier, texts_from(texts, source, text_column, trained_columns(bundle), layout, out), out
-        )
+        found_texts = texts_from(texts, source, text_column, trained_columns(bundle), layout, kept, out)
+        classify_to(output, classifier, found_texts, kept, out)
         if output is not None:
             out.say(f"written to {output}")

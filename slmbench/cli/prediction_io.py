@@ -1,10 +1,10 @@
-"""Texts in, JSON lines out, one at a time: memory does not grow with the file."""
+"""The texts to classify, one at a time: memory does not grow with the file."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slmbench.cli.output import Output
+    from slmbench.cli.prediction_output import KeptColumns
     from slmbench.corpora.tables import TableFormat
-    from slmbench.edge import Classifier
 
 
 def texts_from(
@@ -23,6 +23,7 @@ def texts_from(
     text_column: str | None,
     trained: str | None,
     layout: TableFormat,
+    kept: KeptColumns,
     out: Output,
 ) -> Iterator[str]:
     """Yield the texts to classify: the arguments, a file's, or stdin's lines.
@@ -34,6 +35,8 @@ def texts_from(
             the classifier was trained on where the table has them, else found by the usual names.
         trained: The columns that the classifier was trained on.
         layout: What was said of the layout of a CSV or TSV file.
+        kept: Columns that go into the output; their values are appended before the text of their row is yielded.
+            Texts that are in no table have one column, ``text``.
         out: Where progress is shown.
 
     Raises:
@@ -44,16 +47,15 @@ def texts_from(
     from slmbench.corpora.formats import FORMATS, format_of
 
     if arguments:
-        for number, text in enumerate(arguments, 1):
-            yield _encodable(text, f"text {number}")
+        yield from _alone((_encodable(text, f"text {number}") for number, text in enumerate(arguments, 1)), kept)
     elif source is None:
         if sys.stdin.isatty():
             raise UsageError("give texts, --input FILE, or pipe texts into stdin, one per line")
-        yield from _lines(sys.stdin.buffer, "stdin")
+        yield from _alone(_lines(sys.stdin.buffer, "stdin"), kept)
     elif not source.is_file():
         raise UsageError(f"there is no file {source}")
     elif format_of(source) in FORMATS:
-        yield from _column(source, text_column, trained, layout, out)
+        yield from _column(source, text_column, trained, layout, kept, out)
     else:
         if text_column is not None:
             raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}); {source} is not one")
@@ -61,7 +63,7 @@ def texts_from(
             file, notes = open_text(source, raw, layout.encoding, may_be_western=True)
             for note in notes:
                 out.say(f"{source.name}: {note}")
-            yield from _lines(file, str(source))
+            yield from _alone(_lines(file, str(source)), kept)
 
 
 def trained_columns(bundle: Path) -> str | None:
@@ -73,39 +75,11 @@ def trained_columns(bundle: Path) -> str | None:
         return None  # a bundle of before, or one without a record: its classifier says what is wrong
 
 
-def classify_to(output: Path | None, classifier: Classifier, texts: Iterable[str], out: Output) -> None:
-    """Write one JSON line per text, in input order.
-
-    Args:
-        output: File to write, built beside its place and renamed at the end; ``None`` is stdout.
-        classifier: The classifier.
-        texts: The texts.
-        out: Where lines go when there is no file.
-
-    Raises:
-        SlmbenchError: The file cannot be written.
-    """
-    lines = (_json_line(prediction) for prediction in classifier.stream(texts))
-    if output is None:
-        for line in lines:
-            out.line(line)
-        return
-    building = output.with_name(f".{output.name}.building")
-    try:
-        with building.open("w", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in lines)
-        building.replace(output)
-    except OSError as error:
-        raise SlmbenchError(f"{output} cannot be written ({error.strerror or error})") from None
-    finally:
-        building.unlink(missing_ok=True)
-
-
-def _json_line(prediction: Any) -> str:
-    scores = {label: round(score, 6) for label, score in prediction.scores.items()}
-    return json.dumps(
-        {"label": prediction.label, "score": round(prediction.score, 6), "scores": scores}, ensure_ascii=False
-    )
+def _alone(texts: Iterable[str], kept: KeptColumns) -> Iterator[str]:
+    names = kept.choose(["text"], "the input")
+    for text in texts:
+        kept.rows.append([text] if names else [])
+        yield text
 
 
 def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
@@ -117,7 +91,12 @@ def _lines(file: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _column(
-    source: Path, text_column: str | None, trained: str | None, layout: TableFormat, out: Output
+    source: Path,
+    text_column: str | None,
+    trained: str | None,
+    layout: TableFormat,
+    kept: KeptColumns,
+    out: Output,
 ) -> Iterator[str]:
     from slmbench.corpora.columns import KNOWN_COLUMNS, choose_text, is_missing, join_texts
     from slmbench.corpora.formats import open_table
@@ -133,8 +112,10 @@ def _column(
         guessed = [] if text_column else [f"the text is in {' and '.join(columns)}"]
         for note in (*table.notes, *guessed):
             out.say(f"{source.name}: {note}")
-        for number, values in table.cells(columns):
-            value = join_texts(values)
+        others = kept.choose(list(table.columns), str(source))
+        for number, values in table.cells([*columns, *others]):
+            kept.rows.append(values[len(columns) :])
+            value = join_texts(values[: len(columns)])
             yield _encodable("" if is_missing(value) else str(value), f"{source}: row {number}")
 
 
