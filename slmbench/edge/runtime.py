@@ -62,6 +62,8 @@ PROVIDERS = {
 }
 #: Precedes the seal, at the end of ``bundle.json``.
 _SEAL = b', "seal": "'
+#: What TF-IDF takes for a word, scikit-learn's default, and its longest n-gram: a bundle cannot ask for slow ones.
+TOKEN_PATTERN, MAX_NGRAM = r"(?u)\b\w\w+\b", 8
 #: Token budget of the padded batches that ``slmbench export`` checks and ``slmbench profile`` times.
 BATCH_TOKENS = 2048
 #: Texts read ahead when batches are formed by length: enough to find texts of like length, little memory.
@@ -724,8 +726,9 @@ class TfidfBackend:
     """TF-IDF: term counts and one dot product in numpy, no scikit-learn.
 
     The arithmetic is that of scikit-learn's ``TfidfVectorizer`` followed by ``LogisticRegression``: counts of word
-    1-n-grams (optionally 1 + ln count), times inverse document frequency, scaled to unit length, times the
-    coefficients.
+    n-grams (optionally 1 + ln count), times inverse document frequency, scaled to unit length, times the
+    coefficients. Where the bundle has n-grams of characters within words (``analyzer="char_wb"``), they are weighted
+    and scaled in the same way by themselves.
 
     Args:
         folder: Holds the vocabulary and its weights, ``tfidf.json`` and ``tfidf.npz``.
@@ -748,38 +751,43 @@ class TfidfBackend:
                 self._idf = arrays["idf"].astype(np.float64)
                 self._coefficients = arrays["coefficients"].astype(np.float64)
                 self._intercept = arrays["intercept"].astype(np.float64)
-            self._pattern = re.compile(settings["token_pattern"])
-            self._longest = int(settings["ngram_range"][1])
+            self._pattern = _word_pattern(settings["token_pattern"])
             self._sublinear = bool(settings["sublinear_tf"])
+            self._sizes = _ngram_sizes(settings["ngram_range"])
             self._vocabulary = {term: index for index, term in enumerate(settings["vocabulary"])}
+            characters = settings.get("characters") or {"ngram_range": [1, 1], "vocabulary": []}
+            self._character_sizes = _ngram_sizes(characters["ngram_range"])
+            first = len(settings["vocabulary"])
+            self._characters = {term: first + index for index, term in enumerate(characters["vocabulary"])}
         except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
             raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {error}") from None
         rows = self._intercept.size
         self.width = 2 if rows == 1 else rows
-        if self._coefficients.shape != (rows, self._idf.size) or len(self._vocabulary) != self._idf.size:
+        if self._coefficients.shape != (rows, self._idf.size) or (
+            len(self._vocabulary) + len(self._characters) != self._idf.size
+        ):
             raise SlmbenchError(f"the TF-IDF files in {folder} do not belong together: export the bundle again")
 
     def encode(self, texts: Sequence[str]) -> list[object]:
-        """Split into words; each item is a list of words."""
-        return [self._pattern.findall(text.lower()) for text in texts]
+        """Split; each item is the list of words, and that of the pieces between spaces if characters are counted."""
+        return [
+            (self._pattern.findall(text), text.split() if self._characters else [])
+            for text in (text.lower() for text in texts)
+        ]
 
     def lengths(self, items: Sequence[object]) -> list[int]:
         """Return the number of words of each item."""
-        return [len(item) for item in items]  # type: ignore[arg-type]
+        return [len(item[0]) for item in items]  # type: ignore[index]
 
     def logits(self, items: Sequence[object]) -> np.ndarray:
         """Weight each item's terms; two labels get the logits (0, decision), so that softmax is the sigmoid."""
-        return np.stack([self._logits_of(item) for item in items]).astype(np.float32)  # type: ignore[arg-type]
+        return np.stack([self._logits_of(*item) for item in items]).astype(np.float32)  # type: ignore[misc]
 
-    def _logits_of(self, words: list[str]) -> np.ndarray:
-        counts: Counter[int] = Counter()
-        for size in range(1, self._longest + 1):
-            for start in range(len(words) - size + 1):
-                index = self._vocabulary.get(" ".join(words[start : start + size]))
-                if index is not None:
-                    counts[index] += 1
+    def _logits_of(self, words: list[str], pieces: list[str]) -> np.ndarray:
         decision = self._intercept.copy()
-        if counts:
+        for counts in (self._count_words(words), self._count_characters(pieces)):
+            if not counts:
+                continue
             terms = np.fromiter(counts, dtype=np.int64)
             weights = np.fromiter(counts.values(), dtype=np.float64)
             if self._sublinear:
@@ -787,6 +795,51 @@ class TfidfBackend:
             weights *= self._idf[terms]
             decision += self._coefficients[:, terms] @ (weights / np.linalg.norm(weights))
         return np.concatenate([[0.0], decision]) if len(decision) == 1 else decision
+
+    def _count_words(self, words: list[str]) -> Counter[int]:
+        counts: Counter[int] = Counter()
+        for size in self._sizes:
+            for start in range(len(words) - size + 1):
+                index = self._vocabulary.get(" ".join(words[start : start + size]))
+                if index is not None:
+                    counts[index] += 1
+        return counts
+
+    def _count_characters(self, pieces: list[str]) -> Counter[int]:
+        counts: Counter[int] = Counter()
+        for piece, times in Counter(pieces).items():
+            padded = f" {piece} "
+            for size in self._character_sizes:
+                for start in range(max(1, len(padded) - size + 1)):
+                    index = self._characters.get(padded[start : start + size])
+                    if index is not None:
+                        counts[index] += times
+                if size >= len(padded):  # a short piece counts once as a whole
+                    break
+        return counts
+
+
+def _word_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the expression that finds words.
+
+    Raises:
+        ValueError: It is not scikit-learn's; another one could take exponentially long.
+    """
+    if pattern != TOKEN_PATTERN:
+        raise ValueError(f"its words are {pattern!r}, not {TOKEN_PATTERN!r}")
+    return re.compile(pattern)
+
+
+def _ngram_sizes(limits: Sequence[int]) -> range:
+    """Return the sizes of n-grams.
+
+    Raises:
+        ValueError: They are no range, or one that would take long.
+    """
+    low, high = limits
+    if not 1 <= low <= high <= MAX_NGRAM:
+        raise ValueError(f"n-grams of {low} to {high}")
+    return range(low, high + 1)
 
 
 class _CascadeItem(NamedTuple):

@@ -204,22 +204,6 @@ def test_texts_are_cut_on_the_side_they_were_cut_in_training(tiny_bundle, tmp_pa
     assert left.predict(end)[0] == left.predict("good " * 40)[0] != left.predict(start)[0]
 
 
-def test_a_floor_is_scikit_learn_on_odd_texts_too(floor, small_corpus_file):
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    from slmbench.corpora import load_corpus
-
-    corpus = load_corpus(str(small_corpus_file))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
-    features = vectorizer.fit_transform(corpus.train.texts + corpus.validation.texts)
-    model = LogisticRegression(C=10, max_iter=1000, random_state=42)
-    model.fit(features, corpus.train.labels + corpus.validation.labels)
-    texts = TEXTS + ODD_TEXTS
-    wanted = model.predict_proba(vectorizer.transform(texts))
-    assert floor.predict_proba(texts) == pytest.approx(wanted, abs=1e-5)
-
-
 def test_batches_hold_a_budget_of_tokens_and_every_item_once():
     lengths = np.random.default_rng(0).integers(1, 60, 200).tolist()
     batches = batches_by_tokens(lengths, 128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ SELECT_BY = Option(
     "select_by",
     str,
     "What picks the epoch: the lowest validation loss, or the last epoch within one standard error of the best"
-    " validation score",
+    " validation score; of tfidf, the score in cross-validation that picks the settings",
     "accuracy",
     choices=("loss", "accuracy", "macro_f1"),
 )
@@ -303,8 +304,11 @@ TFIDF = Method(
     help="TF-IDF of word 1-2-grams and logistic regression: the baseline that every model must beat",
     stage="finetune",
     factory="slmbench.methods.training.tfidf:TfidfTraining",
-    options=(CLASS_WEIGHT,),
-    variant=variations,
+    options=(
+        replace(CLASS_WEIGHT, default="auto", choices=("auto", *CLASS_WEIGHT.choices)),
+        replace(SELECT_BY, choices=("accuracy", "macro_f1")),
+    ),
+    variant=lambda options: [options.class_weight] if options.class_weight == "balanced" else [],
     needs={"sklearn": "train"},
     takes_model=False,
 )

@@ -1,7 +1,7 @@
 """The TF-IDF baseline that every model must beat: TF-IDF of word 1-2-grams and logistic regression.
 
-Fitted with scikit-learn, saved as small numpy files (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge``
-runs without it.
+Its settings, n-grams of characters among them, are chosen on the training rows (``tfidf_choice``). It is fitted with
+scikit-learn and saved as small numpy files (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge`` runs without it.
 """
 
 from __future__ import annotations
@@ -15,23 +15,20 @@ import numpy as np
 from slmbench.common.files import content_key, sha256_of
 from slmbench.corpora import Split
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
+from slmbench.methods.training.tfidf_choice import HOW_CHOSEN, TfidfSettings, choose_settings, logistic_regression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from scipy.sparse import csr_matrix
+
     from slmbench.common.progress import Progress
     from slmbench.corpora import Corpus
     from slmbench.methods.options import MethodOptions
 
-#: A strong baseline: sublinear counts, and weaker regularisation than scikit-learn's defaults.
-SETTINGS: dict[str, Any] = {
-    "ngram_range": (1, 2),
-    "sublinear_tf": True,
-    "min_df": 2,
-    "max_features": 100_000,
-    "C": 10.0,
-}
+#: What is the same for all: terms in at least two reviews, and the most frequent 100,000 of words and of characters.
+FIXED: dict[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "max_features": 100_000}
 
 
 class TfidfTraining(RunMethod):
@@ -43,14 +40,14 @@ class TfidfTraining(RunMethod):
 
     def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         self._corpus = corpus
-        self._seed = options.seed
-        self._settings = {**SETTINGS, **options.hyperparameters()}
+        self._options = options
+        self._hyperparameters = {**FIXED, **options.hyperparameters(), **HOW_CHOSEN}
         identity = corpus.identity()
         self.key = content_key(
-            stage="finetune/1",
+            stage="finetune/2",
             method="tfidf",
             seed=options.seed,
-            hyperparameters=self._settings,
+            hyperparameters=self._hyperparameters,
             train=identity.train_hash,
             test=identity.test_hash,
         )
@@ -65,8 +62,18 @@ class TfidfTraining(RunMethod):
             corpus.train.row_ids + corpus.validation.row_ids,
         )
         start = time.perf_counter()
+        options = self._options
+        with progress.task("choosing the settings of TF-IDF"):
+            choice = choose_settings(
+                rows.texts,
+                rows.labels,
+                lambda settings, texts: TfidfFeatures(settings, len(texts)).fit_transform(texts),
+                metric=options.select_by,
+                class_weight=options.class_weight,
+                seed=options.seed,
+            )
         with progress.task("fitting TF-IDF and logistic regression"):
-            classifier = TfidfClassifier(rows, self._seed, self._settings.get("class_weight"))
+            classifier = TfidfClassifier(rows, options.seed, choice.settings)
         seconds = time.perf_counter() - start
         classifier.save(building / "model")
         return Outcome(
@@ -77,7 +84,9 @@ class TfidfTraining(RunMethod):
             architecture="tfidf",
             base_license=None,
             max_length=None,
-            hyperparameters=self._settings,
+            # What was chosen may differ from seed to seed, and is therefore no part of what identifies the method.
+            hyperparameters=self._hyperparameters,
+            details={"chosen": {**vars(choice.settings), "by": choice.chosen_by, "tried": choice.tried}},
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,
             parameters_without_embeddings=classifier.parameters,
@@ -86,38 +95,78 @@ class TfidfTraining(RunMethod):
         )
 
 
+class TfidfFeatures:
+    """Weighted terms of texts: words, and n-grams of characters beside them where the settings say so.
+
+    Each of the two is scaled to unit length by itself.
+
+    Args:
+        settings: What was chosen.
+        reviews: Number of reviews that it will be fitted to.
+    """
+
+    def __init__(self, settings: TfidfSettings, reviews: int) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        shared = {
+            "sublinear_tf": settings.sublinear_tf,
+            # In a corpus of a few rows hardly any term occurs twice; then every term counts.
+            "min_df": FIXED["min_df"] if reviews >= 50 else 1,
+            "max_features": FIXED["max_features"],
+        }
+        self.words = TfidfVectorizer(ngram_range=FIXED["ngram_range"], **shared)
+        self.characters = (
+            TfidfVectorizer(analyzer="char_wb", ngram_range=settings.characters, **shared)
+            if settings.characters
+            else None
+        )
+
+    @property
+    def parts(self) -> list[Any]:
+        """The vectorizers."""
+        return [self.words, *([self.characters] if self.characters else [])]
+
+    @property
+    def idf(self) -> np.ndarray:
+        """Inverse document frequencies of all terms, in the order of the columns."""
+        return np.concatenate([part.idf_ for part in self.parts])
+
+    def fit_transform(self, texts: Sequence[str]) -> csr_matrix:
+        """Learn the terms of texts and return their features, shape (texts, terms)."""
+        from scipy.sparse import hstack
+
+        return hstack([part.fit_transform(texts) for part in self.parts], format="csr")
+
+    def transform(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the features of other texts."""
+        from scipy.sparse import hstack
+
+        return hstack([part.transform(texts) for part in self.parts], format="csr")
+
+
 class TfidfClassifier:
     """The fitted baseline.
 
     Args:
         training: Labelled reviews to fit to.
         seed: Seed of the solver.
-        class_weight: ``balanced``, or ``None`` for weights of 1.
+        settings: What was chosen.
     """
 
-    def __init__(self, training: Split, seed: int, class_weight: str | None = None) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-
-        self._vectorizer = TfidfVectorizer(
-            ngram_range=SETTINGS["ngram_range"],
-            sublinear_tf=SETTINGS["sublinear_tf"],
-            # In a corpus of a few rows hardly any term occurs twice; then every term counts.
-            min_df=SETTINGS["min_df"] if len(training) >= 50 else 1,
-            max_features=SETTINGS["max_features"],
-        )
-        features = self._vectorizer.fit_transform(training.texts)
-        self._model = LogisticRegression(C=SETTINGS["C"], max_iter=1000, random_state=seed, class_weight=class_weight)
-        self._model.fit(features, training.labels)
+    def __init__(self, training: Split, seed: int, settings: TfidfSettings) -> None:
+        self._settings = settings
+        self._features = TfidfFeatures(settings, len(training))
+        self._model = logistic_regression(settings, seed)
+        self._model.fit(self._features.fit_transform(training.texts), training.labels)
 
     @property
     def parameters(self) -> int:
         """Number of coefficients, intercepts and idf weights."""
-        return int(self._model.coef_.size + self._model.intercept_.size + self._vectorizer.idf_.size)
+        return int(self._model.coef_.size + self._model.intercept_.size + self._features.idf.size)
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return logits, shape (texts, labels); two labels get (0, decision)."""
-        decision = self._model.decision_function(self._vectorizer.transform(texts))
+        decision = self._model.decision_function(self._features.transform(texts))
         if decision.ndim == 1:
             decision = np.stack([np.zeros_like(decision), decision], axis=1)
         return decision.astype(np.float32)
@@ -125,17 +174,25 @@ class TfidfClassifier:
     def save(self, folder: Path) -> None:
         """Write ``tfidf.json`` and ``tfidf.npz`` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
+        words, characters = self._features.words, self._features.characters
         settings = {
             "model_type": "tfidf",
-            "token_pattern": self._vectorizer.token_pattern,
-            "ngram_range": list(SETTINGS["ngram_range"]),
-            "sublinear_tf": SETTINGS["sublinear_tf"],
-            "vocabulary": self._vectorizer.get_feature_names_out().tolist(),
+            "token_pattern": words.token_pattern,
+            "ngram_range": list(FIXED["ngram_range"]),
+            "sublinear_tf": self._settings.sublinear_tf,
+            "vocabulary": words.get_feature_names_out().tolist(),
         }
-        (folder / "tfidf.json").write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+        if characters:
+            settings["characters"] = {
+                "ngram_range": list(characters.ngram_range),
+                "vocabulary": characters.get_feature_names_out().tolist(),
+            }
+        # N-grams of characters may hold half a surrogate pair, which JSON writes as \uXXXX.
+        text = json.dumps(settings, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        (folder / "tfidf.json").write_bytes(text)
         np.savez_compressed(
             folder / "tfidf.npz",
-            idf=self._vectorizer.idf_.astype(np.float32),
+            idf=self._features.idf.astype(np.float32),
             coefficients=self._model.coef_.astype(np.float32),
             intercept=self._model.intercept_.astype(np.float32),
         )
