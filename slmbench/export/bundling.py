@@ -90,7 +90,8 @@ def export(
     _check(wanted, limits, calibration)
     is_tfidf = (run / "model" / "tfidf.json").is_file()
     if is_tfidf:
-        if others := [form for form in wanted if form not in DEFAULT_FORMS]:
+        others = [form for form in wanted if form != REFERENCE]
+        if others and wanted != list(DEFAULT_FORMS):
             progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(others)} not made")
         wanted = [REFERENCE]
     if with_tokenizer and is_tfidf:

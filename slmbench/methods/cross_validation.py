@@ -90,7 +90,7 @@ def cross_validate(
         hyperparameters=runs[0].hyperparameters,
         folds=[_fold(run) for run in runs],
         predictions=_together([run.predictions for run in runs]),
-        notes=list(dict.fromkeys(note for run in runs for note in run.notes)),
+        notes=_notes_of([run.notes for run in runs]),
         hardware=hardware_fingerprint(),
         software=software_versions(),
     )
@@ -109,6 +109,14 @@ def _fold(run: RunRecord) -> Fold:
         accuracy=run.test.accuracy,
         macro_f1=run.test.macro_f1,
     )
+
+
+def _notes_of(folds: Sequence[Sequence[str]]) -> list[str]:
+    """Return the notes of all folds; one that does not hold for every fold names its fold."""
+    shared = [note for note in folds[0] if all(note in notes for notes in folds)]
+    return shared + [
+        f"fold {number}: {note}" for number, notes in enumerate(folds, 1) for note in notes if note not in shared
+    ]
 
 
 def _together(parts: Sequence[Predictions]) -> Predictions:

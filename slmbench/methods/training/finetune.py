@@ -38,8 +38,8 @@ class TrainingOptions(MethodOptions):
 
 
 def finetune(
-    model: str,
-    corpus: Corpus | str,
+    model: str = "minilm-l6",
+    corpus: Corpus | str = "imdb",
     options: MethodOptions | None = None,
     *,
     method: str = "full",
