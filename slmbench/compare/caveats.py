@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from slmbench.compare.cells import Cell
+    from slmbench.compare.decision import Decision
 
 CASCADE_METHOD = "cascade"
 
@@ -41,6 +42,25 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
         where = f"{group[0].machine_name}: " if len(machines) > 1 else ""
         found += [where + sentence for sentence in _measuring(group, axes)]
     return list(dict.fromkeys(found))
+
+
+def deciding_caveats(decision: Decision) -> list[str]:
+    """Return what of the measurements that decided may change what is shipped, with what to do about it.
+
+    Args:
+        decision: The decision for one machine.
+    """
+    choice = decision.choice
+    if choice is None:
+        return []
+    decided = [choice.winner, choice.best, choice.fastest]
+    decided += [cell for cell, found in {**choice.verdicts, **choice.speeds}.items() if found == "undecided"]
+    by_warning: dict[str, list[Cell]] = defaultdict(list)
+    for cell in dict.fromkeys(decided):
+        for warning in filter(None, [*cell.profile.warnings, cell.profile.latency.note]):
+            by_warning[warning].append(cell)
+    found = [f"{_who(group, decision.cells)}: {warning}: profile again" for warning, group in by_warning.items()]
+    return found + _differing_exports(decision.cells)
 
 
 def _differing_reviews(cells: Sequence[Cell]) -> list[str]:

@@ -16,7 +16,7 @@ from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.baseline_tests import tfidf_baseline_tests
 from slmbench.compare.cascades import cascade_facts
-from slmbench.compare.caveats import caveats
+from slmbench.compare.caveats import caveats, deciding_caveats
 from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell, seeds_as_one
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints
@@ -154,6 +154,7 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
         corrected=found if isinstance(found, CorrectedAccuracy) else None,
         stability=stability,
         undecided=undecided,
+        caveats=deciding_caveats(decision),
         pareto=[cell.label for cell in decision.front.cells],
         front_axes=decision.front.axes,
     )

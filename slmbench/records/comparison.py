@@ -246,6 +246,8 @@ class MachineDecision(Part):
     stability: Stability | None = None
     #: Pairs that could change what is shipped.
     undecided: list[UndecidedPair] = Field(default_factory=list)
+    #: What of the measurements that decided may change what is shipped, and what to do about it.
+    caveats: list[str] = Field(default_factory=list)
     #: Labels of the rows on this machine's front.
     pareto: list[str]
     #: What the front is over (``slmbench.compare.quantities``): those asked for, or accuracy and p95, or p50 when

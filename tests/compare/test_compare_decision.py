@@ -298,6 +298,14 @@ def test_what_does_not_beat_the_baseline_says_so_first(decide):
     assert record.recommended.why.startswith("not shown to be better than the TF-IDF baseline (86.5 % against 86.0")
 
 
+def test_a_caveat_of_what_decided_stands_beside_the_decision(decide):
+    busy = profile_record("winner", accuracy=0.9, warnings=["others used 40 % of the CPU"])
+    record = decide(busy, profile_record("far-off", accuracy=0.6, warnings=["warm-up was not stable"]))
+    (caveat,) = record.decisions[0].caveats
+    assert "winner fp32" in caveat and "40 % of the CPU" in caveat
+    assert any("warm-up" in other for other in record.caveats)
+
+
 def test_the_front_is_over_what_was_limited(decide):
     record = decide(*ladder(), max_memory_mb=300)
     assert record.decisions[0].front_axes == ["accuracy", "memory"]

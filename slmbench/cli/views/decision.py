@@ -32,6 +32,7 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
     """
     parts: list[RenderableType] = [decision_table(record)]
     parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
+    parts += [Text(caveat, style="yellow") for decision in record.decisions for caveat in decision.caveats]
     parts += [Text(pair.sentence) for decision in record.decisions for pair in decision.undecided]
     parts += [Text(line) for line in [*(test.sentence for test in record.baseline_tests), *record.cascades]]
     parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
