@@ -91,6 +91,7 @@ class BundleCell:
             size_bytes=form.bytes + self.bundle.shared_bytes,
             warnings=_isa_warning(form) + _routing_warning(self, workload) + answered.warnings,
             operations=form.graph.operations if form.graph else None,
+            runs_in=self.bundle.runs_in(self.form),
             form_sha256=form.sha256,
             cascade=self.bundle.cascade.for_profile() if self.bundle.cascade else None,
             confirmation=carried_over(self.folder, self.bundle, self.form, computes_in=answered.computes_in),

@@ -168,6 +168,7 @@ def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], prog
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
         roofline=_roofline(prepared, latency, options, progress),
         size_bytes=prepared.size_bytes,
+        runs_in=prepared.runs_in,
         predictions=prepared.predictions,
         regime=prepared.regime,
         trained_on=source.corpus,

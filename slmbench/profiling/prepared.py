@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -43,6 +43,7 @@ class PreparedCell:
         size_bytes: Size of everything that an app would carry.
         warnings: What a reader of the numbers has to know.
         operations: Of one review, where they were counted.
+        runs_in: Runtimes that run it.
         form_sha256: SHA-256 of the form's file, where it is one.
         cascade: Members and threshold, where it is a cascade.
         confirmation: Its sealed answers to reviews that chose nothing, or why there are none.
@@ -63,6 +64,7 @@ class PreparedCell:
     size_bytes: int
     warnings: list[str]
     operations: Operations | None = None
+    runs_in: list[str] = field(default_factory=list)
     form_sha256: str | None = None
     cascade: ProfiledCascade | None = None
     confirmation: CarriedAnswers = IN_TORCH

@@ -256,6 +256,16 @@ class WorkloadLengths(Part):
     tokens: list[int]
 
 
+#: Files that transformers.js looks for, by its ``dtype`` (its ``DEFAULT_DTYPE_SUFFIX_MAPPING``).
+TRANSFORMERS_JS_FILES = {
+    "onnx/model.onnx": "fp32",
+    "onnx/model_fp16.onnx": "fp16",
+    "onnx/model_quantized.onnx": "q8",
+    "onnx/model_int8.onnx": "int8",
+    "onnx/model_q4.onnx": "q4",
+}
+
+
 class BundleRecord(Record):
     """A deployable folder: Hugging Face files plus ``bundle.json``, which this is."""
 
@@ -301,3 +311,13 @@ class BundleRecord(Record):
         """Whether onnxruntime runs any of it; the rest is numpy."""
         runtimes = (self.cascade.small.runtime, self.cascade.large.runtime) if self.cascade else (self.runtime,)
         return "onnx" in runtimes
+
+    def runs_in(self, form: str) -> list[str]:
+        """Return which runtimes run a form: ``slmbench.edge`` always, ``onnxruntime``, ``transformers.js``.
+
+        TF-IDF and cascades are no ONNX files; transformers.js finds files by their names and has no XLNet.
+        """
+        if self.runtime != "onnx":
+            return ["slmbench.edge"]
+        found = self.forms[form].file in TRANSFORMERS_JS_FILES and self.architecture != "xlnet"
+        return ["slmbench.edge", "onnxruntime", *(["transformers.js"] if found else [])]

@@ -292,7 +292,10 @@ class ProfileRecord(Evaluated, Record):
     energy: Energy
     #: Share of the machine's ceiling that was reached, in the ``single`` scenario; ``None`` where it is unknown.
     roofline: Roofline | None = None
+    #: Everything that an app carries: the form's file, tokenizer and configuration.
     size_bytes: int
+    #: Runtimes that run the form; see ``BundleRecord.runs_in``. Empty of runs in torch and in older records.
+    runs_in: list[str] = Field(default_factory=list)
     #: How the predictions were made, which is the regime that is timed. Where forms compute as they did at export the
     #: predictions are the bundle's; elsewhere (other backends, runs in torch) they were made for this record.
     regime: str

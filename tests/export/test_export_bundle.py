@@ -106,7 +106,7 @@ def test_the_model_card(tiny_bundle, record):
     assert "license: other\n" in front
     assert "pipeline_tag: text-classification\n" in front
     assert "# tiny-bert-full" in body
-    assert "| form | what it is | MB | accuracy [95 %] | macro-F1 [95 %] | evidence |" in body
+    assert "| form | what it is | file, MB | accuracy [95 %] | macro-F1 [95 %] | evidence |" in body
     for name, form in record.forms.items():
         (row,) = [line for line in body.splitlines() if line.startswith(f"| {name} |")]
         assert f"{100 * form.accuracy:.1f} %" in row

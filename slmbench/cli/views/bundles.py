@@ -18,7 +18,7 @@ def bundle_summary(record: BundleRecord) -> list[RenderableType]:
     table = FittingTable(
         [
             text("form"),
-            number("size\nMB"),
+            number("file\nMB"),
             number("accuracy\n% [95 %]"),
             number("minus fp32\npoints [95 %]", leaves=4, optional=True),
             number("p", leaves=3, optional=True),
