@@ -1,8 +1,7 @@
-import re
-
 """Heads on a frozen encoder: what the cache holds is what the encoder says, and only the head is trained."""
 
 import json
+import re
 import time
 from dataclasses import replace
 
