@@ -265,10 +265,18 @@ def test_the_default_folder_is_named_after_the_run(tmp_path, corpus, monkeypatch
     assert record.name == "tfidf-reviews"
 
 
-@pytest.mark.parametrize(("kind", "pad_id", "limit"), [("bert", 0, 12), ("roberta", 1, 12), ("roberta", 5, 12)])
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize(
+    ("kind", "pad_id", "limit", "method"),
+    [
+        *((*family, method) for family in (("bert", 0, 12), ("roberta", 1, 12)) for method in ("full", "lora")),
+        ("roberta", 5, 12, "full"),
+        ("roberta", 1, 12, "linear"),
+        # Families that count from elsewhere: MPNet from 2 whatever its padding token, the others from 0.
+        *((kind, 0, 12, "full") for kind in ("albert", "electra", "distilbert", "deberta-v2", "mpnet", "modernbert")),
+    ],
+)
 def test_a_model_with_positions_for_few_tokens_is_trained_on_as_many(tmp_path, kind, pad_id, limit, method):
-    offset = pad_id + 1 if kind == "roberta" else 0
+    offset = {"roberta": pad_id + 1, "mpnet": 2}.get(kind, 0)
     base = model_folder(tmp_path / kind, kind, pad_token_id=pad_id, max_position_embeddings=limit + offset)
     path = tmp_path / "long.csv"
     rows = "".join(f"{'a good film ' * 20}{n},{('no', 'yes')[n % 2]}\n" for n in range(40))
@@ -281,6 +289,22 @@ def test_a_model_with_positions_for_few_tokens_is_trained_on_as_many(tmp_path, k
     assert record.max_length == limit
     assert any(f"cut at {limit} tokens, not at 30" in line for line in said)
     assert record.truncation.cut_reviews == record.truncation.reviews
+
+
+def test_a_model_without_a_table_of_positions_reads_what_is_asked_for(tmp_path):
+    base = model_folder(tmp_path / "xlnet", "xlnet")
+    path = tmp_path / "long.csv"
+    rows = "".join(f"{'a good film ' * 30}{n},{('no', 'yes')[n % 2]}\n" for n in range(40))
+    path.write_text(f"text,label\n{rows}")
+    options = TrainingOptions(epochs=1, max_length=70, precision="fp32", device="cpu")
+    assert finetune(str(base), load_corpus(str(path)), options, output=tmp_path / "run").max_length == 70
+
+
+@pytest.mark.parametrize("kind", ["albert", "deberta-v2", "xlnet", "mpnet", "roberta"])
+def test_tokens_beyond_the_table_are_found_in_every_family(tmp_path, kind):
+    base = model_folder(tmp_path / "base", kind, vocab_size=100)
+    with pytest.raises(SlmbenchError, match=r"rows \(100; "):
+        load_tokenizer(base)
 
 
 def test_a_tokenizer_with_tokens_beyond_the_model_is_refused_before_training(tmp_path, corpus):
