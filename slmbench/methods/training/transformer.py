@@ -49,6 +49,8 @@ class TransformerTraining(RunMethod):
         self._corpus = corpus
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         config = read_config(self._files)
+        if (kind := getattr(config, "problem_type", None)) in ("multi_label_classification", "regression"):
+            progress.say(f"'{name}' was published for {kind}: it is trained here to give one label a text")
         self._options = options.for_model(config.model_type, int(getattr(config, "hidden_size", 768)))
         if self._options.long_texts != "head":  # the side that some models are cut on by default has no meaning then
             self._options = self._options.replace(truncation_side="right")

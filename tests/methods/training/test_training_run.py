@@ -1,6 +1,7 @@
 """A fine-tuning from corpus to run folder: what the record says is what the files do."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -298,6 +299,21 @@ def test_a_model_without_a_table_of_positions_reads_what_is_asked_for(tmp_path):
     path.write_text(f"text,label\n{rows}")
     options = TrainingOptions(epochs=1, max_length=70, precision="fp32", device="cpu")
     assert finetune(str(base), load_corpus(str(path)), options, output=tmp_path / "run").max_length == 70
+
+
+def test_a_model_published_for_several_labels_a_text_is_said_to_give_one(tmp_path, tiny_base, corpus):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    file = base / "config.json"
+    configuration = json.loads(file.read_text(encoding="utf-8")) | {"problem_type": "multi_label_classification"}
+    file.write_text(json.dumps(configuration), encoding="utf-8")
+    said = []
+    listener = Silent()
+    listener.say = said.append
+    record = finetune(str(base), corpus, TrainingOptions(**QUICK), output=tmp_path / "run", progress=listener)
+    assert any("multi_label_classification" in line and str(base) in line for line in said)
+    saved = json.loads((tmp_path / "run" / "model" / "config.json").read_text(encoding="utf-8"))
+    assert saved["problem_type"] == "single_label_classification"
+    assert np.sum(record.predictions.probabilities, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["albert", "deberta-v2", "xlnet", "mpnet", "roberta"])
