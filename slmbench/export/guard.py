@@ -223,7 +223,7 @@ def _sentence(verdict: FormVerdict, checks: Sequence[LossCheck], needed: int | N
         if check.result == "inconclusive"
     )
     settle = f"about {needed:,} test reviews would settle it" if needed else "no number of test reviews settles it"
-    return f"undecided, it may lose {losses}; {settle}"
+    return f"it may lose {losses}; {settle}"
 
 
 #: The option that sets the limit of each quantity.
