@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from learnable import write_reviews
 
+from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
+from slmbench.edge import Classifier
 from slmbench.export import export
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.models import load_tokenizer
@@ -95,6 +97,28 @@ def test_the_same_names_in_another_order_are_put_in_order(published, tiny_run, c
     assert record.predictions.labels == ["negative", "positive"]
     assert record.test.accuracy < 0.2  # the trained model with its labels exchanged
     assert "positive, negative" in record.notes[0]
+
+
+def test_a_bundle_and_a_cascade_of_one_with_the_other_order_answer_by_name(
+    published, tiny_run, floor_bundle, corpus, tmp_path
+):
+    from transformers import pipeline
+
+    names = ["POSITIVE", "NEGATIVE"]
+    change_labels(published, names)
+    take(published, corpus, tmp_path / "run")
+    bundle = export(tmp_path / "run", forms=["fp32"], output=tmp_path / "bundle")
+    both = tmp_path / "both"
+    cascade(floor_bundle, tmp_path / "bundle", CascadeOptions(threshold=1.0, large_form="fp32"), output=both)
+
+    texts = list(corpus.test.texts[:5])
+    as_published = pipeline("text-classification", str(published), tokenizer=load_tokenizer(published), device=-1)
+    wanted = [answer["label"].lower() for answer in as_published(texts)]
+    for folder in (tmp_path / "bundle", both):
+        assert [answer.label for answer in Classifier(folder).predict(texts)] == wanted
+    # Other runtimes read the names in config.json.
+    configured = json.loads((tmp_path / "bundle/config.json").read_text())["id2label"]
+    assert [configured[str(column)] for column in range(2)] == bundle.labels == ["negative", "positive"]
 
 
 def test_other_names_are_matched_by_a_map(published, corpus, tmp_path):
