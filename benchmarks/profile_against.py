@@ -90,16 +90,21 @@ def main() -> int:
             verdict = records[-1].verdict
             print(f"{kind:8} {number:2}: {records[-1].ratio.value:.3f} [{low:.3f}-{high:.3f}] {verdict}", flush=True)
         counts[kind] = [record.verdict for record in records]
-        counts[f"{kind} failing"] = [record.slower_by_more_than(0.05) for record in records]
+        counts[f"{kind} gates"] = [record.gate(0.05) for record in records]
 
-    different = sum(verdict != "undecided" for verdict in counts["equal"])
+    different = sum(verdict in ("faster", "slower") for verdict in counts["equal"])
     found = counts["planted"].count("slower")
     print(f"equal: called different {different} of {arguments.tries}, expected {0.05 * arguments.tries:g}")
-    print(f"equal: --fail-if-slower 5% fails {sum(counts['equal failing'])} of {arguments.tries}")
+    print(f"equal: --fail-if-slower 5%: {gates_of(counts['equal gates'])}")
     print(f"planted {arguments.slowdown:g} %: called slower {found} of {arguments.planted}")
-    print(f"planted: --fail-if-slower 5% fails {sum(counts['planted failing'])} of {arguments.planted}")
+    print(f"planted: --fail-if-slower 5%: {gates_of(counts['planted gates'])}")
     # Of twenty tries at 5 % each, more than three differ with a probability of 1.6 %, which is not chance.
     return int(found < arguments.planted or different > 3 * max(1.0, 0.05 * arguments.tries))
+
+
+def gates_of(results: list[str]) -> str:
+    """Return how many gates passed, failed and were inconclusive."""
+    return ", ".join(f"{results.count(result)} {result}" for result in ("pass", "fail", "inconclusive"))
 
 
 if __name__ == "__main__":
