@@ -44,6 +44,10 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
     return list(dict.fromkeys(found))
 
 
+#: Warnings of the deciding rows that stand beside the decision; the others are among the caveats.
+_NAMED_WARNINGS = 2
+
+
 def deciding_caveats(decision: Decision) -> list[str]:
     """Return what of the measurements that decided may change what is shipped, with what to do about it.
 
@@ -59,8 +63,13 @@ def deciding_caveats(decision: Decision) -> list[str]:
     for cell in dict.fromkeys(decided):
         for warning in filter(None, [*cell.profile.warnings, cell.profile.latency.note]):
             by_warning[warning].append(cell)
-    found = [f"{_who(group, decision.cells)}: {warning}: profile again" for warning, group in by_warning.items()]
-    return found + _differing_exports(decision.cells)
+    if not by_warning:
+        return _differing_exports(decision.cells)
+    cells = list(dict.fromkeys(cell for group in by_warning.values() for cell in group))
+    named, more = list(by_warning)[:_NAMED_WARNINGS], len(by_warning) - _NAMED_WARNINGS
+    rest = f"; {counted(more, 'more warning')} among the caveats" if more > 0 else ""
+    unsteady = f"{_who(cells, decision.cells)}: {'; '.join(named)}{rest}: profile again"
+    return [unsteady, *_differing_exports(decision.cells)]
 
 
 def _differing_reviews(cells: Sequence[Cell]) -> list[str]:

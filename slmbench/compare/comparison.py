@@ -138,6 +138,7 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
     sentence = why[0].upper() + why[1:] + "."
     if winner is not None:
         first = "".join(f"{qualification}; " for qualification in qualifications(decision))
+        accuracy, replays = headline(found, decision.limits), in_replays(stability)
         recommended = Recommendation(
             name=winner.row.name,
             form=winner.profile.form,
@@ -145,7 +146,8 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
             machine=machine,
             variant=winner.variant,
         )
-        sentence = f"Ship {recommended.label}: {first}{headline(found, decision.limits)}{why}{in_replays(stability)}."
+        reason = f"{accuracy}.\nWhy: {why}" if accuracy else why
+        sentence = f"Ship {recommended.label}: {first}{reason}." + (f"\nStability: {replays}." if replays else "")
     return MachineDecision(
         machine=machine,
         sentence=sentence,

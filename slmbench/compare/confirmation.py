@@ -74,7 +74,7 @@ def confirm(decision: Decision, folders: Mapping[str, Path]) -> Confirmation | C
 
 
 def headline(found: Confirmation | CorrectedAccuracy | None, limits: Mapping[str, float]) -> str:
-    """Return the beginning of a decision's reason: the accuracy to expect, and which reviews it is from.
+    """Return the accuracy to expect of what is shipped and which reviews it is from; empty where nothing chose it.
 
     Args:
         found: From :func:`confirm`.
@@ -88,13 +88,11 @@ def headline(found: Confirmation | CorrectedAccuracy | None, limits: Mapping[str
         expected += f", below the minimum of {percent(minimum)}"
     if isinstance(found, Confirmation):
         again = f" (opened {found.openings} times)" if found.openings > 1 else ""
-        return (
-            f"confirmed on {found.reviews:,} reviews that chose nothing{again}: {expected}; on those that chose it: "
-        )
+        return f"accuracy {expected}, confirmed on {found.reviews:,} reviews that chose nothing{again}"
     direction = "less" if found.optimism >= 0 else "more"
     return (
-        f"expect {expected}, {points(found.optimism)} {direction} than on the {found.reviews:,} reviews that chose it"
-        f" (no confirmation: {found.no_confirmation}); on those: "
+        f"expected accuracy {expected}, {points(found.optimism)} {direction} than on the {found.reviews:,} reviews"
+        f" that chose it (not confirmed on others: {found.no_confirmation})"
     )
 
 

@@ -111,14 +111,15 @@ def qualifications(decision: Decision) -> list[str]:
 
 
 def in_replays(stability: Stability | None) -> str:
-    """Say how stable a decision is, as the end of its sentence; nothing where that is not known."""
+    """Say how stable a decision is; nothing where that is not known."""
     if stability is None:
         return ""
     (first, share), *others = stability.chosen.items()
     otherwise = f"; otherwise {listing([label for label, _ in others[:_NAMED]])}" if others else ""
     return (
-        f"; {first} is chosen in {share:.0%} of {stability.replays:,} replays{otherwise}; at most"
-        f" {stability.regret_points:.1f} points and {stability.regret_time:.0%} of time behind the best (Hsu, 95 %)"
+        f"{first} is chosen in {share * 100:.0f} % of {stability.replays:,} replays{otherwise}; at most"
+        f" {stability.regret_points:.1f} points of accuracy and {stability.regret_time * 100:.0f} % of time behind"
+        " the best (Hsu, 95 %)"
     )
 
 

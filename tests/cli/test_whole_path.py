@@ -96,7 +96,7 @@ def test_stderr_holds_only_plain_words(path, command):
     assert not re.search(r"warning", said, re.IGNORECASE)
     # One line a thing said; a library's log lines would come with level, time or module.
     progress = re.compile(r".*, \d+ s|.*: \d+ s")  # on a slow machine
-    assert len([line for line in said.splitlines() if not progress.fullmatch(line)]) <= 3
+    assert len([line for line in said.splitlines() if not progress.fullmatch(line)]) <= 5
 
 
 def test_finetune_prints_the_run(path):

@@ -17,7 +17,9 @@ from slmbench.profiling.process import MeasuredProcess
 
 
 def children():
-    return psutil.Process().children(recursive=True)
+    """Return the measured processes; others may be alive, such as multiprocessing's tracker of an earlier test."""
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if any("slmbench" in word for word in child.cmdline())]
 
 
 def test_it_loads_answers_and_ends(tiny_bundle):

@@ -106,7 +106,7 @@ def test_equals_are_equivalent_and_neither_pass_nor_fail_a_limit_of_nothing(race
 
 
 def test_processes_that_differ_by_more_than_the_margin_leave_it_undecided(race):
-    record, _ = race(noisy(2.0, between=0.3), noisy(2.0, between=0.3))
+    record, _ = race(noisy(2.0, between=0.3), noisy(2.001, between=0.3))
 
     assert record.verdict == "undecided"
     assert record.gate(0.05) == "inconclusive"
