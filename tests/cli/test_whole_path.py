@@ -68,7 +68,7 @@ COMPARISON = {
 
 PATH = {
     "finetune": (
-        "--model base --corpus reviews.csv --train-size 60 --test-size 30 --epochs 1 --batch-size 8"
+        "--model base --corpus reviews.csv --train-size 180 --test-size 30 --epochs 6 --batch-size 8"
         " --lr 5e-3 --max-length 16 --seed 7 --output runs/tiny"
     ),
     "export": "runs/tiny --max-accuracy-drop 1",
@@ -106,7 +106,7 @@ def test_finetune_prints_the_run(path):
     assert missing_keys(RUN, document) == []
     assert document["schema"] == "slmbench.run/1"
     assert (document["path"], document["method"], document["seed"]) == ("runs/tiny", "full", 7)
-    assert (document["corpus"]["train_reviews"], document["corpus"]["test_reviews"]) == (54, 30)
+    assert (document["corpus"]["train_reviews"], document["corpus"]["test_reviews"]) == (162, 30)
     assert document["command"][:4] == ["slmbench", "finetune", "--model", "base"]
     assert document == json.loads((folder / "runs/tiny/run.json").read_text(encoding="utf-8"))
     rows, labels = document["test"]["confusion"], document["test"]["labels"]
