@@ -45,7 +45,7 @@ def test_one_candidate_has_no_replays_and_a_record_has_them(tmp_path):
         write_record(profile, tmp_path / f"{number}.json")
     decision = compare([tmp_path]).decisions[0]
     first, share = next(iter(decision.stability.chosen.items()))
-    assert f"{first} is chosen in {share:.0%} of {REPLAYS:,} replays" in decision.sentence
+    assert f"{first} is chosen in {share * 100:.0f} % of {REPLAYS:,} replays" in decision.sentence
     assert set(decision.stability.pareto) == {row.label for row in compare([tmp_path]).rows}
 
 
