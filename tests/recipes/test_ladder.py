@@ -165,8 +165,8 @@ def test_a_front_and_a_baseline_go_with_a_recipe(ladder, monkeypatch):
 
     result = CliRunner().invoke(app, ["compare", "--recipe", "small.toml", "--json", *words])
 
-    # Nothing was measured again, so nothing got slower; the rung that failed had no profile before either. So few test
-    # reviews cannot show that a limit of one point is kept.
+    # Nothing was measured again, so nothing got slower; the rung that failed had no profile before either. But so few
+    # test reviews cannot show that a limit of one point is kept.
     assert result.exit_code == 3, result.stderr
     document = json.loads(result.stdout)
     assert document["decisions"][0]["front_axes"] == ["accuracy", "size"]
