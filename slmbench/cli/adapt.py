@@ -45,5 +45,7 @@ def adapt(
             command=out.command,
             progress=out,
         )
-        then = ("finetune", "--model", record.path)
+        column = reading.get("text_column")
+        columns = ("--text-column", str(column)) if column else ()
+        then = ("finetune", "--model", record.path, "--corpus", corpus, *columns)
         out.result(record.to_json(), *checkpoint_summary(record), written=record.path, then=then)

@@ -41,7 +41,7 @@ def model_names() -> list[str]:
 
 def corpus_names() -> list[str]:
     """Return the names of the corpora that are known by name, for shell completion."""
-    from slmbench.corpora.registry import CORPORA
+    from slmbench.corpora.known_corpora import CORPORA
 
     return [name for name in CORPORA.names if CORPORA[name].matches(name)]
 

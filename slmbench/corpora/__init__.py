@@ -5,8 +5,8 @@ falls on the same side whatever the sample size, the order of the file or the ma
 """
 
 from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.known_corpora import CORPORA
 from slmbench.corpora.loading import corpus_available, load_again, load_corpus
-from slmbench.corpora.registry import CORPORA
 from slmbench.corpora.sources import CorpusSource
 from slmbench.corpora.texts import TextSample, sample_texts, stream_texts
 from slmbench.corpora.transfer import load_for_testing

@@ -12,8 +12,8 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted
 from slmbench.corpora.columns import Wanted, choose, choose_text, join_texts, read_rows, read_texts
+from slmbench.corpora.known_corpora import check_corpus
 from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
-from slmbench.corpora.registry import check_corpus
 from slmbench.corpora.row_sets import Origin, RowCollector, RowSet, keys_of
 from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening

@@ -13,9 +13,9 @@ from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus
 from slmbench.corpora.division import Division
+from slmbench.corpora.known_corpora import is_available, location
 from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
-from slmbench.corpora.registry import is_available, location
 from slmbench.corpora.sides import (
     Size,
     check_test_labels,

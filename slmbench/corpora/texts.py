@@ -21,7 +21,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora.columns import Wanted, choose_text, read_texts
 from slmbench.corpora.division import Division
-from slmbench.corpora.registry import check_corpus, find_source
+from slmbench.corpora.known_corpora import check_corpus, find_source
 from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening
 from slmbench.corpora.splitting import draw_key, is_test_side

@@ -11,9 +11,9 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus, Split
+from slmbench.corpora.known_corpora import find_source, location
 from slmbench.corpora.labelled import read_labelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
-from slmbench.corpora.registry import find_source, location
 from slmbench.corpora.sides import Size, settle_size, split_of
 from slmbench.corpora.tables import TableFormat
 

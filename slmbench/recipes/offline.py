@@ -68,6 +68,6 @@ def offline(recipe: Recipe) -> tuple[Recipe, list[str]]:
 
 def _is_here(corpus: str) -> bool:
     from slmbench.corpora import corpus_available
-    from slmbench.corpora.registry import find_source
+    from slmbench.corpora.known_corpora import find_source
 
     return not find_source(corpus).needs_hub or corpus_available({"name_or_path": corpus})

@@ -14,7 +14,7 @@ from slmbench.common.errors import UsageError
 from slmbench.common.suggestions import did_you_mean
 from slmbench.compare import Constraints, DecisionRule
 from slmbench.corpora.formats import FORMATS, format_of
-from slmbench.corpora.registry import CORPORA
+from slmbench.corpora.known_corpora import CORPORA
 from slmbench.export import (
     DEFAULT_CALIBRATION,
     DEFAULT_FORMS,

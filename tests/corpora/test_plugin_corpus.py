@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slmbench.common.registry import Registry
-from slmbench.corpora import CORPORA, corpus_available, load_again, load_corpus, registry, sample_texts
+from slmbench.corpora import CORPORA, corpus_available, known_corpora, load_again, load_corpus, sample_texts
 
 TOY = """
 from slmbench.corpora import CorpusSource
@@ -35,7 +35,7 @@ def weather(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "toy_corpus", raising=False)
     # The registry remembers the packages it has seen.
-    monkeypatch.setattr(registry, "CORPORA", Registry(CORPORA.noun, CORPORA.group, builtin))
+    monkeypatch.setattr(known_corpora, "CORPORA", Registry(CORPORA.noun, CORPORA.group, builtin))
 
 
 @pytest.mark.usefixtures("weather")

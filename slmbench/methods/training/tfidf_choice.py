@@ -54,7 +54,7 @@ class TfidfSettings:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TfidfChoice:
     """The settings, and how they came about, for the record.
 
     Attributes:
@@ -76,7 +76,7 @@ def choose_settings(
     metric: str,
     class_weight: str,
     seed: int,
-) -> Choice:
+) -> TfidfChoice:
     """Choose by cross-validation on training rows.
 
     Character n-grams make the model several times slower, so they have to be shown to classify more rows right (the
@@ -100,7 +100,7 @@ def choose_settings(
     counts = np.bincount(truth)
     counts = counts[counts > 0]
     if len(counts) < 2 or counts.min() < FOLDS:
-        return Choice(given, f"default, because a label has fewer than {FOLDS} training reviews", [])
+        return TfidfChoice(given, f"default, because a label has fewer than {FOLDS} training reviews", [])
     folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(texts, truth))
     tried: list[dict[str, Any]] = []
 
@@ -133,7 +133,7 @@ def choose_settings(
         if found[0] > score:
             best, (score, predicted) = settings, found
     name = metric.replace("macro_f1", "macro-F1")
-    return Choice(
+    return TfidfChoice(
         best, f"{FOLDS}-fold cross-validation on {len(texts):,} training reviews, {name} {score:.3f}", tried
     )
 
