@@ -1,7 +1,7 @@
 """What a kind of corpus declares: its name, which corpora it knows, and how it opens them.
 
-Every kind is declared once, in :data:`slmbench.corpora.known_corpora.CORPORA`; an installed package adds its own by an
-entry point ``slmbench.corpora``. The least that such a package writes is a name and the rows::
+Every kind is declared once, in :data:`slmbench.corpora.known_corpora.CORPORA`; an installed package adds its own
+by an entry point ``slmbench.corpora``. The least that such a package writes is a name and the rows::
 
     class Tickets(CorpusSource):
         name = "tickets"
