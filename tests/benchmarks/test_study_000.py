@@ -7,7 +7,7 @@ from study_000 import cloze_table, findings, read_predictions, study_corpus
 
 from slmbench.common.errors import SlmbenchError, UsageError
 
-FILE = Path(__file__).parents[2] / "shared" / "data" / "amazon_movies_tv_cloze_predictions.csv"
+FILE = Path(__file__).parents[3] / "shared" / "data" / "amazon_movies_tv_cloze_predictions.csv"
 
 PUBLISHED = {
     "fewshot_distilbert": ((4552, 68), (3998, 321), (380, 681), (0.452, 0.324, 0.263, 0.487)),
