@@ -17,7 +17,7 @@ _ROWS_FOR_COLUMNS = 100
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How text files are laid out where the caller has said so; ``None`` means: find out.
+    """How text files are laid out where the caller gave it; ``None`` means: detect it.
 
     Attributes:
         delimiter: The character between the fields of a CSV or TSV file.
