@@ -14,7 +14,7 @@ from slmbench.methods.declarations.training import ADAPTATION
 @reads_corpus("text_column", "test_share", *LAYOUT, "skip_bad_rows")
 @these_options(ADAPTATION)
 def adapt(
-    model: opt.ModelName = "minilm-l6",
+    model: opt.ModelName = opt.DEFAULT_MODEL,
     corpus: opt.CorpusName = "imdb",
     output: opt.OutputFolder = None,
     seed: opt.Seed = 42,

@@ -17,7 +17,7 @@ from slmbench.cli.output import command_output
 @reads_corpus(*ALL)
 @options_of("finetune")
 def finetune(
-    model: opt.ModelName = "minilm-l6",
+    model: opt.OptionalModelName = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -54,6 +54,7 @@ def finetune(
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
+        from slmbench.methods.known_methods import METHODS
         from slmbench.methods.training import TrainingOptions
         from slmbench.methods.training import finetune as train
 
@@ -61,9 +62,12 @@ def finetune(
             raise UsageError("reading reviews without their labels is a command of its own: slmbench adapt")
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")
-        if method is None and model in method_names("finetune") and not Path(model).exists():
+        if method is None and model is not None and model in method_names("finetune") and not Path(model).exists():
             raise UsageError(f"'{model}' is a method, not a model: use --method {model}")
         chosen = TrainingOptions(method or ("lora" if lora else "full"), seed=seed, **options)
+        if model is not None and not METHODS[chosen.method].takes_model:
+            raise UsageError(f"method '{chosen.method}' starts from no model: leave out --model {model}")
+        model = model or opt.DEFAULT_MODEL
         if "unlabelled_corpus" in reading and "teacher" not in chosen.given:
             raise UsageError("--unlabelled-corpus is labelled by a teacher: name one with --teacher")
         sizes = {"train_size": train_size, "test_size": test_size}

@@ -80,14 +80,13 @@ OutputFolder = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random number generators.")]
 
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        help="A starter model, a model folder, a run folder, or a name on the hub.",
-        autocompletion=model_names,
-    ),
+_MODEL_HELP = "A starter model, a model folder, a run folder, or a name on the hub."
+ModelName = Annotated[str, typer.Option("--model", "-m", help=_MODEL_HELP, autocompletion=model_names)]
+#: Where some methods take no model; the default is then :data:`DEFAULT_MODEL` for those that do.
+DEFAULT_MODEL = "minilm-l6"
+OptionalModelName = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help=_MODEL_HELP, show_default=DEFAULT_MODEL, autocompletion=model_names),
 ]
 CorpusName = Annotated[
     str,

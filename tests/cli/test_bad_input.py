@@ -62,6 +62,11 @@ def _(here):
     return (*TRAIN, "--model", "tfidf")
 
 
+@mistake("a model for a method that takes none", r"'tfidf'.*--model bert-tiny", 2)
+def _(here):
+    return ("finetune", "--method", "tfidf", "--model", "bert-tiny")
+
+
 @mistake("unknown precision", r"--precision fp8.*auto, fp32, bf16", 2)
 def _(here):
     return (*TRAIN, "--precision", "fp8")
