@@ -4,6 +4,7 @@ import os
 from itertools import cycle
 
 import numpy as np
+import psutil
 
 from slmbench.profiling.backends import ONNXRUNTIME
 
@@ -119,3 +120,9 @@ def steady(ms=2.0):
 def wild(ms=2.0):
     """Latencies whose median has a wide interval: half fast, half slow."""
     return cycle([ms, ms * 3])
+
+
+def children():
+    """Return the measured processes; others may be alive, such as multiprocessing's tracker of an earlier test."""
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if any("slmbench" in word for word in child.cmdline())]

@@ -4,7 +4,7 @@ import os
 
 import psutil
 import pytest
-from profiling_helpers import task_of
+from profiling_helpers import children, task_of
 
 from slmbench.profiling import ProfileOptions, process, profile
 
@@ -79,7 +79,7 @@ def test_the_rest_finishes(bundle, tmp_path, monkeypatch, how, says, when):
 
     assert [record.form for record in records] == ["int8"]
     assert failures == [("fp32", says.format(limit=f"{limit:g}"))]
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals there")

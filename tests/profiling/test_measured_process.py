@@ -6,20 +6,13 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
-from profiling_helpers import task_of
+from profiling_helpers import children, task_of
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.instruments import memory
 from slmbench.instruments.memory import PeakTracker
 from slmbench.profiling.process import MeasuredProcess
-
-
-def children():
-    """Return the measured processes; others may be alive, such as multiprocessing's tracker of an earlier test."""
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if any("slmbench" in word for word in child.cmdline())]
 
 
 def test_it_loads_answers_and_ends(tiny_bundle):

@@ -4,10 +4,9 @@ import json
 import shutil
 
 import numpy as np
-import psutil
 import pytest
 from ceilings import ceiling_of
-from profiling_helpers import steady, wild
+from profiling_helpers import children, steady, wild
 from sealing import reseal
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -69,7 +68,7 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
     assert record.predictions == made.forms["int8"].predictions
     assert record.hardware["fingerprint"]
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
     assert json.loads((tmp_path / "profiles" / f"{record.name}.json").read_text(encoding="utf-8")) == json.loads(
         record.to_json()
     )
@@ -316,7 +315,7 @@ def test_a_cell_that_fails_lets_the_others_go_on(bundle, tmp_path):
     assert name.endswith(" fp32")
     assert "model.onnx is not the file that was exported" in reason
     assert len(list((tmp_path / "profiles").iterdir())) == 1
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 def test_without_anybody_to_tell_a_failure_is_raised(bundle, tmp_path):

@@ -4,8 +4,8 @@ import json
 import shutil
 
 import numpy as np
-import psutil
 import pytest
+from profiling_helpers import children
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare.cells import name_cells
@@ -51,7 +51,7 @@ def test_a_record_of_a_run(measured, tiny_run, tiny_bundle):
     run = read_record(RunRecord, tiny_run / "run.json")
 
     assert [file.stem for file in output.iterdir()] == [record.name]
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
     assert (record.bundle, record.backend, record.device, record.threads) == (run.name, "torch", "cpu", 1)
     assert (record.model, record.method, record.labels) == (run.model, run.method, run.predictions.labels)
     assert (record.total_parameters, record.trained_on) == (run.total_parameters, run.corpus)

@@ -4,9 +4,8 @@ import shutil
 from itertools import cycle
 
 import numpy as np
-import psutil
 import pytest
-from profiling_helpers import FakeProcess, steady
+from profiling_helpers import FakeProcess, children, steady
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.profiling import ProfileOptions
@@ -132,7 +131,7 @@ def test_real_processes_end_with_it(bundle, other, tmp_path):
     assert [record.first.form, record.second.form] == ["int8", "fp32"]
     assert len(record.pairs) == 2
     assert record.ratio.value > 0
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 def test_when_one_does_not_load_the_other_is_ended(bundle, other, tmp_path):
@@ -142,7 +141,7 @@ def test_when_one_does_not_load_the_other_is_ended(bundle, other, tmp_path):
         versus(str(bundle), str(other), ProfileOptions(processes=1, time_limit_s=0.2), output=tmp_path / "profiles")
 
     assert not (tmp_path / "profiles").exists()
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 def test_contestants_are_found(bundle):
