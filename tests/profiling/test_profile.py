@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import psutil
 import pytest
 from ceilings import ceiling_of
 from profiling_helpers import children, steady, wild
