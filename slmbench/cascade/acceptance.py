@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from slmbench.cascade.cascade_options import CascadeOptions
 from slmbench.cascade.choosing_rows import ENOUGH_REVIEWS
 from slmbench.common.formatting import p_value, percent
 from slmbench.records import Parity
 from slmbench.records.cascade import CascadeFacts, ThresholdRows
 from slmbench.statistics import SIGNIFICANCE, PairedDifference, paired_difference
-
-if TYPE_CHECKING:
-    from slmbench.cascade.cascade_options import CascadeOptions
 
 
 def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.cascade.acceptance import accept_cascade, how_chosen, notes_on
+from slmbench.cascade.cascade_options import CascadeOptions
 from slmbench.cascade.choosing_rows import CascadeRows
 from slmbench.cascade.member_answers import Answers
 from slmbench.cascade.members import FOLDERS, Pair, only_form
@@ -33,9 +33,6 @@ from slmbench.records.bundle import Manifest
 from slmbench.records.cascade import CascadeFacts, CascadeMember, CascadeTiming, ProfiledTimes, ThresholdRows
 from slmbench.records.predictions import REGIME
 from slmbench.statistics import paired_difference
-
-if TYPE_CHECKING:
-    from slmbench.cascade.cascade_options import CascadeOptions
 
 
 def build(

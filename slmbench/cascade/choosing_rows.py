@@ -7,17 +7,15 @@ nest, so the rest of the training pool beyond both members' samples is unseen by
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from slmbench.cascade.members import Member
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split, load_corpus
 from slmbench.methods.known_methods import picks_epoch
 from slmbench.methods.runs.ancestry import recall
 from slmbench.records.predictions import hash_rows
-
-if TYPE_CHECKING:
-    from slmbench.cascade.members import Member
 
 #: Recommended minimum: with 200 reviews a share of 90 % is known to ±4 points.
 ENOUGH_REVIEWS = 200

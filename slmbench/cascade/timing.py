@@ -6,18 +6,15 @@ import time
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.cascade.members import Member
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import Progress
+from slmbench.edge.runtime import Backend
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.cascade import CascadeTiming, ProfiledTimes
-
-if TYPE_CHECKING:
-    from slmbench.cascade.members import Member
-    from slmbench.edge.runtime import Backend
 
 #: Reviews timed, the first of the test rows as in ``profile``, and after how many seconds to stop.
 REVIEWS = 200

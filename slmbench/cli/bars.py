@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from slmbench.common.progress import Task
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
-    from slmbench.common.progress import Task
 
 #: Without a terminal, work shorter than this shows nothing, in seconds.
 QUIET_S = 2.0

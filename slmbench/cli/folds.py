@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from slmbench.cli.output import Output
-    from slmbench.methods.method import Stage
-    from slmbench.methods.options import MethodOptions
+from slmbench.cli.output import Output
+from slmbench.methods.method import Stage
+from slmbench.methods.options import MethodOptions
 
 
 def cross_validation(

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import listing
 from slmbench.common.places import BUNDLES, RUNS
+from slmbench.compare import Measurements
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, artefacts
-
-if TYPE_CHECKING:
-    from slmbench.compare import Measurements
 
 
 def leave_out_outdated(measured: Measurements) -> tuple[Measurements, list[str]]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.cli.output import Output
+from slmbench.cli.prediction_output import KeptColumns
 from slmbench.common.errors import SlmbenchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.cli.output import Output
-    from slmbench.cli.prediction_output import KeptColumns
     from slmbench.corpora.tables import TableFormat
 
 

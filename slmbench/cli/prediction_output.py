@@ -5,18 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from slmbench.cli.output import Output
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.cli.output import Output
-    from slmbench.edge import Classifier, Prediction
+from slmbench.edge import Classifier, Prediction
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 #: Suffixes of ``--output``.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.common.formatting import p_value, percent, points
+from slmbench.compare.cells import Cell
 from slmbench.compare.pairs import accuracy_difference
 from slmbench.records.comparison import BaselineTest
 from slmbench.statistics import SIGNIFICANCE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
 
 TFIDF_METHOD = "tfidf"
 

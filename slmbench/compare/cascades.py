@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.cascade.thresholds import break_even, cascade_time
 from slmbench.common.formatting import milliseconds, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.records.cascade import MemberIdentity
+from slmbench.compare.cells import Cell
+from slmbench.records.cascade import MemberIdentity
 
 
 def cascade_facts(cells: Sequence[Cell]) -> list[str]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from slmbench.common.formatting import counted, listing, milliseconds
+from slmbench.compare.cells import Cell
+from slmbench.compare.decision import Decision
 from slmbench.compare.quantities import known_quantity
 from slmbench.records.ancestors import unknown_owners
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.decision import Decision
 
 CASCADE_METHOD = "cascade"
 

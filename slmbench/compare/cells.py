@@ -10,9 +10,10 @@ import math
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +23,8 @@ from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.ancestors import overlap_sentence
 from slmbench.records.comparison import SeedScore
-from slmbench.statistics import METRICS
+from slmbench.statistics import METRICS, Interval
 from slmbench.statistics.resampling import crossed_interval, replay_interval, resampled
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from slmbench.statistics import Interval
 
 #: Bootstrap samples of reviews for metrics other than accuracy.
 RESAMPLES = 1000

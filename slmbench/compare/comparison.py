@@ -10,7 +10,8 @@ the decision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
@@ -21,23 +22,16 @@ from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints
 from slmbench.compare.curves import curves_of
-from slmbench.compare.decision import decide
+from slmbench.compare.decision import Decision, decide
 from slmbench.compare.machines import machine_facts
 from slmbench.compare.reading import Measurements, read_measurements
-from slmbench.compare.regression import check_regressions
+from slmbench.compare.regression import RegressionGate, check_regressions
 from slmbench.compare.rule import DecisionRule
 from slmbench.compare.sentences import in_replays, qualifications, why_not, why_recommended
 from slmbench.compare.stability import stability_of
 from slmbench.compare.undecided import undecided_pairs
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from slmbench.compare.decision import Decision
-    from slmbench.compare.regression import RegressionGate
 
 
 def compare(

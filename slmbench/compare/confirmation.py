@@ -10,8 +10,10 @@ chose the winner is corrected for the choice.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +21,10 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import percent, percent_interval, points
 from slmbench.common.version import __version__
 from slmbench.compare.choosing import choose
+from slmbench.compare.decision import Candidates, Choice, Decision
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
-from slmbench.records.sealed_answers import carried_content, open_answers
+from slmbench.records.sealed_answers import SealedAnswers, carried_content, open_answers
 from slmbench.statistics.selection import corrected_for_selection, selection_optimism
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from slmbench.compare.decision import Candidates, Choice, Decision
-    from slmbench.records.sealed_answers import SealedAnswers
 
 #: The log of openings, one JSON document a line.
 LOG = "openings.jsonl"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import limit, percent
 from slmbench.common.suggestions import did_you_mean
-from slmbench.compare.quantities import LIMITS, limited_quantities
+from slmbench.compare.quantities import LIMITS, Quantity, limited_quantities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.compare.quantities import Quantity
     from slmbench.records import Row
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, get_args
 
 from slmbench.common.formatting import counted
 from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.records.comparison import Curve, CurvePoint
-from slmbench.records.sweep import Axis
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.records.sweep import SweepRecord
+from slmbench.records.sweep import Axis, SweepRecord
 
 #: Sweeps that may share a chart: of one axis, on one machine and device.
 Place = tuple[Axis, str, str]

@@ -18,27 +18,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.compare.cells import Cell
 from slmbench.compare.choosing import Margins, choose
-from slmbench.compare.front import front_of
+from slmbench.compare.constraints import Constraints
+from slmbench.compare.front import Front, front_of
 from slmbench.compare.pairs import Difference, difference, over_a_constant, speed_verdict, time_bounds
 from slmbench.compare.rule import DecisionRule
+from slmbench.records.comparison import Reason
 from slmbench.statistics import METRICS, SIGNIFICANCE
-from slmbench.statistics.verdicts import gate, holm, verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.constraints import Constraints
-    from slmbench.compare.front import Front
-    from slmbench.records.comparison import Reason
-    from slmbench.statistics.verdicts import Bounds, Verdict
+from slmbench.statistics.verdicts import Bounds, Verdict, gate, holm, verdict
 
 REFERENCE_FORM = "fp32"
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import listing
+from slmbench.compare.cells import Cell
 from slmbench.compare.quantities import known_quantity, limited_quantities
+from slmbench.records import Row
 from slmbench.statistics import METRICS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.records import Row
 
 
 class Front(NamedTuple):

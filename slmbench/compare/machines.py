@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.formatting import limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slmbench.records import ProfileRecord
     from slmbench.records.sweep import SweepRecord
 

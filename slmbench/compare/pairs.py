@@ -9,11 +9,13 @@ seeds) plus that over reviews, with Satterthwaite's degrees of freedom, as in re
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from slmbench.compare.cells import Cell
 from slmbench.statistics import METRICS, PairedDifference, paired_difference, ratio_interval
+from slmbench.statistics.intervals import Estimate
 from slmbench.statistics.resampling import over_rows, over_seeds
 from slmbench.statistics.verdicts import (
     Bounds,
@@ -23,10 +25,6 @@ from slmbench.statistics.verdicts import (
     student_p_value,
     verdict,
 )
-
-if TYPE_CHECKING:
-    from slmbench.compare.cells import Cell
-    from slmbench.statistics.intervals import Estimate
 
 #: Width of a 90 % interval over that of a 95 % interval, of the normal distribution. Student's is narrower still.
 _NARROWER = 1.6449 / 1.9600

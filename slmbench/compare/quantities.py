@@ -8,6 +8,7 @@ Nothing heavy is imported, because ``slmbench compare --help`` lists the limits.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,6 @@ from slmbench.common.formatting import MEGABYTE, UNKNOWN, bare_megabytes, half_w
 from slmbench.common.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from slmbench.records import Row
     from slmbench.statistics import Interval, Metric
 

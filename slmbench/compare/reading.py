@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import as_paths
@@ -13,9 +13,6 @@ from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.records import ProfileRecord, artefacts, read_record
 from slmbench.records.sweep import SweepRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

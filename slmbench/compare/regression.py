@@ -11,28 +11,24 @@ What cannot be compared does not pass: a limit that was set and cannot be checke
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted, listing, minutes
 from slmbench.compare import regression_sentences as sentences
-from slmbench.compare.cells import name_cells, newest_of_each_cell, seeds_as_one
+from slmbench.compare.cells import Cell, name_cells, newest_of_each_cell, seeds_as_one
 from slmbench.compare.pairs import accuracy_difference, difference, disagreement, time_bounds
 from slmbench.compare.reading import load_profiles
+from slmbench.records import ProfileRecord, Row
 from slmbench.records.comparison import RegressionCheck, RegressionReport
 from slmbench.statistics.verdicts import gate as gate_of
 from slmbench.statistics.verdicts import processes_for_gate, reviews_to_gate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.records import ProfileRecord, Row
 
 
 @dataclass(frozen=True)

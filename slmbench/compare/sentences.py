@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from slmbench.common.formatting import counted, listing, megabytes, p_value, percent, percent_interval, points, times
+from slmbench.compare.cells import Cell
 from slmbench.compare.constraints import best_within_reach, limits_phrase, nearest_row
+from slmbench.compare.decision import Choice, Decision, Exclusion
 from slmbench.compare.front import dominator
 from slmbench.compare.pairs import difference, speed_verdict
+from slmbench.compare.rule import DecisionRule
+from slmbench.records.comparison import Reason, Stability, UndecidedPair
 from slmbench.statistics import METRICS
 from slmbench.statistics.verdicts import gate, reviews_to_settle
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.decision import Choice, Decision, Exclusion
-    from slmbench.compare.rule import DecisionRule
-    from slmbench.records.comparison import Reason, Stability, UndecidedPair
 
 #: How many cells that could have been chosen as well a reason names.
 _NAMED = 2

@@ -15,21 +15,17 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from slmbench.compare.cells import Cell
 from slmbench.compare.choosing import choose
+from slmbench.compare.decision import Decision
 from slmbench.compare.front import costs
 from slmbench.records.comparison import Stability
 from slmbench.statistics import METRICS
 from slmbench.statistics.resampling import resampled
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.decision import Decision
 
 REPLAYS = 1000
 #: Confidence that the cost of shipping the winner is not larger.

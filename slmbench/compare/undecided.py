@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from slmbench.common.formatting import p_value
+from slmbench.compare.cells import Cell
+from slmbench.compare.decision import Decision
 from slmbench.compare.pairs import difference, time_bounds
+from slmbench.compare.rule import DecisionRule
 from slmbench.compare.sentences import gap, margin, reviews_needed
 from slmbench.records.comparison import UndecidedPair
-
-if TYPE_CHECKING:
-    from slmbench.compare.cells import Cell
-    from slmbench.compare.decision import Decision
-    from slmbench.compare.rule import DecisionRule
 
 
 def undecided_pairs(decision: Decision) -> list[UndecidedPair]:

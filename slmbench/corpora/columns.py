@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.labels import (
@@ -20,14 +21,8 @@ from slmbench.corpora.labels import (
     several_labels,
 )
 from slmbench.corpora.marks import MarkColumn
-from slmbench.corpora.rows import MAX_ROW_BYTES, Review, UnusableRowError, text_digest
-from slmbench.corpora.tables import TableFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from slmbench.corpora.rows import BadRows
-    from slmbench.corpora.tables import Table
+from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows, Review, UnusableRowError, text_digest
+from slmbench.corpora.tables import Table, TableFormat
 
 TEXT_COLUMNS = (
     *("text", "review", "sentence", "content", "reviewText", "review_body"),

@@ -5,19 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.lines import TOO_LONG, Lines, LineTooLong
-from slmbench.corpora.rows import MAX_ROW_BYTES
+from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows
 from slmbench.corpora.tables import Table, TableFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.corpora.rows import BadRows
 
 #: Columns of the Amazon US review files, whose quotation marks are text.
 AMAZON_US = ("star_rating", "review_body")

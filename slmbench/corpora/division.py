@@ -7,17 +7,15 @@ the group decides. A column of times trains on the past and tests on the future.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import percent
 from slmbench.corpora.marks import MarkColumn, date_of
+from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.splitting import SIDE, TEST_FRACTION, part_for_validation
-
-if TYPE_CHECKING:
-    from slmbench.corpora.row_sets import RowSet
 
 #: With fewer test reviews the 95 % interval of an accuracy of 50 % is wider than ±10 points (Wilson 1927).
 MIN_TEST_REVIEWS = 100

@@ -6,12 +6,10 @@ import codecs
 import gzip
 import io
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from pathlib import Path
+from typing import IO, cast
 
 from slmbench.common.errors import SlmbenchError, UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Bytes that are looked at.
 SNIFFED_BYTES = 1 << 20

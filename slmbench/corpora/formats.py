@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.progress import Task
 from slmbench.corpora.delimited import DelimitedTable
 from slmbench.corpora.encoding import open_text
 from slmbench.corpora.json_tables import json_table
 from slmbench.corpora.lines import Lines
 from slmbench.corpora.parquet import ParquetTable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-
-    from slmbench.common.progress import Task
-    from slmbench.corpora.rows import BadRows
-    from slmbench.corpora.tables import Table, TableFormat
+from slmbench.corpora.rows import BadRows
+from slmbench.corpora.tables import Table, TableFormat
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")

@@ -6,18 +6,14 @@ import contextlib
 import socket
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from slmbench.common.errors import SlmbenchError, first_line, require_extra
-from slmbench.corpora.sources import CorpusSource, OpenPart
+from slmbench.common.progress import Progress
+from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
 from slmbench.corpora.tables import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.sources import Opening
 
 _BATCH = 1000
 #: The parts that are read, in the order of :meth:`slmbench.corpora.sources.CorpusSource.parts`.

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.corpora.lines import TOO_LONG, Lines, LineTooLong
+from slmbench.corpora.rows import BadRows
 from slmbench.corpora.tables import ObjectTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from slmbench.corpora.rows import BadRows
 
 #: Keys under which the rows of a document stand.
 _ROW_KEYS = ("data", "rows", "records", "examples", "items", "train")

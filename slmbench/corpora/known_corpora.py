@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench import starter
 from slmbench.common.errors import UsageError
@@ -12,10 +11,8 @@ from slmbench.common.suggestions import did_you_mean
 from slmbench.corpora.formats import FORMATS, format_of
 from slmbench.corpora.hub import HubDatasets, SavedDatasets
 from slmbench.corpora.local_files import LocalFiles
+from slmbench.corpora.sources import CorpusSource
 from slmbench.corpora.starter_corpora import STARTER_CORPORA
-
-if TYPE_CHECKING:
-    from slmbench.corpora.sources import CorpusSource
 
 _HUB = HubDatasets()
 #: By name; installed packages add to them.

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted
-from slmbench.corpora.columns import Wanted, choose, choose_text, join_texts, read_rows, read_texts
+from slmbench.common.progress import Progress
+from slmbench.corpora.columns import Reading, Wanted, choose, choose_text, join_texts, read_rows, read_texts
 from slmbench.corpora.known_corpora import check_corpus
 from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
 from slmbench.corpora.row_sets import Origin, RowCollector, RowSet, keys_of
 from slmbench.corpora.rows import text_digest
-from slmbench.corpora.sources import Opening
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.columns import Reading
-    from slmbench.corpora.sources import OpenPart
+from slmbench.corpora.sources import Opening, OpenPart
 
 
 @dataclass

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import limit, listing
 from slmbench.corpora.rows import UnusableRowError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 Stars = Literal["drop", "negative", "neutral"]
 STARS: tuple[Stars, ...] = ("drop", "negative", "neutral")

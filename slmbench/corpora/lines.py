@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterator
+from typing import IO
 
+from slmbench.common.progress import Task
 from slmbench.corpora.rows import MAX_ROW_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from slmbench.common.progress import Task
 
 #: What is wrong with a longer line, as the rest of a sentence.
 TOO_LONG = f"it is longer than {MAX_ROW_BYTES // 1_000_000} MB; is this one review a line?"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from slmbench.corpora.division import Division
 from slmbench.corpora.known_corpora import is_available, location
 from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
+from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.sides import (
     Size,
     check_test_labels,
@@ -28,11 +30,6 @@ from slmbench.corpora.sides import (
 )
 from slmbench.corpora.tables import TableFormat
 from slmbench.records.predictions import hash_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.corpora.row_sets import RowSet
 
 
 def load_corpus(

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
+from slmbench.common.progress import Progress
 from slmbench.corpora.columns import KNOWN_COLUMNS
 from slmbench.corpora.formats import format_of, open_table
-from slmbench.corpora.sources import CorpusSource, OpenPart
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.rows import BadRows
-    from slmbench.corpora.sources import Opening
-    from slmbench.corpora.tables import Table, TableFormat
+from slmbench.corpora.rows import BadRows
+from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
+from slmbench.corpora.tables import Table, TableFormat
 
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 

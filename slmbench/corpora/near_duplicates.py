@@ -11,15 +11,11 @@ from __future__ import annotations
 import re
 import zlib
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from slmbench.common.formatting import percent
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora.corpus import Corpus
 from slmbench.records.run import NearDuplicate, NearDuplicates
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.corpus import Corpus
 
 #: Words of a run, and the share of common runs from which on two reviews are near-duplicates.
 RUN_WORDS = 5

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
 
 from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.progress import Task
 from slmbench.corpora.tables import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Task
 
 
 class ParquetTable(Table):

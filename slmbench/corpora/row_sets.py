@@ -5,15 +5,13 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from slmbench.corpora.rows import Review
+from slmbench.corpora.rows import Review
 
 #: Texts are kept while a corpus is read up to about so many bytes; of a larger one those drawn are read again.
 MAX_KEPT_BYTES = 40_000_000

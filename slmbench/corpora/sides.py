@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import listing
 from slmbench.corpora.corpus import Split
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.corpora.row_sets import RowSet
+from slmbench.corpora.row_sets import RowSet
 
 #: How many reviews to draw: a number, or all there are.
 Size = int | Literal["all"]

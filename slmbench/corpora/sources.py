@@ -15,18 +15,14 @@ by an entry point ``slmbench.corpora``. The least that such a package writes is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from slmbench.common.progress import Progress
+from slmbench.corpora.columns import Wanted
 from slmbench.corpora.rows import BadRows
-from slmbench.corpora.tables import ObjectTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.columns import Wanted
-    from slmbench.corpora.tables import Table
+from slmbench.corpora.tables import ObjectTable, Table
 
 
 class Opening:

@@ -7,14 +7,9 @@ validation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from slmbench.corpora.row_sets import keys_of
-
-if TYPE_CHECKING:
-    from slmbench.corpora.row_sets import RowSet
+from slmbench.corpora.row_sets import RowSet, keys_of
 
 #: Share of the reviews that is held out for testing.
 TEST_FRACTION = 0.15

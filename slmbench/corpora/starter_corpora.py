@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from slmbench import starter
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.local_files import open_file
-from slmbench.corpora.sources import CorpusSource, OpenPart
+from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
 from slmbench.corpora.tables import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
-    from slmbench.corpora.sources import Opening
-    from slmbench.starter.items import ReviewTable
+from slmbench.starter.items import ReviewTable
 
 
 class StarterCorpus(CorpusSource):

@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from slmbench.corpora.rows import BadRows
+from slmbench.corpora.rows import BadRows
 
 #: Rows of objects that are looked at to find the columns.
 _ROWS_FOR_COLUMNS = 100

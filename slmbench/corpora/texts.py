@@ -13,23 +13,20 @@ from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora.columns import Wanted, choose_text, read_texts
 from slmbench.corpora.division import Division
 from slmbench.corpora.known_corpora import check_corpus, find_source
+from slmbench.corpora.loading import Size
 from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening
 from slmbench.corpora.splitting import draw_key, is_test_side
 from slmbench.corpora.tables import TableFormat
-
-if TYPE_CHECKING:
-    from slmbench.common.progress import Progress
-    from slmbench.corpora.loading import Size
 
 #: Reviews learned from when nothing is said.
 DEFAULT_TEXTS = 5000

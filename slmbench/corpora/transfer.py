@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -14,13 +14,9 @@ from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.known_corpora import find_source, location
 from slmbench.corpora.labelled import read_labelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
+from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.sides import Size, settle_size, split_of
 from slmbench.corpora.tables import TableFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from slmbench.corpora.row_sets import RowSet
 
 
 def load_for_testing(

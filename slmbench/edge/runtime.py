@@ -23,7 +23,7 @@ from contextlib import suppress
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,8 +38,7 @@ except ImportError:  # copied into an app that does not have slmbench
         """The call itself is wrong: a path, a form, a provider."""
 
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 # The telemetry of onnxruntime 1.31 starts a thread when it is imported, for which a forked child waits for ever when
 # it ends. This has to be set before onnxruntime is imported.

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from slmbench.statistics import bootstrap_interval, t_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from slmbench.records import RunRecord
-    from slmbench.statistics import Interval
+from slmbench.records import RunRecord
+from slmbench.statistics import Interval, bootstrap_interval, t_interval
 
 MajorityVerdict = Literal["above", "undecided", "below"]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import calibrate, export_onnx, quantize_dynamic, quantize_embeddings, quantize_static
 from slmbench.models.quiet import quiet_libraries
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
 
 #: Weights that share a scale in weight-only forms: small enough for int4 to keep its accuracy, 1/16 of its size.
 BLOCK = 32

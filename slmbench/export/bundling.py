@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
 from slmbench.common.places import BUNDLES
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.common.templates import render_markdown
-from slmbench.corpora import load_again, stream_texts
+from slmbench.corpora import Split, load_again, stream_texts
 from slmbench.corpora.splitting import draw_key
 from slmbench.export.forms import (
     CALIBRATIONS,
@@ -26,21 +27,15 @@ from slmbench.export.forms import (
 )
 from slmbench.export.guard import LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
+from slmbench.export.run_forms import MadeForms
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.ancestry import checked, recall
 from slmbench.methods.runs.card import how_made, hub_licence, learned_from
 from slmbench.records import BundleRecord, RunRecord, WorkloadLengths, artefacts
 from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
+from slmbench.records.bundle import TokenizerInside
 from slmbench.records.sealed_answers import FOLDER as SEALED
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
-    from slmbench.export.run_forms import MadeForms
-    from slmbench.records.bundle import TokenizerInside
 
 
 def export(

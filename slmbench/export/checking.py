@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
-from slmbench.edge.runtime import BATCH_TOKENS, OnnxBackend, batches_by_tokens, check_width, not_finite, softmax
+from slmbench.common.progress import Progress
+from slmbench.corpora import Split
+from slmbench.edge.runtime import (
+    BATCH_TOKENS,
+    Backend,
+    OnnxBackend,
+    batches_by_tokens,
+    check_width,
+    not_finite,
+    softmax,
+)
 from slmbench.export.gain import measure_gain
 from slmbench.export.graph import graph_facts
-from slmbench.export.guard import Judgement, judge
+from slmbench.export.guard import Judgement, LossLimits, judge
 from slmbench.export.parity import compare_logits, form_logits, no_answers
-from slmbench.records import FormRecord, Predictions
+from slmbench.records import FormRecord, Parity, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip
 from slmbench.records.predictions import REGIME
-from slmbench.statistics import paired_difference
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
-    from slmbench.edge.runtime import Backend
-    from slmbench.export.guard import LossLimits
-    from slmbench.records import Parity
-    from slmbench.statistics import PairedDifference
+from slmbench.statistics import PairedDifference, paired_difference
 
 #: Changed labels that a record lists, and how many characters of each review.
 FLIPS_LISTED, FLIP_CHARACTERS = 50, 280

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.configuration import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
 
 #: Optimum's name for sequence classification.
 _TASK = "text-classification"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slmbench.common.registry import Registry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from slmbench.export.builder import FormBuilder
 
 #: Writes a form's file. It is given the builder, the file to write and the names of nodes that are not to be

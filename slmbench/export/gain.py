@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from slmbench.edge.runtime import Backend
 from slmbench.records.bundle import Gain, GainVerdict
 from slmbench.statistics import bootstrap_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.edge.runtime import Backend
 
 #: Seconds after which no further review is timed.
 TIME_LIMIT_S = 6.0

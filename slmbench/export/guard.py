@@ -17,8 +17,8 @@ loses more than allowed is concluded by Holm's rule over labels, so that many la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,9 +33,6 @@ from slmbench.statistics.verdicts import (
     paired_proportions_bounds,
     reviews_to_gate,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: ``--max-class-drop`` in units of ``--max-accuracy-drop``. Where a label with a tenth of the reviews loses ten times
 #: what accuracy may lose, that alone costs all of the accuracy allowed.

@@ -8,20 +8,16 @@ because the expected answers in bundles belong to them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from slmbench.common.files import sha256_of, write_atomically
-from slmbench.edge.runtime import RECORD, not_finite, sealed
+from slmbench.edge.runtime import RECORD, Backend, not_finite, sealed
+from slmbench.records import BundleRecord
 from slmbench.records.bundle import Manifest, ManifestFile, ManifestText
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from slmbench.edge.runtime import Backend
-    from slmbench.records import BundleRecord
 
 _TOKENIZER = "tokenizer.json"
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-from slmbench.edge.runtime import not_finite
+from slmbench.common.progress import Progress
+from slmbench.edge.runtime import Backend, not_finite
 from slmbench.records import Parity
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.edge.runtime import Backend
 
 #: With fewer test reviews the reason says how few there were.
 ENOUGH_REVIEWS = 200

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.files import sha256_of
-from slmbench.edge.runtime import TfidfBackend, softmax
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
+from slmbench.edge.runtime import OnnxBackend, TfidfBackend, softmax
 from slmbench.export.builder import FormBuilder
 from slmbench.export.checking import CheckedForm, FormChecker
-from slmbench.export.forms import FORMS, REFERENCE
+from slmbench.export.forms import FORMS, REFERENCE, Calibration, Form
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
-from slmbench.export.guard import Judgement
+from slmbench.export.guard import Judgement, LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, manifest_of, unanswered_texts
 from slmbench.export.parity import accept_reference, compare_logits, form_logits
 from slmbench.export.sealing import with_sealed_answers
 from slmbench.export.sensitivity import ReferenceAnswers, SearchInputs, keep_more, rank
 from slmbench.instruments.hardware import quantization_preset
 from slmbench.models import load_tokenizer
-from slmbench.records import FormRecord, Predictions
-from slmbench.records.bundle import SensitivitySearch
+from slmbench.records import FormRecord, Parity, Predictions, RunRecord
+from slmbench.records.bundle import Manifest, SensitivitySearch
 from slmbench.records.predictions import REGIME
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-    from typing import Any
-
-    import numpy as np
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.edge.runtime import OnnxBackend
-    from slmbench.export.forms import Calibration, Form
-    from slmbench.export.guard import LossLimits
-    from slmbench.records import Parity, RunRecord
-    from slmbench.records.bundle import Manifest
 
 _TFIDF_FILES = ("tfidf.json", "tfidf.npz")
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from slmbench.common.files import sha256_of
+from slmbench.common.progress import Progress
+from slmbench.corpora import Split
 from slmbench.corpora.sides import MIN_CONFIRMATION
-from slmbench.edge.runtime import softmax
+from slmbench.edge.runtime import Backend, softmax
 from slmbench.export.parity import form_logits
-from slmbench.records import Predictions
+from slmbench.records import FormRecord, Predictions
 from slmbench.records.predictions import REGIME, hash_rows
 from slmbench.records.sealed_answers import FOLDER, SealedAnswers, seal_answers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Split
-    from slmbench.edge.runtime import Backend
-    from slmbench.records import FormRecord
 
 #: Seconds that a form may take for its answers: 2,000 reviews at up to 60 ms each. A slower form answers fewer, the
 #: first ones in the order of a hash, which are a random sample; never fewer than :data:`MIN_CONFIRMATION`.

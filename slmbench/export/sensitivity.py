@@ -11,20 +11,15 @@ looked at. The test reviews take no part, so that they can judge the result (``s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
-from slmbench.edge.runtime import not_finite, softmax
+from slmbench.common.progress import Progress
+from slmbench.edge.runtime import Backend, not_finite, softmax
 from slmbench.records.bundle import SearchStep
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.edge.runtime import Backend
 
 #: Reviews that rank the products, and that decide how many are kept: the second includes the first.
 RANKING_REVIEWS, DECIDING_REVIEWS = 32, 256

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.errors import first_line, require_extra
 from slmbench.common.files import sha256_of
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.with_tokenizer_text import UnsupportedTokenizer
 from slmbench.records.bundle import DifferingText, TokenizerInside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     import onnx
     from tokenizers import Tokenizer
 
-    from slmbench.common.progress import Progress
 
 FILE = "onnx/model_with_tokenizer.onnx"
 #: Share of the fixed texts, which are extreme on purpose, that may differ.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,10 +13,6 @@ from tokenizers import Tokenizer
 
 from slmbench.export.with_tokenizer_nodes import DOMAIN, GraphBuilder
 from slmbench.export.with_tokenizer_text import UnsupportedTokenizer, front_for
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _END = np.iinfo(np.int64).max
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from tokenizers import Tokenizer
 
     from slmbench.export.with_tokenizer_nodes import GraphBuilder

@@ -7,19 +7,17 @@ give other labels than the machine that exported the form.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
 from slmbench.corpora import Split, corpus_available, load_again
+from slmbench.profiling.prepared import PreparedCell
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.workload import Workload
 from slmbench.records import CorpusIdentity, Predictions, Served
-
-if TYPE_CHECKING:
-    from slmbench.profiling.prepared import PreparedCell
-    from slmbench.profiling.workload import Workload
 
 #: Where labels come from that differ from those given while a form is timed, and why; the end of a sentence.
 JUST_ANSWERED = "when all test reviews were answered just before: its answers are not the same each time"

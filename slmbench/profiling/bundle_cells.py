@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import BUNDLES
@@ -14,12 +14,10 @@ from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.carried_answers import carried_over
 from slmbench.profiling.prepared import PreparedCell
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import BundleRecord, FormRecord, Predictions, artefacts
 from slmbench.records.predictions import REGIME
-
-if TYPE_CHECKING:
-    from slmbench.profiling.profile_options import ProfileOptions
 
 
 @dataclass(frozen=True)

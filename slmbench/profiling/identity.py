@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.profiling.prepared import AnyCell
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.records import ProfileRecord
 from slmbench.records.base import finished_record
-
-if TYPE_CHECKING:
-    from slmbench.profiling.prepared import AnyCell
-    from slmbench.profiling.profile_options import ProfileOptions
 
 
 def check_output(output: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -11,7 +12,7 @@ import psutil
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import as_paths
 from slmbench.common.places import PROFILES
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.energy import find_sources, grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.roofline import measured_roofline
@@ -19,11 +20,12 @@ from slmbench.profiling.agreement import check_served, served_warning
 from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.conditions import conditions_of, why_unsteady
 from slmbench.profiling.identity import check_names, check_output, profile_key, profile_name
-from slmbench.profiling.prepared import measure_each
+from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import DRIFTING
 from slmbench.profiling.scenarios import Measured, run_scenario
 from slmbench.profiling.torch.run_cells import find_run_cells
+from slmbench.profiling.workload import Workload
 from slmbench.records import (
     ColdStart,
     Conditions,
@@ -36,14 +38,7 @@ from slmbench.records import (
     read_record,
     write_record,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.profiling.prepared import AnyCell, PreparedCell
-    from slmbench.profiling.workload import Workload
-    from slmbench.records.roofline import Roofline
+from slmbench.records.roofline import Roofline
 
 #: Load of the processor before a measurement above which the profile has a warning.
 BUSY_PERCENT = 20.0

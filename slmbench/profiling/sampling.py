@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.profiling.conditions import Seen, Watch
+from slmbench.profiling.process import MeasuredProcess
 from slmbench.statistics import median_interval, percentile
-
-if TYPE_CHECKING:
-    from slmbench.profiling.process import MeasuredProcess
 
 #: Sampling stops when both ends of the 95 % interval of the median are within this share of it.
 PRECISION = 0.03

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,13 +21,11 @@ from slmbench.common.progress import Task
 from slmbench.instruments.energy import EnergySources, measure_energy
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import PRECISION, closed, sample, warm_up
 from slmbench.records.energy import Energy
 from slmbench.records.profile import ServerLoad, ServerTrial
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
-
-if TYPE_CHECKING:
-    from slmbench.profiling.profile_options import ProfileOptions
 
 #: Throughput passes per process: exactly so many in the single scenario, at least so many in the offline scenario.
 PASSES = 2

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +24,11 @@ from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.identity import check_output, setting_name
 from slmbench.profiling.process import MeasuredProcess
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import DRIFTING, MIN_SAMPLES, closed, deadline_of, warm_up
 from slmbench.profiling.workload import choose_workload
 from slmbench.records import BundleRecord, artefacts, write_record
 from slmbench.records.versus import Contestant, ProcessPair, VersusRecord
-
-if TYPE_CHECKING:
-    from slmbench.profiling.profile_options import ProfileOptions
 
 #: Pairs of processes by default: Student's t is 4.3 standard errors with three of them and 2.6 with six.
 PAIRS = 6

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import COMPARISONS, PROFILES
-from slmbench.common.progress import SILENT
-from slmbench.compare import Constraints, Measurements, compare, read_measurements
+from slmbench.common.progress import SILENT, Progress
+from slmbench.compare import Constraints, Measurements, RegressionGate, compare, read_measurements
 from slmbench.compare.machines import variants
 from slmbench.corpora import load_corpus
 from slmbench.profiling import ProfileOptions, profile
 from slmbench.profiling.identity import finished_profile
 from slmbench.profiling.measuring import find_cells
+from slmbench.profiling.prepared import AnyCell
 from slmbench.recipes.offline import offline as offline_recipe
-from slmbench.recipes.recipe import find_recipe, read_recipe
+from slmbench.recipes.recipe import Recipe, find_recipe, read_recipe
 from slmbench.recipes.rung_runs import RungRuns
-from slmbench.records import Row
+from slmbench.records import ComparisonRecord, Row
 from slmbench.report import check_report_dir, write_report
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.compare import RegressionGate
-    from slmbench.profiling.prepared import AnyCell
-    from slmbench.recipes.recipe import Recipe
-    from slmbench.records import ComparisonRecord
 
 
 def run_recipe(

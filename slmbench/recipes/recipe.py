@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
@@ -27,10 +28,6 @@ from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 
 #: Where the recipes that come with slmbench lie.
 _OWN = Path(str(resources.files("slmbench.recipes")))

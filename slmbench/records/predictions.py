@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part
 from slmbench.statistics import Evaluation, ScoredReviews, evaluate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: How a form runs when its accuracy is measured; the single scenario of ``profile`` times the same.
 REGIME = "one review at a time, no padding"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from slmbench.compare.curves import Chart
 from slmbench.compare.quantities import quantities
+from slmbench.records import ComparisonRecord, ProfileRecord, Row
+from slmbench.records.comparison import Curve
 from slmbench.records.sweep import AXIS_TITLES, tick
+from slmbench.report.explanations import Pair
 from slmbench.report.facts import one_of_each_form
 from slmbench.report.roc import form_curve, rate_titles
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.compare.curves import Chart
-    from slmbench.records import ComparisonRecord, ProfileRecord, Row
-    from slmbench.records.comparison import Curve
-    from slmbench.report.explanations import Pair
 
 #: How many colours the style sheet has.
 COLOURS = 8

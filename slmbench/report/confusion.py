@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
-
-if TYPE_CHECKING:
-    from slmbench.records import EvaluationRecord
+from slmbench.records import EvaluationRecord
 
 CONFUSION = "confusion.png"
 

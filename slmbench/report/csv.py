@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from slmbench.compare.quantities import quantities
 from slmbench.records import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.statistics import Interval
+from slmbench.statistics import Interval
 
 
 def render_csv(rows: Sequence[Row]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from slmbench.common.formatting import counted, listing, percent, three_digits
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.records import ComparisonRecord, ProfileRecord, Row
+from slmbench.records import ComparisonRecord, ProfileRecord, Row
 
 #: A measured row with the profile that it was made from.
 Pair = tuple["Row", "ProfileRecord"]

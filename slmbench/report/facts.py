@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from slmbench.common.formatting import UNKNOWN, listing, percent, three_digits
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
 from slmbench.compare.front import front_phrase
 from slmbench.compare.quantities import table_quantities
-from slmbench.report.explanations import explanations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from slmbench.records import ComparisonRecord, ProfileRecord
-    from slmbench.report.explanations import Pair
+from slmbench.records import ComparisonRecord, ProfileRecord
+from slmbench.report.explanations import Pair, explanations
 
 
 def number_filters() -> dict[str, Callable[[Any], str]]:

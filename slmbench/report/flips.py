@@ -6,17 +6,13 @@ record, which is read where the bundle is in ``exported/`` and gives the same an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import BUNDLES
 from slmbench.compare.decision import REFERENCE_FORM
-from slmbench.records import BundleRecord, artefacts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.records import Predictions, ProfileRecord
+from slmbench.records import BundleRecord, Predictions, ProfileRecord, artefacts
 
 #: How many flips a report lists; all are counted.
 LISTED = 20

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+from slmbench.records import ComparisonRecord, ProfileRecord
 from slmbench.report.charts import chart_data
+from slmbench.report.explanations import Pair
 from slmbench.report.facts import number_filters, one_of_each_form, report_facts
 from slmbench.report.flips import label_flips
 from slmbench.statistics import row_shares
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records import ComparisonRecord, ProfileRecord
-    from slmbench.report.explanations import Pair
 
 
 def render_html(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:

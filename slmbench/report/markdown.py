@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.common.templates import render_markdown
+from slmbench.records import ComparisonRecord
+from slmbench.report.explanations import Pair
 from slmbench.report.facts import number_filters, report_facts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records import ComparisonRecord
-    from slmbench.report.explanations import Pair
 
 
 def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from slmbench.records import Predictions
 from slmbench.statistics import roc_auc, roc_curve
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records import Predictions
 
 #: False-positive rates at which one-against-rest curves are averaged.
 _GRID = np.linspace(0, 1, 501)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, write_atomically
@@ -10,18 +11,12 @@ from slmbench.common.formatting import listing
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cells import profiles_of_rows
-from slmbench.records import ComparisonRecord, read_record, write_record
+from slmbench.records import ComparisonRecord, ProfileRecord, read_record, write_record
 from slmbench.report.csv import render_csv
+from slmbench.report.explanations import Pair
 from slmbench.report.facts import one_of_each_form
 from slmbench.report.html import render_html
 from slmbench.report.markdown import render_report
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.records import ProfileRecord
-    from slmbench.report.explanations import Pair
 
 RECORD = "comparison.json"
 REPORT = "report.md"

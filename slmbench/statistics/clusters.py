@@ -10,19 +10,17 @@ to agree. ``scipy.stats.bootstrap`` does not resample clusters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from slmbench.statistics.intervals import Interval, quantile_interval
 from slmbench.statistics.verdicts import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike
-
     Statistic = Callable[[np.ndarray], float]
 
 #: With fewer samples over all clusters there is no interval: six are needed to bound a median by order statistics.

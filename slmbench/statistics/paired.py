@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.verdicts import paired_proportions_bounds
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 #: Level of every test on accuracies: a p-value below it is a significant difference.
 SIGNIFICANCE = 0.05

@@ -9,12 +9,10 @@ difference as large as the margin is accepted in at most 5 %. What neither shows
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from slmbench.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Verdict = Literal["better", "equivalent", "worse", "undecided"]
 GateResult = Literal["pass", "fail", "inconclusive"]

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.common.formatting import UNKNOWN, listing
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.front import front_phrase
-from slmbench.compare.quantities import table_quantities
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rich.console import RenderableType
-
-    from slmbench.compare.quantities import Quantity
-    from slmbench.records import ComparisonRecord, Row
+from slmbench.compare.quantities import Quantity, table_quantities
+from slmbench.records import ComparisonRecord, Row
 
 RECOMMENDED, ON_FRONT, OUT = "★", "◆", "✗"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import UsageError
 from slmbench.methods.declarations.shared import (
@@ -26,10 +26,7 @@ from slmbench.methods.declarations.shared import (
     variations,
 )
 from slmbench.methods.method import Method
-from slmbench.methods.options import ByModel, Option
-
-if TYPE_CHECKING:
-    from slmbench.methods.options import MethodOptions
+from slmbench.methods.options import ByModel, MethodOptions, Option
 
 _DISTILLATION = "Distillation"
 _NEEDS = {"torch": "train"}

@@ -10,6 +10,7 @@ import numpy as np
 
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import Progress
+from slmbench.methods.fewshot.cloze_prompts import ClozePrompt
 from slmbench.methods.protocols import CLOZE_TOP_N
 from slmbench.models import ModelFiles
 from slmbench.models.batching import answer_in_batches
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.methods.fewshot.cloze_prompts import ClozePrompt
 
 #: Column of a batch that holds the position of each prompt's mask.
 _PLACE = "mask_place"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
@@ -20,7 +21,6 @@ from slmbench.models.headed import PooledHead
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 #: Starter models whose cards document mean pooling and normalisation (all-MiniLM-L6-v2, all-mpnet-base-v2), but

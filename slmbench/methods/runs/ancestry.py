@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import listing
-from slmbench.common.progress import SILENT
-from slmbench.corpora import corpus_available, load_again, sample_texts
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import Corpus, corpus_available, load_again, sample_texts
 from slmbench.methods.known_methods import METHODS
+from slmbench.methods.method import Method
+from slmbench.methods.options import MethodOptions
 from slmbench.records import BundleRecord, CheckpointRecord, RunRecord, artefacts
 from slmbench.records.ancestors import FILE, Ancestry, overlap_sentence, unknown_owners
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.method import Method
-    from slmbench.methods.options import MethodOptions
 
 
 def ancestry_of(

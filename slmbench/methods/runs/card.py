@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from slmbench.common.files import write_atomically
 from slmbench.common.formatting import percent
 from slmbench.common.templates import render_markdown
 from slmbench.methods.known_methods import METHODS, picks_epoch
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.records import RunRecord
+from slmbench.records import RunRecord
 
 #: Licence identifiers that the hub's metadata block knows, by the names used in records.
 _HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}

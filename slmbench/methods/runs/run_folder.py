@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import RUNS
-from slmbench.common.progress import SILENT
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import Corpus
 from slmbench.corpora.near_duplicates import find_near_duplicates, near_duplicates_note
 from slmbench.edge.runtime import softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
-from slmbench.methods.options import DEFAULT_SEED
-from slmbench.methods.outcome import NO_TRAINING, training_cost
+from slmbench.methods.method import Method
+from slmbench.methods.options import DEFAULT_SEED, MethodOptions
+from slmbench.methods.outcome import NO_TRAINING, Outcome, training_cost
 from slmbench.methods.runs.ancestry import ancestry_of, unknown_sentence
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
 from slmbench.models.truncation import measure_truncation
-from slmbench.records import Predictions, RunRecord, artefacts, write_record
+from slmbench.records import CorpusIdentity, Predictions, RunRecord, Truncation, artefacts, write_record
 from slmbench.records.base import finished_record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.method import Method
-    from slmbench.methods.options import MethodOptions
-    from slmbench.methods.outcome import Outcome
-    from slmbench.records import CorpusIdentity, Truncation
 
 #: Fields of an outcome that become the run's predictions.
 _PREDICTED = ("logits", "abstained")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from slmbench.common.errors import UsageError
-from slmbench.corpora import Split
-
-if TYPE_CHECKING:
-    from slmbench.corpora import Corpus
+from slmbench.corpora import Corpus, Split
 
 
 def draw_shots(corpus: Corpus, shots: int, seed: int) -> Split:

@@ -6,15 +6,16 @@ al. (*Don't Stop Pretraining*, 2020) measured the effect of such adaptation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import build_aside, content_key
-from slmbench.common.progress import SILENT
-from slmbench.corpora import sample_texts
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import TextSample, sample_texts
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.declarations.training import ADAPTATION
@@ -31,12 +32,6 @@ from slmbench.models.quiet import quiet_libraries
 from slmbench.records import BlankLosses, CheckpointRecord, TextsIdentity, artefacts, write_record
 from slmbench.records.ancestors import Ancestry
 from slmbench.records.base import finished_record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import TextSample
 
 METHOD = "mlm"
 

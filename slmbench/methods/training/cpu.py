@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
 
 #: Parameters of glibc's mallopt (malloc.h).

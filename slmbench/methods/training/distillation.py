@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key
 from slmbench.common.places import home
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
 from slmbench.methods.training.inference import classifier_logits, load_run
 from slmbench.records import RunRecord, artefacts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
 
 
 @dataclass(frozen=True)

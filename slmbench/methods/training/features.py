@@ -11,8 +11,10 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +22,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
 from slmbench.common.places import home
+from slmbench.common.progress import Progress
 from slmbench.edge import batches_by_tokens
 from slmbench.edge.runtime import LONG_TEXTS_KEY
 from slmbench.methods.training.cpu import bf16_autocast
@@ -27,13 +30,9 @@ from slmbench.models.batching import BATCH_TOKENS
 from slmbench.models.long_texts import encode_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
 
 #: Which outputs are kept: of every token, of every token and of padding up to the longest review, or one vector per
 #: review.

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import UsageError
-from slmbench.common.progress import SILENT
-from slmbench.corpora import load_corpus
+from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import Corpus, load_corpus
 from slmbench.methods.known_methods import choose_options, method_of
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 from slmbench.methods.runs import make_run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.records import RunRecord
+from slmbench.records import RunRecord
 
 
 class TrainingOptions(MethodOptions):

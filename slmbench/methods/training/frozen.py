@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.errors import require_extra
 from slmbench.common.files import content_key
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, training_cost
-from slmbench.methods.training.features import encoder_outputs
-from slmbench.methods.training.heads import LinearTrainee, SpaceTrainee, measure, train_head
+from slmbench.methods.training.features import EncoderOutputs, Kept, encoder_outputs
+from slmbench.methods.training.heads import Fit, LinearTrainee, SpaceTrainee, Trainee, measure, train_head
 from slmbench.methods.training.saving import save_and_read_back
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.transformer import TransformerTraining
@@ -19,16 +24,7 @@ from slmbench.models import load_classifier, load_encoder, load_tokenizer
 from slmbench.models.long_texts import encode_texts, set_long_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
-    from slmbench.methods.training.features import EncoderOutputs, Kept
-    from slmbench.methods.training.heads import Fit, Trainee
 
 
 class FrozenHeadTraining(TransformerTraining):

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress
+from slmbench.methods.options import MethodOptions
+from slmbench.methods.training.features import EncoderOutputs
 from slmbench.methods.training.losses import weighted_cross_entropy
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
 from slmbench.methods.training.space_losses import inter_loss, intra_loss, review_means
+from slmbench.models.native_heads import NativeHead
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from slmbench.common.progress import Progress
-    from slmbench.methods.options import MethodOptions
-    from slmbench.methods.training.features import EncoderOutputs
     from slmbench.models.headed import SpaceHead
-    from slmbench.models.native_heads import NativeHead
 
 #: Reviews per batch in evaluation, as in the study.
 EVALUATION_BATCH = 512

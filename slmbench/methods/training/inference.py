@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.progress import Progress
 from slmbench.edge.runtime import mean_by_text
 from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
@@ -13,16 +18,10 @@ from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import DEFAULT_LENGTH
 from slmbench.models.long_texts import encode_texts, long_texts_of
+from slmbench.records import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from slmbench.common.progress import Progress
-    from slmbench.records import RunRecord
 
 
 def classifier_logits(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 #: Label of rows whose label is unknown; cross-entropy ignores it (torch's ``ignore_index``).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,19 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.utils.data import IterableDataset
 
+from slmbench.common.progress import Progress
+from slmbench.corpora import TextSample
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.training.trainer import history_of, run_trainer, trainer_arguments
 from slmbench.models.configuration import padding_multiple
 from slmbench.models.masked import head_sees_only
+from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import TextSample
-    from slmbench.methods.options import MethodOptions
-    from slmbench.records import EpochLog
 
 #: Label of tokens that were not hidden.
 _NOT_HIDDEN = -100

@@ -7,21 +7,20 @@ and a larger number, which compares models on these reviews but not with the num
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slmbench.common.progress import Progress
 from slmbench.edge import batches_by_tokens
 from slmbench.models.batching import BATCH_TOKENS
 from slmbench.models.masked import head_sees_only
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from slmbench.common.progress import Progress
 
 #: Share of a review's tokens that is hidden; it does not depend on the share in training.
 HIDDEN_SHARE = 0.15

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.plotting import GREY, PALETTE, new_figure, plain_axes, save
+from slmbench.corpora import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from transformers import PreTrainedTokenizerFast
 
-    from slmbench.corpora import Split
     from slmbench.models.headed import HeadedClassifier
 
 #: Maximum length of a review in the projection, in tokens, as in the study.

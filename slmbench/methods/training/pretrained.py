@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from slmbench.common.files import content_key
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.runs import Outcome, RunMethod
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
@@ -13,13 +16,6 @@ from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
 from slmbench.models.outputs import match_labels, reorder_outputs
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
 
 
 class PretrainedClassifier(RunMethod):

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import SILENT
+from slmbench.corpora import Corpus
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import RELOAD_REVIEWS, RELOAD_TOLERANCE
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.models import ModelFiles, load_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
 
 
 class DivergedError(SlmbenchError):

@@ -8,15 +8,13 @@ Trees*, 1984, § 3.4.3), with "latest" in place of "simplest".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from slmbench.edge.runtime import mean_by_text
 from slmbench.statistics import confusion_matrix, f1_per_class
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class EpochSelector:

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from slmbench.common.files import content_key, sha256_of
-from slmbench.corpora import Split
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus, Split
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.tfidf_choice import HOW_CHOSEN, TfidfSettings, choose_settings, logistic_regression
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from scipy.sparse import csr_matrix
 
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
 
 #: What is the same for all: terms in at least two reviews, and the most frequent 100,000 of words and of characters.
 FIXED: dict[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "max_features": 100_000}

@@ -7,6 +7,7 @@ rows at hand: they are found without labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from slmbench.statistics import confusion_matrix, f1_per_class
 from slmbench.statistics.verdicts import paired_proportions_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from scipy.sparse import csr_matrix
 
 #: Inverse strength of regularisation: a factor of ten between neighbours changes a few tenths of a point on IMDb.

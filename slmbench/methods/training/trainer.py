@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from slmbench.common.errors import require_extra
+from slmbench.common.progress import Progress, Task
+from slmbench.corpora import Split
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attention
 from slmbench.methods.training.losses import distillation_loss, weighted_cross_entropy
 from slmbench.methods.training.saving import explain_memory_errors
@@ -18,12 +23,7 @@ from slmbench.models.long_texts import encode_texts
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
-
-    from slmbench.common.progress import Progress, Task
-    from slmbench.corpora import Split
-    from slmbench.methods.options import MethodOptions
 
 
 #: Column of the examples: to which review a window belongs.

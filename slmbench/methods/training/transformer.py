@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.files import content_key
-from slmbench.corpora import Split
+from slmbench.common.progress import Progress
+from slmbench.corpora import Corpus, Split
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.methods.class_weights import class_weights
+from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.distillation import Teacher
 from slmbench.methods.training.inference import classifier_logits
@@ -22,15 +27,8 @@ from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from slmbench.common.progress import Progress
-    from slmbench.corpora import Corpus
-    from slmbench.methods.options import MethodOptions
 
 
 class TransformerTraining(RunMethod):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import folder_bytes
@@ -18,13 +18,11 @@ from slmbench.common.progress import Progress
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.backends import TORCH
 from slmbench.profiling.prepared import PreparedCell
+from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, form_name, native_precisions, parse_form
 from slmbench.profiling.workload import REVIEWS, workload_of
 from slmbench.records import Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
-
-if TYPE_CHECKING:
-    from slmbench.profiling.profile_options import ProfileOptions
 
 #: Suffixes of files with weights.
 WEIGHTS = (".safetensors", ".bin")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from slmbench.common.formatting import MEGABYTE, limit, three_digits
 from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
+from slmbench.records import ComparisonRecord, Row
 from slmbench.report.plots.names import place_names
 from slmbench.report.plots.plane import area, front_line, point
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from slmbench.records import ComparisonRecord, Row
 
 
 def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:

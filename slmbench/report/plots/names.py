@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from slmbench.common.plotting import DPI, GREY, INK, halo
+from slmbench.records import Row
 from slmbench.report.plots.plane import area, front_line, point
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records import Row
 
 #: Steps of the placement: a number and not a time, so that the same rows give the same plot.
 _STEPS = 300

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from slmbench.compare.front import pareto_front
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from slmbench.records import Row
+from slmbench.records import Row
 
 #: Area of the largest bubble, in square points.
 _LARGEST = 1100.0

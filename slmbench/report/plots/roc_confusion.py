@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from slmbench.common.formatting import percent
 from slmbench.common.plotting import GREY, INK, LINES, colours, new_figure, plain_axes, save
+from slmbench.records import Predictions
 from slmbench.report.roc import form_curve, rate_titles
 from slmbench.statistics import row_shares
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from slmbench.records import Predictions
 
 
 def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:

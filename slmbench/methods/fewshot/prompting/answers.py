@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import batches_by_tokens
 from slmbench.edge.runtime import softmax
 from slmbench.methods.fewshot.prompting.label_scores import BATCH_TOKENS, left_padded, make_scorer
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, answer_tokens, check_answers, encode_prompts
 from slmbench.methods.protocols import (
     UNKNOWN,
@@ -24,9 +25,6 @@ from slmbench.methods.protocols import (
     top_k_accuracy_study,
 )
 from slmbench.methods.words import Words
-
-if TYPE_CHECKING:
-    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 
 def generate_answers(

@@ -10,16 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 from slmbench.methods.fewshot.prompting.prompts import FittedFrame, frame_tokens
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.configuration import set_labels
-
-if TYPE_CHECKING:
-    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 #: Maximum size of the weights in fp32: an ONNX file is a protobuf message, which is limited to 2 GiB.
 MAX_BYTES = 2**31

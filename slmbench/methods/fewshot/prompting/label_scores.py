@@ -9,16 +9,14 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import batches_by_tokens
-
-if TYPE_CHECKING:
-    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 #: Maximum tokens of a padded batch, which bounds the memory for keys and values.
 BATCH_TOKENS = 4096

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
-
-if TYPE_CHECKING:
-    from slmbench.methods.fewshot.prompting.language_models import LanguageModel
+from slmbench.methods.fewshot.prompting.language_models import LanguageModel
 
 #: Stands for the review while a chat template is applied.
 _PLACE = "<<the review stands here>>"
