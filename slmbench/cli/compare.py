@@ -171,7 +171,6 @@ def compare(
       slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.outdated import leave_out_outdated
         from slmbench.cli.views.decision import decision_view
         from slmbench.common.errors import InconclusiveError, SlmbenchError, UsageError
         from slmbench.common.formatting import counted
@@ -216,16 +215,13 @@ def compare(
             if offline:
                 raise UsageError("--offline goes with --recipe")
             check_report_dir(report)
-            measured, notes = leave_out_outdated(read_measurements(profiles or None, out))
-            for note in notes:
-                out.say(note)
+            measured = read_measurements(profiles or None, out)
             record = decide(
                 measured,
                 constraints=constraints,
                 rule=DecisionRule(**rule),
                 pareto=axes,
                 baseline=gate,
-                notes=notes,
                 command=out.command,
                 progress=out,
             )

@@ -1,6 +1,6 @@
 """Compare: profiles to a decision, with paired tests, a Pareto front and a reason for every row.
 
-Draws nothing and opens no bundle. Start reading at :mod:`slmbench.compare.comparison`.
+Draws nothing and opens no bundle, only records. Start reading at :mod:`slmbench.compare.comparison`.
 """
 
 from importlib import import_module

@@ -1,11 +1,11 @@
 """From profiles to a decision: the stage behind ``slmbench compare``, step by step.
 
-Read on in the order of the steps: ``reading`` (files to profiles), ``cells`` (profiles to rows), ``quantities``
-(what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs`` (two rows compared), ``decision``
-(verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided`` (what would decide), ``stability``
-(the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that chose nothing), ``sentences`` (the
-reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and ``regression`` add what stands beside
-the decision.
+Read on in the order of the steps: ``reading`` (files to profiles, those that are ``outdated`` left out), ``cells``
+(profiles to rows), ``quantities`` (what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs``
+(two rows compared), ``decision`` (verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided``
+(what would decide), ``stability`` (the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that
+chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and
+``regression`` add what stands beside the decision.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def compare(
         baseline_tests=baseline_tests,
         cascades=cascade_facts(cells),
         curves=curves,
-        notes=list(notes),
+        notes=[*notes, *measured.notes],
         caveats=[
             *(test.sentence for test in baseline_tests if test.verdict != "better"),
             *caveats(machines, pareto),

@@ -11,6 +11,7 @@ from slmbench.common.files import as_paths
 from slmbench.common.formatting import listing
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
+from slmbench.compare.outdated import without_outdated
 from slmbench.records import ProfileRecord, artefacts, read_record
 from slmbench.records.sweep import SweepRecord
 
@@ -24,12 +25,14 @@ class Measurements:
         sweeps: Sweeps found beside or below the profiles.
         damaged: A sentence for each sweep that cannot be read.
         folders: Where the profiles with sealed answers lie, by the digest of the answers: openings are logged there.
+        notes: Sentences on profiles that were left out.
     """
 
     profiles: list[ProfileRecord]
     sweeps: list[SweepRecord] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_measurements(
@@ -37,17 +40,19 @@ def read_measurements(
 ) -> Measurements:
     """Read profiles and the sweeps beside them.
 
+    Profiles of what was made again since are left out; see :mod:`slmbench.compare.outdated`.
+
     Args:
         paths: Profile JSON files and folders of them (not searched deeper for profiles; for sweeps they are);
             ``None`` means ``profiles/``.
-        progress: Told how many are read.
+        progress: Told how many are read, and what is left out.
 
     Returns:
         The profiles and sweeps.
 
     Raises:
         UsageError: A path is not there.
-        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all.
+        SlmbenchError: A file is not a profile or is damaged, or there is no profile at all that still holds.
     """
     wanted = None if paths is None else as_paths(paths)
     files = _profile_files(wanted)
@@ -56,7 +61,10 @@ def read_measurements(
     for profile, file in zip(profiles, files, strict=True):
         if profile.confirmation is not None:
             folders.setdefault(profile.confirmation.digest, file.parent)
-    return Measurements(profiles, *find_sweeps(wanted), folders)
+    kept, notes = without_outdated(profiles)
+    for note in notes:
+        progress.say(note)
+    return Measurements(kept, *find_sweeps(wanted), folders, notes)
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:

@@ -88,7 +88,8 @@ class Classifier:
     Args:
         path: The bundle's folder.
         form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that was not
-            slower than fp32 where it was exported and whose arithmetic is exact on this processor.
+            slower than fp32 where it was exported and that answers here as there, by what ``slmbench verify`` found
+            or else by the instruction set that it was made for.
         threads: Threads inside one inference; by default :func:`usable_cores`, as ``slmbench profile`` has it.
         provider: What runs the model: ``cpu`` (the default), ``cuda`` or ``openvino``.
         batch_tokens: Token budget of a padded batch for calls that name none; by default texts run one at a time.
@@ -99,7 +100,8 @@ class Classifier:
         labels: Label names, in the order of the logits.
         form: The form that runs.
         batch_tokens: As given.
-        notice: A sentence when a form was made for a processor other than this one, which is also warned of.
+        notice: A sentence when a form does not, or may not, answer on this processor as where it was exported; it is
+            also warned of.
 
     Raises:
         UsageError: There is no such folder, form or provider.
@@ -244,8 +246,9 @@ class BundleFiles(NamedTuple):
         folder: The folder.
         runtime: ``onnx``, ``tfidf`` or ``cascade``.
         labels: Label names, in the order of the logits.
-        forms: Of each form ``file``, ``bytes``, ``accepted``, whether it was ``slower`` than fp32 at export, and the
-            instruction set ``isa`` that it was made for or ``None``.
+        forms: Of each form ``file``, ``bytes``, ``accepted``, whether it was ``slower`` than fp32 at export, the
+            instruction set ``isa`` that it was made for or ``None``, and ``verified``: whether ``slmbench verify``
+            found that it answers here as where it was exported, ``None`` where that is not known.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
         seal: Identifies this bundle among all others.
     """
@@ -280,11 +283,13 @@ class BundleFiles(NamedTuple):
                 raise SlmbenchError(f"{record} has no manifest: export it again")
             if not _is_sealed(raw):
                 raise SlmbenchError(f"{record} was changed after it was sealed: copy the bundle again")
+            verified = verified_forms(document["seal"]) if document["runtime"] == "onnx" else {}
             forms = {
                 name: {
                     **{key: facts[key] for key in ("file", "bytes", "accepted")},
                     "slower": bool(facts.get("gain")) and facts["gain"]["speedup_ci95"][1] < 1,
                     "isa": facts.get("isa"),
+                    "verified": verified.get(name),
                 }
                 for name, facts in document["forms"].items()
             }
@@ -306,7 +311,8 @@ class BundleFiles(NamedTuple):
     def choose_form(self, form: str | None) -> str:
         """Return the form asked for, or the smallest accepted one that was not slower than fp32 at export.
 
-        Forms that this processor may not compute exactly are chosen only where there is no other.
+        Forms that ``slmbench verify`` found to answer otherwise here, and without its word those that this processor
+        may not compute exactly, are chosen only where there is no other.
 
         Raises:
             UsageError: The bundle does not have that form.
@@ -319,30 +325,37 @@ class BundleFiles(NamedTuple):
         accepted = [name for name, facts in self.forms.items() if facts["accepted"]]
         if not accepted:
             raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it anyway")
-        return self._smallest([name for name in accepted if not self.may_saturate(name)] or accepted)
+        alike = [name for name in accepted if self._doubt(name) is None]
+        exact = [name for name in accepted if not self.may_saturate(name)]
+        return self._smallest(alike or exact or accepted)
 
     def may_saturate(self, form: str) -> bool:
         """Say whether sums of a form's int8 products may saturate on this processor; see :func:`is_exact`."""
         return is_exact(self.forms[form]["isa"], cpu_instructions()) is False
 
     def notice(self, form: str, *, chosen: bool) -> str | None:
-        """Return a sentence about forms that were made for another processor than this one.
+        """Return a sentence about forms that do not, or may not, answer here as where they were exported.
 
         Args:
             form: The form that runs.
             chosen: Whether it was chosen here, not named by the caller.
         """
-        if self.may_saturate(form):
-            return (
-                f"{self.folder}: {form} was made for {self.forms[form]['isa']}, which this CPU lacks, and may answer"
-                f" otherwise here: `slmbench verify {self.folder}` says whether it does"
-            )
+        if (doubt := self._doubt(form)) is not None:
+            known = self.forms[form]["verified"] is not None
+            asked = f", and may answer otherwise here: `slmbench verify {self.folder}` says whether it does"
+            return f"{self.folder}: {form} {doubt}{'' if known else asked}"
         usual = self._smallest([name for name, facts in self.forms.items() if facts["accepted"]] or [form])
-        if chosen and self.may_saturate(usual):
-            return (
-                f"{self.folder}: {usual} was made for {self.forms[usual]['isa']}, which this CPU lacks: {form} runs"
-                " instead"
-            )
+        if chosen and (doubt := self._doubt(usual)) is not None:
+            return f"{self.folder}: {usual} {doubt}: {form} runs instead"
+        return None
+
+    def _doubt(self, form: str) -> str | None:
+        """Return why a form is not expected to answer here as where it was exported."""
+        verified = self.forms[form]["verified"]
+        if verified is False:
+            return "answers otherwise here than where it was exported, as `slmbench verify` found"
+        if verified is None and self.may_saturate(form):
+            return f"was made for {self.forms[form]['isa']}, which this CPU lacks"
         return None
 
     def _smallest(self, forms: Sequence[str]) -> str:
@@ -1003,6 +1016,43 @@ def read_seal(folder: Path) -> str | None:
     except OSError:
         return None
     return seal[:64].decode("ascii", "replace") if found else None
+
+
+def verified_file(seal: str) -> Path | None:
+    """Return where ``slmbench verify`` keeps what it found of a bundle on this processor.
+
+    Args:
+        seal: The bundle's seal.
+
+    Returns:
+        The file, whether or not it is there; ``None`` in an app that does not have slmbench.
+    """
+    try:
+        from slmbench.common.places import home
+    except ImportError:
+        return None
+    facts = (platform.machine(), cpu_information().get("model name", ""), *sorted(cpu_instructions()))
+    processor = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    return home() / "verified" / f"{processor[:16]}-{seal[:16]}.json"
+
+
+def verified_forms(seal: str) -> dict[str, bool]:
+    """Return of each form whether ``slmbench verify`` found that it answers here as where it was exported.
+
+    Empty where it was not run on this processor with this version of onnxruntime, or without slmbench.
+    """
+    file = verified_file(seal)
+    try:
+        if file is None or not file.is_file():
+            return {}
+        import onnxruntime
+
+        document = json.loads(file.read_bytes())
+        if (document["seal"], document["onnxruntime"]) != (seal, onnxruntime.__version__):
+            return {}
+        return {form: alike for form, alike in document["forms"].items() if isinstance(alike, bool)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,16 +1,29 @@
-"""Does a bundle give the same answers here? Its files by their hashes, then its fixed texts through every form."""
+"""Does a bundle give the same answers here? Its files by their hashes, then its fixed texts through every form.
+
+What was found is kept in the user's cache, where the edge runtime looks when it chooses a form.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import write_atomically
 from slmbench.common.progress import SILENT, Progress
-from slmbench.edge.runtime import Backend, BundleFiles, load_backend, not_finite
+from slmbench.edge.runtime import (
+    Backend,
+    BundleFiles,
+    load_backend,
+    not_finite,
+    verified_file,
+    verified_forms,
+)
 from slmbench.instruments.hardware import hardware_fingerprint, runs_natively, software_versions
 from slmbench.records import BundleRecord, FormRecord, FormVerification, VerificationRecord, artefacts
 from slmbench.records.bundle import Manifest
@@ -29,6 +42,8 @@ def verify(
     progress: Progress = SILENT,
 ) -> VerificationRecord:
     """Check a bundle's files and run the fixed texts of its manifest on this machine.
+
+    From then on :class:`slmbench.edge.Classifier` chooses here among the forms that agree.
 
     A form agrees when the token ids of every text are those of the manifest, every label is the same, and no logit
     differs by more than the tolerance: 0.001 for forms that compute in float, and for quantized ones the largest
@@ -69,6 +84,8 @@ def verify(
         for form in wanted:
             checked[form] = _check_form(files, record, form)
             task.advance()
+    if record.runtime == "onnx":
+        _keep(files.seal, checked)
     here = software_versions()
     versions = {
         name: (record.software.get(name), here.get(name))
@@ -88,6 +105,22 @@ def verify(
         hardware=hardware_fingerprint(),
         software=here,
     )
+
+
+def _keep(seal: str, checked: Mapping[str, FormVerification]) -> None:
+    """Keep which forms answer alike, for the edge runtime; forms that did not run are left out.
+
+    Apps and read-only machines do without.
+    """
+    import onnxruntime
+
+    file = verified_file(seal)
+    found = {form: one.agrees for form, one in checked.items() if one.texts}
+    before = {form: alike for form, alike in verified_forms(seal).items() if form not in checked}
+    document = {"seal": seal, "onnxruntime": onnxruntime.__version__, "forms": before | found}
+    with suppress(OSError):
+        if file is not None:
+            write_atomically(file, json.dumps(document))
 
 
 def _check_form(files: BundleFiles, record: BundleRecord, form: str) -> FormVerification:

@@ -147,6 +147,7 @@ def export(
             architecture=record.architecture,
             labels=record.predictions.labels,
             max_length=record.max_length,
+            long_texts=record.hyperparameters.get("long_texts", "head"),
             total_parameters=record.total_parameters,
             parameters_without_embeddings=record.parameters_without_embeddings,
             base_license=record.base_license,

@@ -284,6 +284,8 @@ class BundleRecord(Record):
     architecture: str
     labels: list[str]
     max_length: int | None
+    #: What is read of longer reviews; ``head`` in older bundles.
+    long_texts: str = "head"
     total_parameters: int
     parameters_without_embeddings: int
     base_license: str | None
@@ -315,9 +317,11 @@ class BundleRecord(Record):
     def runs_in(self, form: str) -> list[str]:
         """Return which runtimes run a form: ``slmbench.edge`` always, ``onnxruntime``, ``transformers.js``.
 
-        TF-IDF and cascades are no ONNX files; transformers.js finds files by their names and has no XLNet.
+        TF-IDF and cascades are no ONNX files. transformers.js finds files by their names, has no XLNet, and reads the
+        head of a long text only. An app with onnxruntime alone turns texts into tokens itself.
         """
         if self.runtime != "onnx":
             return ["slmbench.edge"]
-        found = self.forms[form].file in TRANSFORMERS_JS_FILES and self.architecture != "xlnet"
+        found = self.forms[form].file in TRANSFORMERS_JS_FILES
+        found = found and self.architecture != "xlnet" and self.long_texts == "head"
         return ["slmbench.edge", "onnxruntime", *(["transformers.js"] if found else [])]

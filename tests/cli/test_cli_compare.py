@@ -6,6 +6,7 @@ import pytest
 from cli_helpers import json_of, run
 from factories import LABELS, MACHINE, bundle_record, corpus_identity, ladder, profile_record
 
+from slmbench.compare import compare
 from slmbench.records import Latency, write_record
 
 
@@ -170,6 +171,8 @@ class TestABundleMadeAgain:
         result = run("compare")
         assert "big fp32" in result.stderr and "exported/big" in result.stderr
         assert any("big fp32" in note for note in document["notes"])
+        from_python = compare()
+        assert [row.name for row in from_python.rows] == ["small"] and from_python.notes == document["notes"]
 
     def test_one_exported_for_another_machine_is_compared(self, profiled):
         profiled("big", key="big-avx2")
@@ -178,7 +181,7 @@ class TestABundleMadeAgain:
     def test_one_exported_again_on_this_machine_is_left_out(self, profiled, monkeypatch):
         profiled("big", key="big-2")
         monkeypatch.setattr(
-            "slmbench.cli.outdated.hardware_fingerprint", lambda: {"fingerprint": MACHINE["fingerprint"]}
+            "slmbench.compare.outdated.hardware_fingerprint", lambda: {"fingerprint": MACHINE["fingerprint"]}
         )
         assert self.names()[0] == ["small"]
 

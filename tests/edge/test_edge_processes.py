@@ -20,6 +20,7 @@ from slmbench.cascade import CascadeOptions, cascade
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError
 from slmbench.edge import Classifier, runtime
+from slmbench.evaluation.verify import verify
 from slmbench.export import export
 
 TEXTS = ["a superb film", "dull and noisy", ""]
@@ -147,6 +148,55 @@ def test_where_there_is_no_other_form_it_runs_and_it_is_said(full_range, monkeyp
 
     with pytest.warns(RuntimeWarning, match="avx512_vnni, which this CPU lacks"):
         assert Classifier(full_range).form == "int8"
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_form_that_verify_found_to_answer_alike_runs_whatever_it_was_made_for(full_range, monkeypatch, own_home):
+    processor(monkeypatch, "avx2")
+    assert verify(full_range).agrees
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Classifier(full_range).form == "int8"
+    # Found on another processor, with another onnxruntime, or not readable, it counts for nothing.
+    (kept,) = (own_home / "verified").iterdir()
+    for other in (kept.read_text().replace('"onnxruntime": "', '"onnxruntime": "0.'), "{", "[]"):
+        kept.write_text(other)
+        with pytest.warns(RuntimeWarning, match="fp32 runs"):
+            Classifier(full_range)
+    verify(full_range)
+    processor(monkeypatch, "avx2", "fma")
+    with pytest.warns(RuntimeWarning, match="fp32 runs"):
+        Classifier(full_range)
+
+
+def test_a_form_that_verify_found_to_answer_otherwise_is_not_chosen(tiny_bundle, tmp_path, own_home):
+    own = shutil.copytree(tiny_bundle, tmp_path / "own")
+
+    def shift(document):
+        for row in document["manifest"]["logits"]["int8"]:
+            row[0] += 10
+
+    reseal(own, shift)
+    assert Classifier(own).form == "int8"
+    assert not verify(own, forms=["int8"]).agrees
+    assert verify(own, forms=["fp32"]).agrees  # what was found of int8 stays
+    with pytest.warns(RuntimeWarning, match="int8 answers otherwise.*fp32 runs"):
+        assert Classifier(own).form == "fp32"
+    with pytest.warns(RuntimeWarning, match="int8 answers otherwise"):
+        assert Classifier(own, form="int8").form == "int8"
+
+
+def test_a_form_that_could_not_be_loaded_is_not_held_against_the_bundle_later(tiny_bundle, tmp_path, own_home):
+    own = shutil.copytree(tiny_bundle, tmp_path / "own")
+    (own / "onnx" / "model_quantized.onnx").rename(own / "gone")
+    assert not verify(own).agrees
+    (own / "gone").rename(own / "onnx" / "model_quantized.onnx")
+    assert Classifier(own).form == "int8"
 
 
 def test_predict_says_it_once(full_range, monkeypatch):

@@ -134,6 +134,7 @@ def test_the_bundle_answers_as_the_run_does(how, runs, late, tmp_path):
     assert max(classifier.token_lengths(late.test.texts)) == (4 * LENGTH if how == "windows" else LENGTH)
     written = json.loads((tmp_path / "bundle" / "config.json").read_text(encoding="utf-8"))
     assert written.get("slmbench_long_texts") == (None if how == "head" else how)
+    assert bundle.long_texts == how
 
 
 def test_windows_are_timed_as_they_run(runs, tmp_path):

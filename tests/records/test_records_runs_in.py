@@ -25,3 +25,9 @@ def test_a_transformer(tiny_bundle, form, file, architecture, javascript):
 
 def test_tfidf_runs_in_this_runtime_only(floor_bundle):
     assert artefacts.read(floor_bundle, BundleRecord).runs_in("fp32") == ["slmbench.edge"]
+
+
+@pytest.mark.parametrize("how", ["head-tail", "windows"])
+def test_transformers_js_reads_the_head_of_long_texts_only(tiny_bundle, how):
+    record = artefacts.read(tiny_bundle, BundleRecord).model_copy(update={"long_texts": how})
+    assert record.runs_in("int8") == ["slmbench.edge", "onnxruntime"]

@@ -1,7 +1,8 @@
 """The TF-IDF baseline that every model must beat: TF-IDF of word 1-2-grams and logistic regression.
 
-Its settings, n-grams of characters among them, are chosen on the training rows (``tfidf_choice``). It is fitted with
-scikit-learn and saved as small numpy files (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge`` runs without it.
+Its settings, n-grams of characters among them, are chosen on the training rows (``tfidf_choice``); texts without a
+word of two letters, such as emoji, have n-grams of characters alone. It is fitted with scikit-learn and saved as
+small numpy files (``tfidf.json``, ``tfidf.npz``) that ``slmbench.edge`` runs without it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,16 @@ import numpy as np
 from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split
+from slmbench.edge.runtime import TOKEN_PATTERN
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
-from slmbench.methods.training.tfidf_choice import HOW_CHOSEN, TfidfSettings, choose_settings, logistic_regression
+from slmbench.methods.training.tfidf_choice import (
+    HOW_CHOSEN,
+    TfidfSettings,
+    choose_settings,
+    has_words,
+    logistic_regression,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -101,6 +109,10 @@ class TfidfFeatures:
     Args:
         settings: What was chosen.
         reviews: Number of reviews that it will be fitted to.
+
+    Attributes:
+        words: The vectorizer of words; ``None`` once it has been fitted to texts that have none.
+        characters: That of n-grams of characters; ``None`` where they do not count.
     """
 
     def __init__(self, settings: TfidfSettings, reviews: int) -> None:
@@ -112,8 +124,8 @@ class TfidfFeatures:
             "min_df": FIXED["min_df"] if reviews >= 50 else 1,
             "max_features": FIXED["max_features"],
         }
-        self.words = TfidfVectorizer(ngram_range=FIXED["ngram_range"], **shared)
-        self.characters = (
+        self.words: Any = TfidfVectorizer(ngram_range=FIXED["ngram_range"], **shared)
+        self.characters: Any = (
             TfidfVectorizer(analyzer="char_wb", ngram_range=settings.characters, **shared)
             if settings.characters
             else None
@@ -122,7 +134,7 @@ class TfidfFeatures:
     @property
     def parts(self) -> list[Any]:
         """The vectorizers."""
-        return [self.words, *([self.characters] if self.characters else [])]
+        return [part for part in (self.words, self.characters) if part is not None]
 
     @property
     def idf(self) -> np.ndarray:
@@ -133,13 +145,23 @@ class TfidfFeatures:
         """Learn the terms of texts and return their features, shape (texts, terms)."""
         from scipy.sparse import hstack
 
-        return hstack([part.fit_transform(texts) for part in self.parts], format="csr")
+        if not has_words(texts):
+            self.words = None
+        return hstack([_fitted_to(part, texts) for part in self.parts], format="csr")
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
         """Return the features of other texts."""
         from scipy.sparse import hstack
 
         return hstack([part.transform(texts) for part in self.parts], format="csr")
+
+
+def _fitted_to(vectorizer: Any, texts: Sequence[str]) -> csr_matrix:
+    """Fit a vectorizer; where no term occurs in as many texts as it asks for, every term counts."""
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError:  # scikit-learn's "no terms remain"
+        return vectorizer.set_params(min_df=1).fit_transform(texts)
 
 
 class TfidfClassifier:
@@ -175,10 +197,10 @@ class TfidfClassifier:
         words, characters = self._features.words, self._features.characters
         settings = {
             "model_type": "tfidf",
-            "token_pattern": words.token_pattern,
+            "token_pattern": TOKEN_PATTERN,
             "ngram_range": list(FIXED["ngram_range"]),
             "sublinear_tf": self._settings.sublinear_tf,
-            "vocabulary": words.get_feature_names_out().tolist(),
+            "vocabulary": words.get_feature_names_out().tolist() if words else [],
         }
         if characters:
             settings["characters"] = {

@@ -1,18 +1,20 @@
 """How the TF-IDF baseline is set: by cross-validation on the training rows, so that it is a fair one.
 
 The search goes step by step, and so costs a few fits and not a grid of them: counts (sublinear or not) and C for word
-n-grams; then character n-grams beside the words; then weights of classes. Terms and their weights are those of all
-rows at hand: they are found without labels.
+n-grams; then character n-grams beside the words (from the first where the texts have no words); then weights of
+classes. Terms and their weights are those of all rows at hand: they are found without labels.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slmbench.edge.runtime import TOKEN_PATTERN
 from slmbench.statistics import confusion_matrix, f1_per_class
 from slmbench.statistics.verdicts import paired_proportions_bounds
 
@@ -92,7 +94,10 @@ def choose_settings(
     """
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    given = TfidfSettings(class_weight="none" if class_weight == "auto" else class_weight)
+    given = TfidfSettings(
+        characters=None if has_words(texts) else CHARACTERS,
+        class_weight="none" if class_weight == "auto" else class_weight,
+    )
     rows = np.random.default_rng(seed).permutation(len(texts))[:MAX_CHOOSING_ROWS]
     truth = np.asarray(labels)[rows]
     texts = [texts[row] for row in rows]
@@ -119,13 +124,14 @@ def choose_settings(
             if found[0] > score:
                 best, (score, predicted) = settings, found
     features = words[best.sublinear_tf]
-    settings = replace(best, characters=CHARACTERS)
-    with_characters = features_of(settings, texts)
-    found = predict(settings, with_characters)
-    before, after = predicted == truth, found[1] == truth
-    lost, gained = int((before & ~after).sum()), int((~before & after).sum())
-    if found[0] > score and paired_proportions_bounds(lost, gained, len(truth)).ci90[0] > 0:
-        best, (score, predicted), features = settings, found, with_characters
+    if best.characters is None:
+        settings = replace(best, characters=CHARACTERS)
+        with_characters = features_of(settings, texts)
+        found = predict(settings, with_characters)
+        before, after = predicted == truth, found[1] == truth
+        lost, gained = int((before & ~after).sum()), int((~before & after).sum())
+        if found[0] > score and paired_proportions_bounds(lost, gained, len(truth)).ci90[0] > 0:
+            best, (score, predicted), features = settings, found, with_characters
     if class_weight == "auto" and counts.max() >= UNEVEN * counts.min():
         settings = replace(best, class_weight="balanced")
         found = predict(settings, features)
@@ -135,6 +141,12 @@ def choose_settings(
     return TfidfChoice(
         best, f"{FOLDS}-fold cross-validation on {len(texts):,} training reviews, {name} {score:.3f}", tried
     )
+
+
+def has_words(texts: Sequence[str]) -> bool:
+    """Say whether any of the texts has a word, as TF-IDF counts them: two letters or digits."""
+    word = re.compile(TOKEN_PATTERN)
+    return any(word.search(text) for text in texts)
 
 
 def logistic_regression(settings: TfidfSettings, seed: int) -> Any:

@@ -132,6 +132,35 @@ def made_up_words(rows, seed=0):
     return ["the film " + " ".join(stems() + ("oqz", "ixx")[label] for _ in range(4)) for label in labels], labels
 
 
+WITHOUT_COMMON_WORDS = {
+    "emoji": lambda row, label: ("\U0001f600", "\U0001f621")[label] * (row + 1),
+    "single letters": lambda row, label: " ".join(
+        "abcdefgh"[label * 4 : label * 4 + 4][row % 4] for _ in range(row + 1)
+    ),
+    "one word a text": lambda row, label: f"{('lovely', 'dreadful')[label]}{row}",
+    "no spaces": lambda row, label: f"{row}号这部电影很{('好看我喜欢', '无聊我讨厌')[label]}",
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_COMMON_WORDS)
+@pytest.mark.parametrize("count", [20, 120])
+def test_texts_that_share_no_word(tmp_path, kind, count):
+    text = WITHOUT_COMMON_WORDS[kind]
+    rows = [{"text": text(row, row % 2), "label": row % 2} for row in range(count)]
+    path = tmp_path / "reviews.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    corpus = load_corpus(str(path))
+    finetune("tfidf", corpus, TrainingOptions(method="tfidf"), output=tmp_path / "run")
+    backend = TfidfBackend(tmp_path / "run" / "model")
+    asked = [*corpus.test.texts, *ODD_TEXTS]
+    found = backend.logits(backend.encode(asked))
+    logits = np.load(tmp_path / "run" / "test_logits.npy")
+    assert found[: len(corpus.test.texts)] == pytest.approx(logits, abs=1e-5)
+    assert np.isfinite(found).all()
+    if count == 120:
+        assert (logits.argmax(-1) == corpus.test.labels).mean() > 0.9
+
+
 def test_characters_are_taken_where_they_are_shown_to_help():
     assert chosen(*made_up_words(120)).settings.characters == CHARACTERS
 

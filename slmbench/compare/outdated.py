@@ -1,27 +1,25 @@
 """Profiles of what is not there any more: the bundle or run of their name was made again from other inputs.
 
-``slmbench.compare`` opens no bundle, so the command line looks whether the bundles and runs in their usual places are
-those that were profiled.
+Of the bundles and runs in their usual places only the records are read.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import listing
 from slmbench.common.places import BUNDLES, RUNS
-from slmbench.compare import Measurements
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, artefacts
 
 
-def leave_out_outdated(measured: Measurements) -> tuple[Measurements, list[str]]:
-    """Return the measurements without profiles of an earlier bundle or run of the same name, and a sentence on those.
+def without_outdated(profiles: Sequence[ProfileRecord]) -> tuple[list[ProfileRecord], list[str]]:
+    """Return the profiles without those of an earlier bundle or run of the same name, and a sentence on the latter.
 
     Args:
-        measured: What was read.
+        profiles: What was read.
 
     Raises:
         SlmbenchError: Nothing would be left.
@@ -29,19 +27,19 @@ def leave_out_outdated(measured: Measurements) -> tuple[Measurements, list[str]]
     known: dict[Path, BundleRecord | RunRecord | None] = {}
     kept: list[ProfileRecord] = []
     outdated: list[ProfileRecord] = []
-    for profile in measured.profiles:
+    for profile in profiles:
         place = _place_of(profile)
         if place not in known:
             known[place] = _record_at(place)
         (outdated if _is_outdated(profile, known[place]) else kept).append(profile)
     if not outdated:
-        return measured, []
+        return kept, []
     names = listing([f"{profile.bundle} {profile.form}" for profile in outdated])
     places = listing(sorted({str(_place_of(profile)) for profile in outdated}))
     sentence = f"left out, as {places} was made again since it was profiled: {names}; profile it again"
     if not kept:
         raise SlmbenchError(f"no profile is left: {sentence}")
-    return replace(measured, profiles=kept), [sentence]
+    return kept, [sentence]
 
 
 def _place_of(profile: ProfileRecord) -> Path:
