@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import as_paths
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
-from slmbench.instruments.energy import find_sources, grid_factor
+from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.roofline import measured_roofline
 from slmbench.profiling.agreement import check_served, served_warning
@@ -23,8 +22,9 @@ from slmbench.profiling.identity import check_names, check_output, profile_key, 
 from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import DRIFTING
-from slmbench.profiling.scenarios import Measured, run_scenario
+from slmbench.profiling.scenarios import Measured
 from slmbench.profiling.torch.run_cells import find_run_cells
+from slmbench.profiling.turns import Failed, PlannedCell, TimedCell, time_in_turns
 from slmbench.profiling.workload import Workload
 from slmbench.records import (
     ColdStart,
@@ -40,9 +40,6 @@ from slmbench.records import (
 )
 from slmbench.records.roofline import Roofline
 
-#: Load of the processor before a measurement above which the profile has a warning.
-BUSY_PERCENT = 20.0
-
 
 def profile(
     bundles: str | Path | Sequence[str | Path] = (),
@@ -54,7 +51,7 @@ def profile(
     failed: Callable[[AnyCell, SlmbenchError], None] | None = None,
     **given: Any,
 ) -> list[ProfileRecord]:
-    """Measure bundles, one form after another, and write each record as it is done.
+    """Measure bundles, their forms in turns (:mod:`slmbench.profiling.turns`), and write a record of each.
 
     Args:
         bundles: Bundle folders, or folders of bundles; none means everything in ``exported/``. With a backend that
@@ -77,9 +74,36 @@ def profile(
     options.check()
     check_output(output)
     cells = find_cells(as_paths(bundles), options)
-    check_names([profile_name(cell, options) for cell in cells])
+    return profile_cells(
+        [PlannedCell(cell, options) for cell in cells],
+        output=output,
+        command=command,
+        progress=progress,
+        failed=failed and (lambda planned, error: failed(planned.cell, error)),
+    )
+
+
+def profile_cells(
+    planned: Sequence[PlannedCell],
+    *,
+    output: Path,
+    command: Sequence[str],
+    progress: Progress,
+    failed: Failed | None,
+) -> list[ProfileRecord]:
+    """Measure cells in turns, each in its own way, and write a record of each; arguments as of :func:`profile`.
+
+    Raises:
+        UsageError: Two records would have one name.
+        SlmbenchError: A cell failed and ``failed`` was not given.
+    """
+    check_names([profile_name(one.cell, one.options) for one in planned])
+    timed = time_in_turns(planned, progress, failed)
+    of_timed: Callable[[TimedCell, SlmbenchError], None] | None = failed and (
+        lambda one, error: failed(one.planned, error)
+    )
     records = []
-    for record in measure_each(cells, lambda cell: measure(cell, options, command, progress), failed):
+    for record in measure_each(timed, lambda one: _record_of(one, command, progress), of_timed):
         file = output / f"{record.name}.json"
         _say_what_is_replaced(record, file, progress)
         write_record(record, file)
@@ -113,17 +137,12 @@ def find_cells(paths: Sequence[Path], options: ProfileOptions) -> Sequence[AnyCe
     return find_bundle_cells(paths, options)
 
 
-def measure(cell: AnyCell, options: ProfileOptions, command: Sequence[str], progress: Progress) -> ProfileRecord:
-    """Measure one cell in fresh processes.
-
-    Raises:
-        SlmbenchError: The model does not load, the measured process died, or the accuracy cannot be known.
-    """
-    prepared, source = cell.prepare(options, progress), cell.source
-    hardware = hardware_fingerprint()
-    warnings = _busy_warning() + prepared.warnings
-    with progress.task(f"profiling {cell.name}", total=options.processes, unit="processes") as bar:
-        measured = run_scenario(prepared.task, options, find_sources(hardware, options.device), bar)
+def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> ProfileRecord:
+    """Return the record of a cell that was timed."""
+    prepared, measured = timed.prepared, timed.measured
+    cell, options = timed.planned.cell, timed.planned.options
+    source, hardware = cell.source, hardware_fingerprint()
+    warnings = timed.warnings + prepared.warnings
     served = check_served(measured.labels, prepared.workload, prepared.predictions, prepared.labels)
     warnings += served_warning(served, prepared) + _coverage_warning(measured, options, prepared.workload)
     conditions = conditions_of(measured.seen)
@@ -238,13 +257,6 @@ def _gpu_peaks(peaks: Sequence[dict[str, Any]]) -> GpuPeaks | None:
     known = {kind: [peak[kind] for peak in peaks if peak[kind] is not None] for kind in kinds}
     largest = {kind: max(values, default=None) for kind, values in known.items()}
     return GpuPeaks(nvml_source=peaks[0]["nvml_source"], **largest)
-
-
-def _busy_warning() -> list[str]:
-    busy = psutil.cpu_percent(interval=0.2)
-    if busy <= BUSY_PERCENT:
-        return []
-    return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
 
 
 def _coverage_warning(measured: Measured, options: ProfileOptions, workload: Workload) -> list[str]:

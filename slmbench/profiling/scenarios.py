@@ -1,14 +1,16 @@
 """Scenarios: reviews one at a time, batches, or reviews that arrive at random and queue.
 
 They follow MLPerf Inference (Reddi et al., ISCA 2020, § III-C): single stream, offline, and server with Poisson
-arrivals. Each runs in fresh processes and returns raw samples; the record computes statistics.
+arrivals. Each runs in fresh processes and returns raw samples; the record computes statistics. A scenario pauses
+after each process, so that several cells can be timed in turns (:mod:`slmbench.profiling.turns`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -65,8 +67,12 @@ class Measured:
     warnings: list[str] = field(default_factory=list)
 
 
-def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergySources, bar: Task) -> Measured:
-    """Measure one cell in the scenario of the options.
+#: A measurement that pauses after each process, when that has ended; it returns what was measured.
+Steps = Generator[None, None, Measured]
+
+
+def scenario_steps(task: dict[str, Any], options: ProfileOptions, sources: EnergySources, bar: Task) -> Steps:
+    """Measure one cell in the scenario of the options, process by process.
 
     Args:
         task: What the measured process is told.
@@ -74,8 +80,10 @@ def run_scenario(task: dict[str, Any], options: ProfileOptions, sources: EnergyS
         sources: Sources of energy readings; they are read in the last process, after everything is timed.
         bar: Advanced by one for each process.
 
-    Raises:
-        SlmbenchError: The form does not load, the process died, or no rate stays within the bound.
+    Returns:
+        A generator that measures with one process whenever it is asked for its next value, and returns what was
+        measured. It raises SlmbenchError when the form does not load, the process died, or no rate stays within the
+        bound.
     """
     run = {"single": _single, "offline": _offline, "server": _server}[options.scenario]
     return run(_Cell(task, options, sources, bar))
@@ -90,52 +98,68 @@ class _Cell:
     sources: EnergySources
     bar: Task
 
-    def processes(self, measured: Measured) -> Iterator[MeasuredProcess]:
-        """Yield fresh processes one after another; each ends before the next is started."""
-        for left in reversed(range(self.options.processes)):
-            with MeasuredProcess(self.task) as process:
-                measured.starts.append(process)
-                yield process
-                if not left:
-                    measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
-            self.bar.advance()
+    @contextmanager
+    def process(self, measured: Measured, number: int) -> Iterator[MeasuredProcess]:
+        """Start the process of a number, from 0; the last one also measures the energy before it ends."""
+        with MeasuredProcess(self.task) as process:
+            measured.starts.append(process)
+            yield process
+            if number == self.options.processes - 1:
+                measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
+        self.bar.advance()
 
 
-def _single(cell: _Cell) -> Measured:
+def _single(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
-    for process in cell.processes(measured):
-        count = len(measured.latency_ms[0]) if measured.latency_ms else None
-        reviews = len(cell.task["texts"])
-        sampled = sample(process, options.time_limit_s / options.processes, count, reviews=reviews)
-        measured.latency_ms.append(sampled.ms)
-        measured.labels.append(sampled.labels)
-        measured.stable.append(sampled.stable)
-        measured.seen.append(sampled.seen)
-        # Peak memory of single reviews, read before the batches, which need more.
-        memory = process.ask({"do": "memory", "phase": "samples"})
-        _warm_up_batches(process, options)
-        measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
-        measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
+    for number in range(options.processes):
+        with cell.process(measured, number) as process:
+            _time_reviews(cell, process, measured)
+        yield
     measured.note = _interval_note(measured.latency_ms[0], "median", "samples", options)
     return measured
 
 
-def _offline(cell: _Cell) -> Measured:
+def _time_reviews(cell: _Cell, process: MeasuredProcess, measured: Measured) -> None:
+    """Time single reviews in one process, then a few passes in batches."""
+    options = cell.options
+    count = len(measured.latency_ms[0]) if measured.latency_ms else None
+    reviews = len(cell.task["texts"])
+    sampled = sample(process, options.time_limit_s / options.processes, count, reviews=reviews)
+    measured.latency_ms.append(sampled.ms)
+    measured.labels.append(sampled.labels)
+    measured.stable.append(sampled.stable)
+    measured.seen.append(sampled.seen)
+    # Peak memory of single reviews, read before the batches, which need more.
+    memory = process.ask({"do": "memory", "phase": "samples"})
+    _warm_up_batches(process, options)
+    measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
+    measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
+
+
+def _offline(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
-    for process in cell.processes(measured):
-        measured.stable.append(warm_up(process))
-        _warm_up_batches(process, options)
-        watch = Watch(process.pid)
-        count = len(measured.passes_s[0]) if measured.passes_s else None
-        measured.passes_s.append(_passes(process, options, count, watch))
-        measured.latency_ms.append(
-            process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "each": True})["ms"]
-        )
-        measured.seen.append(watch.end())
-        memory = process.ask({"do": "memory", "phase": "batches"})
-        measured.memory.append((memory, memory))
+    for number in range(options.processes):
+        with cell.process(measured, number) as process:
+            _time_batches(cell, process, measured)
+        yield
     measured.note = _interval_note(measured.passes_s[0], "median pass", "passes", options)
     return measured
+
+
+def _time_batches(cell: _Cell, process: MeasuredProcess, measured: Measured) -> None:
+    """Time passes over all reviews in one process, then each batch of a pass."""
+    options = cell.options
+    measured.stable.append(warm_up(process))
+    _warm_up_batches(process, options)
+    watch = Watch(process.pid)
+    count = len(measured.passes_s[0]) if measured.passes_s else None
+    measured.passes_s.append(_passes(process, options, count, watch))
+    measured.latency_ms.append(
+        process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "each": True})["ms"]
+    )
+    measured.seen.append(watch.end())
+    memory = process.ask({"do": "memory", "phase": "batches"})
+    measured.memory.append((memory, memory))
 
 
 def _interval_note(samples: list[float], median: str, things: str, options: ProfileOptions) -> str | None:
@@ -169,9 +193,9 @@ def _pass(process: MeasuredProcess, options: ProfileOptions) -> float:
     return process.ask({"do": "batches", "batch_tokens": options.batch_tokens})["s"]
 
 
-def _server(cell: _Cell) -> Measured:
+def _server(cell: _Cell) -> Steps:
     if cell.options.qps is not None:
-        measured, load = _serve(cell, cell.options.qps)
+        measured, load = yield from _serve(cell, cell.options.qps)
         measured.load = load
         return measured
     bound = cell.options.max_p95_ms or 0.0
@@ -179,7 +203,7 @@ def _server(cell: _Cell) -> Measured:
         trials = highest_rate(process, bound)
     rate = max(trial.qps for trial in trials if trial.holds)
     for left in reversed(range(VERIFICATIONS)):
-        measured, load = _serve(cell, rate)
+        measured, load = yield from _serve(cell, rate)
         samples = [ms for one in measured.latency_ms for ms in one]
         found = percentile(samples, 95)
         if found <= bound or not left:
@@ -199,26 +223,28 @@ def _server(cell: _Cell) -> Measured:
     return measured
 
 
-def _serve(cell: _Cell, qps: float) -> tuple[Measured, ServerLoad]:
+def _serve(cell: _Cell, qps: float) -> Generator[None, None, tuple[Measured, ServerLoad]]:
     """Let reviews arrive at a rate, in every process."""
     measured, options = Measured(), cell.options
     waits: list[list[float]] = []
     seconds: list[float] = []
     requests = round(qps * options.time_limit_s / options.processes)
     requests = min(MAX_REQUESTS, max(MIN_REQUESTS, requests))
-    for number, process in enumerate(cell.processes(measured)):
-        measured.stable.append(warm_up(process))
-        watch = Watch(process.pid)
-        due = arrivals(requests, qps, SEED + number)
-        # Where the queue grows, the last reviews would be served long after the time limit.
-        limit_s = due[-1] + options.time_limit_s / options.processes
-        answer = process.ask({"do": "serve", "arrivals_s": due, "limit_s": limit_s})
-        measured.latency_ms.append(answer["ms"])
-        waits.append(answer["wait_ms"])
-        seconds.append(answer["s"])
-        measured.seen.append(watch.end())
-        memory = process.ask({"do": "memory", "phase": "samples"})
-        measured.memory.append((memory, memory))
+    for number in range(options.processes):
+        with cell.process(measured, number) as process:
+            measured.stable.append(warm_up(process))
+            watch = Watch(process.pid)
+            due = arrivals(requests, qps, SEED + number)
+            # Where the queue grows, the last reviews would be served long after the time limit.
+            limit_s = due[-1] + options.time_limit_s / options.processes
+            answer = process.ask({"do": "serve", "arrivals_s": due, "limit_s": limit_s})
+            measured.latency_ms.append(answer["ms"])
+            waits.append(answer["wait_ms"])
+            seconds.append(answer["s"])
+            measured.seen.append(watch.end())
+            memory = process.ask({"do": "memory", "phase": "samples"})
+            measured.memory.append((memory, memory))
+        yield
     load = ServerLoad(qps=qps, seed=SEED, processes_wait_ms=waits, processes_s=seconds)
     service = sum(map(sum, measured.latency_ms)) - sum(map(sum, waits))
     capacity = sum(map(len, waits)) / (service / 1e3)

@@ -12,10 +12,9 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.compare import Constraints, Measurements, RegressionGate, compare, read_measurements
 from slmbench.compare.machines import variants
 from slmbench.corpora import load_corpus
-from slmbench.profiling import ProfileOptions, profile
-from slmbench.profiling.identity import finished_profile
-from slmbench.profiling.measuring import find_cells
-from slmbench.profiling.prepared import AnyCell
+from slmbench.profiling.identity import finished_profile, profile_name
+from slmbench.profiling.measuring import find_cells, profile_cells
+from slmbench.profiling.turns import PlannedCell
 from slmbench.recipes.offline import offline as offline_recipe
 from slmbench.recipes.recipe import Recipe, find_recipe, read_recipe
 from slmbench.recipes.rung_runs import RungRuns
@@ -122,8 +121,43 @@ def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:
 
 
 def _profile(recipe: Recipe, ladder: RungRuns, command: Sequence[str], progress: Progress) -> list[Path]:
-    """Profile all cells that are not finished; no training runs at the same time."""
-    done = []
+    """Profile all cells that are not finished, in turns; no training runs at the same time.
+
+    Returns:
+        The files of all records, reused ones included.
+    """
+    planned = _planned(recipe, ladder, progress)
+    files = {one: finished_profile(one.cell, one.options, PROFILES) for one in planned}
+
+    def note_failure(one: PlannedCell, error: SlmbenchError) -> None:
+        cell, options = one.cell, one.options
+        progress.say(f"{cell.name} failed: {error}")
+        ladder.failures.append(
+            Row(
+                name=cell.source.name,
+                form=cell.form,
+                variant=variants([(options.backend, options.device)])[0],
+                model=cell.source.model,
+                method=cell.source.method,
+                failure=str(error),
+            )
+        )
+
+    records = profile_cells(
+        [one for one, file in files.items() if file is None],
+        output=PROFILES,
+        command=command,
+        progress=progress,
+        failed=note_failure,
+    )
+    written = {record.name: PROFILES / f"{record.name}.json" for record in records}
+    done = [file or written.get(profile_name(one.cell, one.options)) for one, file in files.items()]
+    return [file for file in done if file is not None]
+
+
+def _planned(recipe: Recipe, ladder: RungRuns, progress: Progress) -> list[PlannedCell]:
+    """Return the cells of all settings of the recipe."""
+    planned: list[PlannedCell] = []
     for options in recipe.profile.settings():
         folders = ladder.runs_in_torch() if options.runs_on.takes == "run" else ladder.bundles
         if not folders:
@@ -139,47 +173,5 @@ def _profile(recipe: Recipe, ladder: RungRuns, command: Sequence[str], progress:
             continue
         if not options.as_exported:  # what runs in one way only is measured where it runs as it was exported
             cells = [cell for cell in cells if not cell.same_everywhere]
-        done += _profile_cells(cells, options, ladder.failures, command, progress)
-    return done
-
-
-def _profile_cells(
-    cells: Sequence[AnyCell],
-    options: ProfileOptions,
-    failures: list[Row],
-    command: Sequence[str],
-    progress: Progress,
-) -> list[Path]:
-    """Profile cells with the same options; return the files of all records, reused ones included."""
-
-    def note_failure(cell: AnyCell, error: SlmbenchError) -> None:
-        progress.say(f"{cell.name} failed: {error}")
-        failures.append(
-            Row(
-                name=cell.source.name,
-                form=cell.form,
-                variant=variants([(options.backend, options.device)])[0],
-                model=cell.source.model,
-                method=cell.source.method,
-                failure=str(error),
-            )
-        )
-
-    done = []
-    for cell in cells:
-        path = finished_profile(cell, options, PROFILES)
-        if path is None:
-            records = list(
-                profile(
-                    [cell.folder],
-                    options.with_forms(cell.form),
-                    output=PROFILES,
-                    command=command,
-                    progress=progress,
-                    failed=note_failure,
-                )
-            )
-            path = PROFILES / f"{records[0].name}.json" if records else None
-        if path is not None:
-            done.append(path)
-    return done
+        planned += [PlannedCell(cell, options) for cell in cells]
+    return planned

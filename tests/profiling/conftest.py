@@ -7,7 +7,7 @@ import pytest
 from profiling_helpers import FakeProcess
 
 from slmbench.instruments.energy import EnergySources
-from slmbench.profiling import agreement, measuring, scenarios
+from slmbench.profiling import agreement, scenarios, turns
 from slmbench.profiling.backends import ProfilingBackend
 from slmbench.records import BundleRecord, read_record
 
@@ -39,9 +39,9 @@ def pretend(monkeypatch):
             monkeypatch.setattr(module, "MeasuredProcess", start)
         # What only pretends to run need not be installed.
         monkeypatch.setattr(ProfilingBackend, "check_available", lambda self, device: None)
-        monkeypatch.setattr(measuring.psutil, "cpu_percent", lambda interval: 3.0)
+        monkeypatch.setattr(turns.psutil, "cpu_percent", lambda interval: 3.0)
         # A fake process takes no energy: the idle power of the real machine would be waited for.
-        monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(reason="no counters readable"))
+        monkeypatch.setattr(turns, "find_sources", lambda *_: EnergySources(reason="no counters readable"))
         return made
 
     return install

@@ -16,7 +16,7 @@ from slmbench.edge import Classifier
 from slmbench.instruments.energy import EnergySources
 from slmbench.instruments.energy.energy_sources import CorePower
 from slmbench.instruments.roofline import ceiling
-from slmbench.profiling import ProfileOptions, measuring, profile, scenarios
+from slmbench.profiling import ProfileOptions, profile, scenarios, turns
 from slmbench.profiling.identity import finished_profile
 from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.workload import choose_workload
@@ -149,7 +149,7 @@ def test_a_ceiling_that_cannot_be_measured_costs_no_profile(bundle, tmp_path, pr
 def test_energy_is_asked_last_of_the_last_process_over_all_reviews(bundle, tmp_path, pretend, monkeypatch):
     made = pretend({"ms": steady(2.0)})
     power = CorePower(watts=10.0, cores=2, source="CPU time x 10 W")
-    monkeypatch.setattr(measuring, "find_sources", lambda *_: EnergySources(estimate=power, source=power.source))
+    monkeypatch.setattr(turns, "find_sources", lambda *_: EnergySources(estimate=power, source=power.source))
     monkeypatch.setattr(scenarios, "measure_energy", worked_five_times)
 
     (record,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=2, grid="360"), output=tmp_path)
