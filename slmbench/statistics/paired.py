@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
@@ -39,16 +41,21 @@ def paired_difference(first_right: ArrayLike, second_right: ArrayLike) -> Paired
         The difference with Tango's score interval, which has a width also where the two never differ (see
         :func:`~slmbench.statistics.verdicts.paired_proportions_bounds`), and the p-value (1.0 there).
     """
-    from scipy.stats import binomtest
-
     first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     bounds = paired_proportions_bounds(only_first, only_second, len(first))
-    discordant = only_first + only_second
     return PairedDifference(
         difference=bounds.value,
         ci95=bounds.ci95,
-        p_value=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        p_value=_exact_mcnemar(only_first, only_second),
         only_first_right=only_first,
         only_second_right=only_second,
     )
+
+
+@lru_cache(maxsize=2**14)
+def _exact_mcnemar(only_first: int, only_second: int) -> float:
+    from scipy.special import bdtr
+
+    # Twice the smaller tail: with a probability of a half both tails are alike.
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from slmbench.statistics.intervals import Interval
@@ -26,6 +27,9 @@ FORM_MARGIN = 0.01
 TIME_MARGIN = 0.10
 #: Share of comparisons that a planned size settles.
 POWER = 0.8
+#: By how much a count has to pass a bound: half of the steps of one in which counts move (Yates, *Supplement to the
+#: Journal of the Royal Statistical Society* 1, 1934).
+CONTINUITY = 0.5
 
 
 class Bounds(NamedTuple):
@@ -99,12 +103,15 @@ def family_gates(parts: Sequence[tuple[int, int, int]], limit: float) -> list[Ga
     return [result if result != "fail" or i in failed else "inconclusive" for i, result in enumerate(results)]
 
 
+@lru_cache(maxsize=2**14)
 def paired_proportions_bounds(only_first: int, only_second: int, n: int) -> Bounds:
     """Return the score intervals of the difference of two paired proportions, such as accuracies on the same reviews.
 
-    Tango's intervals (*Statistics in Medicine* 17, 1998) hold their level for small samples and rare disagreement,
-    where Wald's and the bootstrap's do not: with no disagreement at all they still have a width. With fewer than ten
-    reviews on which the two disagree, 95 % intervals cover 93 % (simulated in tests).
+    Tango's intervals (*Statistics in Medicine* 17, 1998) with a continuity correction of half a review. Score
+    intervals nearly hold their level for small samples and rare disagreement, where Wald's and the bootstrap's do
+    not: with no disagreement at all they still have a width. Without the correction they exceed it by a little (up to
+    6.8 % instead of 5 where no review disagrees); with it the levels are at most 5 % (computed exactly in tests, for
+    50 to 3,000 reviews of which 0.5 to 30 % disagree).
 
     Args:
         only_first: Reviews that only the first gets right.
@@ -128,7 +135,7 @@ def _tango(gained: int, lost: int, n: int, tail: float) -> Interval:
 
     z, estimate = float(norm.isf(tail)), (gained - lost) / n
 
-    def score(delta: float) -> float:
+    def score(delta: float, correction: float) -> float:
         # The probability of losing a review under the hypothesis, by maximum likelihood (Tango 1998, equation 6).
         half = (2 * n - gained + lost) * delta - gained - lost
         root = math.sqrt(max(half**2 + 8 * n * lost * delta * (1 - delta), 0.0))
@@ -136,25 +143,26 @@ def _tango(gained: int, lost: int, n: int, tail: float) -> Interval:
         variance = n * (2 * losing + delta * (1 - delta))
         if variance < 1e-12:
             return math.copysign(math.inf, estimate - delta)
-        return (gained - lost - n * delta) / math.sqrt(variance)
+        return (gained - lost + correction - n * delta) / math.sqrt(variance)
 
-    def end(outer: float, beyond: float) -> float:
+    def end(outer: float) -> float:
         if abs(estimate - outer) < 1e-12:
             return outer
+        correction, beyond = (-CONTINUITY, z) if outer < 0 else (CONTINUITY, -z)
         inner = estimate + (outer - estimate) * 1e-9
-        if (score(inner) - beyond) * (score(outer * (1 - 1e-12)) - beyond) > 0:
+        if (score(inner, correction) - beyond) * (score(outer * (1 - 1e-12), correction) - beyond) > 0:
             return outer
-        return float(brentq(lambda delta: score(delta) - beyond, inner, outer * (1 - 1e-12)))
+        return float(brentq(lambda delta: score(delta, correction) - beyond, inner, outer * (1 - 1e-12)))
 
-    return end(-1.0, z), end(1.0, -z)
+    return end(-1.0), end(1.0)
 
 
 def reviews_to_settle(disagreement: float, margin: float, difference: float = 0.0) -> int:
     """Return how many reviews settle a comparison in four of five cases: as equivalent, or as different.
 
     The normal approximation for paired proportions (Chow, Shao & Wang, *Sample Size Calculations in Clinical
-    Research*, ch. 4): two one-sided tests against the margin, or one test of the difference against none; whichever
-    takes fewer.
+    Research*, ch. 4) with the continuity correction of :func:`paired_proportions_bounds`: two one-sided tests against
+    the margin, or one test of the difference against none; whichever takes fewer.
 
     Args:
         disagreement: Share of reviews on which exactly one of the two is right.
@@ -169,9 +177,9 @@ def reviews_to_settle(disagreement: float, margin: float, difference: float = 0.
     if room > 0:
         # At the middle of the margin both tests can miss, towards an end of it only one can.
         miss = (1 - POWER) / (2 if distance < margin / 10 else 1)
-        sizes.append(variance * ((norm.isf(LEVEL) + norm.isf(miss)) / room) ** 2)
+        sizes.append(_reviews(variance, norm.isf(LEVEL) + norm.isf(miss), room))
     if distance > 0:
-        sizes.append(variance * ((norm.isf(LEVEL / 2) + norm.isf(1 - POWER)) / distance) ** 2)
+        sizes.append(_reviews(variance, norm.isf(LEVEL / 2) + norm.isf(1 - POWER), distance))
     return math.ceil(min(sizes))
 
 
@@ -179,7 +187,7 @@ def reviews_to_gate(variance: float, limit: float, difference: float = 0.0) -> i
     """Return how many reviews let :func:`gate` pass or fail in four of five cases.
 
     The normal approximation for one-sided non-inferiority (Chow, Shao & Wang, ch. 4), and at least as many as pass
-    where no review disagrees: Tango's bound is then -z²/(n + z²).
+    where no review disagrees.
 
     Args:
         variance: Of the difference, of one review; of paired proportions the share of reviews that disagree.
@@ -195,8 +203,15 @@ def reviews_to_gate(variance: float, limit: float, difference: float = 0.0) -> i
     if limit <= 0:
         return None
     z, room = norm.isf(LEVEL), max(abs(limit + difference), limit / 4)
-    needed = variance * ((z + norm.isf(1 - POWER)) / room) ** 2
-    return math.ceil(max(needed, z**2 * (1 / limit - 1)))
+    # Without disagreement Tango's variance at the limit is that of a binomial count of the reviews lost.
+    none_disagrees = _reviews(limit * (1 - limit), z, limit)
+    return math.ceil(max(_reviews(variance, z + norm.isf(1 - POWER), room), none_disagrees))
+
+
+def _reviews(variance: float, deviations: float, distance: float) -> float:
+    """Return n of which the mean, less the continuity correction, is so many standard deviations from a distance."""
+    spread = deviations * math.sqrt(variance)
+    return ((spread + math.sqrt(spread**2 + 4 * CONTINUITY * distance)) / (2 * distance)) ** 2
 
 
 def processes_for_gate(deviation: float, limit: float, difference: float) -> int:

@@ -52,13 +52,13 @@ def test_a_form_that_loses_more_is_refused():
 def test_few_reviews_leave_a_form_undecided_and_say_how_many_settle_it(wanted):
     found = judged(BALANCED[:50], accept_undecided=wanted)
     assert (found.verdict, found.accepted) == ("undecided", wanted)
-    assert checks(found)["accuracy", None].low == pytest.approx(-0.051, abs=0.001)
-    # 268 reviews without a single change are the fewest that show a loss below one point.
-    assert 268 <= found.reviews_to_settle < 3000
+    assert checks(found)["accuracy", None].low == pytest.approx(-0.069, abs=0.001)
+    # 361 reviews without a single change are the fewest that show a loss below one point.
+    assert 361 <= found.reviews_to_settle < 3000
     assert f"{found.reviews_to_settle:,} test reviews" in found.reason
     assert ("--accept-undecided" in found.reason) == wanted
-    assert judged(np.arange(267) % 2).verdict == "undecided"
-    assert judged(np.arange(269) % 2).verdict == "accepted"
+    assert judged(np.arange(360) % 2).verdict == "undecided"
+    assert judged(np.arange(362) % 2).verdict == "accepted"
 
 
 def test_a_third_of_a_rare_label_is_not_lost_silently():

@@ -13,6 +13,7 @@ from slmbench.compare.quantities import LIMITS
 from slmbench.corpora import load_corpus
 from slmbench.export import DEFAULT_FORMS, Calibration
 from slmbench.recipes import find_recipe, read_recipe
+from slmbench.statistics.verdicts import MODEL_MARGIN, reviews_to_settle
 
 TINY = (
     'name = "mine"\n[[rungs]]\nname = "baseline"\nmethod = "tfidf"\n[[rungs]]\nname = "tiny"\nmodel = "bert-tiny"\n'
@@ -34,7 +35,8 @@ def test_the_quickstart_comes_along():
     assert recipe.rungs[4].options.teacher == "minilm-l6"
     assert recipe.rungs[0].method == "tfidf"
     assert recipe.rungs[2].options.layers == 3
-    assert (recipe.corpus.name, recipe.corpus.train_size, recipe.corpus.test_size) == ("imdb", 1000, 1000)
+    assert (recipe.corpus.name, recipe.corpus.train_size, recipe.corpus.test_size) == ("imdb", 1000, 1800)
+    assert recipe.corpus.test_size >= reviews_to_settle(0.08, MODEL_MARGIN)
     assert recipe.export.forms == ("fp32", "int8")
 
 
