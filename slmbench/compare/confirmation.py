@@ -144,7 +144,8 @@ def _corrected(choice: Choice, reason: str) -> CorrectedAccuracy:
     )
 
 
-def _choose_again(compared: Candidates, right: np.ndarray, weights: np.ndarray) -> int:
-    """Choose by accuracy where each review counts so often; returns a number."""
-    quality = right @ weights / weights.sum()
-    return int(choose(quality[None], compared.log_time[None], compared.size, compared.margins).winner[0])
+def _choose_again(compared: Candidates, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Choose by accuracy where each review counts so often, shape (replays, reviews); returns numbers, (replays,)."""
+    quality = weights @ right.T / weights.sum(1, keepdims=True)
+    log_time = np.repeat(compared.log_time[None], len(quality), axis=0)
+    return choose(quality, log_time, compared.size, compared.margins).winner

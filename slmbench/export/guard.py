@@ -23,9 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slmbench.records.bundle import FormVerdict, LossCheck, LossQuantity
-from slmbench.statistics import bootstrap_interval, f1_per_class
+from slmbench.statistics.classification import f1_of_counts
 from slmbench.statistics.verdicts import (
-    LEVEL,
     Bounds,
     GateResult,
     family_gates,
@@ -37,6 +36,8 @@ from slmbench.statistics.verdicts import (
 #: ``--max-class-drop`` in units of ``--max-accuracy-drop``. Where a label with a tenth of the reviews loses ten times
 #: what accuracy may lose, that alone costs all of the accuracy allowed.
 CLASS_FACTOR = 10
+#: Bootstrap samples of the reviews for macro-F1.
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -157,19 +158,22 @@ def _macro_f1(
 ) -> list[LossCheck]:
     if limits.recall >= 1:
         return []
-    flat = np.stack([truth * classes + reference, truth * classes + candidate])
+    # Reviews drawn again are so many of each combination of true label and answers.
+    kinds, seen = np.unique(np.stack([truth, reference, candidate]), axis=1, return_counts=True)
+    drawn = np.random.default_rng(0).multinomial(len(truth), seen / len(truth), size=RESAMPLES)
+    one_hot = np.eye(classes)
 
-    def difference(samples: np.ndarray) -> np.ndarray:
-        size = classes * classes
-        counts = np.array([[np.bincount(row[sample], minlength=size) for row in flat] for sample in samples])
-        counts = counts.reshape(-1, 2, classes, classes)
-        before, after = f1_per_class(counts, counts.sum(-1)).mean(-1).T
-        return after - before
+    def macro_f1(answers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        hit = one_hot[kinds[0]] * (kinds[0] == answers)[:, None]
+        return f1_of_counts(counts @ hit, counts @ one_hot[kinds[0]], counts @ one_hot[answers]).mean(-1)
+
+    def difference(counts: np.ndarray) -> np.ndarray:
+        return macro_f1(kinds[2], counts) - macro_f1(kinds[1], counts)
 
     limit = limits.macro_f1(classes)
-    value = float(difference(np.arange(len(truth))[None])[0])
-    ends = {level: bootstrap_interval(difference, len(truth), confidence=1 - level) for level in (LEVEL, 2 * LEVEL)}
-    bounds = Bounds(value, ends[LEVEL], ends[2 * LEVEL])
+    value = float(difference(seen[None])[0])
+    wide_low, low, high, wide_high = map(float, np.percentile(difference(drawn), (2.5, 5, 95, 97.5)))
+    bounds = Bounds(value, (wide_low, wide_high), (low, high))
     # A quarter of the 95 % interval is a standard error.
     variance = len(truth) * ((bounds.ci95[1] - bounds.ci95[0]) / 4) ** 2
     needed = reviews_to_gate(variance, limit, value)

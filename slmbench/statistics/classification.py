@@ -44,8 +44,12 @@ def f1_per_class(confusion: np.ndarray, support: np.ndarray) -> np.ndarray:
     Returns:
         Shape (..., classes).
     """
-    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = support + confusion.sum(-2)
+    return f1_of_counts(np.diagonal(confusion, axis1=-2, axis2=-1), support, confusion.sum(-2))
+
+
+def f1_of_counts(hit: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return F1 of each class from its rows that are right, that truly have it, and that were given it."""
+    total = support + predicted
     return np.divide(2 * hit, total, out=np.zeros(hit.shape), where=total > 0)
 
 
