@@ -1,0 +1,170 @@
+"""Times that are simulated: two rows of one session, two forms alternately, percentiles of reviews of all lengths."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from error_rates import before
+from error_rates.rates import Rate, Share, at_least, at_most
+from slmbench.compare.pairs import bounds_of_times
+from slmbench.records import Latency
+from slmbench.statistics import paired_ratio
+from slmbench.statistics.verdicts import TIME_MARGIN, Bounds, gate, verdict
+
+#: One standard deviation of the log medians of processes: a quiet machine and one with neighbours.
+SPREADS = (0.02, 0.05)
+#: The same of noise in single samples, and of the lengths of reviews (IMDb's token counts: 0.6).
+NOISE, LENGTHS = 0.05, 0.6
+PAIRS, PROCESSES, REVIEWS = 6, 5, 20
+PLANTED = 1.1
+LIMIT = 0.05
+#: Bootstrap samples of an interval; versus uses 1,000, which makes its ends a little more exact, not wider.
+RESAMPLES = 200
+
+
+def process_times(
+    spread: float, processes: int, lengths: np.ndarray, passes: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Simulate times in ms, shape (processes, passes x reviews); sample i is of review i % reviews."""
+    own = generator.normal(0, spread, (processes, 1))
+    noise = generator.normal(0, NOISE, (processes, passes * len(lengths)))
+    return np.exp(np.tile(np.log(lengths), passes) + own + noise)
+
+
+def alternately(spread: float, ratio: float, replays: int, seed: int) -> tuple[list[Bounds], list[float]]:
+    """Simulate ``versus``: both slowed alike by what slows a process, and each by a quarter as much of its own.
+
+    Returns:
+        Of each replay the bounds (positive where the second, which takes ``ratio`` as long, is faster), and the lower
+        end of the ratio's 95 % interval, which alone decided before.
+    """
+    generator, found, old = np.random.default_rng(seed), [], []
+    for _ in range(replays):
+        shared = generator.normal(0, spread, (PAIRS, 1))
+        first, second = (
+            np.exp(
+                shared + generator.normal(0, spread / 4, (PAIRS, 1)) + generator.normal(0, NOISE, (PAIRS, REVIEWS))
+            )
+            for _ in range(2)
+        )
+        measured = paired_ratio((ratio * second).tolist(), first.tolist(), resamples=RESAMPLES, seed=seed)
+        bounds = measured.bounds()
+        assert bounds is not None and measured.ci95 is not None
+        found.append(bounds)
+        old.append(measured.ci95[0])
+    return found, old
+
+
+def versus_rates(replays: int, seed: int) -> list[Rate]:
+    """Return the rates of ``slmbench versus`` and its gate."""
+    margin, limit, rates = math.log1p(TIME_MARGIN), math.log1p(LIMIT), []
+    for spread in SPREADS:
+        setting = f"versus, {PAIRS} pairs, processes differ by {spread:.0%}"
+        found, low = alternately(spread, 1.0, replays, seed)
+        rates += [
+            Rate(
+                f"{setting}, equal: called different",
+                Share.of(verdict(bounds, margin) in ("better", "worse") for bounds in found),
+                Share.of(bounds.ci95[0] > 0 or bounds.ci95[1] < 0 for bounds in found),
+                at_most(0.05),
+            ),
+            Rate(
+                f"{setting}, equal: `--fail-if-slower 5%` fails",
+                Share.of(gate(bounds, limit) == "fail" for bounds in found),
+                Share.of(end > 1 and -bounds.value > limit for bounds, end in zip(found, low, strict=True)),
+                at_most(0.05),
+            ),
+        ]
+        found, low = alternately(spread, PLANTED, replays, seed + 1)
+        results = [gate(bounds, limit) for bounds in found]
+        old_fails = [end > 1 and -bounds.value > limit for bounds, end in zip(found, low, strict=True)]
+        rates += planted_rates(setting, results, [not fails for fails in old_fails])
+    return rates
+
+
+def planted_rates(setting: str, results: list[str], old_passes: list[bool]) -> list[Rate]:
+    """Return how often a planted tenth passes a gate of 5 %, fails it, and is found or reported inconclusive."""
+    return [
+        Rate(
+            f"{setting}, 10 % slower: `--fail-if-slower 5%` passes",
+            Share.of(result == "pass" for result in results),
+            Share.of(old_passes),
+            at_most(0.05),
+        ),
+        Rate(
+            f"{setting}, 10 % slower: fails or is inconclusive",
+            Share.of(result != "pass" for result in results),
+            Share.of(not passes for passes in old_passes),
+            at_least(0.9),
+        ),
+        Rate(
+            f"{setting}, 10 % slower: inconclusive",
+            Share.of(result == "inconclusive" for result in results),
+        ),
+    ]
+
+
+def session_rates(replays: int, seed: int) -> list[Rate]:
+    """Return the rates of two rows profiled in turns in one session, and of gates between them."""
+    margin, limit, rates = math.log1p(TIME_MARGIN), math.log1p(LIMIT), []
+    for spread in SPREADS:
+        generator = np.random.default_rng(seed)
+        equal: list[Bounds] = []
+        planted: list[Bounds] = []
+        old_different: list[bool] = []
+        old_passes: list[bool] = []
+        for _ in range(replays):
+            lengths = np.exp(generator.normal(0, LENGTHS, REVIEWS))
+            times = [process_times(spread, PROCESSES, lengths, 2, generator) for _ in range(2)]
+            first, second, slower = (_estimate(one) for one in (*times, PLANTED * times[1]))
+            for found, other in ((equal, second), (planted, slower)):
+                bounds = bounds_of_times(first, other)
+                assert bounds is not None
+                found.append(bounds)
+            old = [(float(np.median(one)), before.percentile_interval(one, 50, generator)) for one in times]
+            old_different.append(before.speed_verdict(*old) != "equivalent")
+            median, interval = old[1]
+            slowed = PLANTED * median, (PLANTED * interval[0], PLANTED * interval[1])
+            old_passes.append(not before.fails_if_slower(old[0], slowed, LIMIT))
+        setting = f"profiles of one session, {PROCESSES} processes that differ by {spread:.0%}"
+        rates.append(
+            Rate(
+                f"{setting}, equal: called different",
+                Share.of(verdict(bounds, margin) in ("better", "worse") for bounds in equal),
+                Share.of(old_different),
+                at_most(0.05),
+            )
+        )
+        rates += planted_rates(setting, [gate(bounds, limit) for bounds in planted], old_passes)
+    return rates
+
+
+def _estimate(times: np.ndarray) -> tuple[float, tuple[float, float] | None]:
+    """Return the median of a row and its interval, as a profile has them."""
+    latency = Latency(processes_ms=times.tolist(), reviews=REVIEWS)
+    return latency.p50_ms, latency.ci95_ms
+
+
+def percentile_rates(replays: int, seed: int) -> list[Rate]:
+    """Return how often the interval of p95 covers that of all reviews, whose lengths are lognormal."""
+    truth, rates = math.exp(1.6449 * math.hypot(LENGTHS, NOISE, 0.03)), []
+    for reviews in (50, 100, 200):
+        generator, covered, old = np.random.default_rng(seed), [], []
+        for _ in range(replays):
+            lengths = np.exp(generator.normal(0, LENGTHS, reviews))
+            times = process_times(0.03, PROCESSES, lengths, 1, generator)
+            found = Latency(processes_ms=times.tolist(), reviews=reviews).p95_ci95_ms
+            if found is not None:
+                covered.append(found[0] <= truth <= found[1])
+            low, high = before.percentile_interval(times, 95, generator)
+            old.append(low <= truth <= high)
+        title = f"p95 of {reviews} reviews × {PROCESSES} processes, lognormal lengths: interval"
+        if covered:
+            rates.append(Rate(f"{title} covers", Share.of(covered), Share.of(old), at_least(0.93)))
+        if len(covered) < replays:
+            rates.append(
+                Rate(f"{title} is given", Share.of([True] * len(covered) + [False] * (replays - len(covered))))
+            )
+    return rates
