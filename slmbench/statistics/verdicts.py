@@ -110,8 +110,8 @@ def paired_proportions_bounds(only_first: int, only_second: int, n: int) -> Boun
     Tango's intervals (*Statistics in Medicine* 17, 1998) with a continuity correction of half a review. Score
     intervals nearly hold their level for small samples and rare disagreement, where Wald's and the bootstrap's do
     not: with no disagreement at all they still have a width. Without the correction they exceed it by a little (up to
-    6.8 % instead of 5 where no review disagrees); with it the levels are at most 5 % (computed exactly in tests, for
-    50 to 3,000 reviews of which 0.5 to 30 % disagree).
+    6.8 % instead of 5 where no review disagrees); with it equals are called different, and a loss at the limit
+    passes, in at most 5 % (computed exactly in tests, for 50 to 3,000 reviews of which 0.5 to 30 % disagree).
 
     Args:
         only_first: Reviews that only the first gets right.
