@@ -13,16 +13,19 @@ with nothing else running.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from recorded_sessions import MACHINE_KEYS, REVIEWS, SESSIONS, write_session
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import Whitespace
 
 from slmbench.common.version import __version__
 from slmbench.instruments.hardware import hardware_fingerprint
@@ -30,19 +33,32 @@ from slmbench.profiling import profile
 from slmbench.records import BundleRecord, ProfileRecord, read_record
 
 
-def sentinel(samples: int = 15) -> list[float]:
-    """Return times (ms) of a fixed workload: hashing, interpreted loops and a matrix product, a few ms each."""
+def make_sentinel() -> Callable[[], dict[str, float]]:
+    """Return a function that does three kinds of work of inference and says how long each took (ms, medians)."""
     generator = np.random.default_rng(0)
-    matrix, data = generator.random((192, 192), dtype=np.float32), bytes(500_000)
-    times = []
-    for _ in range(samples):
+    matrix = generator.standard_normal((256, 256), dtype=np.float32)
+    source = np.ones(32 << 20, dtype=np.uint8)
+    target = np.empty_like(source)
+    text = " ".join(f"word{number}" for number in generator.integers(0, 10_000, 3000))
+    pieces = ["[UNK]", "word", "w", "o", "r", "d", *(f"##{number}" for number in range(100))]
+    tokenizer = Tokenizer(WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    kinds: dict[str, Callable[[], Any]] = {
+        "gemm": lambda: [matrix @ matrix for _ in range(8)],
+        "copy": lambda: np.copyto(target, source),
+        "text": lambda: tokenizer.encode(text),
+    }
+
+    def milliseconds(work: Callable[[], Any]) -> float:
         began = time.perf_counter_ns()
-        hashlib.sha256(data).digest()
-        sum(number * number % 7 for number in range(20_000))
-        for _ in range(4):
-            matrix @ matrix
-        times.append((time.perf_counter_ns() - began) / 1e6)
-    return times
+        work()
+        return (time.perf_counter_ns() - began) / 1e6
+
+    def run() -> dict[str, float]:
+        rounds = [{kind: milliseconds(work) for kind, work in kinds.items()} for _ in range(6)][1:]
+        return {kind: float(f"{np.median([one[kind] for one in rounds]):.4g}") for kind in kinds}
+
+    return run
 
 
 def find_cells(bundles: list[Path]) -> list[tuple[Path, str]]:
@@ -84,9 +100,9 @@ def record_session(bundles: list[Path], turns: int, time_limit_s: float) -> dict
         "sentinel_ms": [],
         "cells": {},
     }
-    order = np.random.default_rng()
+    order, sentinel = np.random.default_rng(), make_sentinel()
     for turn in range(turns):
-        session["sentinel_ms"].append([float(f"{ms:.4g}") for ms in sentinel()])
+        session["sentinel_ms"].append(sentinel())
         for number in order.permutation(len(cells)):
             folder, form = cells[number]
             record = one_process(folder, form, time_limit_s)

@@ -4,7 +4,7 @@ A file, ``TIME-MACHINE.json``, has the keys:
 
 - ``schema``: :data:`SCHEMA`; ``recorded``: UTC; ``slmbench``: its version;
 - ``machine``: what identifies the kind of machine, some keys of the hardware fingerprint;
-- ``sentinel_ms``: times of a fixed workload, one list a turn; empty where none was measured;
+- ``sentinel_ms``: times of a fixed workload by kind of work, one object a turn; empty where none was measured;
 - ``cells``: by ``BUNDLE FORM`` an object with ``form_sha256`` (or null), ``reviews``, the hash of those timed, and
   ``processes_ms``: one list a process, of each of the first reviews, in one order, the median of its times in ms.
 """
@@ -33,12 +33,12 @@ class SessionOfCell:
     Attributes:
         recorded: When the session began.
         processes_ms: Of each process the times of the same reviews (ms), shape (processes, reviews).
-        sentinel_ms: Times of the fixed workload in that session, one list a turn.
+        sentinel_ms: Times of the fixed workload in that session by kind of work, one dictionary a turn.
     """
 
     recorded: datetime
     processes_ms: list[list[float]]
-    sentinel_ms: list[list[float]]
+    sentinel_ms: list[dict[str, float]]
 
 
 def write_session(session: dict[str, Any], folder: Path) -> Path:

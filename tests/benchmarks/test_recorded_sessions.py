@@ -24,7 +24,7 @@ def scripts():
 def session(recorded, sha, times, cpu="a processor"):
     machine = {"fingerprint": "0123456789", "cpu_model": cpu, "cores_available": 2}
     cell = {"form_sha256": sha, "reviews": "same", "processes_ms": times}
-    return {"recorded": recorded, "machine": machine, "sentinel_ms": [[3.0]], "cells": {"tiny int8": cell}}
+    return {"recorded": recorded, "machine": machine, "sentinel_ms": [{"gemm": 3.0}], "cells": {"tiny int8": cell}}
 
 
 def test_what_measures_the_same_is_read_together(scripts, tmp_path):
@@ -35,7 +35,7 @@ def test_what_measures_the_same_is_read_together(scripts, tmp_path):
     (found,) = recorded.read_sessions(tmp_path).values()
     assert [one.recorded.hour for one in found] == [8, 9]
     assert found[0].processes_ms == [[8.0, 2.0], [3.0, 4.0]]
-    assert found[0].sentinel_ms == [[3.0]]
+    assert found[0].sentinel_ms == [{"gemm": 3.0}]
 
 
 def test_a_process_is_kept_as_the_medians_of_its_reviews(scripts):
