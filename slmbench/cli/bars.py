@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 
 #: Without a terminal, work shorter than this shows nothing, in seconds.
-QUIET_S = 2.0
-#: Without a terminal, a line is written at least at this interval, in seconds.
+QUIET_S = 5.0
+#: Without a terminal, the second line comes after this many seconds; each later interval is twice as long, up to a
+#: minute.
 LINE_INTERVAL_S = 10.0
-#: Tasks of at most this many steps (forms, cells, epochs) get a line per step, unless it took less than a second.
+_MAX_INTERVAL_S = 60.0
+#: Tasks of at most this many steps (forms, cells, epochs) get a line per step, but none within so many seconds of the
+#: last one.
 _FEW_STEPS = 50
-_MIN_STEP_S = 1.0
+_MIN_STEP_S = 5.0
+#: A new description (the end of an epoch) is written unless a line was written so many seconds ago.
+_MIN_DESCRIPTION_S = 2.0
 
 
 @contextmanager
@@ -76,9 +81,9 @@ class _Bar:
 
 @contextmanager
 def lines(write: Callable[[str], None], description: str, total: float | None, unit: str) -> Iterator[Task]:
-    """Write lines of work that takes more than two seconds.
+    """Write lines of work that takes more than five seconds.
 
-    There is one for each of a few steps, for each new description, at least every ten seconds, and at the end.
+    There is one for each of a few steps, for each new description, at least every minute, and at the end.
 
     Args:
         write: Writes one line.
@@ -105,31 +110,31 @@ class _LogLines:
         self._total = total
         self._unit = unit
         self._done = 0.0
+        self._interval = LINE_INTERVAL_S
         self._began = self._reported = time.monotonic()
 
     def advance(self, steps: float = 1) -> None:
         self._done += steps
         few = self._total is not None and self._total <= _FEW_STEPS
-        self._report_after(_MIN_STEP_S if few else LINE_INTERVAL_S)
+        self._report_after(min(_MIN_STEP_S, self._interval) if few else self._interval)
 
     def describe(self, text: str) -> None:
         if text != self._description:
             self._description = text
-            self._report_after(0)
+            self._report_after(_MIN_DESCRIPTION_S)
 
     def set_total(self, total: float) -> None:
         self._total = total
 
     def beat(self, over: threading.Event) -> None:
         """Report in time although no step is finished, until the work is over."""
-        if not over.wait(QUIET_S):
-            self._report_after(0)
         while not over.wait(LINE_INTERVAL_S):
-            self._report_after(LINE_INTERVAL_S)
+            self._report_after(self._interval)
 
     def finish(self) -> None:
-        """Report the end, unless the work was short."""
-        if self._elapsed() >= QUIET_S:
+        """Report the end, unless the work was short or the last line was of its last step, just now."""
+        said = self._done and self._done == self._total and time.monotonic() - self._reported < _MIN_DESCRIPTION_S
+        if self._elapsed() >= QUIET_S and not said:
             self._report("done")
 
     def _report_after(self, seconds: float) -> None:
@@ -139,6 +144,7 @@ class _LogLines:
 
     def _report(self, what: str) -> None:
         self._reported = time.monotonic()
+        self._interval = min(2 * self._interval, _MAX_INTERVAL_S)
         facts = [what, f"{self._elapsed():.0f} s"]
         self._write(f"{self._description}: {', '.join(filter(None, facts))}")
 

@@ -58,8 +58,6 @@ def finetune(
         from slmbench.methods.training import TrainingOptions
         from slmbench.methods.training import finetune as train
 
-        if method == "mlm":
-            raise UsageError("reading reviews without their labels is a command of its own: slmbench adapt")
         if lora and method not in (None, "lora"):
             raise UsageError(f"--lora and --method {method} contradict each other")
         if method is None and model is not None and model in method_names("finetune") and not Path(model).exists():

@@ -121,6 +121,8 @@ def _usage_sentence(error: Any) -> str:
     if no_choice := _NO_CHOICE.search(error.message):
         value, choices = no_choice["value"], re.findall(r"'([^']*)'", no_choice["choices"])
         return f"{option} {value}: choose one of {', '.join(choices)}{did_you_mean(value, choices)}"
+    if parameter is not None and type(error).__name__ == "MissingParameter" and (choices := _choices(ctx, parameter)):
+        return f"{ctx.command_path} needs {option}: {', '.join(choices)}"
     message = " ".join(error.message.split()).rstrip(".")
     if isinstance(error, typer.BadParameter) and message:
         # Of typer's own checks, which name no value, one sees more in the help.
@@ -128,6 +130,11 @@ def _usage_sentence(error: Any) -> str:
         return f"{option}: {message[:1].lower()}{message[1:]}{_see_help(ctx)}" if own else f"{option} {message}"
     sentence = " ".join(error.format_message().split()).rstrip(".")
     return sentence[:1].lower() + sentence[1:] + _see_help(ctx)
+
+
+def _choices(ctx: Any, parameter: Any) -> list[str]:
+    """Return the values that an option may have, where they are few; the shell completes them too."""
+    return [item.value for item in parameter.shell_complete(ctx, "") if item.type == "plain"]
 
 
 def _see_help(ctx: Any) -> str:

@@ -148,6 +148,9 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
                 f" compare it by its mean ({milliseconds(latency.mean_ms)}), not by its median"
                 f" ({milliseconds(latency.p50_ms)})"
             )
+    for lack, group in _grouped(cells, lambda cell: cell.profile.latency.no_interval).items():
+        if lack:
+            found.append(f"latency of {_who(group, cells)}: {lack}")
     for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
         if note:
             found.append(f"{_who(group, cells)}: {note}")

@@ -16,6 +16,11 @@ from slmbench.methods.options import DEFAULT_SEED, MethodOptions
 
 _BUILTIN: tuple[Method, ...] = (*TRAINING, *FEWSHOT)
 METHODS: Registry[Method] = Registry("method", "slmbench.methods", _BUILTIN)
+#: What people ask for as a method and is a command of its own: the command, and what it does.
+_COMMANDS = {
+    "mlm": ("adapt", "reading texts without their labels"),
+    "cascade": ("cascade", "joining a small classifier and a large one"),
+}
 
 
 def methods_of(stage: Stage) -> list[Method]:
@@ -51,6 +56,9 @@ def method_of(stage: Stage, name: str) -> Method:
     Raises:
         UsageError: There is no such method, or it belongs to another command; the message names what to use.
     """
+    if name not in METHODS and name in _COMMANDS:
+        command, what = _COMMANDS[name]
+        raise UsageError(f"'{name}' is no method of {stage}: {what} is a command of its own: slmbench {command}")
     if name not in METHODS:
         names = [method.name for method in methods_of(stage)]
         hint = did_you_mean(name, METHODS.names)

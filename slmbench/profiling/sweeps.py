@@ -13,7 +13,7 @@ from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
-from slmbench.profiling.conditions import Seen, Watch, conditions_of
+from slmbench.profiling.conditions import Seen, Watch, conditions_of, why_unsteady
 from slmbench.profiling.identity import check_names, check_output, profile_name
 from slmbench.profiling.prepared import measure_each
 from slmbench.profiling.process import MeasuredProcess
@@ -104,6 +104,7 @@ def measure_curve(
     points = points_of(of_the_same_reviews(taken) if axis == "threads" else taken)
     if not points:
         raise SlmbenchError(f"no setting could be measured: {failures[0].reason}")
+    conditions, hardware = conditions_of(seen), hardware_fingerprint()
     return SweepRecord(
         name=f"{profile_name(cell, options)}.by-{axis}",
         command=list(command),
@@ -116,8 +117,9 @@ def measure_curve(
         points=points,
         failed=failures,
         corpus=workload.identity,
-        conditions=conditions_of(seen),
-        hardware=hardware_fingerprint(),
+        conditions=conditions,
+        warnings=why_unsteady(conditions, hardware, suspected=False),
+        hardware=hardware,
         software=software_versions(options.runs_on.libraries_on(options.device)),
     )
 

@@ -80,8 +80,9 @@ class Latency(Timed):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def unsupported(self) -> dict[str, str]:
-        """Why a percentile is null."""
+        """Why a percentile, or the interval of the median, is null."""
         reasons = {f"p{q}_ms": supported_percentile(self.samples_ms, q)[1] for q in (95, 99)}
+        reasons["ci95_ms"] = self.no_interval
         return {name: reason for name, reason in reasons.items() if reason}
 
     @computed_field  # type: ignore[prop-decorator]
@@ -129,7 +130,7 @@ class Throughput(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def reviews_per_second_ci95(self) -> Interval | None:
-        """95 % interval of it, as wide as the processes differ; ``None`` from fewer than six passes."""
+        """95 % interval of it, as wide as the processes differ; ``None`` from too few processes or passes."""
         interval = clustered_median_interval(self.processes_s) if self.processes_s else None
         return None if interval is None else (self.reviews / interval[1], self.reviews / interval[0])
 

@@ -15,6 +15,8 @@ from slmbench.records.base import Part, Record
 #: Number format of a product.
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 FLOPS_PER_MAC = 2
+#: A ceiling measured while other processes used a larger share of the CPU has a note.
+_NOTABLE_SHARE = 0.05
 
 
 class Polynomial(Part):
@@ -80,6 +82,8 @@ class CeilingRecord(Record):
     device: str
     threads: int
     timings: list[GemmTiming]
+    #: Share of the CPU that other processes used meanwhile; ``None`` where it is not known.
+    others_share: float | None = None
     hardware: dict[str, Any]
     software: dict[str, str]
 
@@ -130,6 +134,8 @@ class Roofline(Part):
     flops: dict[Precision, float]
     #: The ceilings they are compared with.
     ceilings: dict[Precision, GemmTiming] = Field(default_factory=dict)
+    #: Share of the CPU that other processes used while the ceilings were measured; ``None`` where it is not known.
+    ceiling_others_share: float | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -143,3 +149,14 @@ class Roofline(Part):
         """Fraction of the ceiling; see :func:`achieved`."""
         ceilings = {precision: timing.flops_per_second for precision, timing in self.ceilings.items()}
         return achieved(self.flops, self.seconds, ceilings)
+
+    @property
+    def ceiling_note(self) -> str | None:
+        """What disturbed the measurement of the ceilings, as a sentence."""
+        share = self.ceiling_others_share
+        if share is None or share <= _NOTABLE_SHARE:
+            return None
+        return (
+            f"the GEMM ceiling was measured while other processes used {share:.0%} of the CPU: it may be too low, and"
+            " the share of it that was reached too high"
+        )

@@ -80,6 +80,8 @@ class SweepRecord(Record):
     failed: list[SweepFailure] = Field(default_factory=list)
     corpus: WorkloadIdentity
     conditions: Conditions
+    #: What disturbed the measurement; older records do not say.
+    warnings: list[str] = Field(default_factory=list)
     hardware: dict[str, Any]
     software: dict[str, str]
 

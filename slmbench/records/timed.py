@@ -7,7 +7,7 @@ from functools import cached_property
 from pydantic import computed_field
 
 from slmbench.records.base import Part
-from slmbench.statistics import Interval, clustered_median_interval
+from slmbench.statistics import Interval, clustered_median_interval, why_no_interval
 
 
 class Timed(Part):
@@ -23,5 +23,10 @@ class Timed(Part):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ci95_ms(self) -> Interval | None:
-        """95 % interval of the median, as wide as the processes differ; ``None`` from fewer than six samples."""
+        """95 % interval of the median, as wide as the processes differ; ``None`` for :attr:`no_interval`."""
         return clustered_median_interval(self.processes_ms)
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why there is none, as a phrase: too few processes or too few samples."""
+        return why_no_interval(self.processes_ms)

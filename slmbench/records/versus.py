@@ -11,7 +11,7 @@ from pydantic import computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, WorkloadIdentity
-from slmbench.statistics import Ratio, paired_ratio, percentile, ratio_of_medians
+from slmbench.statistics import Ratio, paired_ratio, percentile, ratio_of_medians, why_no_interval
 from slmbench.statistics.verdicts import (
     TIME_MARGIN,
     GateResult,
@@ -118,7 +118,7 @@ class VersusRecord(Record):
         bounds = (
             f", 95 % interval {interval[0]:.3f}–{interval[1]:.3f}"
             if interval
-            else ", too few samples for an interval"
+            else f", {why_no_interval([pair.first_ms for pair in self.pairs])}"
         )
         found = f"a review takes {self.ratio.value:.3f}× the time{bounds}"
         named = f"{self.first.title} and {self.second.title}"

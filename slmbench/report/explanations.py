@@ -149,6 +149,7 @@ def _work(pairs: Sequence[Pair], tags: Mapping[str, str]) -> list[Explanation]:
         f"{precision} {'–'.join(dict.fromkeys(map(three_digits, (min(rates), max(rates)))))} GFLOP/s {how}"
         for (precision, how), rates in met.items()
     ]
+    disturbed = dict.fromkeys(note for _, roofline in known if (note := roofline.ceiling_note))
     tokens = listing(list(dict.fromkeys(f"{roofline.tokens:,.0f}" for _, roofline in known)))
     found = [
         Explanation(
@@ -162,7 +163,8 @@ def _work(pairs: Sequence[Pair], tags: Mapping[str, str]) -> list[Explanation]:
             Explanation(
                 "Of GEMM ceiling",
                 "is the share of this machine's fastest matrix multiplication that the median latency reaches,"
-                f" tokenizing and everything else included. This machine's GEMM ceilings: {listing(ceilings)}.",
+                f" tokenizing and everything else included. This machine's GEMM ceilings: {listing(ceilings)}."
+                f"{''.join(f' Caution: {note}.' for note in disturbed)}",
             )
         )
     return found

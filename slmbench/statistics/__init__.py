@@ -25,6 +25,7 @@ from slmbench.statistics.clusters import (
     paired_ratio,
     ratio_of_medians,
     t_interval,
+    why_no_interval,
 )
 from slmbench.statistics.cross_validation import cross_validation_interval
 from slmbench.statistics.intervals import (
@@ -76,4 +77,5 @@ __all__ = [
     "supported_percentile",
     "t_interval",
     "top_k_accuracy",
+    "why_no_interval",
 ]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from slmbench.statistics.intervals import Interval, quantile_interval
+from slmbench.statistics.intervals import Interval
 from slmbench.statistics.verdicts import Bounds
 
 if TYPE_CHECKING:
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
 #: With fewer samples over all clusters there is no interval: six are needed to bound a median by order statistics.
 MIN_SAMPLES = 6
+#: With fewer clusters there is no interval: of one, how much clusters differ is unknown, and Student's t over two has
+#: one degree of freedom, whose 95 % bounds are 13 times their spread (of two processes near 24 ms: 7e-6 to 1e7 ms).
+MIN_CLUSTERS = 3
+
+
+def why_no_interval(clusters: Sequence[Sequence[float]]) -> str | None:
+    """Return why clusters of times have no interval, as a phrase; ``None`` where they have one.
+
+    Args:
+        clusters: Samples of each process.
+    """
+    if len(clusters) < MIN_CLUSTERS:
+        return f"too few processes ({len(clusters)}) for an interval: {MIN_CLUSTERS} are needed"
+    samples = sum(len(cluster) for cluster in clusters)
+    return f"too few samples ({samples}) for an interval: {MIN_SAMPLES} are needed" if samples < MIN_SAMPLES else None
 
 
 class Ratio(BaseModel):
@@ -78,8 +93,7 @@ def clustered_percentile_interval(
 ) -> Interval | None:
     """Return the interval of a percentile over clusters of positive samples, such as times.
 
-    With one cluster it is :func:`~slmbench.statistics.intervals.quantile_interval`. With more it is the wider, at
-    each end, of the percentile bootstrap over clusters and then over the samples in each (Davison & Hinkley,
+    It is the wider, at each end, of the percentile bootstrap over clusters and then over the samples in each (Davison & Hinkley,
     *Bootstrap Methods and their Application*, § 3.8) and of Student's t over the logarithms of the clusters' own
     percentiles: times of processes differ by factors.
 
@@ -91,10 +105,8 @@ def clustered_percentile_interval(
         seed: Seed of the resampling.
 
     Returns:
-        Lower and upper end, or ``None`` when there are fewer than six samples.
+        Lower and upper end, or ``None`` (see :func:`why_no_interval`).
     """
-    if len(clusters) == 1:
-        return quantile_interval(clusters[0], q, confidence)
     columns = [np.log(np.asarray(cluster, dtype=float)) for cluster in clusters]
     intervals = _clustered_intervals(columns, lambda rows: _percentile(rows, q), (confidence,), resamples, seed)
     return _exp(intervals[0])
@@ -121,9 +133,6 @@ def paired_ratio(
     """
     ratios = [np.asarray(one) / np.asarray(other) for one, other in zip(first, second, strict=True)]
     value = float(np.exp(np.median(np.log(np.concatenate(ratios)))))
-    if len(ratios) == 1:
-        wide, narrow = (quantile_interval(ratios[0].tolist(), 50, confidence) for confidence in (0.95, 0.90))
-        return Ratio(value=value, ci95=wide, ci90=narrow)
     columns = [np.log(ratio) for ratio in ratios]
     wide, narrow = _clustered_intervals(columns, lambda rows: _percentile(rows, 50), (0.95, 0.90), resamples, seed)
     return Ratio(value=value, ci95=_exp(wide), ci90=_exp(narrow))
@@ -158,7 +167,7 @@ def _clustered_intervals(
     seed: int,
 ) -> list[Interval | None]:
     """Return the wider, at each end, of the clustered bootstrap and of Student's t over the clusters' statistics."""
-    if sum(len(cluster) for cluster in clusters) < MIN_SAMPLES:
+    if why_no_interval(clusters):
         return [None] * len(confidences)
     generator = np.random.default_rng(seed)
     found = np.empty(resamples)
@@ -172,10 +181,8 @@ def _clustered_intervals(
     for confidence in confidences:
         tail = (1 - confidence) / 2 * 100
         low, high = np.percentile(found, [tail, 100 - tail])
-        if len(clusters) > 1:
-            low_t, high_t = t_interval(own, confidence)
-            low, high = min(low, low_t), max(high, high_t)
-        intervals.append((float(low), float(high)))
+        low_t, high_t = t_interval(own, confidence)
+        intervals.append((float(min(low, low_t)), float(max(high, high_t))))
     return intervals
 
 

@@ -57,6 +57,26 @@ def _(here):
     return (*TRAIN, "--method", "liner")
 
 
+@mistake("a few-shot method left out", r"--method: cloze, setfit, probe, nli, prompt", 2)
+def _(here):
+    return ("fewshot", "--model", "bert-tiny")
+
+
+@mistake("an axis left out", r"--over: length, batch, threads", 2)
+def _(here):
+    return ("sweep",)
+
+
+@mistake("an axis of the front cut short", r"'acc'.*did you mean 'accuracy'", 2)
+def _(here):
+    return ("compare", "--pareto", "acc")
+
+
+@mistake("rounds for processes", r"--rounds.*did you mean '--processes'", 2)
+def _(here):
+    return ("versus", "a", "b", "--rounds", "3")
+
+
 @mistake("a method as model", r"'tfidf' is a method.*--method tfidf", 2)
 def _(here):
     return (*TRAIN, "--model", "tfidf")

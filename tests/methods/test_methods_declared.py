@@ -69,6 +69,9 @@ def test_a_method_is_known_by_name_and_command():
         method_of("finetune", "setfit")
     with pytest.raises(UsageError, match="did you mean 'linear'"):
         method_of("finetune", "linaer")
+    for stage, name in (("fewshot", "mlm"), ("finetune", "mlm"), ("finetune", "cascade")):
+        with pytest.raises(UsageError, match=f"slmbench {'adapt' if name == 'mlm' else name}"):
+            method_of(stage, name)
     assert (picks_epoch("full"), picks_epoch("tfidf"), picks_epoch("of a package that is gone")) == (
         True,
         False,

@@ -2,12 +2,14 @@
 
 import pytest
 from profiling_helpers import Clock, FakeProcess, FirstOnesShort, steady
+from rich.console import Console
 
+from slmbench.cli.views.profiles import sweep_summary
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.edge import Classifier
 from slmbench.profiling import ProfileOptions, sampling, sweeps
 from slmbench.profiling.sweeps import sweep, thread_counts
-from slmbench.records import read_record
+from slmbench.records import Conditions, read_record
 from slmbench.records.sweep import SweepRecord
 
 QUICK = ProfileOptions(forms=("fp32",), processes=3, time_limit_s=1e-9)
@@ -83,6 +85,19 @@ def test_the_token_budget_with_most_reviews_a_second_is_named(bundle, tmp_path, 
         "1,024 tokens per batch is best: 2 ms per review, 500 reviews/s, 2.50× as fast as the slowest"
     )
     assert "no significant difference" not in record.sentence
+
+
+def test_a_busy_machine_and_too_few_processes_are_said(bundle, tmp_path, imagined, monkeypatch, capsys):
+    imagined(lambda task: ByBudget(steady()))
+    monkeypatch.setattr(sweeps, "conditions_of", lambda seen: Conditions(others_share=[0.4, None], steal_share=[0.0], clock_mhz=[None]))
+
+    record = curve(bundle, "batch", tmp_path, ProfileOptions(forms=("fp32",), processes=2, time_limit_s=9.0))
+
+    assert any("40 %" in warning for warning in record.warnings)
+    assert {point.ci95_ms for point in record.points} == {None}
+    Console(width=200).print(*sweep_summary(record))
+    shown = capsys.readouterr().out
+    assert "40 %" in shown and "too few processes (2)" in shown
 
 
 def test_passes_of_all_processes_have_the_same_reviews(bundle, tmp_path, imagined, monkeypatch):

@@ -208,6 +208,7 @@ def test_recipes_that_are_not_there(name, says):
         (MINIMAL + "epoch = 3\n", r"rung 'baseline'.*'epoch'"),
         (TINY + 'epochs = "three"\n', "rung 'tiny': --epochs 'three'"),
         (TINY + "epochs = 0\n", "rung 'tiny': --epochs must be above 0, not 0"),
+        (TINY + "lr = 0.1\n", "rung 'tiny'.*'lr'.*did you mean 'learning_rate'"),
         (TINY + "learningrate = 0.1\n", "rung 'tiny'.*did you mean 'learning_rate'"),
         (TINY + "allow_pickle = true\n", "rung 'tiny'.*'allow_pickle'.*command line"),
         (TINY + 'method = "lorra"\n', "rung 'tiny'.*did you mean 'lora'"),

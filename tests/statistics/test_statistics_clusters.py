@@ -12,6 +12,7 @@ from slmbench.statistics import (
     quantile_interval,
     ratio_of_medians,
     t_interval,
+    why_no_interval,
 )
 
 
@@ -57,10 +58,20 @@ def test_the_interval_over_three_processes_covers_what_the_next_ones_centre_on(b
     assert covered / tries >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / tries)
 
 
-def test_one_cluster_is_bounded_by_order_statistics():
-    samples = np.random.default_rng(0).exponential(size=200)
-    assert clustered_median_interval([samples]) == quantile_interval(samples, 50)
-    assert clustered_percentile_interval([samples], 95) == quantile_interval(samples, 95)
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_processes_have_no_interval_and_a_reason(count):
+    # Student's t over two has one degree of freedom: two processes near 24 ms gave 7e-6 to 1e7 ms.
+    some = clusters(np.random.default_rng(0), count, 200, 0.6, centre=24)
+    assert clustered_median_interval(some) is None
+    assert clustered_percentile_interval(some, 95) is None
+    for ratio in (paired_ratio(some, some), ratio_of_medians(some, some)):
+        assert (ratio.value, ratio.ci95, ratio.bounds()) == (1, None, None)
+    assert f"({count})" in why_no_interval(some) and "processes" in why_no_interval(some)
+
+
+def test_too_few_samples_are_the_other_reason_for_no_interval():
+    assert "(3)" in why_no_interval([[1.0], [1.1], [1.2]])
+    assert why_no_interval([[1.0, 1.1]] * 3) is None
 
 
 @pytest.mark.parametrize("ratio", [paired_ratio, ratio_of_medians])

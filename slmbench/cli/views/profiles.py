@@ -81,6 +81,8 @@ def sweep_summary(record: SweepRecord) -> list[RenderableType]:
             f"{point.reviews_per_second:,.0f}",
         )
     failures = [f"{record.name_of(failure.value)}: {failure.reason}" for failure in record.failed]
+    lacking = dict.fromkeys(point.no_interval for point in record.points if point.no_interval)
+    table.notes += [*lacking, *record.warnings]
     return [table, Text(record.sentence, style="bold"), *(Text(failure, style="red") for failure in failures)]
 
 
@@ -169,6 +171,10 @@ def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
 
 def _notes(record: ProfileRecord) -> list[str]:
     notes = []
+    if record.latency.no_interval:
+        notes.append(f"{record.bundle} {record.form}: {record.latency.no_interval}")
+    if record.roofline is not None and record.roofline.ceiling_note:
+        notes.append(record.roofline.ceiling_note)
     if record.latency.note:
         notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
     load = record.load

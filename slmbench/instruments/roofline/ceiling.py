@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+
+import psutil
 
 from slmbench.common.errors import UsageError
 from slmbench.common.files import content_key
@@ -57,6 +60,7 @@ def machine_ceiling(
     known = None if again else finished_record(CeilingRecord, path, key)
     if known is not None:
         return known
+    before = _cpu_now()
     with progress.task("measuring this machine's matrix products"):
         answer = ask_child(
             _MODULE, asked, what="the measurement of matrix products", threads=threads, limit_s=_LIMIT_S
@@ -67,12 +71,28 @@ def machine_ceiling(
         device=device,
         threads=threads,
         timings=[GemmTiming.model_validate(timing) for timing in answer],
+        others_share=_others_share(before, _cpu_now()),
         hardware=hardware,
         software=software,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_record(record, path)
     return record
+
+
+def _cpu_now() -> tuple[float, float, float]:
+    """Return the wall time, the CPU time of all processes, and that of this one and its ended children (s)."""
+    system, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    busy = sum(getattr(system, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+    return time.monotonic(), busy, own.user + own.system + own.children_user + own.children_system
+
+
+def _others_share(before: tuple[float, float, float], after: tuple[float, float, float]) -> float | None:
+    """Return the share of the CPU that other processes used between two readings; ``None`` where it is not known."""
+    seconds, busy, own = (now - then for now, then in zip(after, before, strict=True))
+    if psutil.WINDOWS or seconds <= 0:  # which does not count ended children
+        return None
+    return min(1.0, max(0.0, (busy - own) / seconds / (psutil.cpu_count() or 1)))
 
 
 def roofline_of(operations: Operations, tokens: float, seconds: float, ceiling: CeilingRecord) -> Roofline:
@@ -97,6 +117,7 @@ def roofline_of(operations: Operations, tokens: float, seconds: float, ceiling: 
         macs_linear=operations.linear.at(tokens),
         flops=flops,
         ceilings={precision: best[precision] for precision in flops if precision in best},
+        ceiling_others_share=ceiling.others_share,
     )
 
 

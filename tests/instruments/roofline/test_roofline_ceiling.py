@@ -69,6 +69,23 @@ def test_it_is_measured_once_a_machine_and_number_of_threads(measured, monkeypat
     assert [request["threads"] for request in asked] == [2, 1, 1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="ended children are not counted")
+@pytest.mark.parametrize("others", [0.0, 0.4])
+def test_what_others_used_of_the_cpu_meanwhile_is_kept_and_said_of_a_cell(others, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(ceiling, "ask_child", lambda *_, **__: [])
+    monkeypatch.setattr(ceiling.psutil, "cpu_count", lambda: 4)
+    # Ten seconds on four cores, of which the measurement uses two.
+    readings = iter([(0.0, 100.0, 5.0), (10.0, 120.0 + 40 * others, 25.0)])
+    monkeypatch.setattr(ceiling, "_cpu_now", lambda: next(readings))
+
+    found = machine_ceiling(threads=2)
+    assert found.others_share == pytest.approx(others)
+    work = Polynomial(const=1000)
+    note = roofline_of(Operations(linear=work, full=work, by_precision={"fp32": work}), 10, 1e-3, found).ceiling_note
+    assert ("40%" in note) if others else note is None
+
+
 def test_there_is_no_ceiling_of_other_devices():
     with pytest.raises(UsageError, match="the ceiling of 'tpu' cannot be measured: choose cpu or cuda"):
         machine_ceiling("tpu")
