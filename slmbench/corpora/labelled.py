@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -18,6 +18,9 @@ from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
 from slmbench.corpora.row_sets import Origin, RowCollector, RowSet, keys_of
 from slmbench.corpora.rows import text_digest
 from slmbench.corpora.sources import Opening, OpenPart
+
+#: So many rows tell classes from a scale and from texts.
+_ROWS_TO_JUDGE_BY = 1000
 
 
 @dataclass
@@ -58,6 +61,7 @@ def read_labelled(
     for_test: bool = False,
     keep_texts: bool = False,
     announce: bool = True,
+    known_labels: Collection[str] | None = None,
 ) -> LabelledRows:
     """Read all rows of a corpus.
 
@@ -69,6 +73,8 @@ def read_labelled(
         for_test: It is tested on after training on another one; a starter corpus need not have its columns.
         keep_texts: All texts will be needed: keep them however many there are.
         announce: Tell ``progress`` what was guessed and found out; it is in the notes in any case.
+        known_labels: The labels that the caller accepts: once others have turned up and there are rows enough to
+            judge the column by, reading ends, because the caller is going to refuse it.
 
     Returns:
         The rows, not deduplicated. Those of a large corpus are without their texts; see :func:`with_texts`.
@@ -85,6 +91,8 @@ def read_labelled(
     unlabelled = RowCollector(keep_all=keep_texts)
     findings: list[str] = []
     first: tuple[OpenPart, Reading] | None = None
+    accepted = None if known_labels is None else {NO_LABEL, *known_labels}
+    strange, seen = False, 0
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
         for place, part in enumerate(parts):
             reading = choose(part.table, part.name, wanted)
@@ -95,11 +103,19 @@ def read_labelled(
             findings += [note for note in (*own, *part.table.notes) if note not in findings]
             dropped: list[str] = []
             rows = sides.setdefault(part.side, RowCollector(keep_all=keep_texts))
+            # Where there is a test part, which comes first, only that is tested on.
+            judged = accepted is not None and (part.side == "test" or "test" not in sides)
             for collector in (rows, unlabelled):
                 collector.begin(Origin(corpus, place, part.file, reading.text_columns))
             for row in read_rows(part.table, part.name, reading, part.bad_rows, dropped):
                 (rows if row.label != NO_LABEL else unlabelled).add(row)
+                seen += 1
+                strange = strange or (judged and row.label not in accepted)
+                if strange and seen >= _ROWS_TO_JUDGE_BY:
+                    break
             findings += [f"{part.file}: {note}" if part.file else note for note in dropped]
+            if strange and seen >= _ROWS_TO_JUDGE_BY:
+                break
     if first is None:
         raise UsageError(f"{corpus} has no table")
     name = source.short_name(corpus)

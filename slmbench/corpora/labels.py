@@ -23,6 +23,7 @@ _STEPS_OF_A_SCALE = 10
 #: Rows that a class has on average, at least, where there are many classes.
 _ROWS_PER_CLASS = 3
 _SEPARATORS = ("|", ";", ",")
+_ONE_LABEL = "slmbench classifies into one label a text"
 
 
 class LabelReader(Protocol):
@@ -136,7 +137,26 @@ class BinnedLabels:
 def check_known(label: str, known: tuple[str, ...] | None) -> None:
     """Raise when a label is none of those there may be."""
     if known is not None and label not in known:
+        if joins(label, known):
+            raise UnusableRowError(f"several labels in one field ('{label[:50]}'): {_ONE_LABEL}")
         raise UnusableRowError(f"unknown label '{label[:50]}'; the labels are: {', '.join(known)}")
+
+
+def joins(label: str, known: Collection[str]) -> bool:
+    """Say whether a value is several known labels in one field: ``sad|angry``."""
+    return any(_joined_by(separator, label, known) for separator in _SEPARATORS)
+
+
+def _joined_by(separator: str, label: str, known: Collection[str]) -> bool:
+    return separator in label and all(part.strip() in known for part in label.split(separator))
+
+
+def several_in_one_field(source: str, column: str, label: str) -> UsageError:
+    """Return the error of a column whose fields hold several labels."""
+    return UsageError(
+        f"{source}: column '{column}' holds several labels in one field ('{label[:50]}'): {_ONE_LABEL}; name a column"
+        " with one label (--label-column)"
+    )
 
 
 def check_classes(source: str, column: str, labels: Collection[str], rows: int, others: Sequence[str]) -> None:
@@ -153,10 +173,7 @@ def check_classes(source: str, column: str, labels: Collection[str], rows: int, 
         UsageError: They are numbers of a scale, several labels in one field, or as good as unique.
     """
     if joined := _several_in_one(labels):
-        raise UsageError(
-            f"{source}: column '{column}' holds several labels in one field ('{joined[:50]}'): slmbench classifies"
-            " into one label a text; name a column with one label (--label-column)"
-        )
+        raise several_in_one_field(source, column, joined)
     numbers = _numbers(labels)
     if numbers is not None and (
         (len(numbers) > _STEPS_OF_A_SCALE and any(not number.is_integer() for number in numbers))
@@ -178,8 +195,8 @@ def check_classes(source: str, column: str, labels: Collection[str], rows: int, 
 def several_labels(source: str, columns: Sequence[str]) -> UsageError:
     """Return the error of a table in which every label has a column of its own."""
     return UsageError(
-        f"{source} has several labels a text, one in each of the columns {listing(list(columns))} (0 or 1): slmbench"
-        " classifies into one label a text; name one of them with --label-column to learn that one"
+        f"{source} has several labels a text, one in each of the columns {listing(list(columns))} (0 or 1):"
+        f" {_ONE_LABEL}; name one of them with --label-column to learn that one"
     )
 
 
@@ -205,11 +222,7 @@ def _several_in_one(labels: Collection[str]) -> str | None:
         return max(lists, key=len)
     for separator in _SEPARATORS:
         alone = {label for label in labels if separator not in label}
-        joined = [
-            label
-            for label in labels
-            if separator in label and all(part.strip() in alone for part in label.split(separator))
-        ]
+        joined = [label for label in labels if _joined_by(separator, label, alone)]
         if len(joined) > 1:
             return min(joined)
     return None

@@ -8,12 +8,13 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Progress
+from slmbench.common.suggestions import did_you_mean
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.known_corpora import find_source, location
-from slmbench.corpora.labelled import read_labelled, with_texts
-from slmbench.corpora.labels import Stars, label_order
+from slmbench.corpora.labelled import LabelledRows, read_labelled, with_texts
+from slmbench.corpora.labels import Stars, joins, label_order, several_in_one_field
 from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.sides import Size, settle_size, split_of
 from slmbench.corpora.tables import TableFormat
@@ -76,13 +77,25 @@ def load_for_testing(
     layout = TableFormat(delimiter, encoding, header)
     cut = None if bins is None else tuple(bins)
     wanted = Wanted(text_column, label_column, stars, None, cut, layout, trained_text)
+    for own, meant in label_map.items():
+        if meant not in label_names:
+            hint, known = did_you_mean(meant, label_names), ", ".join(label_names)
+            raise UsageError(
+                f"--label-map {own}={meant}: the classifier has no label '{meant}'{hint}; it knows: {known}"
+            )
     source = read_labelled(
-        name_or_path, wanted, skip_bad_rows, progress, for_test=True, keep_texts=test_size in (None, "all")
+        name_or_path,
+        wanted,
+        skip_bad_rows,
+        progress,
+        for_test=True,
+        keep_texts=test_size in (None, "all"),
+        known_labels=(*label_names, *label_map),
     )
     rows = source.rows if source.test_rows is None else source.test_rows
     if not len(rows):
         raise SlmbenchError(f"{source.name} has no usable review")
-    rows = _mapped(rows, label_map, label_names, source.name)
+    rows = _mapped(rows, label_map, label_names, source)
     different, duplicates, conflicts = splitting.deduplicate(rows)
     allowed = _without(different, set_aside)
     pool = _without(allowed, leave_out)
@@ -132,23 +145,23 @@ def _without(rows: RowSet, text_ids: Collection[str]) -> RowSet:
     return rows.take(~np.isin(rows.keys[:, 0], known))
 
 
-def _mapped(rows: RowSet, label_map: dict[str, str], label_names: Sequence[str], name: str) -> RowSet:
+def _mapped(rows: RowSet, label_map: dict[str, str], label_names: Sequence[str], source: LabelledRows) -> RowSet:
     """Return the rows with the classifier's labels."""
-    found = label_order(rows.label_counts())
-    known = ", ".join(label_names)
+    found, name = label_order(rows.label_counts()), source.name
+    strange = [label for label in found if label not in label_map and label not in label_names]
+    for label in strange:
+        if joins(label, (*label_names, *label_map)):
+            raise several_in_one_field(name, source.columns["label"], label)
+    if strange:
+        raise UsageError(
+            f"{name} has reviews labelled '{strange[0][:50]}', which is no label of the classifier"
+            f" ({', '.join(label_names)}): say which it stands for with --label-map '{strange[0][:50]}=LABEL'"
+        )
     for own, meant in label_map.items():
-        if meant not in label_names:
-            raise UsageError(f"--label-map {own}={meant}: the classifier has no label '{meant}'; it knows: {known}")
         if own not in found:
             raise UsageError(
                 f"--label-map {own}={meant}: no review of {name} is labelled '{own}'; its labels are: {_few(found)}"
             )
-    strange = [label for label in found if label not in label_map and label not in label_names]
-    if strange:
-        raise UsageError(
-            f"{name} has reviews labelled '{strange[0][:50]}', which is no label of the classifier ({known}): say"
-            f" which it stands for with --label-map '{strange[0][:50]}=LABEL'"
-        )
     return rows.relabelled(lambda label: label_map.get(label, label))
 
 

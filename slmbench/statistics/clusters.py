@@ -93,9 +93,9 @@ def clustered_percentile_interval(
 ) -> Interval | None:
     """Return the interval of a percentile over clusters of positive samples, such as times.
 
-    It is the wider, at each end, of the percentile bootstrap over clusters and then over the samples in each (Davison & Hinkley,
-    *Bootstrap Methods and their Application*, § 3.8) and of Student's t over the logarithms of the clusters' own
-    percentiles: times of processes differ by factors.
+    It is the wider, at each end, of the percentile bootstrap over clusters and then over the samples in each (Davison
+    & Hinkley, *Bootstrap Methods and their Application*, § 3.8) and of Student's t over the logarithms of the
+    clusters' own percentiles: times of processes differ by factors.
 
     Args:
         clusters: Samples of each cluster, all above 0, of about equal number.

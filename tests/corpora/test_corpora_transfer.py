@@ -8,7 +8,8 @@ import pytest
 from corpora_helpers import reviews, write_jsonl
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.corpora import load_for_testing, transfer
+from slmbench.corpora import load_corpus, load_for_testing, transfer
+from slmbench.corpora.row_sets import RowCollector
 
 LABELS = ["negative", "positive"]
 KINDS = ("hatespeech", "normal", "offensive")
@@ -71,6 +72,30 @@ def test_reviews_that_were_trained_on_are_left_out_before_the_sample(posts):
 def test_a_corpus_of_one_label_can_be_scored(tmp_path):
     corpus, _ = load_for_testing(write_jsonl(tmp_path / "r.jsonl", reviews(20, ("positive",))), LABELS)
     assert Counter(corpus.test.labels) == {1: 20}
+
+
+def test_a_large_corpus_is_not_read_to_its_end_before_a_strange_label_is_refused(tmp_path, monkeypatch):
+    rows = [{"text": f"text {number}", "label": "nice" if number == 3 else "negative"} for number in range(5000)]
+    path = write_jsonl(tmp_path / "r.jsonl", rows)
+    read = []
+    add = RowCollector.add
+    monkeypatch.setattr(RowCollector, "add", lambda self, row: (read.append(row), add(self, row))[1])
+    with pytest.raises(UsageError, match="labelled 'nice'"):
+        load_for_testing(path, LABELS)
+    assert len(read) < 2000
+    read.clear()
+    with pytest.raises(UsageError, match="no label 'negativ'; did you mean 'negative'"):
+        load_for_testing(path, LABELS, label_map={"nice": "negativ"})
+    assert read == []
+
+
+def test_several_labels_in_one_field_are_called_so_in_tested_corpora_too(tmp_path):
+    both = write_jsonl(tmp_path / "r.jsonl", [*reviews(30), {"text": "a text", "label": "negative|positive"}])
+    with pytest.raises(UsageError, match=r"'label' holds several labels in one field \('negative\|positive'\)"):
+        load_for_testing(both, LABELS)
+    train = write_jsonl(tmp_path / "t.jsonl", reviews(60))
+    with pytest.raises(SlmbenchError, match=r"several labels in one field \('negative\|positive'\)"):
+        load_corpus(train, test_corpus=both)
 
 
 @pytest.mark.parametrize(

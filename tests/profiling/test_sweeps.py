@@ -89,7 +89,8 @@ def test_the_token_budget_with_most_reviews_a_second_is_named(bundle, tmp_path, 
 
 def test_a_busy_machine_and_too_few_processes_are_said(bundle, tmp_path, imagined, monkeypatch, capsys):
     imagined(lambda task: ByBudget(steady()))
-    monkeypatch.setattr(sweeps, "conditions_of", lambda seen: Conditions(others_share=[0.4, None], steal_share=[0.0], clock_mhz=[None]))
+    busy = Conditions(others_share=[0.4, None], steal_share=[0.0], clock_mhz=[None])
+    monkeypatch.setattr(sweeps, "conditions_of", lambda seen: busy)
 
     record = curve(bundle, "batch", tmp_path, ProfileOptions(forms=("fp32",), processes=2, time_limit_s=9.0))
 
