@@ -28,7 +28,9 @@ def cascade(
         float | None,
         typer.Option(
             "--max-routed",
-            help="Maximum share of reviews that the chosen threshold sends to LARGE.",
+            parser=opt.share_parser(),
+            metavar="<percent>",
+            help="Maximum share of reviews that the chosen threshold sends to LARGE, such as 20% (0.2: the same).",
             show_default="no limit",
         ),
     ] = None,
@@ -62,7 +64,7 @@ def cascade(
     Examples:
       slmbench finetune --method tfidf --output runs/tfidf
       slmbench cascade runs/tfidf exported/bert-tiny-imdb
-      slmbench cascade exported/bert-tiny exported/minilm-l6 --max-routed 0.2
+      slmbench cascade exported/bert-tiny exported/minilm-l6 --max-routed 20%
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cascade import CascadeOptions

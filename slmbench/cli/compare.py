@@ -23,7 +23,14 @@ _LIMIT_OPTIONS = [
     parameter(
         limit.name,
         float | None,
-        typer.Option(limit.option, help=limit.help, show_default="no limit", rich_help_panel=LIMIT),
+        typer.Option(
+            limit.option,
+            help=limit.help,
+            show_default="no limit",
+            rich_help_panel=LIMIT,
+            parser=opt.share_parser("either") if limit.is_share else None,
+            metavar="<percent>" if limit.is_share else None,
+        ),
     )
     for limit in LIMITS.values()
 ]
@@ -57,10 +64,10 @@ def compare(
         float | None,
         typer.Option(
             "--model-margin",
-            parser=opt.parse_percentage,
+            parser=opt.parse_points,
             metavar="<points>",
-            help="Largest loss of accuracy between models that counts as none, in percentage points.",
-            show_default="2",
+            help="Largest loss of accuracy between models that counts as none, such as 2% (2: the same, in points).",
+            show_default="2%",
             rich_help_panel=RULE,
         ),
     ] = None,
@@ -68,10 +75,10 @@ def compare(
         float | None,
         typer.Option(
             "--form-margin",
-            parser=opt.parse_percentage,
+            parser=opt.parse_points,
             metavar="<points>",
             help="The same between a form and fp32 of its bundle.",
-            show_default="1",
+            show_default="1%",
             rich_help_panel=RULE,
         ),
     ] = None,
@@ -81,7 +88,7 @@ def compare(
             "--time-margin",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Largest excess of time that counts as none.",
+            help="Largest excess of time that counts as none, such as 10% (10: the same).",
             show_default="10%",
             rich_help_panel=RULE,
         ),
@@ -110,8 +117,8 @@ def compare(
             "--fail-if-slower",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Maximum increase of the median latency over the baseline, such as 5%; exit status 1 above it, 3"
-            " when the measurements do not settle it.",
+            help="Maximum increase of the median latency over the baseline, such as 5% (5: the same); exit status 1"
+            " above it, 3 when the measurements do not settle it.",
             show_default="no limit",
             rich_help_panel=GATE,
         ),
@@ -120,10 +127,10 @@ def compare(
         float | None,
         typer.Option(
             "--fail-if-worse",
-            parser=opt.parse_percentage,
+            parser=opt.parse_points,
             metavar="<points>",
-            help="Maximum loss of accuracy against the baseline in percentage points, such as 0.5; exit status 1"
-            " above it, 3 when the measurements do not settle it.",
+            help="Maximum loss of accuracy against the baseline, such as 0.5% (0.5: the same, in points); exit status"
+            " 1 above it, 3 when the measurements do not settle it.",
             show_default="no limit",
             rich_help_panel=GATE,
         ),
@@ -166,9 +173,9 @@ def compare(
       slmbench compare --recipe quickstart
       slmbench compare --recipe study-001 --offline
       slmbench compare --recipe quickstart --baseline profiles-of-main/ --fail-if-slower 5%
-      slmbench compare --max-p95-ms 20 --min-accuracy 85
+      slmbench compare --max-p95-ms 20 --min-accuracy 85%
       slmbench compare --pareto accuracy,p50,size
-      slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5
+      slmbench compare --baseline profiles-of-main/ --fail-if-slower 5% --fail-if-worse 0.5%
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.decision import decision_view

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import typer
 
 from slmbench.cli.derived import CommandFunction, Decorator, parameter, with_parameters
-from slmbench.cli.shared_options import CORPUS
+from slmbench.cli.shared_options import CORPUS, share_parser
 
 
 def parse_bins(value: str) -> tuple[float, ...]:
@@ -76,8 +76,10 @@ _OPTIONS = {
             "test_share",
             float | None,
             "--test-share",
-            help="Share of the reviews that is held out for testing.",
-            show_default="0.15",
+            parser=share_parser(),
+            metavar="<percent>",
+            help="Share of the reviews that is held out for testing, such as 30% (0.3: the same).",
+            show_default="15%",
         ),
         _option(
             "group_column",

@@ -31,13 +31,22 @@ def export(
     ] = None,
     max_accuracy_drop: Annotated[
         float,
-        typer.Option("--max-accuracy-drop", help="Maximum loss of accuracy against fp32, as a fraction (0.01: 1 %)."),
+        typer.Option(
+            "--max-accuracy-drop",
+            parser=opt.share_parser(),
+            metavar="<percent>",
+            help="Maximum loss of accuracy against fp32, such as 1% (0.01: the same, as a fraction).",
+            show_default=f"{DEFAULT_MAX_ACCURACY_DROP:.0%}",
+        ),
     ] = DEFAULT_MAX_ACCURACY_DROP,
     max_class_drop: Annotated[
         float | None,
         typer.Option(
             "--max-class-drop",
-            help="Maximum loss of a label's recall against fp32, as a fraction; macro-F1 is limited likewise.",
+            parser=opt.share_parser(),
+            metavar="<percent>",
+            help="Maximum loss of a label's recall against fp32, such as 10% (0.1: the same, as a fraction); macro-F1"
+            " is limited likewise.",
             show_default="10 x --max-accuracy-drop",
         ),
     ] = None,
@@ -77,7 +86,7 @@ def export(
 
     Examples:
       slmbench export runs/minilm-l6-full-imdb
-      slmbench export runs/minilm-l6-full-imdb --form int8 --max-accuracy-drop 0.005
+      slmbench export runs/minilm-l6-full-imdb --form int8 --max-accuracy-drop 0.5%
       slmbench export runs/minilm-l6-full-imdb --form all
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:

@@ -76,11 +76,15 @@ def predict(
         from slmbench.cli.prediction_output import check_output, classify_to
         from slmbench.common.errors import UsageError
         from slmbench.corpora.tables import TableFormat
-        from slmbench.edge import Classifier
+        from slmbench.edge.runtime import RECORD, Classifier
         from slmbench.instruments.tuned import tuned_settings
 
         if texts and source:
             raise UsageError("give texts or --input, not both")
+        if not (bundle / RECORD).is_file():
+            from slmbench.records import BundleRecord, artefacts
+
+            artefacts.read(bundle, BundleRecord)  # which says what it is instead, and what to do
         kept = check_output(output, keep)
         given = {name: value for name, value in (("form", form), ("threads", threads)) if value is not None}
         found = tuned_settings(bundle) if tuned else {}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from slmbench.common.errors import UsageError
+from slmbench.common.shares import Bare, parse_share
 from slmbench.methods.declarations.shared import parse_size
 
 T = TypeVar("T")
@@ -46,20 +47,20 @@ def corpus_names() -> list[str]:
     return [name for name in CORPORA.names if CORPORA[name].matches(name)]
 
 
-def parse_percentage(value: str) -> float:
-    """Return ``5%``, ``5 %`` or ``5`` as 0.05.
+def share_parser(bare: Bare = "fraction", *, least: float = 0.0) -> Callable[[str], float]:
+    """Return a parser of shares for a ``typer.Option``; see :func:`slmbench.common.shares.parse_share`.
 
-    Raises:
-        typer.BadParameter: It is not a number from 0 to 100.
+    Args:
+        bare: What a number without a unit means.
+        least: A bare percentage below this is refused.
     """
-    try:
-        number = float(value.strip().removesuffix("%"))
-    except ValueError:
-        number = float("nan")
-    if not 0 <= number <= 100:
-        raise typer.BadParameter(f"{value}: give a number from 0 to 100, such as 5%")
-    return number / 100
+    return naming_the_option(lambda value: parse_share(value, bare, least=least))
 
+
+#: Losses of accuracy: a bare number is points, and 0.01 of those is a fraction that somebody meant.
+parse_points = share_parser("percent", least=0.05)
+#: Increases of time: a bare number is per cent, and 0.1 of those is a fraction that somebody meant.
+parse_percentage = share_parser("percent", least=0.3)
 
 #: Panels of a command's help: what it reads, and what every command has.
 CORPUS, OUTPUT = "Corpus", "Output"

@@ -23,8 +23,8 @@ def versus(
             "--fail-if-slower",
             parser=opt.parse_percentage,
             metavar="<percent>",
-            help="Exit with status 1 when A is slower than B by more than this, such as 5%; with 3 when the"
-            " measurements do not settle it.",
+            help="Exit with status 1 when A is slower than B by more than this, such as 5% (5: the same); with 3"
+            " when the measurements do not settle it.",
             show_default="never fails",
         ),
     ] = None,

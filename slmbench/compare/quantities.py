@@ -28,10 +28,12 @@ class Limit:
     Attributes:
         name: Its key in recipes, records and :class:`~slmbench.compare.constraints.Constraints`: ``max_p95_ms``.
         help: One line of help, with the unit.
+        is_share: Whether it is a fraction, which may be typed as a percentage.
     """
 
     name: str
     help: str
+    is_share: bool = False
 
     @property
     def option(self) -> str:
@@ -157,7 +159,9 @@ _METRIC_COLUMNS = {
     "macro_f1": Column("macro\nF1", leaves=2),
 }
 _METRIC_LIMITS = {
-    "accuracy": Limit("min_accuracy", "Minimum accuracy on the test reviews, as a fraction (0.85) or in % (85)."),
+    "accuracy": Limit(
+        "min_accuracy", "Minimum accuracy on the test reviews, such as 85% (85 and 0.85: the same).", is_share=True
+    ),
 }
 
 _MEASURED = (

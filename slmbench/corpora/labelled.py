@@ -91,7 +91,7 @@ def read_labelled(
     unlabelled = RowCollector(keep_all=keep_texts)
     findings: list[str] = []
     first: tuple[OpenPart, Reading] | None = None
-    accepted = None if known_labels is None else {NO_LABEL, *known_labels}
+    accepted = {NO_LABEL, *(known_labels or ())}
     strange, seen = False, 0
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
         for place, part in enumerate(parts):
@@ -104,7 +104,7 @@ def read_labelled(
             dropped: list[str] = []
             rows = sides.setdefault(part.side, RowCollector(keep_all=keep_texts))
             # Where there is a test part, which comes first, only that is tested on.
-            judged = accepted is not None and (part.side == "test" or "test" not in sides)
+            judged = known_labels is not None and (part.side == "test" or "test" not in sides)
             for collector in (rows, unlabelled):
                 collector.begin(Origin(corpus, place, part.file, reading.text_columns))
             for row in read_rows(part.table, part.name, reading, part.bad_rows, dropped):

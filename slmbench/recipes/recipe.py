@@ -27,7 +27,7 @@ from slmbench.export import (
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
-from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung
+from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung, Share
 
 #: Where the recipes that come with slmbench lie.
 _OWN = Path(str(resources.files("slmbench.recipes")))
@@ -59,7 +59,7 @@ class CorpusTable(RecipeTable):
     stars: Literal["drop", "negative", "neutral"] = "drop"
     bins: tuple[float, ...] | None = None
     test_corpus: str | None = None
-    test_share: float | None = None
+    test_share: Share | None = None
     group_column: str | None = None
     time_column: str | None = None
     unlabelled_corpus: str | None = None
@@ -73,8 +73,8 @@ class ExportTable(RecipeTable):
     """Which forms to make, how, and the accuracy that they may lose; the options of ``slmbench export``."""
 
     forms: tuple[str, ...] = Field(default=DEFAULT_FORMS, min_length=1)
-    max_accuracy_drop: float = Field(default=DEFAULT_MAX_ACCURACY_DROP, ge=0, le=1)
-    max_class_drop: float | None = Field(default=None, ge=0, le=1)
+    max_accuracy_drop: Share = Field(default=DEFAULT_MAX_ACCURACY_DROP, ge=0, le=1)
+    max_class_drop: Share | None = Field(default=None, ge=0, le=1)
     accept_undecided: bool = False
     calibration: CalibrationMethod = DEFAULT_CALIBRATION.method
     calibration_reviews: int = Field(default=DEFAULT_CALIBRATION.reviews, ge=1)
@@ -172,9 +172,9 @@ class OfflineTable(RecipeTable):
 class DecisionTable(RecipeTable):
     """What counts as equal, and by which metric: the fields of :class:`slmbench.compare.DecisionRule`."""
 
-    model_margin: float | None = None
-    form_margin: float | None = None
-    time_margin: float | None = None
+    model_margin: Share | None = None
+    form_margin: Share | None = None
+    time_margin: Share | None = None
     metric: str | None = None
     accept_undecided: bool | None = None
 
@@ -203,7 +203,7 @@ class Recipe(RecipeTable):
     export: ExportTable = ExportTable()
     profile: ProfileTable = ProfileTable()
     #: Limits for the recommendation, by the names of :class:`slmbench.compare.Constraints`.
-    limits: dict[str, float] = Field(default_factory=dict)
+    limits: dict[str, Share] = Field(default_factory=dict)
     #: Margins and the metric that decides, by the names of :class:`slmbench.compare.DecisionRule`.
     decision: DecisionTable = DecisionTable()
 

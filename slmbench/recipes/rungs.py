@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from slmbench.cascade import CascadeOptions
 from slmbench.common.errors import UsageError
+from slmbench.common.shares import parse_share
 from slmbench.common.suggestions import did_you_mean
 from slmbench.methods.known_methods import METHODS, methods_with
 from slmbench.methods.method import Method
@@ -29,6 +30,16 @@ class RecipeTable(BaseModel):
         return values
 
 
+def _share(value: Any) -> Any:
+    """Read a share that is written with its unit, such as ``"1%"``."""
+    try:
+        return parse_share(value) if isinstance(value, str) else value
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+#: A fraction, or a string such as ``"1%"``.
+Share = Annotated[float, BeforeValidator(_share)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -139,7 +150,7 @@ class CascadeRung(RecipeTable):
     small: Name
     large: Name
     threshold: float | None = None
-    max_routed: float | None = None
+    max_routed: Share | None = None
     small_form: str | None = None
     large_form: str | None = None
     validation_size: int = CascadeOptions.validation_size

@@ -10,7 +10,7 @@ to agree. ``scipy.stats.bootstrap`` does not resample clusters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,7 @@ MIN_SAMPLES = 6
 MIN_CLUSTERS = 3
 
 
-def why_no_interval(clusters: Sequence[Sequence[float]]) -> str | None:
+def why_no_interval(clusters: Sequence[Sized]) -> str | None:
     """Return why clusters of times have no interval, as a phrase; ``None`` where they have one.
 
     Args:

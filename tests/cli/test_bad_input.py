@@ -182,7 +182,7 @@ def _(here):
     return (*TRAIN, "--test-size", "100000")
 
 
-@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2\.0", 2)
+@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2 .*2%", 2)
 def _(here):
     return ("export", "run", "--max-accuracy-drop", "2")
 
@@ -197,7 +197,7 @@ def _(here):
     return ("profile", "bundle", "--time-limit", "0")
 
 
-@mistake("accuracy above all", r"min-accuracy is a fraction .*150", 2)
+@mistake("accuracy above all", r"--min-accuracy 150: .*100 %", 2)
 def _(here):
     return ("compare", "--min-accuracy", "150")
 
@@ -477,6 +477,16 @@ def _(here):
 # --- bundles --------------------------------------------------------------------------------------------------
 
 
+@mistake("a run instead of a bundle, predict", r"run is a run, not a bundle: .*slmbench export run", 2)
+def _(here):
+    return ("predict", "run", "good")
+
+
+@mistake("a run instead of a bundle, profile", r"run is a run, not a bundle: .*slmbench export run", 2)
+def _(here):
+    return ("profile", "run")
+
+
 @mistake("bundle folder missing, predict", r"bundle.*exported/nowhere", 2)
 def _(here):
     return ("predict", "exported/nowhere", "good")
@@ -497,7 +507,7 @@ def _(here):
     return ("profile", "base")
 
 
-@mistake("folder that is no bundle", r"base .*bundle\.json", 1)
+@mistake("folder that is no bundle", r"base .*bundle\.json", 2)
 def _(here):
     return ("predict", "base", "good")
 

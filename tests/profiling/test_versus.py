@@ -119,7 +119,7 @@ def test_too_few_samples_tell_nothing_apart(race):
 
     assert record.ratio.ci95 is None
     assert record.verdict == "undecided"
-    assert "too few samples" in record.sentence
+    assert "too few processes (1)" in record.sentence
     assert "interval" in record.note
 
 

@@ -172,6 +172,20 @@ def test_the_corpus_table_has_the_options_of_a_corpus(tmp_path):
     assert set(type(recipe.corpus).model_fields) == {"name"} | set(signature(load_corpus).parameters) - others
 
 
+def test_shares_may_have_their_unit(tmp_path):
+    said = (
+        '[limits]\nmin_accuracy = "85%"\n[export]\nmax_accuracy_drop = "0.5%"\n'
+        '[decision]\nmodel_margin = "3 points"\n[corpus]\ntest_share = "30%"\n'
+    )
+    recipe = read_recipe(written(tmp_path, MINIMAL + said))
+    assert recipe.constraints().as_dict() == {"min_accuracy": 0.85}
+    assert recipe.export.max_accuracy_drop == 0.005
+    assert recipe.decision.rule().model_margin == 0.03
+    assert recipe.corpus.test_share == 0.3
+    with pytest.raises(UsageError, match=r"max_accuracy_drop.*1% or 100%"):
+        read_recipe(written(tmp_path, MINIMAL + '[export]\nmax_accuracy_drop = "1"\n'))
+
+
 def test_the_documented_keys_of_limits_exist():
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     (line,) = [line for line in page.splitlines() if line.startswith("| `[limits]`")]
