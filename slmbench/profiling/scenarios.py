@@ -2,7 +2,7 @@
 
 They follow MLPerf Inference (Reddi et al., ISCA 2020, § III-C): single stream, offline, and server with Poisson
 arrivals. Each runs in fresh processes and returns raw samples; the record computes statistics. A scenario pauses
-after each process, so that several cells can be timed in turns (:mod:`slmbench.profiling.turns`).
+between processes, so that several cells can be timed in turns (:mod:`slmbench.profiling.turns`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Measured:
     warnings: list[str] = field(default_factory=list)
 
 
-#: A measurement that pauses after each process, when that has ended; it returns what was measured.
+#: A measurement that pauses between processes, when the last one has ended; it returns what was measured.
 Steps = Generator[None, None, Measured]
 
 
@@ -112,9 +112,10 @@ class _Cell:
 def _single(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
     for number in range(options.processes):
+        if number:
+            yield
         with cell.process(measured, number) as process:
             _time_reviews(cell, process, measured)
-        yield
     measured.note = _interval_note(measured.latency_ms[0], "median", "samples", options)
     return measured
 
@@ -139,9 +140,10 @@ def _time_reviews(cell: _Cell, process: MeasuredProcess, measured: Measured) -> 
 def _offline(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
     for number in range(options.processes):
+        if number:
+            yield
         with cell.process(measured, number) as process:
             _time_batches(cell, process, measured)
-        yield
     measured.note = _interval_note(measured.passes_s[0], "median pass", "passes", options)
     return measured
 
@@ -209,6 +211,7 @@ def _server(cell: _Cell) -> Steps:
         if found <= bound or not left:
             break
         rate *= STEP_DOWN
+        yield
     measured.load = load.model_copy(update={"max_p95_ms": bound, "trials": trials})
     if found > bound:
         measured.warnings.append(
@@ -231,6 +234,8 @@ def _serve(cell: _Cell, qps: float) -> Generator[None, None, tuple[Measured, Ser
     requests = round(qps * options.time_limit_s / options.processes)
     requests = min(MAX_REQUESTS, max(MIN_REQUESTS, requests))
     for number in range(options.processes):
+        if number:
+            yield
         with cell.process(measured, number) as process:
             measured.stable.append(warm_up(process))
             watch = Watch(process.pid)
@@ -244,7 +249,6 @@ def _serve(cell: _Cell, qps: float) -> Generator[None, None, tuple[Measured, Ser
             measured.seen.append(watch.end())
             memory = process.ask({"do": "memory", "phase": "samples"})
             measured.memory.append((memory, memory))
-        yield
     load = ServerLoad(qps=qps, seed=SEED, processes_wait_ms=waits, processes_s=seconds)
     service = sum(map(sum, measured.latency_ms)) - sum(map(sum, waits))
     capacity = sum(map(len, waits)) / (service / 1e3)

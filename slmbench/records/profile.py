@@ -17,6 +17,7 @@ from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Roofline
 from slmbench.records.run import CorpusIdentity, SeedIdentity
 from slmbench.records.sealed_answers import SealedAnswers
+from slmbench.records.sessions import InSessions, MeasuringSession
 from slmbench.records.timed import Timed
 from slmbench.statistics import (
     Interval,
@@ -95,7 +96,7 @@ class Latency(Timed):
     @property
     def process_p50_ms(self) -> list[float]:
         """Median of each process; they vary more than the samples within one."""
-        return [percentile(process, 50) for process in self.processes_ms]
+        return super().process_p50_ms
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
@@ -111,7 +112,7 @@ class Latency(Timed):
         return clustered_percentile_interval(self.processes_ms, q)
 
 
-class Throughput(Part):
+class Throughput(InSessions):
     """Reviews in length-sorted batches under a token budget; one entry per pass over the same reviews."""
 
     batch_tokens: int
@@ -130,8 +131,12 @@ class Throughput(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def reviews_per_second_ci95(self) -> Interval | None:
-        """95 % interval of it, as wide as the processes differ; ``None`` from too few processes or passes."""
-        interval = clustered_median_interval(self.processes_s) if self.processes_s else None
+        """95 % interval of it for other processes and sessions; ``None`` from too few processes or passes."""
+        if not self.processes_s:
+            return None
+        medians = [float(np.median(passes)) for passes in self.processes_s]
+        here = clustered_median_interval(self.processes_s)
+        interval = self._over_sessions(float(np.median(self.passes_s)), here, medians)
         return None if interval is None else (self.reviews / interval[1], self.reviews / interval[0])
 
     @computed_field  # type: ignore[prop-decorator]
@@ -309,6 +314,8 @@ class ProfileRecord(Evaluated, Record):
     warnings: list[str]
     #: ``None`` in older records.
     conditions: Conditions | None = None
+    #: When its processes were timed, and how fast the machine was meanwhile; empty in older records.
+    measured_in: list[MeasuringSession] = Field(default_factory=list)
     #: In the ``single`` scenario, when real reviews were timed.
     served: Served | None = None
     #: In the ``server`` scenario.

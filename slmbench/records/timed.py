@@ -6,11 +6,11 @@ from functools import cached_property
 
 from pydantic import computed_field
 
-from slmbench.records.base import Part
-from slmbench.statistics import Interval, clustered_median_interval, why_no_interval
+from slmbench.records.sessions import InSessions
+from slmbench.statistics import Interval, clustered_median_interval, percentile, why_no_interval
 
 
-class Timed(Part):
+class Timed(InSessions):
     """Samples in milliseconds; one list per process, in the order taken."""
 
     processes_ms: list[list[float]]
@@ -23,8 +23,18 @@ class Timed(Part):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ci95_ms(self) -> Interval | None:
-        """95 % interval of the median, as wide as the processes differ; ``None`` for :attr:`no_interval`."""
+        """95 % interval of the median for other processes and sessions; ``None`` for :attr:`no_interval`."""
+        return self._over_sessions(percentile(self.all_ms, 50), self.here_ci95_ms, self.process_p50_ms)
+
+    @cached_property
+    def here_ci95_ms(self) -> Interval | None:
+        """95 % interval of the median for other processes of the same sessions, as wide as the processes differ."""
         return clustered_median_interval(self.processes_ms)
+
+    @property
+    def process_p50_ms(self) -> list[float]:
+        """Median of each process; they vary more than the samples within one."""
+        return [percentile(process, 50) for process in self.processes_ms]
 
     @property
     def no_interval(self) -> str | None:

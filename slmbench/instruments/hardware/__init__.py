@@ -3,7 +3,9 @@
 from slmbench.edge.runtime import usable_cores
 from slmbench.instruments.hardware.fingerprint import ask_driver, hardware_fingerprint, software_versions
 from slmbench.instruments.hardware.processor import (
+    cache_sizes,
     cpu_features,
+    cpu_identity,
     cpu_model,
     quantization_preset,
     runs_natively,
@@ -11,7 +13,9 @@ from slmbench.instruments.hardware.processor import (
 
 __all__ = [
     "ask_driver",
+    "cache_sizes",
     "cpu_features",
+    "cpu_identity",
     "cpu_model",
     "hardware_fingerprint",
     "quantization_preset",

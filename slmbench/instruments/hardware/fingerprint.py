@@ -6,7 +6,6 @@ import importlib.metadata
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,14 @@ import psutil
 
 from slmbench.common.files import content_key
 from slmbench.edge.runtime import usable_cores
-from slmbench.instruments.hardware.processor import cpu_features, cpu_model, feature_title
+from slmbench.instruments.hardware.processor import (
+    cache_sizes,
+    cpu_features,
+    cpu_identity,
+    cpu_model,
+    feature_title,
+    under_hypervisor,
+)
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (
@@ -42,15 +48,18 @@ def hardware_fingerprint() -> dict[str, Any]:
     """Describe this machine.
 
     Returns:
-        ``cpu_model``, ``isa`` (kernel names), ``physical_cores``, ``cores_available``, ``memory_bytes``,
-        ``governor``, ``virtualised``, ``hypervisor``, ``os``, ``machine_arch``, ``gpu``; ``machine`` is a short
-        name for people and ``fingerprint`` the hash of what must be equal for results to be pooled. What the
-        platform does not tell is ``None``. The host's name is left out on purpose: records are shared.
+        ``cpu_model``, ``cpu_vendor``, ``cpu_family``, ``cpu_model_number``, ``cpu_stepping``, ``caches`` (bytes),
+        ``isa`` (kernel names), ``physical_cores``, ``cores_available``, ``memory_bytes``, ``governor``,
+        ``virtualised``, ``hypervisor``, ``os``, ``machine_arch``, ``gpu``; ``machine`` is a short name for people and
+        ``fingerprint`` the hash of what must be equal for results to be pooled. What the platform does not tell is
+        ``None``, and ``unknown`` says why. The host's name is left out on purpose: records are shared.
     """
     isa = list(cpu_features())
     virtualised, hypervisor = _virtualisation()
     facts: dict[str, Any] = {
         "cpu_model": cpu_model(),
+        **cpu_identity(),
+        "caches": cache_sizes(),
         "isa": isa,
         "physical_cores": psutil.cpu_count(logical=False),
         "cores_available": usable_cores(),
@@ -67,7 +76,20 @@ def hardware_fingerprint() -> dict[str, Any]:
     cores = facts["cores_available"]
     extras = [f"{cores} core{'s' if cores != 1 else ''}", *([ability] if ability else [])]
     facts["machine"] = f"{facts['cpu_model']} ({', '.join(extras)})"
-    alike = ("cpu_model", "isa", "cores_available", "os", "machine_arch", "gpu")
+    facts["unknown"] = {name: _why_unknown(name) for name, value in facts.items() if value is None}
+    if virtualised is False:
+        del facts["unknown"]["hypervisor"]  # there is none
+    alike = (
+        "cpu_model",
+        *cpu_identity(),
+        "caches",
+        "isa",
+        "cores_available",
+        "virtualised",
+        "os",
+        "machine_arch",
+        "gpu",
+    )
     # Memory is compared in whole GiB: the kernel's own share of it changes between versions.
     facts["fingerprint"] = content_key(
         gib=round(facts["memory_bytes"] / 2**30), **{name: facts[name] for name in alike}
@@ -100,17 +122,24 @@ def _governor() -> str | None:
 
 
 def _virtualisation() -> tuple[bool | None, str | None]:
-    if not sys.platform.startswith("linux"):
-        return None, None
-    try:
-        hypervised = " hypervisor" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None, None
+    virtual = under_hypervisor()
     try:
         vendor = Path("/sys/class/dmi/id/sys_vendor").read_text(encoding="utf-8").strip() or None
     except OSError:
         vendor = None
-    return hypervised, vendor if hypervised else None
+    return virtual, vendor if virtual else None
+
+
+def _why_unknown(name: str) -> str:
+    """Return why a fact is not known: what was read, or that it is not read on this system."""
+    read = {
+        "caches": "/sys/devices/system/cpu/cpu0/cache",
+        "governor": "/sys/devices/system/cpu/cpu0/cpufreq",
+        "hypervisor": "/sys/class/dmi/id",
+    }
+    if platform.system() == "Linux":
+        return f"{read.get(name, '/proc/cpuinfo')} does not tell it"
+    return f"{platform.system()} does not tell it"
 
 
 def ask_driver(quantity: str, gpu: str | None = None) -> list[str]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 from slmbench.edge.runtime import cpu_information, cpu_instructions, is_exact
+
+_CACHE_KINDS = {"Data": "d", "Instruction": "i"}
+#: What Linux says of the caches of the first processor.
+CPU_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 #: Instruction-set extensions that change how fast (or how exact) quantized and bf16 arithmetic is, as named by
 #: the Linux kernel, with the names people use.
@@ -75,6 +81,59 @@ def cpu_model() -> str:
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
     return platform.processor() or platform.machine()
+
+
+@cache
+def cpu_identity() -> dict[str, str | None]:
+    """Return ``cpu_vendor``, ``cpu_family``, ``cpu_model_number`` and ``cpu_stepping``; ``None`` where not told.
+
+    A cloud's name of a processor, such as "AMD EPYC", may stand for several generations, which these tell apart. On
+    Arm they are the implementer, architecture, part, and variant with revision, as in the register MIDR.
+    """
+    told: list[str | None] = [None] * 4
+    if sys.platform.startswith("linux"):
+        entries = cpu_information()
+        if "CPU part" in entries:
+            stepping = f"r{entries.get('CPU variant', '?')}p{entries.get('CPU revision', '?')}"
+            told = [entries.get("CPU implementer"), entries.get("CPU architecture"), entries["CPU part"], stepping]
+        else:
+            told = [entries.get(key) for key in ("vendor_id", "cpu family", "model", "stepping")]
+    elif sys.platform == "darwin":
+        family = _sysctl("machdep.cpu.family") or _sysctl("hw.cpufamily")
+        told = [_sysctl("machdep.cpu.vendor"), family, _sysctl("machdep.cpu.model"), _sysctl("machdep.cpu.stepping")]
+    elif found := re.search(r"Family (\d+) Model (\d+) Stepping (\d+),? ?(\w*)", platform.processor()):
+        told = [found[4], found[1], found[2], found[3]]
+    names = ("cpu_vendor", "cpu_family", "cpu_model_number", "cpu_stepping")
+    return {name: value or None for name, value in zip(names, told, strict=True)}
+
+
+@cache
+def cache_sizes() -> dict[str, int] | None:
+    """Return the sizes (bytes) of the first processor's caches, by ``L1d``, ``L1i``, ``L2``, ``L3``; or ``None``."""
+    found: dict[str, int] = {}
+    if sys.platform == "darwin":
+        for name, key in (("L1d", "l1d"), ("L1i", "l1i"), ("L2", "l2"), ("L3", "l3")):
+            if size := _sysctl(f"hw.{key}cachesize"):
+                found[name] = int(size)
+    for folder in sorted(CPU_CACHES.glob("index*")) if sys.platform.startswith("linux") else ():
+        try:
+            level, kind, size = (
+                (folder / file).read_text(encoding="ascii").strip() for file in ("level", "type", "size")
+            )
+            unit = {"K": 2**10, "M": 2**20}[size[-1]]
+            found[f"L{level}{_CACHE_KINDS.get(kind, '')}"] = int(size[:-1]) * unit
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
+    return found or None
+
+
+def under_hypervisor() -> bool | None:
+    """Return whether the system runs in a virtual machine; ``None`` where it does not tell."""
+    if sys.platform == "darwin":
+        present = _sysctl("kern.hv_vmm_present")
+        return None if present is None else present == "1"
+    flags = cpu_information().get("flags") if sys.platform.startswith("linux") else None
+    return None if flags is None else "hypervisor" in flags.split()
 
 
 def _flags() -> list[str]:

@@ -12,7 +12,9 @@ from slmbench.edge import runtime
 from slmbench.edge.runtime import is_exact
 from slmbench.instruments.hardware import (
     ask_driver,
+    cache_sizes,
     cpu_features,
+    cpu_identity,
     cpu_model,
     hardware_fingerprint,
     software_versions,
@@ -55,7 +57,7 @@ def processor(tmp_path, monkeypatch):
     """Let /proc/cpuinfo say what a test says."""
     if not sys.platform.startswith("linux"):
         pytest.skip("there is no /proc/cpuinfo to replace")
-    caches = (cpu_features, cpu_model, runtime.cpu_information)
+    caches = (cpu_features, cpu_model, cpu_identity, runtime.cpu_information)
 
     def pretend(text):
         file = tmp_path / "cpuinfo"
@@ -76,6 +78,11 @@ def test_the_fingerprint_names_the_machine():
 
     assert set(facts) == {
         "cpu_model",
+        "cpu_vendor",
+        "cpu_family",
+        "cpu_model_number",
+        "cpu_stepping",
+        "caches",
         "isa",
         "physical_cores",
         "cores_available",
@@ -87,6 +94,7 @@ def test_the_fingerprint_names_the_machine():
         "machine_arch",
         "gpu",
         "machine",
+        "unknown",
         "fingerprint",
     }
     assert facts["cpu_model"]
@@ -95,7 +103,51 @@ def test_the_fingerprint_names_the_machine():
     assert facts["isa"] == list(cpu_features())
     assert facts["cpu_model"] in facts["machine"]
     assert len(facts["fingerprint"]) == 16
+    unknown = {name for name, value in facts.items() if value is None}
+    # On bare metal no hypervisor is missing.
+    assert unknown - {"hypervisor"} == set(facts["unknown"]) - {"hypervisor"}
+    assert all(facts["unknown"].values())
     json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        (
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 2\n",
+            ["AuthenticAMD", "25", "1", "2"],
+        ),
+        (
+            "CPU implementer: 0x41\nCPU architecture: 8\nCPU variant: 0x4\nCPU part: 0xd0b\nCPU revision: 1\n",
+            ["0x41", "8", "0xd0b", "r0x4p1"],
+        ),
+        (None, [None] * 4),
+    ],
+    ids=["x86", "Arm", "not told"],
+)
+def test_family_model_and_stepping(processor, text, known):
+    processor(text)
+
+    assert list(cpu_identity().values()) == known
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from sysfs")
+def test_sizes_of_caches(tmp_path, monkeypatch):
+    from slmbench.instruments.hardware import processor as module
+
+    monkeypatch.setattr(module, "CPU_CACHES", tmp_path)
+    cache_sizes.cache_clear()
+    assert cache_sizes() is None
+    rows = [("1", "Data", "48K"), ("1", "Instruction", "64K"), ("2", "Unified", "2048K"), ("3", "Unified", "30M")]
+    for number, row in enumerate(rows):
+        (tmp_path / f"index{number}").mkdir()
+        for file, value in zip(("level", "type", "size"), row, strict=True):
+            (tmp_path / f"index{number}" / file).write_text(f"{value}\n", encoding="ascii")
+    (tmp_path / "index9").mkdir()
+    cache_sizes.cache_clear()
+
+    assert cache_sizes() == {"L1d": 48 << 10, "L1i": 64 << 10, "L2": 2 << 20, "L3": 30 << 20}
+    cache_sizes.cache_clear()
 
 
 def test_the_fingerprint_is_the_same_each_time():
@@ -119,6 +171,12 @@ def test_the_fingerprint_tells_unlike_machines_apart_and_like_ones_not(monkeypat
     # A governor is changed by hand and back; it is told, and makes no other machine.
     assert seen(_governor="powersave") == own
     assert seen(cpu_model="another processor") != own
+    # One name, two generations: what a cloud calls "AMD EPYC".
+    identity = cpu_identity()
+    assert seen(cpu_identity={**identity, "cpu_family": "25"}) != own
+    assert seen(cpu_identity={**identity, "cpu_stepping": "another"}) != own
+    assert seen(cache_sizes={"L3": 7}) != own
+    assert seen(under_hypervisor=None) != own
     assert seen(usable_cores=999) != own
     monkeypatch.setattr(module, "ask_driver", lambda quantity: ["NVIDIA H200"])
     assert seen() != own

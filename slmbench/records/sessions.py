@@ -1,0 +1,70 @@
+"""Sessions of measurement: which processes were timed together, and how fast the machine was meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slmbench.records.base import Part
+from slmbench.statistics.intervals import Interval
+from slmbench.statistics.sessions import SessionSpread, over_sessions
+
+
+class SentinelTimes(Part):
+    """One run of the sentinel (:mod:`slmbench.instruments.sentinel`): how long each kind of work took."""
+
+    gemm_ms: float
+    copy_ms: float
+    text_ms: float
+
+    @property
+    def as_list(self) -> list[float]:
+        """The three times (ms)."""
+        return [self.gemm_ms, self.copy_ms, self.text_ms]
+
+    @property
+    def total_ms(self) -> float:
+        """All of it."""
+        return sum(self.as_list)
+
+
+class SentinelSession(SentinelTimes):
+    """What is kept of a session of a machine: the median of each kind of work."""
+
+    #: Id of the session.
+    id: str
+    #: When it began, ISO 8601.
+    began: str
+    #: Versions of the libraries that did the work.
+    libraries: dict[str, str]
+
+
+class MeasuringSession(Part):
+    """One stretch of time in which processes of a cell were timed, in turns with those of other cells."""
+
+    #: The same in the records of all cells that were timed in turns.
+    id: str
+    began: str
+    #: Number of cells timed in turns.
+    cells: int
+    #: Seed of the order within blocks.
+    seed: int
+    #: Number of the block, from 1, of each process of this cell, in the order of the latency's processes.
+    blocks: list[int]
+    #: Runs of the sentinel: one before each block, and one after the last.
+    sentinel: list[SentinelTimes]
+
+
+class InSessions(Part):
+    """Times of processes that were measured in sessions."""
+
+    #: Number of the session, from 0, of each process; those that began within ten minutes have one number. ``None``
+    #: in records from before sessions were kept.
+    sessions: list[int] | None = None
+    #: How much times of this machine differ between sessions, by which intervals are widened; ``None`` likewise.
+    spread: SessionSpread | None = None
+
+    def _over_sessions(self, value: float, interval: Interval | None, medians: Sequence[float]) -> Interval | None:
+        """Widen the interval of a time to what other sessions would show; as it is in older records."""
+        if interval is None or self.sessions is None or self.spread is None:
+            return interval
+        return over_sessions(value, interval, medians, self.sessions, self.spread)
