@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quickstart test test-fast lint clean
+.PHONY: quickstart test test-fast test-hard lint clean
 
 ## Environment, starter weights and reviews, the whole ladder, the decision and its report.
 quickstart: $(READY)
@@ -12,11 +12,15 @@ quickstart: $(READY)
 
 ## Environment, lint, types, all tests.
 test: $(READY) lint
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(BIN)/python -m pytest -q -m "not hard"
 
 ## The default part of the tests only.
 test-fast: $(READY)
 	$(BIN)/python -m pytest -q
+
+## The long tests of faults and hostile input: every kill, every fuzzed input. About 25 minutes on two cores.
+test-hard: $(READY)
+	$(BIN)/python -m pytest -q -m hard --dist load
 
 lint: $(READY)
 	$(BIN)/ruff check .

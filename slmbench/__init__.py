@@ -19,7 +19,10 @@ Names are imported on first use, so that ``import slmbench`` costs nothing and n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from slmbench.common import telemetry
 from slmbench.common.version import __version__ as __version__
+
+telemetry.turn_off()
 
 if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from outside
     from slmbench.common.errors import SlmbenchError as SlmbenchError

@@ -62,31 +62,31 @@ def cascade(
     if (output or default).resolve() in (small.resolve(), large.resolve()):
         raise UsageError(f"{output or default} is one of the members: name another folder for the output")
     key = _key(members, options)
-    folder = artefacts.settle_place(default, output, BundleRecord, key, progress)
-    if done := _finished(folder, key):
-        progress.say(f"{folder} is already there, made from the same members and options")
-        return done
-    profiled = profiled_times(options.profiles, members) if options.profiles else None
-    rows = load_rows(*members, options.validation_size, progress)
-    if rows.validation is None and options.threshold is None:
-        raise SlmbenchError(
-            f"{small} and {large} were trained on all labelled reviews, which leaves none to choose a threshold on:"
-            " train with a smaller --train-size, or give --threshold"
-        )
-    ancestry = _ancestry(members, rows, options, name or folder.name, progress)
-    rows = replace(rows, confirmation=rows.confirmation.without(ancestry.text_ids()))
-    with build_aside(folder) as place:
-        first, second = (
-            member.place(place / inside, folder / inside, progress)
-            for member, inside in zip(members, FOLDERS, strict=True)
-        )
-        pair = Pair(place, folder, name or folder.name, first, second, usable_cores())
-        record = build(pair, rows, options, profiled, progress)
-        ancestry.save(place)
-        added = {"key": key, "command": list(command), "ancestors": list(ancestry.facts)}
-        record = write_bundle(record.model_copy(update=added), place)
-    progress.say(f"cascade in {folder}")
-    return record
+    with artefacts.claimed_place(default, output, BundleRecord, key, progress) as folder:
+        if done := _finished(folder, key):
+            progress.say(f"{folder} is already there, made from the same members and options")
+            return done
+        profiled = profiled_times(options.profiles, members) if options.profiles else None
+        rows = load_rows(*members, options.validation_size, progress)
+        if rows.validation is None and options.threshold is None:
+            raise SlmbenchError(
+                f"{small} and {large} were trained on all labelled reviews, which leaves none to choose a threshold"
+                " on: train with a smaller --train-size, or give --threshold"
+            )
+        ancestry = _ancestry(members, rows, options, name or folder.name, progress)
+        rows = replace(rows, confirmation=rows.confirmation.without(ancestry.text_ids()))
+        with build_aside(folder) as place:
+            first, second = (
+                member.place(place / inside, folder / inside, progress)
+                for member, inside in zip(members, FOLDERS, strict=True)
+            )
+            pair = Pair(place, folder, name or folder.name, first, second, usable_cores())
+            record = build(pair, rows, options, profiled, progress)
+            ancestry.save(place)
+            added = {"key": key, "command": list(command), "ancestors": list(ancestry.facts)}
+            record = write_bundle(record.model_copy(update=added), place)
+        progress.say(f"cascade in {folder}")
+        return record
 
 
 def _ancestry(

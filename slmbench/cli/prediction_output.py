@@ -13,6 +13,7 @@ from typing import Any
 
 from slmbench.cli.output import Output
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.files import write_aside
 from slmbench.edge import Classifier, Prediction
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
@@ -91,16 +92,17 @@ def classify_to(
         for values, answer in answers:
             out.line(_json_line(kept, values, answer))
         return
-    building = output.with_name(f".{output.name}.building")
+    if not output.parent.is_dir():
+        raise SlmbenchError(f"{output} cannot be written: there is no folder {output.parent}")
     try:
-        with _writer(building, output.suffix.lower(), classifier.labels, kept) as write:
+        with (
+            write_aside(output) as building,
+            _writer(building, output.suffix.lower(), classifier.labels, kept) as write,
+        ):
             for values, answer in answers:
                 write(values, answer)
-        building.replace(output)
     except OSError as error:
         raise SlmbenchError(f"{output} cannot be written ({error.strerror or error})") from None
-    finally:
-        building.unlink(missing_ok=True)
 
 
 @contextmanager

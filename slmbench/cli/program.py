@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from slmbench.cli.output import TYPED, print_error
 from slmbench.cli.shared_options import OUTPUT
+from slmbench.cli.signals import Terminated, signals_raised
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.suggestions import did_you_mean
 
 #: What the parser says of a value that is none of the choices.
@@ -49,10 +52,13 @@ class Program(_Help, TyperGroup):
     """The commands, behind one boundary for errors."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
-        """Run a command and exit with its status: 0 done, 1 failed, 2 bad usage, 3 inconclusive, 130 interrupted."""
+        """Run a command and exit with its status: 0 done, 1 failed, 2 bad usage, 3 inconclusive.
+
+        Of signals it is 128 and their number, as in shells: 130 interrupted, 143 terminated.
+        """
         words = [*(sys.argv[1:] if args is None else args)]
         TYPED.set(["slmbench", *words])
-        with _errors_explained(debug="--debug" in words):
+        with _errors_explained(debug="--debug" in words), signals_raised():
             status = super().main(args, *others, **{**extra, "standalone_mode": False})
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -95,19 +101,38 @@ def _errors_explained(*, debug: bool) -> Iterator[None]:
         print_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader has seen enough (`slmbench predict … | head`); Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough (`slmbench predict … | head`).
+        _abandon_stdout()
         sys.exit(0)
-    except OSError as error:
-        if debug:
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, Terminated) else signal.SIGINT
+        print_error(f"{'interrupted' if number == signal.SIGINT else 'terminated'}; run the same command again")
+        sys.exit(128 + number)
+    except Exception as error:
+        # What the system refuses (no space, no permission, a folder where a file should be) is for the user to fix;
+        # that there is no space, libraries say in ways of their own.
+        full = full_disk(error)
+        if debug or not (full or isinstance(error, OSError)):
             raise
-        # What the system refuses (no space, no permission, a folder where a file should be) is for the user to fix.
-        where = f"{error.filename}: " if error.filename else ""
-        print_error(f"{where}{error.strerror or error}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            full = DiskFullError(
+                "no space left where the output goes: make room there and run the same command again"
+            )
+            _abandon_stdout()
+        print_error(str(full) if full else _refusal(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        print_error("interrupted; run the same command again")
-        sys.exit(130)
+
+
+def _refusal(error: Exception) -> str:
+    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    return f"{where}{getattr(error, 'strerror', None) or error}"
+
+
+def _abandon_stdout() -> None:
+    """Write no more to a stdout that takes nothing: Python would complain of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage_sentence(error: Any) -> str:

@@ -8,11 +8,56 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from slmbench.common.errors import UsageError
+from slmbench.common.full_disk import BUILDING, full_disk
+from slmbench.common.sole_writer import OLD, sole_writer
+
+#: Part of the name of a file that is being written, before the number of the process that writes it.
+_WRITING = ".writing-"
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Give the name of a new file beside ``path`` that takes its place when the block ends well.
+
+    A reader sees the old content or the new, never a part. What killed processes left there of the same file is
+    removed.
+
+    Args:
+        path: The file; its folder is made when missing.
+
+    Yields:
+        The file to write, empty, with the suffix of ``path``.
+
+    Raises:
+        DiskFullError: There is no space left.
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = Path()
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}{_WRITING}{os.getpid()}-", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        # mkstemp makes 0600 files; a record is meant to be read like any other file.
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException as error:
+        full = full_disk(error, path.parent)
+        if temporary.name:
+            temporary.unlink(missing_ok=True)
+        if full:
+            raise full from error
+        raise
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -21,18 +66,24 @@ def write_atomically(path: Path, text: str) -> None:
     Args:
         path: The file; its folder is made when missing.
         text: The whole content, written as UTF-8.
+
+    Raises:
+        DiskFullError: There is no space left.
+        OSError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes 0600 files; a record is meant to be read like any other file.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with write_aside(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that are no more had begun to write."""
+    before = f".{path.stem}{_WRITING}"
+    for stale in path.parent.glob(f"{escape(before)}*{escape(path.suffix)}"):
+        import psutil
+
+        number = stale.name.removeprefix(before).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            stale.unlink(missing_ok=True)
 
 
 def check_place(place: Path, marker: str) -> None:
@@ -56,33 +107,63 @@ def build_aside(place: Path) -> Iterator[Path]:
     """Give an empty folder beside ``place`` that takes its place when the block ends well.
 
     An existing folder is replaced only then; a block that fails leaves it as it was and removes what it built,
-    parent folders included.
+    parent folders included. Another process that builds the same place is waited for.
 
     Args:
         place: The folder to make or replace.
 
     Yields:
         The folder to build in.
+
+    Raises:
+        DiskFullError: There is no space left, there or where libraries keep temporary files.
+        OSError: The folder cannot be made.
     """
-    made = [folder for folder in place.parents if not folder.exists()]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.building-"))
-    building.chmod(0o755)
+    with sole_writer(place):
+        building: Path | None = None
+        try:
+            building = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}{BUILDING}"))
+            building.chmod(0o755)
+            yield building
+            _take_place(building, place)
+        except BaseException as error:
+            full = full_disk(error, place.parent)
+            if building:
+                shutil.rmtree(building, ignore_errors=True)
+            if full:
+                raise full from error
+            raise
+
+
+def _take_place(building: Path, place: Path) -> None:
+    if not place.exists():
+        building.replace(place)
+        return
+    old = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}{OLD}"))
     try:
-        yield building
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        for folder in made:
-            with suppress(OSError):  # something else has come to stand in it
-                folder.rmdir()
-        raise
-    if place.exists():
-        old = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old-"))
         place.replace(old / "old")
         building.replace(place)
+    finally:
+        if not place.exists():
+            (old / "old").replace(place)
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        building.replace(place)
+
+
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder below ``folder``, which is removed; temporary files of libraries go there as well.
+
+    What is being built is on one disk then, and all of it is removed with the folder where a process is killed.
+
+    Args:
+        folder: A folder that is being built.
+    """
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder, ignore_cleanup_errors=True) as scratch:
+        before, tempfile.tempdir = tempfile.tempdir, scratch
+        try:
+            yield Path(scratch)
+        finally:
+            tempfile.tempdir = before
 
 
 def as_paths(paths: str | Path | Iterable[str | Path]) -> list[Path]:

@@ -105,42 +105,42 @@ def _evaluated(
         left_out=reviews.left_out,
     )
     default = _default_folder(subject, None if own else reviews.identity.name)
-    folder = artefacts.settle_place(default, output, EvaluationRecord, key, progress)
-    done = finished_record(EvaluationRecord, folder / file, key)
-    if done:
-        progress.say(f"{folder} is already there: same weights, same reviews")
-        # The folder may have been moved since.
-        return done.model_copy(update={"path": str(folder)})
-    predictions, seconds = _answers(subject, reviews.rows, progress)
-    with build_aside(folder) as building:
-        record = EvaluationRecord(
-            name=folder.name,
-            path=str(folder),
-            key=key,
-            command=list(command),
-            subject=subject.kind,
-            subject_name=subject.record.name,
-            subject_path=str(subject.folder),
-            form=subject.form,
-            weights_sha256=subject.weights_sha256,
-            model=subject.record.model,
-            method=subject.record.method,
-            trained_on=subject.corpus.name,
-            train_hash=subject.corpus.train_hash,
-            own_rows=own,
-            corpus=reviews.identity,
-            label_map=reviews.label_map,
-            training_rows_left_out=reviews.left_out,
-            predictions=predictions,
-            seconds=seconds,
-            regime=subject.regime,
-            notes=[*subject.notes, *reviews.notes, *reviews.identity.notes, *_notes_on(predictions)],
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
-        )
-        write_record(record, building / file)
-    progress.say(f"evaluation in {folder}")
-    return record
+    with artefacts.claimed_place(default, output, EvaluationRecord, key, progress) as folder:
+        done = finished_record(EvaluationRecord, folder / file, key)
+        if done:
+            progress.say(f"{folder} is already there: same weights, same reviews")
+            # The folder may have been moved since.
+            return done.model_copy(update={"path": str(folder)})
+        predictions, seconds = _answers(subject, reviews.rows, progress)
+        with build_aside(folder) as building:
+            record = EvaluationRecord(
+                name=folder.name,
+                path=str(folder),
+                key=key,
+                command=list(command),
+                subject=subject.kind,
+                subject_name=subject.record.name,
+                subject_path=str(subject.folder),
+                form=subject.form,
+                weights_sha256=subject.weights_sha256,
+                model=subject.record.model,
+                method=subject.record.method,
+                trained_on=subject.corpus.name,
+                train_hash=subject.corpus.train_hash,
+                own_rows=own,
+                corpus=reviews.identity,
+                label_map=reviews.label_map,
+                training_rows_left_out=reviews.left_out,
+                predictions=predictions,
+                seconds=seconds,
+                regime=subject.regime,
+                notes=[*subject.notes, *reviews.notes, *reviews.identity.notes, *_notes_on(predictions)],
+                hardware=hardware_fingerprint(),
+                software=software_versions(),
+            )
+            write_record(record, building / file)
+        progress.say(f"evaluation in {folder}")
+        return record
 
 
 def _other_reviews(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from slmbench.common.files import scratch_folder
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import calibrate, export_onnx, quantize_dynamic, quantize_embeddings, quantize_static
 from slmbench.models.quiet import quiet_libraries
@@ -143,10 +143,10 @@ class FormBuilder:
             "op_types_to_quantize": ("MatMul", "Gather") if bits == 4 else ("MatMul",),
             "quant_axes": (("MatMul", 0), ("Gather", 1)),
         }
-        with tempfile.TemporaryDirectory() as scratch, quiet_libraries():
+        with scratch_folder(self.folder) as scratch, quiet_libraries():
             source = self.fp32
             if bits == 8:
-                source = Path(scratch) / "embeddings.onnx"
+                source = scratch / "embeddings.onnx"
                 quantize_embeddings(self.fp32, source, keep_float)
             quantizer = MatMulNBitsQuantizer(
                 onnx.load(str(source)),

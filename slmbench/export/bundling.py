@@ -111,65 +111,65 @@ def export(
         **({"confirmation": sealed} if (sealed := record.corpus.confirmation_hash) else {}),
     )
     chosen = Path(output) if output else None
-    folder = artefacts.settle_place(BUNDLES / record.name, chosen, BundleRecord, key, progress)
-    if done := finished_bundle(folder, key):
-        progress.say(f"{folder} is already there, made from the same run and options")
-        return done
+    with artefacts.claimed_place(BUNDLES / record.name, chosen, BundleRecord, key, progress) as folder:
+        if done := finished_bundle(folder, key):
+            progress.say(f"{folder} is already there, made from the same run and options")
+            return done
 
-    from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
+        from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
 
-    corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
-    training = corpus.train.row_ids[: calibration.reviews] if calibrated else []
-    ancestry = recall(run, record, progress).joined(
-        Ancestry.of("calibration", record.name, training if texts is None else list(texts))
-    )
-    ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
-    corpus = replace(corpus, confirmation=corpus.confirmation.without(ancestry.text_ids()))
-    chosen_texts = corpus.train.texts[: calibration.reviews] if texts is None else list(texts.values())
-    data = RunData(record, run / "model", corpus, _reference_logits(run, record), chosen_texts)
-    with build_aside(folder) as building:
-        made = (
-            make_tfidf_form(data, building, progress)
-            if is_tfidf
-            else make_onnx_forms(data, wanted, building, limits, calibration, progress)
+        corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
+        training = corpus.train.row_ids[: calibration.reviews] if calibrated else []
+        ancestry = recall(run, record, progress).joined(
+            Ancestry.of("calibration", record.name, training if texts is None else list(texts))
         )
-        inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
-        bundle = BundleRecord(
-            name=name or folder.name,
-            path=str(folder),
-            key=key,
-            command=list(command),
-            model=record.model,
-            method=record.method,
-            run=record.name,
-            run_key=record.key,
-            runtime="tfidf" if is_tfidf else "onnx",
-            architecture=record.architecture,
-            labels=record.predictions.labels,
-            max_length=record.max_length,
-            long_texts=record.hyperparameters.get("long_texts", "head"),
-            total_parameters=record.total_parameters,
-            parameters_without_embeddings=record.parameters_without_embeddings,
-            base_license=record.base_license,
-            corpus=record.corpus,
-            trained_as=record.trained_as,
-            ancestors=list(ancestry.facts),
-            lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
-            forms=made.records,
-            shared_bytes=folder_bytes(building)
-            - sum(form.bytes for form in made.records.values())
-            - ((inside and inside.bytes) or 0)
-            - folder_bytes(building / SEALED),
-            with_tokenizer=inside,
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
-            manifest=made.manifest,
-        )
-        ancestry.save(building)
-        _write_card(bundle, record, building / "README.md")
-        bundle = write_bundle(bundle, building)
-    progress.say(f"bundle in {folder}")
-    return bundle
+        ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
+        corpus = replace(corpus, confirmation=corpus.confirmation.without(ancestry.text_ids()))
+        chosen_texts = corpus.train.texts[: calibration.reviews] if texts is None else list(texts.values())
+        data = RunData(record, run / "model", corpus, _reference_logits(run, record), chosen_texts)
+        with build_aside(folder) as building:
+            made = (
+                make_tfidf_form(data, building, progress)
+                if is_tfidf
+                else make_onnx_forms(data, wanted, building, limits, calibration, progress)
+            )
+            inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
+            bundle = BundleRecord(
+                name=name or folder.name,
+                path=str(folder),
+                key=key,
+                command=list(command),
+                model=record.model,
+                method=record.method,
+                run=record.name,
+                run_key=record.key,
+                runtime="tfidf" if is_tfidf else "onnx",
+                architecture=record.architecture,
+                labels=record.predictions.labels,
+                max_length=record.max_length,
+                long_texts=record.hyperparameters.get("long_texts", "head"),
+                total_parameters=record.total_parameters,
+                parameters_without_embeddings=record.parameters_without_embeddings,
+                base_license=record.base_license,
+                corpus=record.corpus,
+                trained_as=record.trained_as,
+                ancestors=list(ancestry.facts),
+                lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
+                forms=made.records,
+                shared_bytes=folder_bytes(building)
+                - sum(form.bytes for form in made.records.values())
+                - ((inside and inside.bytes) or 0)
+                - folder_bytes(building / SEALED),
+                with_tokenizer=inside,
+                hardware=hardware_fingerprint(),
+                software=software_versions(),
+                manifest=made.manifest,
+            )
+            ancestry.save(building)
+            _write_card(bundle, record, building / "README.md")
+            bundle = write_bundle(bundle, building)
+        progress.say(f"bundle in {folder}")
+        return bundle
 
 
 def _check(wanted: Sequence[str], limits: LossLimits, calibration: Calibration) -> None:

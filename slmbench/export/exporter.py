@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
+from slmbench.common.files import scratch_folder
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.configuration import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
@@ -37,8 +36,9 @@ def export_onnx(model_folder: Path, target: Path) -> None:
 
     files = ModelFiles(str(model_folder), model_folder, "directory")
     config = read_config(files)
-    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-        written = Path(folder) / "model.onnx"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(target.parent) as folder, quiet_libraries():
+        written = folder / "model.onnx"
         try:
             if hasattr(config, HEAD_KEY):
                 _export_headed(files, config, written)
@@ -52,8 +52,7 @@ def export_onnx(model_folder: Path, target: Path) -> None:
             raise SlmbenchError(
                 f"Optimum cannot export architecture '{config.model_type}' to ONNX: {first_line(error)}"
             ) from None
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(written, target)
+        written.replace(target)
 
 
 def _export_folder(model_folder: Path, config: Any, target: Path) -> None:
@@ -158,11 +157,11 @@ def calibrate(model: Path, method: str, feeds: Sequence[dict[str, np.ndarray]]) 
         method=kind,
         **settings,
     )
-    with tempfile.TemporaryDirectory() as folder, quiet_libraries(), redirect_stdout(StringIO()):
+    with scratch_folder(model.parent) as folder, quiet_libraries(), redirect_stdout(StringIO()):
         calibrator = calibration.create_calibrator(
             onnx_model_path=str(model),
             operators_to_quantize=_STATIC_OPERATORS,
-            augmented_model_name=str(Path(folder) / "augmented.onnx"),
+            augmented_model_name=str(folder / "augmented.onnx"),
         )
         for feed in feeds:
             calibrator.collect_data(_One(feed))
@@ -215,7 +214,7 @@ def _preset(name: str, **settings: Any) -> Any:
 def _quantize(model: Path, target: Path, configuration: Any, ranges: Any = None) -> None:
     from optimum.onnxruntime import ORTQuantizer
 
-    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
+    with scratch_folder(target.parent) as folder, quiet_libraries():
         try:
             ORTQuantizer(model).quantize(
                 save_dir=folder,
@@ -225,8 +224,8 @@ def _quantize(model: Path, target: Path, configuration: Any, ranges: Any = None)
             )
         except (ValueError, KeyError, RuntimeError, IndexError) as error:
             raise SlmbenchError(f"onnxruntime cannot quantize {model.name}: {error}") from None
-        (written,) = Path(folder).glob("*_int8.onnx")
-        shutil.move(written, target)
+        (written,) = folder.glob("*_int8.onnx")
+        written.replace(target)
 
 
 def _quantize_fused(model: Path, target: Path, configuration: Any) -> None:
@@ -234,7 +233,7 @@ def _quantize_fused(model: Path, target: Path, configuration: Any) -> None:
     import onnx
     from onnxruntime.quantization import quantize_dynamic as quantize
 
-    with quiet_libraries():
+    with scratch_folder(target.parent), quiet_libraries():
         try:
             quantize(
                 model,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbench.common.files import scratch_folder
 from slmbench.instruments.roofline import NotCountableError, count_operations
 from slmbench.records.bundle import GraphFacts
 
@@ -95,8 +95,8 @@ def _operators_after_load(model: Path) -> Counter[str]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    with tempfile.TemporaryDirectory() as folder:
-        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+    with scratch_folder(model.parent) as folder:
+        options.optimized_model_filepath = str(folder / "optimized.onnx")
         onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         graph = onnx.load(options.optimized_model_filepath, load_external_data=False).graph
     return Counter(node.op_type for node in graph.node)

@@ -114,7 +114,9 @@ class ChildProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process, whatever happened."""
+        """End the process, whatever happened: after an error at once, in the middle of its work."""
+        if error is not None:
+            self._process.kill()
         self.close()
 
     def _read(self) -> None:

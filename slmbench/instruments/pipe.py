@@ -10,14 +10,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from slmbench.common.lifeline import end_with_parent
+
 
 class RequestPipe:
     """Iterates over the parent's requests until stdin is closed; each must be answered before the next comes.
 
-    What libraries write to stdout goes to stderr from now on.
+    What libraries write to stdout goes to stderr from now on. The process ends with its parent.
     """
 
     def __init__(self) -> None:
+        end_with_parent()
         self._answers = sys.stdout
         sys.stdout = sys.stderr
 

@@ -67,37 +67,37 @@ def cross_validate(
     )
     default = default_folder(model, sides[0].name, options.seed, *method.folder_words(options))
     default = default.with_name(f"{default.name}-{folds}folds")
-    folder = artefacts.settle_place(default, output, CrossValidationRecord, key, progress)
-    if done := finished_record(CrossValidationRecord, folder / CrossValidationRecord.file, key):
-        progress.say(f"{folder} is up to date: made from the same inputs")
-        return done
-    runs = []
-    for number, side in enumerate(sides, 1):
-        progress.say(f"fold {number} of {folds}: {len(side.test):,} test reviews")
-        place = folder.with_name(f"{folder.name}-fold{number}")
-        runs.append(make_run(method, model, side, options, output=place, command=command, progress=progress))
-    shared = {name: value for name, value in sides[0].options.items() if name != "fold"}
-    record = CrossValidationRecord(
-        name=name or folder.name,
-        path=str(folder),
-        key=key,
-        command=list(command),
-        model=model,
-        method=method.name,
-        seed=options.seed,
-        corpus=sides[0].name,
-        corpus_options=shared,
-        hyperparameters=runs[0].hyperparameters,
-        folds=[_fold(run) for run in runs],
-        predictions=_together([run.predictions for run in runs]),
-        notes=_notes_of([run.notes for run in runs]),
-        hardware=hardware_fingerprint(),
-        software=software_versions(),
-    )
-    with build_aside(folder) as building:
-        write_record(record, building / CrossValidationRecord.file)
-    progress.say(f"cross-validation in {folder}")
-    return record
+    with artefacts.claimed_place(default, output, CrossValidationRecord, key, progress) as folder:
+        if done := finished_record(CrossValidationRecord, folder / CrossValidationRecord.file, key):
+            progress.say(f"{folder} is up to date: made from the same inputs")
+            return done
+        runs = []
+        for number, side in enumerate(sides, 1):
+            progress.say(f"fold {number} of {folds}: {len(side.test):,} test reviews")
+            place = folder.with_name(f"{folder.name}-fold{number}")
+            runs.append(make_run(method, model, side, options, output=place, command=command, progress=progress))
+        shared = {name: value for name, value in sides[0].options.items() if name != "fold"}
+        record = CrossValidationRecord(
+            name=name or folder.name,
+            path=str(folder),
+            key=key,
+            command=list(command),
+            model=model,
+            method=method.name,
+            seed=options.seed,
+            corpus=sides[0].name,
+            corpus_options=shared,
+            hyperparameters=runs[0].hyperparameters,
+            folds=[_fold(run) for run in runs],
+            predictions=_together([run.predictions for run in runs]),
+            notes=_notes_of([run.notes for run in runs]),
+            hardware=hardware_fingerprint(),
+            software=software_versions(),
+        )
+        with build_aside(folder) as building:
+            write_record(record, building / CrossValidationRecord.file)
+        progress.say(f"cross-validation in {folder}")
+        return record
 
 
 def _fold(run: RunRecord) -> Fold:

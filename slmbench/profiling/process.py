@@ -32,8 +32,8 @@ class MeasuredProcess(ChildProcess):
         super().__init__(WORKER, what="the measured process")
         try:
             self.started = self.ask(task)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         self.cold_ms = (time.perf_counter() - began) * 1e3 - self.started["meter_ms"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import COMPARISONS, PROFILES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare import Constraints, Measurements, RegressionGate, compare, read_measurements
@@ -79,6 +80,8 @@ def run_recipe(
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
             ladder.run_rung(rung)
+        except DiskFullError:
+            raise  # the other rungs need space as well
         except (SlmbenchError, OSError, RuntimeError) as error:
             # A failure of one rung must not lose the hours spent on the others.
             progress.say(f"{rung.name} failed: {error}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from slmbench.cascade import cascade
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import BUNDLES, RUNS
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, load_corpus
@@ -126,6 +127,8 @@ class RungRuns:
                 progress=self._progress,
             )
             draw_evaluation(record, self._progress)
+        except DiskFullError:
+            raise
         except (SlmbenchError, OSError) as error:
             return f"{table.rung} was not evaluated on {table.corpus}: {error}"
         return record.sentence()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -17,6 +18,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import check_place
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
+from slmbench.common.sole_writer import sole_writer
 from slmbench.common.suggestions import did_you_mean
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.base import Record, read_record
@@ -144,6 +146,37 @@ def find(paths: Iterable[str | Path], kind: type[Record], *, option: str = "") -
         for one in inside:
             found.setdefault(one.resolve(), one)
     return list(found.values())
+
+
+@contextmanager
+def claimed_place(
+    default: Path, output: Path | None, kind: type[Record], key: str, progress: Progress = SILENT
+) -> Iterator[Path]:
+    """Give the folder that an artefact is made in; until the block ends no other process makes one there.
+
+    Whether the artefact is finished is looked up within the block: the process that was waited for may have made it.
+
+    Args:
+        default: See :func:`settle_place`.
+        output: See there.
+        kind: See there.
+        key: See there.
+        progress: Told of an artefact made from other inputs, and when another process is waited for.
+
+    Yields:
+        The folder.
+
+    Raises:
+        UsageError: A file stands there, or a folder that holds something else.
+    """
+    folder = settle_place(default, output, kind, key, progress)
+    while True:
+        with sole_writer(folder, progress):
+            settled = settle_place(default, output, kind, key)
+            if settled == folder:
+                yield folder
+                return
+            folder = settled
 
 
 def settle_place(

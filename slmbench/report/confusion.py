@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slmbench.common.files import write_aside
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.records import EvaluationRecord
@@ -31,7 +32,6 @@ def draw_evaluation(record: EvaluationRecord, progress: Progress = SILENT) -> Pa
 
     subject = f"{record.subject_name} {record.form or ''}".strip()
     title = (subject, "" if record.own_rows else f"on {record.corpus.name}")
-    beside = path.with_name(f".{CONFUSION}")
-    draw_confusion({title: record.predictions}, beside)
-    beside.replace(path)
+    with write_aside(path) as file:
+        draw_confusion({title: record.predictions}, file)
     return path

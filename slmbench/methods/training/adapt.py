@@ -106,34 +106,33 @@ def adapt(
     )
     key = work.key(sample)
     chosen = Path(output) if output else None
-    folder = artefacts.settle_place(
-        default_folder(model, corpus, options.seed, METHOD), chosen, CheckpointRecord, key, progress
-    )
-    done = finished_record(CheckpointRecord, folder / CheckpointRecord.file, key)
-    if done is not None and (folder / "model").is_dir():
-        progress.say(f"{folder} is up to date: made from the same inputs")
-        return done
-    with build_aside(folder) as building:
-        with quiet_libraries():
-            facts = work.run(sample, building, progress)
-        record = CheckpointRecord(
-            **facts,
-            name=name or folder.name,
-            path=str(folder),
-            key=key,
-            command=list(command),
-            method=METHOD,
-            seed=options.seed,
-            hardware=hardware_fingerprint(),
-            software=software_versions(),
-        )
-        own = Ancestry.of("adaptation", record.name, sample.text_ids())
-        ancestry = own.joined(ancestry_of_model(model, progress))
-        ancestry.save(building)
-        record = record.model_copy(update={"ancestors": list(ancestry.facts)})
-        write_record(record, building / CheckpointRecord.file)
-    progress.say(f"checkpoint in {folder}, trained in {record.train.seconds:.1f} s")
-    return record
+    default = default_folder(model, corpus, options.seed, METHOD)
+    with artefacts.claimed_place(default, chosen, CheckpointRecord, key, progress) as folder:
+        done = finished_record(CheckpointRecord, folder / CheckpointRecord.file, key)
+        if done is not None and (folder / "model").is_dir():
+            progress.say(f"{folder} is up to date: made from the same inputs")
+            return done
+        with build_aside(folder) as building:
+            with quiet_libraries():
+                facts = work.run(sample, building, progress)
+            record = CheckpointRecord(
+                **facts,
+                name=name or folder.name,
+                path=str(folder),
+                key=key,
+                command=list(command),
+                method=METHOD,
+                seed=options.seed,
+                hardware=hardware_fingerprint(),
+                software=software_versions(),
+            )
+            own = Ancestry.of("adaptation", record.name, sample.text_ids())
+            ancestry = own.joined(ancestry_of_model(model, progress))
+            ancestry.save(building)
+            record = record.model_copy(update={"ancestors": list(ancestry.facts)})
+            write_record(record, building / CheckpointRecord.file)
+        progress.say(f"checkpoint in {folder}, trained in {record.train.seconds:.1f} s")
+        return record
 
 
 class _Adaptation:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import content_key
+from slmbench.common.files import content_key, write_aside
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus
@@ -85,10 +85,8 @@ class Teacher:
             logits = np.load(cached, allow_pickle=False)
         else:
             logits = self._compute(texts, device, progress)
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            building = cached.with_suffix(".building.npy")
-            np.save(building, logits)
-            building.replace(cached)
+            with write_aside(cached) as file:
+                np.save(file, logits)
         return logits[:, self.order]
 
     def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:

@@ -209,7 +209,8 @@ def _compute(
     width = encoder.config.hidden_size
     size = int(offsets[-1]) * width * 2
     _check_space(folder, size)
-    values = np.memmap(folder / "outputs.f16", dtype=np.float16, mode="w+", shape=(int(offsets[-1]), width))
+    _reserve(folder / "outputs.f16", size)
+    values = np.memmap(folder / "outputs.f16", dtype=np.float16, mode="r+", shape=(int(offsets[-1]), width))
     padding = {"padding": "max_length", "max_length": max(tokens)} if kept == "padded" else {"padding": True}
     device = encoder.device
     encoder.eval()
@@ -272,6 +273,18 @@ def _check_space(folder: Path, size: int) -> None:
         )
 
 
+def _reserve(file: Path, size: int) -> None:
+    """Make a file of a size that has its space: a process that writes to a mapped file without is killed (SIGBUS).
+
+    Raises:
+        OSError: There is no space.
+    """
+    with file.open("wb") as opened:
+        opened.truncate(size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(opened.fileno(), 0, size)
+
+
 def _remove_old(keep: Path) -> None:
     """Remove the least recently used entries until the rest fit, and incomplete ones of killed processes."""
     entries = []
@@ -279,7 +292,10 @@ def _remove_old(keep: Path) -> None:
         with suppress(OSError):  # another process removes entries too
             if entry.name.startswith("."):
                 if time.time() - entry.stat().st_mtime > ABANDONED_AFTER:
-                    shutil.rmtree(entry, ignore_errors=True)
+                    if entry.is_dir():
+                        shutil.rmtree(entry, ignore_errors=True)
+                    else:
+                        entry.unlink()
             elif entry != keep:
                 entries.append((entry.stat().st_mtime, folder_bytes(entry), entry))
     room = MAX_CACHE_BYTES - folder_bytes(keep)

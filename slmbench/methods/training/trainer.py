@@ -35,6 +35,7 @@ class TrainingOutcome:
     """Cost and history of a training; the weights are in the model that was passed.
 
     ``seconds`` and ``epochs_now`` are of this process; ``epochs`` also counts those before an interruption.
+    ``diverged_in`` is the epoch in which weights became NaN or infinite; the weights are those of an epoch before.
     """
 
     seconds: float
@@ -43,6 +44,7 @@ class TrainingOutcome:
     resumed_at_epoch: float | None
     best_epoch: float | None
     history: list[EpochLog]
+    diverged_in: float | None = None
 
 
 def train(
@@ -60,6 +62,9 @@ def train(
     weights: np.ndarray | None = None,
 ) -> TrainingOutcome:
     """Train a classifier in place; it keeps the weights of its best epoch.
+
+    A training that diverges ends with the epoch in which it does, and keeps the best one before, without validation
+    rows the last one. In the first epoch there is none: the weights are left as they are.
 
     Args:
         model: A sequence classifier, plain or wrapped by peft.
@@ -116,10 +121,15 @@ def train(
         ),
         compute_metrics=EpochSelector(metric, earlier),
     )
+    divergence = _divergence_callback()
+    trainer.add_callback(divergence)
     if resume:
         progress.say(f"resuming the interrupted training from {checkpoints}")
     seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress, resume=resume)
     best = trainer.state.best_global_step if selecting else None
+    if divergence.epoch is not None and best is None:
+        best = _load_last_epoch(trainer, checkpoints)
+    diverged_in = divergence.epoch if best else None
     epochs = float(trainer.state.epoch or 0)
     resumed = float(state["epoch"])
     steps_per_epoch = trainer.state.global_step / max(trainer.state.epoch or 1, 1e-9)
@@ -130,6 +140,7 @@ def train(
         resumed_at_epoch=resumed or None,
         best_epoch=round(best / steps_per_epoch, 2) if best else None,
         history=history_of(trainer),
+        diverged_in=diverged_in,
     )
 
 
@@ -277,6 +288,37 @@ def history_of(trainer: Trainer) -> list[EpochLog]:
         line = epochs.setdefault(round(float(entry["epoch"]), 4), {})
         line.update({names[key]: value for key, value in entry.items() if key in names})
     return [EpochLog(epoch=epoch, **line) for epoch, line in sorted(epochs.items()) if line]
+
+
+def _divergence_callback() -> Any:
+    """Return a callback that ends a training whose weights are NaN or infinite, before they are saved."""
+    import torch
+    from transformers import TrainerCallback
+
+    class Divergence(TrainerCallback):
+        """``epoch`` is the one in which it was found."""
+
+        epoch: float | None = None
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+            if all(bool(torch.isfinite(weights).all()) for weights in model.parameters()):
+                return
+            self.epoch = float(state.epoch)
+            control.should_save = control.should_evaluate = False
+            control.should_training_stop = True
+
+    return Divergence()
+
+
+def _load_last_epoch(trainer: Trainer, checkpoints: Path) -> int | None:
+    """Load the weights of the last checkpoint; return its step, or ``None`` without one."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if last is None:
+        return None
+    trainer._load_from_checkpoint(last)
+    return int(_state_of(last)["global_step"])
 
 
 def _progress_callback(task: Task) -> Any:

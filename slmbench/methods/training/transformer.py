@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +121,13 @@ class TransformerTraining(RunMethod):
             teacher_logits=teacher_logits,
             weights=self._class_weights,
         )
+        notes = []
+        if outcome.diverged_in is not None:
+            notes.append(
+                f"training diverged in epoch {outcome.diverged_in:g}: the weights of epoch {outcome.best_epoch:g}"
+                f" were kept; lower --lr ({options.learning_rate})"
+            )
+            progress.say(notes[0])
         if options.method == "lora":
             trained.save_pretrained(building / "adapter")
         try:
@@ -132,7 +141,7 @@ class TransformerTraining(RunMethod):
                 merge=merge_adapters if options.method == "lora" else None,
             )
         except DivergedError:
-            self.clean_up(folder)  # or its checkpoints would be resumed
+            shutil.rmtree(self._checkpoints(folder), ignore_errors=True)  # or they would be resumed
             raise
         return self._outcome(
             reloaded,
@@ -149,6 +158,7 @@ class TransformerTraining(RunMethod):
                 history=outcome.history,
             ),
             details={"teacher": self._teacher.details()} if self._teacher else {},
+            notes=notes,
         )
 
     def _cost_facts(self, best_epoch: float | None) -> dict[str, Any]:
@@ -198,8 +208,9 @@ class TransformerTraining(RunMethod):
         )
 
     def clean_up(self, folder: Path) -> None:
-        """Remove the checkpoints of a finished run."""
-        shutil.rmtree(self._checkpoints(folder), ignore_errors=True)
+        """Remove the checkpoints of a finished run, and of others that were begun in its place."""
+        for checkpoints in folder.parent.glob(f".{escape(folder.name)}.checkpoints-*"):
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
     def _checkpoints(self, folder: Path) -> Path:
         return folder.parent / f".{folder.name}.checkpoints-{self.key[:12]}"
@@ -212,7 +223,9 @@ class TransformerTraining(RunMethod):
 def _remove_incomplete_checkpoints(folder: Path) -> None:
     """Remove checkpoints that were incomplete when training was interrupted: the Trainer's state is written last."""
     for checkpoint in folder.glob("checkpoint-*"):
-        if not (checkpoint / "trainer_state.json").is_file():
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             shutil.rmtree(checkpoint)
 
 

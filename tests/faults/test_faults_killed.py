@@ -1,0 +1,89 @@
+"""Commands that are killed after their first write and around every renaming: a rerun finishes, nothing is torn."""
+
+import shutil
+import signal
+from functools import cached_property
+
+import pytest
+from faults_helpers import TINY_CATALOGUE, check_ending, leftovers, points, whole_records
+
+TRAIN = ("--model", "base", "--corpus", "reviews.csv", "--epochs", "2", "--batch-size", "8", "--max-length", "16")
+MEASURE = ("--processes", "1", "--time-limit", "0.2")
+COMMANDS = {
+    # It replaces a run of other inputs, so that what is replaced is moved away first.
+    "finetune": ("finetune", *TRAIN, "--precision", "fp32", "--device", "cpu", "--output", "run"),
+    "export": ("export", "run", "--form", "fp32", "--form", "int8", "--max-accuracy-drop", "1", "--output", "bundle"),
+    "profile": ("profile", "bundle", "--form", "fp32", *MEASURE),
+    "compare": ("compare", "--recipe", "small.toml"),
+    "fetch": ("fetch", "whole", "reviews-a", "--from", "../shelf"),
+}
+#: Points in all, and into how many tests they are divided.
+HARD = {"finetune": (24, 4), "export": (24, 4), "profile": (9, 2), "compare": (36, 8), "fetch": (24, 2)}
+
+
+class Kills:
+    """Kills one command at one point after another, each in a fresh copy of a place."""
+
+    def __init__(self, server, place, scratch, name):
+        self.server, self.place, self.scratch = server, place, scratch
+        self.words, self.code = COMMANDS[name], TINY_CATALOGUE if name == "fetch" else ""
+
+    @cached_property
+    def events(self):
+        """What the command does when nobody kills it; ``keys`` are those of the records then."""
+        events = self.scratch / "events.txt"
+        whole = self._copy()
+        status, said = self.server.run(whole, *self.words, code=self.code, events=events)
+        assert status == 0, said
+        self.keys = whole_records(whole)
+        return events
+
+    def _copy(self):
+        shutil.rmtree(self.scratch / "killed", ignore_errors=True)
+        return shutil.copytree(self.place, self.scratch / "killed")
+
+    def at(self, point, number, **environment):
+        """Kill it there; then what it left has to be whole, and the same command has to finish."""
+        killed = self._copy()
+        status, said = self.server.run(killed, *self.words, code=self.code, at=point, number=number, **environment)
+        check_ending(number, status, said)
+        whole_records(killed)
+        status, said = self.server.run(killed, *self.words, code=self.code)
+        assert status == 0, said
+        assert whole_records(killed) == getattr(self, "keys", whole_records(killed)) != {}
+        assert leftovers(killed) == []
+
+
+@pytest.fixture
+def kills(server, stocked, tmp_path):
+    return lambda name: Kills(server, stocked, tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["finetune", "fetch"])
+def test_a_few_kills(kills, name):
+    command = kills(name)
+    renamed = command.events.read_text(encoding="utf-8").count("renamed\t")
+    assert renamed > 1
+    # What is replaced has been moved away, and what replaces it has not come.
+    command.at(["renamed", renamed - 1], signal.SIGKILL)
+    command.at(["event", 8], signal.SIGTERM)
+
+
+@pytest.mark.hard
+@pytest.mark.parametrize(
+    ("name", "share"), [(name, share) for name, (_, shares) in HARD.items() for share in range(shares)]
+)
+def test_every_kill(kills, name, share):
+    most, shares = HARD[name]
+    command = kills(name)
+    chosen = points(command.events, most)[share::shares]
+    assert chosen
+    for at, number in chosen:
+        command.at(at, number)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.hard), signal.SIGINT]
+)
+def test_a_measurement_is_killed_and_its_process_ends_with_it(kills, number):
+    kills("profile").at(["child", 0.3], number)
