@@ -46,7 +46,11 @@ def test_a_name_that_is_not_there():
 
 def test_importing_it_loads_nothing():
     loaded = python("import slmbench, sys; dir(slmbench); print(*sys.modules)").split()
-    assert {name for name in loaded if name.startswith("slmbench.")} <= {"slmbench.common", "slmbench.common.version"}
+    assert {name for name in loaded if name.startswith("slmbench.")} <= {
+        "slmbench.common",
+        "slmbench.common.telemetry",
+        "slmbench.common.version",
+    }
     assert not {"numpy", "pydantic", "torch"} & set(loaded)
 
 

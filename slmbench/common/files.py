@@ -18,7 +18,7 @@ from slmbench.common.full_disk import BUILDING, full_disk
 from slmbench.common.sole_writer import OLD, sole_writer
 
 #: Part of the name of a file that is being written, before the number of the process that writes it.
-_WRITING = ".writing-"
+WRITING = ".writing-"
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     temporary = Path()
     try:
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}{_WRITING}{os.getpid()}-", suffix=path.suffix
+            dir=path.parent, prefix=f".{path.stem}{WRITING}{os.getpid()}-", suffix=path.suffix
         )
         os.close(handle)
         temporary = Path(name)
@@ -77,7 +77,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what processes that are no more had begun to write."""
-    before = f".{path.stem}{_WRITING}"
+    before = f".{path.stem}{WRITING}"
     for stale in path.parent.glob(f"{escape(before)}*{escape(path.suffix)}"):
         import psutil
 

@@ -101,7 +101,8 @@ def _log_opening(log: Path, decision: Decision, sealed: SealedAnswers) -> int:
         OSError: The log cannot be read or written.
     """
     logged: list[dict[str, Any]] = []
-    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    for line in text.splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
@@ -120,7 +121,8 @@ def _log_opening(log: Path, decision: Decision, sealed: SealedAnswers) -> int:
             "slmbench_version": __version__,
         }
         with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            # A line may have been cut off by a full disk.
+            file.write(("\n" if text and not text.endswith("\n") else "") + json.dumps(entry) + "\n")
         logged.append(entry)
     return sum(entry.get("confirmation_hash") == sealed.confirmation_hash for entry in logged)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import check_place
+from slmbench.common.files import WRITING, check_place
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.sole_writer import sole_writer
@@ -230,7 +230,7 @@ def kind_of(path: Path) -> type[Record] | None:
     """
     if path.is_dir():
         return next((kind for kind in KINDS if kind.file and (path / kind.file).is_file()), None)
-    if path.suffix != ".json" or not path.is_file():
+    if path.suffix != ".json" or WRITING in path.name or not path.is_file():
         return None
     try:
         text = path.read_text(encoding="utf-8")
@@ -253,7 +253,7 @@ def _schema_kind(text: str) -> str | None:
 
 
 def _inside(path: Path, kind: type[Record]) -> list[Path]:
-    """Return the records of a kind in a folder; names that begin with a dot are of folders still being built."""
+    """Return the records of a kind in a folder; names that begin with a dot are of what is still being made."""
     if not path.is_dir() or kind_of(path) is not None:
         return []
     if kind.file:

@@ -46,11 +46,11 @@ class SmallDisk:
 
 
 @pytest.fixture
-def disk(place, monkeypatch):
-    """A small disk as ``small`` in the working folder, beside what commands work on."""
+def disk(place, monkeypatch, request):
+    """A small disk as ``small`` in the working folder, or of another name, beside what commands work on."""
     if shutil.which("mount") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    made = SmallDisk(place / "work/small")
+    made = SmallDisk(place / "work" / getattr(request, "param", "small"))
     monkeypatch.chdir(place / "work")
     monkeypatch.setenv("SLMBENCH_HOME", str(place / "home"))
     yield made
@@ -99,6 +99,17 @@ def test_every_size_of_disk(disk, name):
         assert run(*MEASURE).exit_code == 0
     assert fill_until_it_fits(disk, name, factor=1.15) >= 3
     check_finished(disk, name)
+
+
+@pytest.mark.hard
+@pytest.mark.parametrize("disk", ["runs", "exported", "profiles", "comparisons"], indirect=True)
+def test_a_ladder_stops_on_a_full_disk_and_goes_on_with_more_room(disk):
+    result = run("compare", "--recipe", "small.toml")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith(f"error: no space left in {disk.place}")
+    disk.resize(50_000)
+    assert run("compare", "--recipe", "small.toml").exit_code == 0
+    assert leftovers(disk.place) == []
 
 
 def test_an_export_needs_no_room_for_temporary_files(disk, monkeypatch):

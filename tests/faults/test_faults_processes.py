@@ -13,6 +13,7 @@ from faults_helpers import leftovers, wait_for_orphans, whole_records
 from slmbench.common.files import build_aside, write_atomically
 from slmbench.common.progress import Silent
 from slmbench.common.sole_writer import sole_writer
+from slmbench.records import artefacts
 
 TFIDF = ("finetune", "--method", "tfidf", "--corpus", "reviews.csv", "--output", "made")
 #: Holds the lock of a folder until its stdin is closed.
@@ -101,6 +102,7 @@ def test_a_file_of_a_process_that_is_no_more_is_removed(tmp_path):
     stale, alive = (tmp_path / f".record.writing-{number}-abc.json" for number in (gone.pid, os.getpid()))
     for left in (stale, alive):
         left.write_text("half")
+    assert artefacts.kind_of(alive) is None
     write_atomically(tmp_path / "record.json", "{}")
     assert sorted(tmp_path.iterdir()) == [alive, tmp_path / "record.json"]
 
