@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import psutil
+from typer.testing import CliRunner
 
+from slmbench.cli.app import app
 from slmbench.records import artefacts
 
 #: What a person reads, and the exit status, of the two signals that can be handled.
@@ -22,6 +24,14 @@ from slmbench.starter import items
 items.ITEMS = pickle.load(open("../items.pickle", "rb"))
 """
 _RECORD = re.compile(r'\s*\{\s*"schema"\s*:\s*"slmbench\.')
+
+
+def run(*words):
+    """Run a command in this process; what is neither success nor an exit status is raised."""
+    result = CliRunner().invoke(app, words)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 class Server:

@@ -8,8 +8,7 @@ import sys
 import tempfile
 
 import pytest
-from cli_helpers import run
-from faults_helpers import leftovers, whole_records
+from faults_helpers import leftovers, run, whole_records
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside
