@@ -32,7 +32,7 @@ device = "cpu"
 
 [export]
 forms = ["fp32", "int8"]
-max_accuracy_drop = 1.0
+max_accuracy_drop = 0.9
 
 [profile]
 processes = 1
