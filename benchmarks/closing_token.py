@@ -23,7 +23,8 @@ trained.no_padding()
 uncut = Tokenizer.from_str(trained.to_str())
 uncut.no_truncation()
 longest = record["max_length"]
-session = onnxruntime.InferenceSession(str(bundle / record["forms"]["int8"]["file"]))
+form = min(record["forms"].values(), key=lambda form: form["bytes"])
+session = onnxruntime.InferenceSession(str(bundle / form["file"]))
 inputs = {node.name for node in session.get_inputs()}
 
 

@@ -59,7 +59,7 @@ def main() -> int:
     """Run and print; the exit status is 1 when a planted slowdown was missed or equals differ too often."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
-    parser.add_argument("--form", default="int8")
+    parser.add_argument("--form", default="int8-portable")
     parser.add_argument("--tries", type=int, default=20)
     parser.add_argument("--planted", type=int, default=5)
     parser.add_argument("--slowdown", type=float, default=10.0, help="per cent")

@@ -123,7 +123,7 @@ def main() -> int:
     """Run and print; the exit status is 1 when something is off by more than 5 %."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
-    parser.add_argument("--forms", nargs="+", default=["fp32", "int8"])
+    parser.add_argument("--forms", nargs="+", default=["int8-portable"])
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--time-limit", type=float, default=10.0)
     parser.add_argument("--keep", type=Path, default=Path("build/profile-agreement"))

@@ -24,7 +24,7 @@ def main() -> int:
     """Run and print; the exit status is 1 when fewer than nine in ten cover."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
-    parser.add_argument("--form", default="int8")
+    parser.add_argument("--form", default="int8-portable")
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--processes", type=int, default=ProfileOptions().processes)
     parser.add_argument("--time-limit", type=float, default=9.0)

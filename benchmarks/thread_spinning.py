@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("exported/bert-tiny-imdb"))
-    parser.add_argument("--form", default="int8")
+    parser.add_argument("--form", default="int8-portable")
     said = parser.parse_args()
     options = ProfileOptions(forms=(said.form,))
     (cell,) = find_bundle_cells([said.bundle], options)

@@ -12,7 +12,8 @@ from slmbench.records import BundleRecord, read_record
 from slmbench.records.bundle import FormRecord
 from slmbench.statistics.verdicts import FORM_MARGIN
 
-SHIPPED = Path(__file__).parents[2] / "exported/bert-tiny-imdb/bundle.json"
+#: Written before forms had a verdict.
+OLD = Path(__file__).parents[1] / "records/old/bundle.json"
 BALANCED = np.arange(1000) % 2
 RARE = (np.arange(1000) < 30).astype(int)
 
@@ -115,8 +116,8 @@ def test_the_default_limit_is_the_margin_between_forms():
 
 
 def test_older_bundles_have_the_verdict_of_their_time():
-    record = read_record(BundleRecord, SHIPPED)
+    record = read_record(BundleRecord, OLD)
     assert {form.verdict for form in record.forms.values()} == {"accepted"}
-    form = json.loads(SHIPPED.read_text())["forms"]["int8"]
+    form = json.loads(OLD.read_text())["forms"]["int8"]
     assert "verdict" not in form
     assert FormRecord.model_validate({**form, "accepted": False}).verdict == "refused"

@@ -20,7 +20,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 #: Seconds that a process may take; all jobs together take about five.
 PATIENCE = 120
-DTYPES = {"fp32": "fp32", "int8": "q8"}
+DTYPES = {"fp32": "fp32", "int8": "q8", "int8-portable": "int8"}
 #: Chromium runs neither modules nor WebAssembly under another type, and not every system knows theirs.
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 #: What the page may ask for and run: the import map is inline, and everything else comes from its own server.
