@@ -10,11 +10,10 @@ from slmbench.common.stage_package import make_callable
 
 if TYPE_CHECKING:
     from slmbench.compare.comparison import compare
-    from slmbench.compare.constraints import Constraints
+    from slmbench.compare.constraints import Constraints, DecisionRule
     from slmbench.compare.front import parse_axes
     from slmbench.compare.reading import Measurements, read_measurements
     from slmbench.compare.regression import RegressionGate
-    from slmbench.compare.rule import DecisionRule
 
 __all__ = [
     "Constraints",
@@ -28,7 +27,7 @@ __all__ = [
 
 _MODULES = {
     "Constraints": "constraints",
-    "DecisionRule": "rule",
+    "DecisionRule": "constraints",
     "Measurements": "reading",
     "RegressionGate": "regression",
     "compare": "comparison",

@@ -1,11 +1,11 @@
 """From profiles to a decision: the stage behind ``slmbench compare``, step by step.
 
 Read on in the order of the steps: ``reading`` (files to profiles, those that are ``outdated`` left out), ``cells``
-(profiles to rows), ``quantities`` (what is known of a row), ``constraints`` (limits), ``front`` (Pareto), ``pairs``
-(two rows compared), ``decision`` (verdicts) with ``choosing`` (the choice) and ``rule`` (margins), ``undecided``
-(what would decide), ``stability`` (the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that
-chose nothing), ``sentences`` (the reasons in words). ``baseline_tests``, ``cascades``, ``curves``, ``caveats`` and
-``regression`` add what stands beside the decision.
+(profiles to rows), ``quantities`` (what is known of a row), ``constraints`` (limits and margins), ``front`` (Pareto),
+``pairs`` (two rows compared), ``decision`` (verdicts) with ``choosing`` (the choice), ``undecided`` (what would
+decide), ``stability`` (the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that chose
+nothing), ``sentences`` (the reasons in words). ``cascades``, ``curves``, ``caveats`` and ``regression`` add what
+stands beside the decision.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from slmbench.common.formatting import counted
+from slmbench.common.formatting import counted, p_value, percent, points
 from slmbench.common.progress import SILENT, Progress
-from slmbench.compare.baseline_tests import tfidf_baseline_tests
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats, deciding_caveats
-from slmbench.compare.cells import cells_by_machine, name_cells, newest_of_each_cell, seeds_as_one
+from slmbench.compare.cells import Cell, cells_by_machine, name_cells, newest_of_each_cell, seeds_as_one
 from slmbench.compare.confirmation import confirm, headline
-from slmbench.compare.constraints import Constraints
+from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide
 from slmbench.compare.machines import machine_facts
+from slmbench.compare.pairs import accuracy_difference
 from slmbench.compare.reading import Measurements, read_measurements
 from slmbench.compare.regression import RegressionGate, check_regressions
-from slmbench.compare.rule import DecisionRule
 from slmbench.compare.sentences import in_replays, qualifications, why_not, why_recommended
 from slmbench.compare.stability import stability_of
 from slmbench.compare.undecided import undecided_pairs
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
-from slmbench.records.comparison import Confirmation, CorrectedAccuracy
+from slmbench.records.comparison import BaselineTest, Confirmation, CorrectedAccuracy
+from slmbench.statistics import SIGNIFICANCE
 
 
 def compare(
@@ -196,4 +196,47 @@ def _not_measured(row: Row) -> Rejection:
         why=f"failed: {row.failure}" if row.failure else f"not profiled: {row.unprofiled}",
         machine=row.machine,
         variant=row.variant,
+    )
+
+
+TFIDF_METHOD = "tfidf"
+
+
+def tfidf_baseline_tests(cells: Sequence[Cell]) -> list[BaselineTest]:
+    """Compare every model with the TF-IDF baseline on the same reviews.
+
+    Args:
+        cells: Cells of any machines: the accuracy of a form does not depend on where it was timed.
+
+    Returns:
+        One test a model and form that has a TF-IDF baseline on its reviews.
+    """
+    baselines = [cell for cell in cells if cell.profile.method == TFIDF_METHOD]
+    tests, seen = [], set()
+    for cell in cells:
+        same_reviews = [baseline for baseline in baselines if baseline.test_hash == cell.test_hash]
+        identity = (cell.profile.bundle, cell.profile.form, cell.test_hash, cell.accuracy)
+        if cell in baselines or not same_reviews or identity in seen:
+            continue
+        seen.add(identity)
+        tests.append(_test(cell, max(same_reviews, key=lambda baseline: baseline.accuracy)))
+    return tests
+
+
+def _test(cell: Cell, tfidf_baseline: Cell) -> BaselineTest:
+    difference = accuracy_difference(tfidf_baseline, cell)
+    significant, gain = difference.p_value < SIGNIFICANCE, difference.difference
+    numbers = f"({percent(cell.accuracy)} against {percent(tfidf_baseline.accuracy)}, {p_value(difference.p_value)})"
+    if significant and gain > 0:
+        finding = f"beats the TF-IDF baseline by {points(gain)}"
+    elif significant:
+        finding = "is worse than the TF-IDF baseline"
+    else:
+        finding = f"does not {'significantly ' if gain > 0 else ''}beat the TF-IDF baseline"
+    return BaselineTest(
+        name=cell.profile.bundle,
+        form=cell.profile.form,
+        verdict="undecided" if not significant else "better" if gain > 0 else "worse",
+        accuracy=difference,
+        sentence=f"{cell.profile.bundle} {cell.profile.form} {finding} {numbers}",
     )

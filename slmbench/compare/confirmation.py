@@ -24,7 +24,7 @@ from slmbench.compare.choosing import choose
 from slmbench.compare.decision import Candidates, Choice, Decision
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
 from slmbench.records.sealed_answers import SealedAnswers, carried_content, open_answers
-from slmbench.statistics.selection import corrected_for_selection, selection_optimism
+from slmbench.statistics.resampling import corrected_for_selection, selection_optimism
 
 #: The log of openings, one JSON document a line.
 LOG = "openings.jsonl"

@@ -26,10 +26,9 @@ import numpy as np
 
 from slmbench.compare.cells import Cell
 from slmbench.compare.choosing import Margins, choose
-from slmbench.compare.constraints import Constraints
+from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.front import Front, front_of
 from slmbench.compare.pairs import Difference, difference, over_a_constant, speed_verdict, time_bounds
-from slmbench.compare.rule import DecisionRule
 from slmbench.records.comparison import Reason
 from slmbench.statistics import METRICS, SIGNIFICANCE
 from slmbench.statistics.verdicts import Bounds, Verdict, gate, holm, verdict

@@ -20,15 +20,15 @@ from typing import NamedTuple
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.formatting import counted, listing, minutes
-from slmbench.compare import regression_sentences as sentences
+from slmbench.common.formatting import counted, limit, listing, minutes, p_value, percent, points, times
 from slmbench.compare.cells import Cell, name_cells, newest_of_each_cell, seeds_as_one
 from slmbench.compare.pairs import accuracy_difference, difference, disagreement, time_bounds
 from slmbench.compare.reading import load_profiles
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.comparison import RegressionCheck, RegressionReport
+from slmbench.statistics import PairedDifference
+from slmbench.statistics.verdicts import Bounds, processes_for_gate, reviews_to_gate
 from slmbench.statistics.verdicts import gate as gate_of
-from slmbench.statistics.verdicts import processes_for_gate, reviews_to_gate
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def check_regressions(gate: RegressionGate, cells: Sequence[Cell], failed: Seque
         checks.append(check)
         failures += failing
         inconclusive += doubtful
-    unmeasured = [sentences.not_measured(row) for row in lost]
+    unmeasured = [_not_measured(row) for row in lost]
     limited = gate.fail_if_slower is not None or gate.fail_if_worse is not None
     return RegressionReport(
         against=gate.against,
@@ -178,38 +178,35 @@ def _check(pair: _Pair, limits: RegressionGate) -> tuple[RegressionCheck, list[s
     cell, failures, inconclusive = pair.cell, [], []
     bounds = time_bounds(pair.timed, cell) if pair.timed else None
     slower = worse = None
-    if pair.timed is None:
-        speed = sentences.timed_differently(cell, pair.answered)
-    else:
-        speed = sentences.speed(cell, pair.timed, bounds)
+    speed = _speed(cell, pair.timed, bounds) if pair.timed else _timed_differently(cell, pair.answered)
     if (most := limits.fail_if_slower) is not None:
         if bounds is None or pair.timed is None:
-            failures.append(sentences.unchecked(cell, speed))
+            failures.append(_unchecked(cell, speed))
         else:
             slower = gate_of(bounds, math.log1p(most))
             if slower == "fail":
-                failures.append(sentences.over_limit(cell, speed, most, "%"))
+                failures.append(_over_limit(cell, speed, most, "%"))
             elif slower == "inconclusive":
                 more = _minutes_to_settle(pair.timed, cell, math.log1p(most), bounds.value)
-                inconclusive.append(sentences.unsettled(cell, speed, most, "%", f"{minutes(more)} of measuring"))
+                inconclusive.append(_unsettled(cell, speed, most, "%", f"{minutes(more)} of measuring"))
     accuracy_of, found = None, None
     if cell.test_hash != pair.answered.test_hash:
-        accuracy = sentences.tested_on_others(cell, pair.answered)
+        accuracy = _tested_on_others(cell, pair.answered)
     else:
         accuracy_of = accuracy_difference(pair.answered, cell)
         found = difference(pair.answered, cell).bounds
-        accuracy = sentences.accuracy(cell, pair.answered, accuracy_of)
+        accuracy = _accuracy(cell, pair.answered, accuracy_of)
     if (most := limits.fail_if_worse) is not None:
         if found is None:
-            failures.append(sentences.unchecked(cell, accuracy))
+            failures.append(_unchecked(cell, accuracy))
         else:
             worse = gate_of(found, most)
             if worse == "fail":
-                failures.append(sentences.over_limit(cell, accuracy, most, "points"))
+                failures.append(_over_limit(cell, accuracy, most, "points"))
             elif worse == "inconclusive":
                 needed = reviews_to_gate(disagreement(pair.answered, cell), most, found.value)
                 more_reviews = None if needed is None else counted(max(1, needed - len(cell.right)), "test review")
-                inconclusive.append(sentences.unsettled(cell, accuracy, most, "points", more_reviews))
+                inconclusive.append(_unsettled(cell, accuracy, most, "points", more_reviews))
     check = RegressionCheck(
         row=cell.label,
         machine=cell.machine,
@@ -240,3 +237,91 @@ def _minutes_to_settle(baseline: Cell, cell: Cell, most: float, value: float) ->
     have = min(len(one.profile.latency.processes_ms) for one in (baseline, cell))
     more = max(1, processes_for_gate(math.sqrt(spread), most, value) - have)
     return more * each_s / 60
+
+
+def _timed_differently(cell: Cell, other: Cell) -> str:
+    """Say why the latency of a cell cannot be compared with that of the baseline."""
+    if _way(cell) != _way(other):
+        ways = f"was timed on {_way(cell)}, the baseline on {_way(other)}"
+    elif cell.highest_rate is not None:
+        ways = f"was timed at the highest rate found ({cell.pace}), the baseline at another ({other.pace})"
+    else:
+        ways = f"was timed on {_fed(cell)}, the baseline on {_fed(other)}"
+    return f"{ways}, so their latencies are not compared: measure the baseline here in the same way"
+
+
+def _tested_on_others(cell: Cell, other: Cell) -> str:
+    """Say why the accuracy of a cell cannot be compared with that of the baseline."""
+    return (
+        f"was tested on other reviews ({cell.test_hash[:8]}) than the baseline ({other.test_hash[:8]}), so their"
+        " accuracies are not compared: export or profile both with the same test rows"
+    )
+
+
+def _speed(cell: Cell, other: Cell, bounds: Bounds | None) -> str:
+    """Say how a cell's speed compares with that of a baseline that was timed alike.
+
+    ``bounds`` are of the logarithm of the baseline's time over the cell's; ``None`` where that is not known.
+    """
+    ratio = cell.pace_ms / other.pace_ms
+    medians = f"{'p50 ' if cell.by_latency else ''}{cell.pace} against {other.pace} of {_baseline(cell, other)}"
+    if bounds is None:
+        return f"has no interval of its speed to be compared by ({medians})"
+    low, high = math.exp(-bounds.ci95[1]), math.exp(-bounds.ci95[0])
+    numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {low:.3f}–{high:.3f})"
+    if low > 1:
+        return f"is {times(ratio, 'slower')} {numbers}"
+    if high < 1:
+        return f"is {times(1 / ratio, 'faster')} {numbers}"
+    return f"is not shown to be slower or faster {numbers}"
+
+
+def _accuracy(cell: Cell, other: Cell, difference: PairedDifference) -> str:
+    """Say how a cell's accuracy compares with the baseline's on the same reviews."""
+    if not difference.only_first_right + difference.only_second_right:
+        return f"is right on the same reviews ({percent(cell.accuracy)})"
+    low, high = (f"{end * 100:+.1f}" for end in difference.ci95)
+    numbers = (
+        f"({percent(cell.accuracy)} against {percent(other.accuracy)} of {_baseline(cell, other)}, 95 % interval of"
+        f" the difference {low} to {high} points, {p_value(difference.p_value)})"
+    )
+    if difference.difference == 0:
+        return f"is as accurate {numbers}"
+    return f"is {points(difference.difference)} {'more' if difference.difference > 0 else 'less'} accurate {numbers}"
+
+
+def _over_limit(cell: Cell, predicate: str, most: float, unit: str) -> str:
+    """Say that a cell fails a limit of the baseline; ``unit`` is "%" or "points"."""
+    return f"{cell.label} {predicate}; the limit is {limit(most * 100)} {unit}"
+
+
+def _unchecked(cell: Cell, predicate: str) -> str:
+    """Say that a limit of the baseline could not be checked."""
+    return f"{cell.label} {predicate}; the limit cannot be checked"
+
+
+def _unsettled(cell: Cell, predicate: str, most: float, unit: str, more: str | None) -> str:
+    """Say that the measurements do not settle a limit, and what would: nothing where the limit is 0."""
+    what = f"about {more} more would settle it" if more else "no number of reviews shows a loss of nothing"
+    return (
+        f"{cell.label} {predicate}; whether it keeps the limit of {limit(most * 100)} {unit} is inconclusive: {what}"
+    )
+
+
+def _not_measured(row: Row) -> str:
+    """Say that a row cannot be compared with the baseline because it failed."""
+    return f"{row.label} could not be measured ({row.failure}), so no limit of the baseline can be checked"
+
+
+def _way(cell: Cell) -> str:
+    profile = cell.profile
+    return f"{cell.machine_name} ({profile.backend}, {counted(profile.threads, 'thread')}, {cell.timed_as})"
+
+
+def _fed(cell: Cell) -> str:
+    fed = cell.profile.corpus
+    return f"{fed.inputs} of {fed.name} ({fed.test_hash[:8]})"
+
+
+def _baseline(cell: Cell, other: Cell) -> str:
+    return "the baseline" if other.label == cell.label else other.label

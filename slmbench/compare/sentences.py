@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from slmbench.common.formatting import counted, listing, megabytes, p_value, percent, percent_interval, points, times
 from slmbench.compare.cells import Cell
-from slmbench.compare.constraints import best_within_reach, limits_phrase, nearest_row
+from slmbench.compare.constraints import DecisionRule, best_within_reach, limits_phrase, nearest_row
 from slmbench.compare.decision import Choice, Decision, Exclusion
 from slmbench.compare.front import dominator
 from slmbench.compare.pairs import difference, speed_verdict
-from slmbench.compare.rule import DecisionRule
 from slmbench.records.comparison import Reason, Stability, UndecidedPair
 from slmbench.statistics import METRICS
 from slmbench.statistics.verdicts import gate, reviews_to_settle

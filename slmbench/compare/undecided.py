@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from slmbench.common.formatting import p_value
 from slmbench.compare.cells import Cell
+from slmbench.compare.constraints import DecisionRule
 from slmbench.compare.decision import Decision
 from slmbench.compare.pairs import difference, time_bounds
-from slmbench.compare.rule import DecisionRule
 from slmbench.compare.sentences import gap, margin, reviews_needed
 from slmbench.records.comparison import UndecidedPair
 

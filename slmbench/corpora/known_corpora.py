@@ -1,23 +1,90 @@
-"""Every kind of corpus, and which of them a name belongs to."""
+"""Every kind of corpus, those of the package index among them, and which of them a name belongs to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from slmbench import starter
 from slmbench.common.errors import UsageError
 from slmbench.common.registry import Registry
 from slmbench.common.suggestions import did_you_mean
+from slmbench.corpora.columns import Wanted
 from slmbench.corpora.formats import FORMATS, format_of
 from slmbench.corpora.hub import HubDatasets, SavedDatasets
-from slmbench.corpora.local_files import LocalFiles
-from slmbench.corpora.sources import CorpusSource
-from slmbench.corpora.starter_corpora import STARTER_CORPORA
+from slmbench.corpora.local_files import LocalFiles, open_file
+from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
+from slmbench.corpora.tables import Table
+from slmbench.starter.items import ReviewTable
+
+
+class StarterCorpus(CorpusSource):
+    """One starter item that is a corpus.
+
+    Args:
+        name: Of the item.
+    """
+
+    fixed_columns = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.help = starter.find_item(name).title
+
+    def is_available(self, corpus: str) -> bool:
+        """Say whether it has been fetched."""
+        return starter.is_fetched(self.name)
+
+    def description(self, corpus: str) -> str:
+        """Return the package it comes in, and the paper it was published with."""
+        return starter.find_item(self.name).source
+
+    def notes(self, corpus: str, *, for_test: bool) -> list[str]:
+        """Return which reviews these are."""
+        held_out = "" if for_test else "; test rows are held out from them"
+        return [f"{self._layout().rows}{held_out}: not the published test set"]
+
+    def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
+        """Open the table, fetching the item when it is missing; its columns are ``text`` and ``label``."""
+        layout = self._layout()
+        path = starter.ensure(self.name, opening.progress) / layout.file
+        bad_rows = opening.bad_rows(self.name)
+        with open_file(path, Wanted().layout, bad_rows, opening.progress, self.name) as table:
+            yield OpenPart(self.name, _ItemTable(table, layout), bad_rows)
+
+    def _layout(self) -> ReviewTable:
+        table = starter.find_item(self.name).table
+        if table is None:
+            raise ValueError(f"starter item '{self.name}' is not a corpus")
+        return table
+
+
+class _ItemTable(Table):
+    """The rows of one of the corpora that share a file, labels as the whole numbers they are."""
+
+    def __init__(self, table: Table, layout: ReviewTable) -> None:
+        super().__init__(("text", "label"))
+        self.class_names = {"label": layout.label_names}
+        self._table = table
+        self._layout = layout
+
+    def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Yield row number (from 1) and the values of some columns."""
+        layout = self._layout
+        own = list(layout.where.values())
+        read = self._table.cells((layout.text_column, layout.label_column, *layout.where))
+        for number, (text, label, *others) in read:
+            if others == own:
+                values = {"text": text, "label": int(label)}
+                yield number, [values[column] for column in columns]
+
 
 _HUB = HubDatasets()
+_STARTER = [StarterCorpus(item.name) for item in starter.catalogue().values() if item.kind == "corpus"]
 #: By name; installed packages add to them.
 CORPORA: Registry[CorpusSource] = Registry(
-    "corpus", "slmbench.corpora", (*STARTER_CORPORA, SavedDatasets(), LocalFiles(), _HUB)
+    "corpus", "slmbench.corpora", (*_STARTER, SavedDatasets(), LocalFiles(), _HUB)
 )
 _OTHER_FILES = {".gz", ".txt", ".zip", ".xlsx", ".xls"}
 

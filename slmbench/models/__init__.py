@@ -2,8 +2,13 @@
 
 from slmbench.models.architectures import Architecture, architecture_of
 from slmbench.models.model_files import ModelFiles, find_model
-from slmbench.models.model_loading import load_classifier, load_encoder, load_tokenizer
-from slmbench.models.sizes import ParameterCounts, count_parameters
+from slmbench.models.model_loading import (
+    ParameterCounts,
+    count_parameters,
+    load_classifier,
+    load_encoder,
+    load_tokenizer,
+)
 
 __all__ = [
     "Architecture",

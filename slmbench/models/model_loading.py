@@ -1,8 +1,9 @@
-"""Loading a sequence classifier and its tokenizer through transformers, whole or not at all."""
+"""Loading a classifier and its tokenizer through transformers, whole or not at all; counting its parameters."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from slmbench.models.model_files import ModelFiles
 from slmbench.models.weights_check import WeightsReport, check_weights
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
@@ -188,3 +190,40 @@ def _check_tokens(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
             f" rows ({rows}; {words}{', …' if len(beyond) > 3 else ''}): use the tokenizer that the model was trained"
             " with"
         )
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """How many parameters a model has; shared ones count once."""
+
+    total: int
+    trainable: int
+    without_embeddings: int
+
+
+def count_parameters(model: nn.Module) -> ParameterCounts:
+    """Count parameters.
+
+    Embeddings are all tables looked up by index (words, positions, segments), whatever they are called.
+
+    Args:
+        model: Any torch module.
+
+    Returns:
+        Total, trainable, and total less embedding tables.
+    """
+    from torch import nn
+
+    parameters = list(model.parameters())
+    tables = {
+        id(parameter): parameter
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+        for parameter in module.parameters(recurse=False)
+    }
+    total = sum(parameter.numel() for parameter in parameters)
+    return ParameterCounts(
+        total=total,
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        without_embeddings=total - sum(parameter.numel() for parameter in tables.values()),
+    )

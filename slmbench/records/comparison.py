@@ -195,7 +195,7 @@ class CorrectedAccuracy(Part):
     #: Test reviews, on which the row was chosen; and its accuracy on them.
     reviews: int
     measured: float
-    #: What was taken off, and how many candidates it was chosen from (see ``slmbench.statistics.selection``).
+    #: What was taken off, and how many candidates it was chosen from (see ``slmbench.statistics.resampling``).
     optimism: float
     candidates: int
     accuracy: float

@@ -1,22 +1,26 @@
-"""The report folder: the record, the reports made from it and plots, written whole or not at all."""
+"""Report folders: the record, the reports and plots made from it, whole or not at all; an evaluation's plot."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, write_atomically
+from slmbench.common.files import build_aside, write_aside, write_atomically
 from slmbench.common.formatting import listing
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
+from slmbench.common.templates import render_markdown
 from slmbench.compare.cells import profiles_of_rows
-from slmbench.records import ComparisonRecord, ProfileRecord, read_record, write_record
-from slmbench.report.csv import render_csv
+from slmbench.compare.quantities import quantities
+from slmbench.records import ComparisonRecord, EvaluationRecord, ProfileRecord, Row, read_record, write_record
 from slmbench.report.explanations import Pair
-from slmbench.report.facts import one_of_each_form
+from slmbench.report.facts import number_filters, one_of_each_form, report_facts
 from slmbench.report.html import render_html
-from slmbench.report.markdown import render_report
+from slmbench.statistics import Interval
 
 RECORD = "comparison.json"
 REPORT = "report.md"
@@ -112,3 +116,87 @@ def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progres
         task.advance()
         draw_confusion(forms, folder / CONFUSION)
         task.advance()
+
+
+def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:
+    """Render ``report.md``.
+
+    Args:
+        record: The comparison.
+        pairs: Each measured row with its profile.
+        no_plots: Why there are no plots, or ``None``.
+
+    Returns:
+        Markdown.
+    """
+    filters = {"cell": lambda text: " ".join(str(text).split()).replace("|", "\\|"), **number_filters()}
+    return render_markdown(
+        "slmbench.report", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
+    )
+
+
+def render_csv(rows: Sequence[Row]) -> str:
+    """Write rows as CSV with a header; what is not known is an empty cell.
+
+    Args:
+        rows: Rows of a comparison.
+
+    Returns:
+        A column for each field of a row and each metric that some row has, two for an interval
+        (``accuracy_ci95_low``, ``accuracy_ci95_high``). Units are plain: bytes, fractions, joules a review.
+    """
+    intervals = {quantity.interval_field for quantity in quantities().values()}
+    documents = [_columns(row, intervals) for row in rows]
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for document in documents for name in document))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(documents)
+    return text.getvalue()
+
+
+def _columns(row: Row, intervals: set[str | None]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for field in Row.model_fields:
+        value = getattr(row, field)
+        if field == "metrics":
+            columns |= value
+        elif field == "metrics_ci95":
+            for metric, interval in value.items():
+                columns |= _ends(f"{metric}_ci95", interval)
+        else:
+            columns |= _ends(field, value) if field in intervals else {field: value}
+    return columns
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+CONFUSION = "confusion.png"
+
+
+def draw_evaluation(record: EvaluationRecord, progress: Progress = SILENT) -> Path | None:
+    """Draw the confusion matrix of an evaluation into its folder, unless it is already there.
+
+    Args:
+        record: The evaluation; ``record.path`` is its folder.
+        progress: Told when nothing can be drawn.
+
+    Returns:
+        The plot; ``None`` where matplotlib is not installed.
+    """
+    path = Path(record.path) / CONFUSION
+    if path.is_file():
+        return path
+    if no_plot := reason_for_no_plots():
+        progress.say(f"there is no confusion plot: {no_plot}")
+        return None
+    from slmbench.report.plots import draw_confusion
+
+    subject = f"{record.subject_name} {record.form or ''}".strip()
+    title = (subject, "" if record.own_rows else f"on {record.corpus.name}")
+    with write_aside(path) as file:
+        draw_confusion({title: record.predictions}, file)
+    return path

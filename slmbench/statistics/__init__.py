@@ -27,11 +27,11 @@ from slmbench.statistics.clusters import (
     t_interval,
     why_no_interval,
 )
-from slmbench.statistics.cross_validation import cross_validation_interval
 from slmbench.statistics.intervals import (
     PERCENTILE_SAMPLES,
     Interval,
     bootstrap_interval,
+    cross_validation_interval,
     median_interval,
     percentile,
     quantile_interval,

@@ -6,8 +6,7 @@ import pytest
 
 from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import OnnxBackend
-from slmbench.export.checking import FormChecker
-from slmbench.export.gain import describe_gain, measure_gain
+from slmbench.export.checking import FormChecker, describe_gain, measure_gain
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from tiny import WORDS, model_folder
 
 from slmbench.corpora import load_corpus
-from slmbench.methods.class_weights import class_weights
 from slmbench.methods.fewshot import fewshot
 from slmbench.methods.known_methods import METHODS
 from slmbench.methods.training import finetune
-from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss, weighted_cross_entropy
+from slmbench.methods.training.losses import UNKNOWN_LABEL, class_weights, distillation_loss, weighted_cross_entropy
 
 QUICK = {"max_length": 24, "precision": "fp32", "device": "cpu"}
 #: Settings with which the plain loss answers "ok" to all, having seen 3 % of spam.

@@ -8,7 +8,7 @@ from tiny import masked_lm_folder
 
 from slmbench.common.errors import UsageError
 from slmbench.recipes import find_recipe, read_recipe, run_recipe
-from slmbench.recipes.offline import offline
+from slmbench.recipes.ladder import offline
 
 STUDIES = ["study-000", "study-001", "study-002", "study-003", "study-003-categories", "study-004"]
 STARTER_MODELS = {"bert-tiny", "minilm-l6", "mpnet-base", "smollm2-135m", "tfidf"}

@@ -183,8 +183,7 @@ def test_a_console_without_unicode_gets_plain_signs(measured):
 def test_names_in_the_plot_are_clear_of_one_another_and_the_same_each_time(measured):
     pytest.importorskip("adjustText")
     from slmbench.common.plotting import new_figure
-    from slmbench.report.plots.names import place_names
-    from slmbench.report.plots.plane import point
+    from slmbench.report.plots.names import place_names, point
 
     rows = compare([measured]).rows
 

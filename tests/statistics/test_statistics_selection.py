@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from slmbench.statistics.selection import corrected_for_selection, selection_optimism
+from slmbench.statistics.resampling import corrected_for_selection, selection_optimism
 
 
 def most_accurate(right):

@@ -22,7 +22,6 @@ from slmbench.methods.outcome import NO_TRAINING, Outcome, training_cost
 from slmbench.methods.runs.ancestry import ancestry_of, unknown_sentence
 from slmbench.methods.runs.card import write_card
 from slmbench.models.quiet import quiet_libraries
-from slmbench.models.truncation import measure_truncation
 from slmbench.records import CorpusIdentity, Predictions, RunRecord, Truncation, artefacts, write_record
 from slmbench.records.base import finished_record
 
@@ -173,3 +172,31 @@ def _finished_run(folder: Path, key: str) -> RunRecord | None:
         return None
     complete = (folder / "model").is_dir() or not record.has_model
     return record if complete and (folder / "test_logits.npy").is_file() else None
+
+
+def measure_truncation(folder: Path, texts: Sequence[str], max_length: int, long_texts: str = "head") -> Truncation:
+    """Count the texts and tokens that a tokenizer cuts off.
+
+    Args:
+        folder: A model's folder with ``tokenizer.json``.
+        texts: Such as the test reviews.
+        max_length: Maximum input length in tokens, special ones included.
+        long_texts: What is read of longer texts, one of :data:`slmbench.edge.runtime.LONG_TEXTS`.
+
+    Returns:
+        The counts, special tokens included.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))]
+    return Truncation(
+        max_length=max_length,
+        reviews=len(lengths),
+        cut_reviews=sum(length > max_length for length in lengths),
+        tokens=sum(lengths),
+        cut_tokens=0 if long_texts == "windows" else sum(max(0, length - max_length) for length in lengths),
+        long_texts=long_texts,
+    )

@@ -7,12 +7,14 @@ rows a share of the cross-entropy with the true label.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
+
 
 #: Label of rows whose label is unknown; cross-entropy ignores it (torch's ``ignore_index``).
 UNKNOWN_LABEL = -100
@@ -29,7 +31,7 @@ def weighted_cross_entropy(
     Args:
         logits: Shape (rows, classes).
         labels: Label ids, shape (rows,).
-        weights: Weight of each class, from :func:`slmbench.methods.class_weights.class_weights`; all 1 when not
+        weights: Weight of each class, from :func:`slmbench.methods.training.losses.class_weights`; all 1 when not
             given.
 
     Returns:
@@ -77,3 +79,25 @@ def distillation_loss(
     hard = functional.cross_entropy(student, labels, weight=of_classes, reduction="none", ignore_index=UNKNOWN_LABEL)
     weight = hard_weight * (labels != UNKNOWN_LABEL)
     return ((1 - weight) * soft + weight * hard).mean()
+
+
+def class_weights(chosen: str | None, labels: Sequence[int], classes: int) -> np.ndarray | None:
+    """Return the weight of each class in a loss.
+
+    "Balanced" is n / (k n_c) for n rows, k classes and n_c rows of the class (King and Zeng, *Logistic regression in
+    rare events data*, 2001, § 4.2, as in scikit-learn's ``class_weight``): the weights of all rows sum up to n, those
+    of each class to n / k.
+
+    Args:
+        chosen: The option ``class_weight``.
+        labels: Label ids of the training rows.
+        classes: Number of classes.
+
+    Returns:
+        Shape (classes,), float32; 0 for a class without a row. ``None`` when no weights are wanted.
+    """
+    if chosen != "balanced":
+        return None
+    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=classes)
+    weights = counts.sum() / (classes * np.maximum(counts, 1))
+    return np.where(counts > 0, weights, 0.0).astype(np.float32)

@@ -15,12 +15,11 @@ from slmbench.common.files import content_key
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split
 from slmbench.instruments.devices import choose_device, choose_precision
-from slmbench.methods.class_weights import class_weights
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.distillation import Teacher
 from slmbench.methods.training.inference import classifier_logits
-from slmbench.methods.training.losses import UNKNOWN_LABEL
+from slmbench.methods.training.losses import UNKNOWN_LABEL, class_weights
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer

@@ -10,8 +10,7 @@ from typing import Any
 from slmbench.common.formatting import MEGABYTE, limit, three_digits
 from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
 from slmbench.records import ComparisonRecord, Row
-from slmbench.report.plots.names import place_names
-from slmbench.report.plots.plane import area, front_line, point
+from slmbench.report.plots.names import area, front_line, place_names, point
 
 
 def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:

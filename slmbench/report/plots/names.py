@@ -1,4 +1,4 @@
-"""Names beside bubbles, clear of one another, of the bubbles and of the lines."""
+"""Bubbles of the plot of accuracy against latency, the line of the front, and names clear of both."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from slmbench.common.plotting import DPI, GREY, INK, halo
+from slmbench.compare.front import pareto_front
 from slmbench.records import Row
-from slmbench.report.plots.plane import area, front_line, point
 
 #: Steps of the placement: a number and not a time, so that the same rows give the same plot.
 _STEPS = 300
@@ -88,3 +88,28 @@ def _lines(axes: Any, rows: Sequence[Row]) -> list[Any]:
         segments += [((x, y), (next_x, y)), ((next_x, y), (next_x, next_y))]
     ends_in_pixels = [axes.transData.transform([start, end]) for start, end in segments]
     return [Bbox.from_extents(x0 - 2, y0 - 2, x1 + 2, y1 + 2) for (x0, y0), (x1, y1) in ends_in_pixels]
+
+
+#: Area of the largest bubble, in square points.
+_LARGEST = 1100.0
+
+
+def point(row: Row) -> tuple[float, float]:
+    """Return the position of a measured row: milliseconds and per cent."""
+    return row.p50_ms or 0.0, (row.accuracy or 0.0) * 100
+
+
+def area(size: float, largest: int) -> float:
+    """Return the area of a bubble, in square points: in proportion to the bytes, never too small to see."""
+    return max(9.0, _LARGEST * size / max(1, largest))
+
+
+def front_line(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    """Return the corners of the front in the plotted plane, from fast to slow.
+
+    The front may be over p95 while the plot shows p50: rows that p50 orders otherwise stay ringed but off the
+    line, which so never falls.
+    """
+    corners = [point(row) for row in rows if row.pareto]
+    kept = pareto_front([(x, -y) for x, y in corners])
+    return sorted(corner for corner, on_line in zip(corners, kept, strict=True) if on_line)
