@@ -8,7 +8,7 @@ from tiny import masked_lm_folder
 
 from slmbench.common.errors import UsageError
 from slmbench.recipes import find_recipe, read_recipe, run_recipe
-from slmbench.recipes.ladder import offline
+from slmbench.recipes.ladder import offline_version
 
 STUDIES = ["study-000", "study-001", "study-002", "study-003", "study-003-categories", "study-004"]
 STARTER_MODELS = {"bert-tiny", "minilm-l6", "mpnet-base", "smollm2-135m", "tfidf"}
@@ -106,7 +106,7 @@ def test_every_study_has_a_recipe_that_can_be_read(name):
 @pytest.mark.parametrize("name", STUDIES)
 def test_offline_a_study_runs_on_starter_models_under_their_own_names(name):
     recipe = read_recipe(find_recipe(name))
-    here, notes = offline(recipe)
+    here, notes = offline_version(recipe)
     for before, after in zip(recipe.rungs, here.rungs, strict=True):
         if after.method == "cascade":
             continue
