@@ -10,7 +10,7 @@ import math
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,9 +30,6 @@ from slmbench.statistics.resampling import crossed_interval, replay_interval, re
 RESAMPLES = 1000
 #: How a recipe names the runs of further seeds; records from before seeds were kept are grouped by it.
 _SEED_NAME = re.compile(r"(?P<first>.+)-seed\d+")
-
-#: What makes two profiles measurements of the same cell.
-CellKey = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,17 +280,6 @@ class Cell:
         return self.highest_rate
 
 
-def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
-    """Keep the newest profile of each cell, in the order in which cells first appear."""
-    newest: dict[CellKey, ProfileRecord] = {}
-    for profile in profiles:
-        key = _key_of_profile(profile)
-        known = newest.get(key)
-        if known is None or profile.created > known.created:
-            newest[key] = profile
-    return list(newest.values())
-
-
 def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:
     """Make cells; those of one bundle and form on one machine are named by what differs between them.
 
@@ -372,26 +358,3 @@ def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
         machine: sorted(groups[machine], key=lambda cell: (cell.profile.latency.p50_ms, cell.label))
         for machine in order
     }
-
-
-def profiles_of_rows(rows: Sequence[Row], profiles: Sequence[ProfileRecord]) -> list[tuple[Row, ProfileRecord]]:
-    """Return each measured row with the profile that it was made from.
-
-    Args:
-        rows: Rows of a comparison.
-        profiles: What they were made from, older profiles of the same cells among them or not.
-    """
-    by_cell: Mapping[CellKey, ProfileRecord] = {
-        _key_of_profile(profile): profile for profile in newest_of_each_cell(profiles)
-    }
-    return [(row, by_cell[_key_of_row(row)]) for row in rows if _key_of_row(row) in by_cell]
-
-
-def _key_of_profile(profile: ProfileRecord) -> CellKey:
-    # By the record's name too, which has the bundle's folder: two bundles may be called the same in tables.
-    run = profile.backend, profile.device, profile.threads, profile.scenario
-    return (profile.name, profile.bundle, profile.form, *run, machine_of(profile))
-
-
-def _key_of_row(row: Row) -> CellKey:
-    return row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine

@@ -1,11 +1,12 @@
 """From profiles to a decision: the stage behind ``slmbench compare``, step by step.
 
-Read on in the order of the steps: ``reading`` (files to profiles, those that are ``outdated`` left out), ``cells``
-(profiles to rows), ``quantities`` (what is known of a row), ``constraints`` (limits and margins), ``front`` (Pareto),
-``pairs`` (two rows compared), ``decision`` (verdicts) with ``choosing`` (the choice), ``undecided`` (what would
-decide), ``stability`` (the choice replayed), ``confirmation`` (the accuracy of the winner on reviews that chose
-nothing), ``sentences`` (the reasons in words). ``cascades``, ``curves``, ``caveats`` and ``regression`` add what
-stands beside the decision.
+From a profile to the recommendation each of eight files is read once: ``reading`` (files to profiles), ``cells``
+(profiles to rows), ``constraints`` (limits and margins), ``pairs`` (two rows compared), ``choosing`` (the choice
+among candidates), ``decision`` (who is a candidate, what is undecided), ``sentences`` (the reasons in words), and
+this one. They look things up in ``machines`` (names), ``outdated`` (profiles that no longer hold), ``quantities``
+(what is known of a row) and ``front`` (Pareto; no recommendation depends on it). What stands beside the decision is
+needed by none of its steps: ``confirmation`` (the accuracy of the winner on reviews that chose nothing),
+``stability`` (the choice replayed), ``cascades``, ``curves``, ``caveats`` and ``regression``.
 """
 
 from __future__ import annotations
@@ -17,18 +18,17 @@ from slmbench.common.formatting import counted, p_value, percent, points
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats, deciding_caveats
-from slmbench.compare.cells import Cell, cells_by_machine, name_cells, newest_of_each_cell, seeds_as_one
+from slmbench.compare.cells import Cell, cells_by_machine, name_cells, seeds_as_one
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.curves import curves_of
-from slmbench.compare.decision import Decision, decide
+from slmbench.compare.decision import Decision, decide, undecided_pairs
 from slmbench.compare.machines import machine_facts
 from slmbench.compare.pairs import accuracy_difference
-from slmbench.compare.reading import Measurements, read_measurements
+from slmbench.compare.reading import Measurements, newest_of_each_cell, read_measurements
 from slmbench.compare.regression import RegressionGate, check_regressions
 from slmbench.compare.sentences import in_replays, qualifications, why_not, why_recommended
 from slmbench.compare.stability import stability_of
-from slmbench.compare.undecided import undecided_pairs
 from slmbench.records import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
 from slmbench.records.comparison import BaselineTest, Confirmation, CorrectedAccuracy
 from slmbench.statistics import SIGNIFICANCE

@@ -20,8 +20,8 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import percent, percent_interval, points
 from slmbench.common.version import __version__
-from slmbench.compare.choosing import choose
-from slmbench.compare.decision import Candidates, Choice, Decision
+from slmbench.compare.choosing import Candidates, Choice, choose
+from slmbench.compare.decision import Decision
 from slmbench.records.comparison import Confirmation, CorrectedAccuracy
 from slmbench.records.sealed_answers import SealedAnswers, carried_content, open_answers
 from slmbench.statistics.resampling import corrected_for_selection, selection_optimism

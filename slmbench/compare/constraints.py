@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmbench.common.errors import UsageError
-from slmbench.common.formatting import limit, percent
+from slmbench.common.formatting import limit, percent, points
 from slmbench.common.suggestions import did_you_mean
 from slmbench.compare.quantities import LIMITS, Quantity, limited_quantities
 from slmbench.records import Row
+from slmbench.statistics import METRICS
 from slmbench.statistics.verdicts import FORM_MARGIN, MODEL_MARGIN, TIME_MARGIN
 
 
@@ -184,10 +185,22 @@ class DecisionRule:
                     f"{name.replace('_', '-')} must be above 0 and below 100 %, it is {getattr(self, name) * 100:g} %"
                 )
         if self.metric != "accuracy":
-            from slmbench.statistics import METRICS
-
             _ = METRICS[self.metric]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the rule for a record."""
         return dict(vars(self))
+
+    def written(self, value: float) -> str:
+        """Write a value of the metric: ``87.4 %``, or ``macro-F1 0.871``."""
+        metric = METRICS[self.metric]
+        number = percent(value) if metric.unit == "%" else f"{value:.3f}"
+        return number if self.metric == "accuracy" else f"{metric.title} {number}"
+
+    def written_gap(self, value: float) -> str:
+        """Write a difference in the metric, without its sign: ``0.8 points``, or ``0.008``."""
+        return points(value) if METRICS[self.metric].unit == "%" else f"{abs(value):.3f}"
+
+    def written_margin(self, value: float) -> str:
+        """Write a margin of the metric: ``2 points``, or ``0.02``."""
+        return f"{value * 100:g} points" if METRICS[self.metric].unit == "%" else f"{value:g}"

@@ -16,22 +16,20 @@ The rule, in order:
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from slmbench.common.formatting import p_value
 from slmbench.compare.cells import Cell
-from slmbench.compare.choosing import Margins, choose
+from slmbench.compare.choosing import Candidates, Choice, choose_among
 from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.front import Front, front_of
-from slmbench.compare.pairs import Difference, difference, over_a_constant, speed_verdict, time_bounds
-from slmbench.records.comparison import Reason
-from slmbench.statistics import METRICS, SIGNIFICANCE
-from slmbench.statistics.verdicts import Bounds, Verdict, gate, holm, verdict
+from slmbench.compare.pairs import difference, over_a_constant, reviews_needed, speed_verdict, time_bounds
+from slmbench.records.comparison import Reason, UndecidedPair
+from slmbench.statistics.verdicts import Bounds, gate, verdict
 
 REFERENCE_FORM = "fp32"
 
@@ -49,100 +47,6 @@ class Exclusion:
     reason: Reason
     compared_with: Cell | None = None
     broken: tuple[str, ...] = ()
-
-
-class Candidates:
-    """Cells that may be shipped, with every comparison of two of them that is asked for, each made once.
-
-    Args:
-        cells: At least one, evaluated on the same reviews.
-        rule: Margins and metric.
-    """
-
-    def __init__(self, cells: Sequence[Cell], rule: DecisionRule) -> None:
-        self.cells = list(cells)
-        self.rule = rule
-        self._differences: dict[tuple[Cell, Cell], Difference] = {}
-
-    @cached_property
-    def quality(self) -> np.ndarray:
-        """What decides, more is better, shape (k,)."""
-        sign = 1 if METRICS[self.rule.metric].better == "more" else -1
-        return np.nan_to_num([sign * cell.value(self.rule.metric) for cell in self.cells], nan=-np.inf)
-
-    @cached_property
-    def log_time(self) -> np.ndarray:
-        """Logarithm of what speed is judged by, shape (k,)."""
-        return np.log([cell.pace_ms for cell in self.cells])
-
-    @cached_property
-    def size(self) -> np.ndarray:
-        """Bytes on disk, shape (k,)."""
-        return np.array([cell.size_bytes for cell in self.cells], dtype=float)
-
-    @cached_property
-    def margins(self) -> Margins:
-        """What a difference between two of them has to show."""
-        k = len(self.cells)
-        below, faster, slower = (np.zeros((k, k)) for _ in range(3))
-        for i, first in enumerate(self.cells):
-            for j, second in enumerate(self.cells):
-                if i == j:
-                    continue
-                bounds = self.difference(first, second).bounds
-                below[i, j] = bounds.value - bounds.ci90[0]
-                times = time_bounds(first, second)
-                if times is not None:  # positive: the second is faster
-                    faster[i, j], slower[i, j] = times.ci90[1] - times.value, times.value - times.ci90[0]
-        return Margins(below, faster, slower, self.rule.model_margin, math.log1p(self.rule.time_margin))
-
-    def difference(self, first: Cell, second: Cell) -> Difference:
-        """Compare two of them in what decides."""
-        if (first, second) not in self._differences:
-            found = difference(first, second, self.rule.metric)
-            self._differences[first, second] = found
-            turned = found.bounds._replace(
-                value=-found.bounds.value,
-                ci95=(-found.bounds.ci95[1], -found.bounds.ci95[0]),
-                ci90=(-found.bounds.ci90[1], -found.bounds.ci90[0]),
-            )
-            self._differences[second, first] = Difference(turned, found.p_value)
-        return self._differences[first, second]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen among candidates, and by which comparisons.
-
-    Attributes:
-        winner: The recommended cell.
-        best: The most accurate candidate, the reference.
-        fastest: The fastest of ``as_good``.
-        compared: The candidates with their comparisons.
-        as_good: Candidates shown to be as accurate as ``best``, within the margin.
-        verdicts: Of every other candidate compared with ``best`` in accuracy; ``worse`` is corrected for the number
-            of pairs.
-        speeds: Of every other candidate of ``as_good`` compared with ``fastest`` in time.
-        doubts: Limits that the winner keeps, but perhaps not the next time, in words.
-    """
-
-    winner: Cell
-    best: Cell
-    fastest: Cell
-    compared: Candidates
-    as_good: list[Cell]
-    verdicts: dict[Cell, Verdict]
-    speeds: dict[Cell, Verdict]
-    doubts: list[str]
-
-    @property
-    def candidates(self) -> list[Cell]:
-        """What was chosen from."""
-        return self.compared.cells
-
-    def to_best(self, cell: Cell) -> Difference:
-        """Return the accuracy of a candidate minus that of ``best``, paired."""
-        return self.compared.difference(self.best, cell)
 
 
 @dataclass(frozen=True)
@@ -249,32 +153,6 @@ def over_majority(cell: Cell) -> Bounds:
     return over_a_constant(cell, truth == np.bincount(truth).argmax())
 
 
-def choose_among(compared: Candidates, constraints: Constraints) -> Choice:
-    """Choose among candidates.
-
-    Args:
-        compared: The candidates.
-        constraints: The limits of the deployment, for doubts about them.
-    """
-    cells, rule = compared.cells, compared.rule
-    chosen = choose(compared.quality[None], compared.log_time[None], compared.size, compared.margins)
-    best, fastest = cells[chosen.reference[0]], cells[chosen.fastest[0]]
-    as_good = [cell for cell, kept in zip(cells, chosen.as_good[0], strict=True) if kept]
-    others = [cell for cell in cells if cell is not best]
-    p_values = holm([compared.difference(best, cell).p_value for cell in others], len(cells) * len(others) // 2)
-    verdicts = {
-        cell: _corrected(verdict(compared.difference(best, cell).bounds, rule.model_margin), p_value)
-        for cell, p_value in zip(others, p_values, strict=True)
-    }
-    winner = cells[chosen.winner[0]]
-    speeds = {cell: speed_verdict(fastest, cell, rule.time_margin) for cell in as_good if cell is not fastest}
-    return Choice(winner, best, fastest, compared, as_good, verdicts, speeds, constraints.doubts(winner.row))
-
-
-def _corrected(found: Verdict, p_value: float) -> Verdict:
-    return "undecided" if found in ("better", "worse") and p_value >= SIGNIFICANCE else found
-
-
 def _comparable(cells: Sequence[Cell]) -> list[Cell]:
     """Return the largest group of the same reviews timed alike; of equal ones single reviews, then the newest."""
     group_of = {cell: (cell.test_hash, cell.timed_as) for cell in cells}
@@ -319,3 +197,54 @@ def _form_loses(cell: Cell, reference: Cell, rule: DecisionRule) -> Reason | Non
     if verdict(bounds, rule.form_margin) == "worse":
         return "form_worse"
     return None if rule.accept_undecided else "form_undecided"
+
+
+def undecided_pairs(decision: Decision) -> list[UndecidedPair]:
+    """Return the undecided pairs of a decision: in accuracy, of forms with their fp32, and in speed."""
+    choice, rule, found = decision.choice, decision.rule, []
+    for cell, why in decision.excluded.items():
+        if why.reason == "form_undecided" and why.compared_with:
+            found.append(_in_quality(why.compared_with, cell, rule, rule.form_margin))
+    if choice is None:
+        return found
+    for cell, quality in choice.verdicts.items():
+        cheaper = cell.pace_ms < choice.winner.pace_ms or cell.size_bytes < choice.winner.size_bytes
+        if quality == "undecided" and cell not in choice.as_good and cheaper:
+            found.append(_in_quality(choice.best, cell, rule, rule.model_margin))
+    for cell, speed in choice.speeds.items():
+        bounds = time_bounds(choice.fastest, cell)
+        if speed == "undecided" and bounds is not None:
+            found.append(
+                UndecidedPair(
+                    first=choice.fastest.label,
+                    second=cell.label,
+                    of="speed",
+                    difference=bounds.value,
+                    ci95=bounds.ci95,
+                    reviews_needed=None,
+                    sentence=(
+                        f"undecided whether {cell.label} ({cell.pace}) is as fast as {choice.fastest.label}"
+                        f" ({choice.fastest.pace}) within {rule.time_margin:.0%}: measure both with slmbench versus"
+                    ),
+                )
+            )
+    return found
+
+
+def _in_quality(first: Cell, second: Cell, rule: DecisionRule, within: float) -> UndecidedPair:
+    found = difference(first, second, rule.metric)
+    needed = reviews_needed(first, second, rule, within)
+    more = "more" if found.bounds.value > 0 else "less"
+    return UndecidedPair(
+        first=first.label,
+        second=second.label,
+        of=rule.metric,
+        difference=found.bounds.value,
+        ci95=found.bounds.ci95,
+        reviews_needed=needed,
+        sentence=(
+            f"undecided whether {second.label} is as accurate as {first.label} within {rule.written_margin(within)}"
+            f" ({rule.written_gap(found.bounds.value)} {more}, {p_value(found.p_value)}): about {needed:,} test"
+            " reviews would settle it"
+        ),
+    )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slmbench.compare.cells import Cell
+from slmbench.compare.constraints import DecisionRule
 from slmbench.statistics import METRICS, PairedDifference, paired_difference, ratio_interval
 from slmbench.statistics.intervals import Estimate
 from slmbench.statistics.resampling import over_rows, over_seeds
@@ -21,6 +22,7 @@ from slmbench.statistics.verdicts import (
     Bounds,
     Verdict,
     paired_proportions_bounds,
+    reviews_to_settle,
     student_bounds,
     student_p_value,
     verdict,
@@ -136,6 +138,17 @@ def disagreement(first: Cell, second: Cell) -> float:
     """Return on what share of reviews exactly one of two cells is right, over their seeds."""
     one, other = first.rights.mean(0), second.rights.mean(0)
     return float((one * (1 - other) + other * (1 - one)).mean())
+
+
+def reviews_needed(first: Cell, second: Cell, rule: DecisionRule, within: float) -> int:
+    """Return how many test reviews would decide between two cells, if their difference is what was measured.
+
+    Of metrics other than accuracy from the width of the interval, which shrinks with the root of the reviews.
+    """
+    bounds = difference(first, second, rule.metric).bounds
+    count = len(first.right)
+    deviation = (bounds.ci95[1] - bounds.ci95[0]) / (2 * 1.96) * count**0.5
+    return max(count + 1, reviews_to_settle(deviation**2 + bounds.value**2, within, bounds.value))
 
 
 def _crossed(first: Cell, second: Cell) -> Difference:

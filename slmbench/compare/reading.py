@@ -1,8 +1,8 @@
-"""Finding records on disk: profiles, which become rows, and the sweeps beside them, which become curves."""
+"""Finding records on disk: profiles, the newest of a cell, which become rows, and sweeps, which become curves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +11,13 @@ from slmbench.common.files import as_paths
 from slmbench.common.formatting import listing
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
+from slmbench.compare.machines import machine_of
 from slmbench.compare.outdated import without_outdated
-from slmbench.records import ProfileRecord, artefacts, read_record
+from slmbench.records import ProfileRecord, Row, artefacts, read_record
 from slmbench.records.sweep import SweepRecord
+
+#: What makes two profiles measurements of the same cell.
+CellKey = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,30 @@ def read_measurements(
     for note in notes:
         progress.say(note)
     return Measurements(kept, *find_sweeps(wanted), folders, notes)
+
+
+def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
+    """Keep the newest profile of each cell, in the order in which cells first appear."""
+    newest: dict[CellKey, ProfileRecord] = {}
+    for profile in profiles:
+        key = _key_of_profile(profile)
+        known = newest.get(key)
+        if known is None or profile.created > known.created:
+            newest[key] = profile
+    return list(newest.values())
+
+
+def profiles_of_rows(rows: Sequence[Row], profiles: Sequence[ProfileRecord]) -> list[tuple[Row, ProfileRecord]]:
+    """Return each measured row with the profile that it was made from.
+
+    Args:
+        rows: Rows of a comparison.
+        profiles: What they were made from, older profiles of the same cells among them or not.
+    """
+    by_cell: Mapping[CellKey, ProfileRecord] = {
+        _key_of_profile(profile): profile for profile in newest_of_each_cell(profiles)
+    }
+    return [(row, by_cell[_key_of_row(row)]) for row in rows if _key_of_row(row) in by_cell]
 
 
 def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> list[ProfileRecord]:
@@ -162,3 +190,13 @@ def _read_sweep(file: Path) -> SweepRecord:
 def _check_machine(record: ProfileRecord | SweepRecord, file: Path) -> None:
     if not record.hardware.get("fingerprint"):
         raise SlmbenchError(f"{file} does not say which machine it was measured on: hardware.fingerprint is missing")
+
+
+def _key_of_profile(profile: ProfileRecord) -> CellKey:
+    # By the record's name too, which has the bundle's folder: two bundles may be called the same in tables.
+    run = profile.backend, profile.device, profile.threads, profile.scenario
+    return (profile.name, profile.bundle, profile.form, *run, machine_of(profile))
+
+
+def _key_of_row(row: Row) -> CellKey:
+    return row.profile, row.name, row.form, row.backend, row.device, row.threads, row.scenario, row.machine

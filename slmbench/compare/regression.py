@@ -21,9 +21,9 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted, limit, listing, minutes, p_value, percent, points, times
-from slmbench.compare.cells import Cell, name_cells, newest_of_each_cell, seeds_as_one
+from slmbench.compare.cells import Cell, name_cells, seeds_as_one
 from slmbench.compare.pairs import accuracy_difference, difference, disagreement, time_bounds
-from slmbench.compare.reading import load_profiles
+from slmbench.compare.reading import load_profiles, newest_of_each_cell
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.comparison import RegressionCheck, RegressionReport
 from slmbench.statistics import PairedDifference

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from slmbench.common.formatting import counted, listing, megabytes, p_value, percent, percent_interval, points, times
+from slmbench.common.formatting import counted, listing, megabytes, p_value, percent, percent_interval, times
 from slmbench.compare.cells import Cell
+from slmbench.compare.choosing import Choice
 from slmbench.compare.constraints import DecisionRule, best_within_reach, limits_phrase, nearest_row
-from slmbench.compare.decision import Choice, Decision, Exclusion
+from slmbench.compare.decision import Decision, Exclusion
 from slmbench.compare.front import dominator
-from slmbench.compare.pairs import difference, speed_verdict
+from slmbench.compare.pairs import difference, reviews_needed, speed_verdict
 from slmbench.records.comparison import Reason, Stability, UndecidedPair
 from slmbench.statistics import METRICS
-from slmbench.statistics.verdicts import gate, reviews_to_settle
+from slmbench.statistics.verdicts import gate
 
 #: How many cells that could have been chosen as well a reason names.
 _NAMED = 2
@@ -63,25 +64,6 @@ def why_not(decision: Decision) -> list[Loss]:
     return losses
 
 
-def quality(cell: Cell, rule: DecisionRule) -> str:
-    """Write what decides of a cell: ``87.4 %``, or ``macro-F1 0.871``."""
-    value = cell.value(rule.metric)
-    if METRICS[rule.metric].unit == "%":
-        named = "" if rule.metric == "accuracy" else f"{METRICS[rule.metric].title} "
-        return f"{named}{percent(value)}"
-    return f"{METRICS[rule.metric].title} {value:.3f}"
-
-
-def gap(value: float, rule: DecisionRule) -> str:
-    """Write a difference in what decides, without its sign: ``0.8 points``, or ``0.008``."""
-    return points(value) if METRICS[rule.metric].unit == "%" else f"{abs(value):.3f}"
-
-
-def margin(value: float, rule: DecisionRule) -> str:
-    """Write a margin of what decides: ``2 points``, or ``0.02``."""
-    return f"{value * 100:g} points" if METRICS[rule.metric].unit == "%" else f"{value:g}"
-
-
 def qualifications(decision: Decision) -> list[str]:
     """Say what the recommendation does not beat, and what was accepted without certainty: what has to stand first."""
     winner, rule, found = decision.winner, decision.rule, []
@@ -94,13 +76,13 @@ def qualifications(decision: Decision) -> list[str]:
         baseline = max(simple, key=lambda cell: cell.value(rule.metric))
         if difference(baseline, winner, rule.metric).bounds.ci95[0] <= 0:
             found.append(
-                f"not shown to be better than the TF-IDF baseline ({quality(winner, rule)} against"
-                f" {quality(baseline, rule)})"
+                f"not shown to be better than the TF-IDF baseline ({_quality(winner, rule)} against"
+                f" {_quality(baseline, rule)})"
             )
     fp32 = decision.fp32_of(winner)
     if fp32 and gate(difference(fp32, winner, rule.metric).bounds, rule.form_margin) != "pass":
         found.append(
-            f"undecided whether it is as accurate as fp32 within {margin(rule.form_margin, rule)}, which"
+            f"undecided whether it is as accurate as fp32 within {rule.written_margin(rule.form_margin)}, which"
             " --accept-undecided accepts"
         )
     return found
@@ -162,28 +144,21 @@ def _form_loses(cell: Cell, other: Cell, rule: DecisionRule, *, certain: bool) -
     found = difference(other, cell, rule.metric)
     low, high = (f"{end * 100:+.1f}" for end in found.bounds.ci90)
     numbers = (
-        f"({quality(cell, rule)} against {quality(other, rule)} of {other.label}; 90 % interval of the difference"
+        f"({_quality(cell, rule)} against {_quality(other, rule)} of {other.label}; 90 % interval of the difference"
         f" {low} to {high} points, {p_value(found.p_value)})"
     )
     if certain:
         return f"less accurate than fp32 of its bundle {numbers}"
     needed = reviews_needed(other, cell, rule, rule.form_margin)
-    within = margin(rule.form_margin, rule)
+    within = rule.written_margin(rule.form_margin)
     return (
         f"undecided whether it is as accurate as fp32 of its bundle within {within} {numbers}:"
         f" about {needed:,} test reviews would settle it, or --accept-undecided accepts it"
     )
 
 
-def reviews_needed(first: Cell, second: Cell, rule: DecisionRule, within: float) -> int:
-    """Return how many test reviews would decide between two cells, if their difference is what was measured.
-
-    Of metrics other than accuracy from the width of the interval, which shrinks with the root of the reviews.
-    """
-    bounds = difference(first, second, rule.metric).bounds
-    count = len(first.right)
-    deviation = (bounds.ci95[1] - bounds.ci95[0]) / (2 * 1.96) * count**0.5
-    return max(count + 1, reviews_to_settle(deviation**2 + bounds.value**2, within, bounds.value))
+def _quality(cell: Cell, rule: DecisionRule) -> str:
+    return rule.written(cell.value(rule.metric))
 
 
 def _left_out(decision: Decision) -> str:
@@ -212,7 +187,7 @@ def _won(choice: Choice, undecided: Sequence[UndecidedPair], *, limited: bool) -
     winner, best, fastest, rule = choice.winner, choice.best, choice.fastest, choice.compared.rule
     within = " within the limits" if limited else ""
     scope = f"{counted(len(choice.candidates), 'candidate')}{within}"
-    numbers = quality(winner, rule)
+    numbers = _quality(winner, rule)
     if rule.metric == "accuracy":
         numbers += f", 95 % interval {percent_interval(winner.accuracy_ci95)}"
     if winner.seeds > 1:
@@ -222,7 +197,7 @@ def _won(choice: Choice, undecided: Sequence[UndecidedPair], *, limited: bool) -
         return f"the only candidate{within} ({numbers}; {speed})"
     others = sorted((cell for cell in choice.as_good if cell is not winner), key=lambda cell: cell.pace_ms)
     what = "accurate" if rule.metric == "accuracy" else f"good in {METRICS[rule.metric].title}"
-    equally = f"as {what} as the best within {margin(rule.model_margin, rule)}"
+    equally = f"as {what} as the best within {rule.written_margin(rule.model_margin)}"
     if winner is best:
         doubtful = [pair for pair in undecided if pair.of != "speed" and pair.first == best.label]
         reason = f"{'highest' if doubtful else 'most'} {_noun(rule) if doubtful else what} of the {scope}"
@@ -237,7 +212,7 @@ def _won(choice: Choice, undecided: Sequence[UndecidedPair], *, limited: bool) -
         more = len(others) - _NAMED
         won = "; ".join([reason, *named, *([f"the same holds for {more} more"] if more > 0 else [])])
     else:
-        accuracy = f"{numbers}, against {quality(best, rule)} of {best.label}"
+        accuracy = f"{numbers}, against {_quality(best, rule)} of {best.label}"
         accuracy += f", {p_value(choice.to_best(winner).p_value)}"
         if winner is fastest:
             won = f"fastest of the {len(others) + 1} (of {scope}) {equally} ({accuracy}; {speed})"
@@ -267,9 +242,9 @@ def _as_good(cell: Cell, choice: Choice) -> str:
     other = winner if cell is best else best
     found = choice.to_best(winner if cell is best else cell)
     of_whom = "" if other is winner else f" of {other.label}"
-    numbers = f"{quality(cell, rule)} against {quality(other, rule)}{of_whom}, {p_value(found.p_value)}"
+    numbers = f"{_quality(cell, rule)} against {_quality(other, rule)}{of_whom}, {p_value(found.p_value)}"
     return (
-        f"as accurate within {margin(rule.model_margin, rule)} ({numbers}), {_speed(cell, winner, rule)}"
+        f"as accurate within {rule.written_margin(rule.model_margin)} ({numbers}), {_speed(cell, winner, rule)}"
         f"{_size_if_decisive(cell, choice)}"
     )
 
@@ -277,15 +252,15 @@ def _as_good(cell: Cell, choice: Choice) -> str:
 def _less_accurate(cell: Cell, choice: Choice, decision: Decision) -> str:
     """Say what a cell costs and gains compared with the winner that is less accurate, or perhaps so."""
     winner, best, rule, to_best = choice.winner, choice.best, choice.compared.rule, choice.to_best(cell)
-    lost = gap(to_best.bounds.value, rule)
+    lost = rule.written_gap(to_best.bounds.value)
     if choice.verdicts[cell] == "worse":
         than = "" if best is winner else f" than {best.label}"
         reason = f"{lost} less accurate{than} ({p_value(to_best.p_value)})"
     else:
         needed = reviews_needed(best, cell, rule, rule.model_margin)
         reason = (
-            f"undecided whether as accurate as {best.label} within {margin(rule.model_margin, rule)} ({lost} less,"
-            f" {p_value(to_best.p_value)}; about {needed:,} test reviews would settle it)"
+            f"undecided whether as accurate as {best.label} within {rule.written_margin(rule.model_margin)}"
+            f" ({lost} less, {p_value(to_best.p_value)}; about {needed:,} test reviews would settle it)"
         )
     reason = f"{reason}, {_speed(cell, winner, rule)}"
     better = dominator(cell, choice.candidates, decision.front.axes)

@@ -14,8 +14,8 @@ from slmbench.common.formatting import listing
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.templates import render_markdown
-from slmbench.compare.cells import profiles_of_rows
 from slmbench.compare.quantities import quantities
+from slmbench.compare.reading import profiles_of_rows
 from slmbench.records import ComparisonRecord, EvaluationRecord, ProfileRecord, Row, read_record, write_record
 from slmbench.report.explanations import Pair
 from slmbench.report.facts import number_filters, one_of_each_form, report_facts
