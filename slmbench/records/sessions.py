@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slmbench.records.base import Part
 from slmbench.statistics.intervals import Interval
-from slmbench.statistics.sessions import SessionSpread, over_sessions
+from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions
 
 
 class SentinelTimes(Part):
@@ -68,3 +68,9 @@ class InSessions(Part):
         if interval is None or self.sessions is None or self.spread is None:
             return interval
         return over_sessions(value, interval, medians, self.sessions, self.spread)
+
+    def _next_session(self, value: float, interval: Interval | None) -> Interval | None:
+        """Return where the time is expected in one further session; ``None`` where no spread of sessions is known."""
+        if interval is None or self.sessions is None or self.spread is None:
+            return None
+        return next_session(value, interval, self.sessions, self.spread)

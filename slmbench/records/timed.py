@@ -26,6 +26,12 @@ class Timed(InSessions):
         """95 % interval of the median for other processes and sessions; ``None`` for :attr:`no_interval`."""
         return self._over_sessions(percentile(self.all_ms, 50), self.here_ci95_ms, self.process_p50_ms)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def next_session_ms(self) -> Interval | None:
+        """Where the median of one further session lies with 95 %; ``None`` where no spread of sessions is known."""
+        return self._next_session(percentile(self.all_ms, 50), self.here_ci95_ms)
+
     @cached_property
     def here_ci95_ms(self) -> Interval | None:
         """95 % interval of the median for other processes of the same sessions, as wide as the processes differ."""

@@ -132,6 +132,27 @@ def over_sessions(
     return value * math.exp(low), value * math.exp(high)
 
 
+def next_session(
+    value: float, interval: Interval, sessions: Sequence[int], spread: SessionSpread, confidence: float = 0.95
+) -> Interval:
+    """Return where the same time is expected when it is measured again in one further session.
+
+    A prediction interval: the further session deviates too (Geisser, *Predictive Inference*, 1993, ch. 2), and so do
+    its processes.
+
+    Args:
+        value: The time.
+        interval: Its interval for other processes of the same sessions.
+        sessions: Number of the session of each process.
+        spread: How much sessions of this machine differ.
+        confidence: How often the further time lies within.
+    """
+    count = len(set(sessions))
+    between = deviation_between(spread.deviation, spread.freedom, count, confidence) * math.sqrt(1 + count)
+    low, high = (math.sqrt(2) * math.log(end / value) for end in interval)
+    return value * math.exp(-math.hypot(low, between)), value * math.exp(math.hypot(high, between))
+
+
 def deviation_between(deviation: float, freedom: float, sessions: int, confidence: float = 0.95) -> float:
     """Return half the width of the interval of a mean over so many sessions, of their deviation alone."""
     from scipy.stats import t
