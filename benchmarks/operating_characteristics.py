@@ -1,6 +1,6 @@
 """How often decisions are wrong: the whole rule replayed on simulated rows, and on recorded sessions of measurement.
 
-    python benchmarks/operating_characteristics.py [--replays 2000] [--markdown] [--only PART]
+    python benchmarks/operating_characteristics.py [--replays 2000] [--only PART] [--markdown] [--into FILE]
 
 Every rate has a bound (95 %, one-sided), the rate of the rules before verdicts had margins, and where there is one a
 goal. Simulated are answers of classifiers that disagree on a given share of the reviews, and times of processes that
@@ -14,12 +14,13 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from error_rates.accuracy import accuracy_rates
 from error_rates.forms import form_rates
 from error_rates.rates import COLUMNS, Rate
 from error_rates.selection import selection_rates
-from error_rates.sessions import recorded_rates
+from error_rates.sessions import recorded_rates, simulated_rates
 from error_rates.times import percentile_rates, session_rates, versus_rates
 
 #: The parts by name: titles, and what returns their rates.
@@ -30,45 +31,58 @@ PARTS: dict[str, tuple[str, Callable[[int, int], list[Rate]]]] = {
     "percentiles": ("Percentiles", percentile_rates),
     "versus": ("Time, two forms alternately", versus_rates),
     "session": ("Time, rows of one session", session_rates),
-    "recorded": ("Time, sessions apart", recorded_rates),
+    "sessions": ("Time, two sessions, simulated", simulated_rates),
+    "recorded": ("Time, two sessions, recorded", recorded_rates),
 }
 SEED = 20
+
+
+#: Between these lines of a document stand the tables.
+BEGIN, END = "<!-- tables of operating_characteristics.py -->\n", "<!-- end of tables -->\n"
 
 
 def main() -> int:
     """Compute the rates and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replays", type=int, default=2000, help="of each rate")
-    parser.add_argument("--markdown", action="store_true", help="print the tables as in docs/measuring.md")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; all when not given")
+    parser.add_argument("--markdown", action="store_true", help="print tables in Markdown")
+    parser.add_argument("--into", type=Path, help="a document whose tables are replaced")
     arguments = parser.parse_args()
-    began, missed, goals = time.monotonic(), 0, 0
+    began, missed, goals, tables = time.monotonic(), 0, 0, ""
+    write = markdown if arguments.markdown else plain
     for name in arguments.only or PARTS:
         title, rates_of = PARTS[name]
         rates = rates_of(arguments.replays, SEED)
-        print_part(title, rates, markdown=arguments.markdown)
+        print(write(title, rates), flush=True)
+        tables += markdown(title, rates) + "\n"
         missed += sum(rate.missed for rate in rates)
         goals += sum(rate.goal is not None for rate in rates)
-    print(f"{goals - missed} of {goals} goals are reached ({arguments.replays:,} replays a rate).")
+    summary = f"{goals - missed} of {goals} goals are reached, with {arguments.replays:,} replays a rate."
+    print(summary)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    if arguments.into:
+        before, _, rest = arguments.into.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        arguments.into.write_text(f"{before}{BEGIN}\n{tables}{summary}\n{END}{after}", encoding="utf-8")
     return int(missed > 0)
 
 
-def print_part(title: str, rates: list[Rate], *, markdown: bool) -> None:
-    """Print one table; shares are in per cent."""
+def markdown(title: str, rates: list[Rate]) -> str:
+    """Return one table in Markdown; shares are in per cent."""
+    rows = [COLUMNS, ["---", *["---:"] * 4, "---"], *(rate.cells() for rate in rates)]
+    return f"**{title}**\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def plain(title: str, rates: list[Rate]) -> str:
+    """Return one table for a terminal; shares are in per cent."""
     rows = [list(COLUMNS), *(rate.cells() for rate in rates)]
-    if markdown:
-        print(f"**{title}**\n")
-        rows.insert(1, ["---", *["---:"] * 3, "---:", "---"])
-        for row in rows:
-            print(f"| {' | '.join(row)} |")
-    else:
-        print(title)
-        widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-        for what, *numbers in rows:
-            aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-            print(f"  {what.ljust(widths[0])}  {'  '.join(aligned)}".rstrip())
-    print(flush=True)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = [title]
+    for what, *numbers in rows:
+        aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        lines.append(f"  {what.ljust(widths[0])}  {'  '.join(aligned)}".rstrip())
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ def form_rates(replays: int, seed: int) -> list[Rate]:
     as_accurate = losing_forms(planned, 0.0, replays, seed + 1, disagreement=USUAL_DISAGREEMENT)
     return [
         *(
-            accepted(f"a form {100 * loss:g} points worse, {n:,} reviews", losing_forms(n, loss, replays, seed))
-            for loss in (0.01, 0.02)
+            accepted(f"a form {points} worse, {n:,} reviews", losing_forms(n, loss, replays, seed))
+            for loss, points in ((0.01, "1 point"), (0.02, "2 points"))
             for n in (50, 200, 1000)
         ),
         accepted(

@@ -74,24 +74,26 @@ class Rate:
 
     Attributes:
         what: What is true, and what is counted.
-        after: How often it happens now.
+        after: How often it happens now; ``None`` where there is no such thing any more.
         before: How often it happened with the rules of before; ``None`` where there was no such thing.
         goal: What ``after`` has to reach; ``None`` where the rate is for information.
     """
 
     what: str
-    after: Share
+    after: Share | None
     before: Share | None = None
     goal: Goal | None = None
 
     @property
     def missed(self) -> bool:
         """Whether the goal is missed by the rate itself."""
-        return self.goal is not None and self.goal.met(self.after) == "missed"
+        return self.goal is not None and self.after is not None and self.goal.met(self.after) == "missed"
 
     def cells(self) -> list[str]:
         """Return the columns: what, before, after, its bound towards the goal, the goal, whether it is met."""
         before = "–" if self.before is None else percent(self.before.value)
+        if self.after is None:
+            return [self.what, before, "–", "", "", ""]
         lower = self.goal is not None and not self.goal.is_upper
         bound = f"{'≥' if lower else '≤'} {percent(self.after.low if lower else self.after.high)}"
         goal, met = ("", "") if self.goal is None else (self.goal.text, self.goal.met(self.after))
