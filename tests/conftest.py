@@ -75,7 +75,8 @@ def _the_same_samples_are_resampled_once():
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
             (timed, "clustered_median_interval"),
-            (profile, "clustered_percentile_interval"),
+            (timed, "timing_interval"),
+            (profile, "crossed_percentile_interval"),
             (predictions, "evaluate"),
         ):
             patch.setattr(module, name, remembering(getattr(module, name)))

@@ -34,6 +34,7 @@ from slmbench.records import (
 )
 from slmbench.records.bundle import Manifest
 from slmbench.records.cascade import MemberIdentity, ProfiledCascade
+from slmbench.records.predictions import batched_regime
 from slmbench.records.roofline import GemmTiming, Roofline
 from slmbench.records.sweep import SweepPoint, SweepRecord
 
@@ -240,12 +241,13 @@ def bundle_record(name: str = "minilm-l6", *, accuracy: float = 0.86, reviews: i
 
 
 def latency_samples(p50_ms: float, *, count: int = 200, processes: int = 3, spread: float = 0.1) -> list[list[float]]:
-    """Samples whose median is ``p50_ms``, with the long right tail of real review lengths."""
+    """Samples of so many reviews in each process, whose median is ``p50_ms``, with a long tail of long reviews."""
     quantiles = (np.arange(count) + 0.5) / count
     offsets = quantiles - 0.5
     samples = p50_ms * np.exp(spread * offsets + np.where(offsets > 0, 3.2 * offsets**3, 2 * offsets**3))
     shuffled = np.random.default_rng(0).permutation(samples)
-    return [part.tolist() for part in np.array_split(shuffled, processes)]
+    # Processes differ by a hundredth, one each way.
+    return [(shuffled * factor).tolist() for factor in np.linspace(0.99, 1.01, processes)]
 
 
 def profile_record(
@@ -289,7 +291,7 @@ def profile_record(
             "labels": labels,
             "accepted": True,
             "reason": "no label flips in 200 reviews",
-            "latency": Latency(processes_ms=latency_samples(p50_ms, count=samples, spread=spread)),
+            "latency": Latency(processes_ms=latency_samples(p50_ms, count=samples, spread=spread), reviews=200),
             "throughput": Throughput(
                 batch_tokens=2048,
                 reviews=200,
@@ -325,8 +327,10 @@ def profile_record(
 
 def served(qps: float, bundle: str = "minilm-l6", *, bound: float | None = None, **changes) -> ProfileRecord:
     """One cell of the server scenario: at a rate of arrival, or at the highest found that keeps a bound."""
-    waits = [[1.0] * 60] * 3
-    load = ServerLoad(qps=qps, seed=0, processes_wait_ms=waits, processes_s=[60 / qps] * 3, max_p95_ms=bound)
+    samples = latency_samples(changes.get("p50_ms", 30.0))
+    # What is left of each without its wait is the service time, here of a server that is busy for half of the time.
+    waits = [[ms - 500 / qps for ms in process] for process in samples]
+    load = ServerLoad(qps=qps, seed=0, processes_wait_ms=waits, processes_s=[200 / qps] * 3, max_p95_ms=bound)
     way = f"{qps:g}qps" if bound is None else f"p95-{bound:g}ms"
     return profile_record(
         bundle,
@@ -349,6 +353,7 @@ def batched(batch_tokens: int, bundle: str = "minilm-l6", *, seconds: float = 1.
         **{
             "name": f"{bundle}-offline-{batch_tokens}",
             "scenario": "offline",
+            "regime": batched_regime(batch_tokens),
             "throughput": throughput,
             **changes,
         },

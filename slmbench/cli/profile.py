@@ -67,6 +67,15 @@ def profile(
             rich_help_panel=shared.SCENARIO,
         ),
     ] = None,
+    sustained: Annotated[
+        float | None,
+        typer.Option(
+            "--sustained",
+            help="Then work for so many seconds without a pause, and trace time, clock and temperature.",
+            show_default="no",
+            rich_help_panel=shared.SCENARIO,
+        ),
+    ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
@@ -93,6 +102,7 @@ def profile(
       slmbench profile exported/bert-tiny-imdb --backend openvino
       slmbench profile runs/bert-tiny-imdb --backend torch --form bf16 --form bf16-compile
       slmbench profile exported/bert-tiny-imdb --scenario server --max-p95-ms 50
+      slmbench profile exported/bert-tiny-imdb --form int8 --sustained 600
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.profiles import profile_table
@@ -110,6 +120,7 @@ def profile(
             batch_tokens=batch_tokens,
             qps=qps,
             max_p95_ms=max_p95_ms,
+            sustained_s=sustained,
             grid=grid,
         )
         failures = shared.Failures()

@@ -43,6 +43,9 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
 
 #: Warnings of the deciding rows that stand beside the decision; the others are among the caveats.
 _NAMED_WARNINGS = 2
+#: Share of the CPU that the hypervisor took, above which that stands beside the decision by itself: a tenth of the
+#: time is what counts as equal between rows.
+_NOTABLE_STEAL = 0.1
 
 
 def deciding_caveats(decision: Decision) -> list[str]:
@@ -60,13 +63,27 @@ def deciding_caveats(decision: Decision) -> list[str]:
     for cell in dict.fromkeys(decided):
         for warning in filter(None, [*cell.profile.warnings, cell.profile.latency.note]):
             by_warning[warning].append(cell)
+    stolen = _stolen(list(dict.fromkeys(decided)), decision.cells)
     if not by_warning:
-        return _differing_exports(decision.cells)
+        return [*stolen, *_differing_exports(decision.cells)]
     cells = list(dict.fromkeys(cell for group in by_warning.values() for cell in group))
     named, more = list(by_warning)[:_NAMED_WARNINGS], len(by_warning) - _NAMED_WARNINGS
     rest = f"; {counted(more, 'more warning')} among the caveats" if more > 0 else ""
     unsteady = f"{_who(cells, decision.cells)}: {'; '.join(named)}{rest}: profile again"
-    return [unsteady, *_differing_exports(decision.cells)]
+    return [*stolen, unsteady, *_differing_exports(decision.cells)]
+
+
+def _stolen(decided: Sequence[Cell], cells: Sequence[Cell]) -> list[str]:
+    """Say how much of the CPU other machines had while the rows that decided were timed, where it was much."""
+    shares = {cell: cell.profile.conditions.stolen for cell in decided if cell.profile.conditions is not None}
+    named = [cell for cell, share in shares.items() if share > _NOTABLE_STEAL]
+    if not named:
+        return []
+    most = max(shares.values())
+    return [
+        f"the hypervisor gave up to {100 * most:.0f} % of the CPU to other machines while timing"
+        f" {_who(named, cells)}: profile again when the host is quieter"
+    ]
 
 
 def _differing_reviews(cells: Sequence[Cell]) -> list[str]:

@@ -64,7 +64,7 @@ class Cell:
     @cached_property
     def row(self) -> Row:
         """The numbers that tables show, not yet marked as front or recommended."""
-        profile, latency, throughput = self.profile, self.profile.latency, self.profile.throughput
+        profile, latency = self.profile, self.profile.latency
         energy, roofline = profile.energy, profile.roofline
         joules = energy.joules_per_review
         return Row(
@@ -83,14 +83,15 @@ class Cell:
             size_bytes=profile.size_bytes,
             **self._scores(),
             p50_ms=latency.p50_ms,
-            p50_ci95_ms=latency.ci95_ms,
+            p50_ci95_ms=latency.p50_ci95_ms,
             p95_ms=latency.p95_ms,
             p95_ci95_ms=latency.p95_ci95_ms,
             p95_note=latency.unsupported.get("p95_ms"),
-            reviews_per_second=throughput.reviews_per_second if throughput else self.highest_rate,
-            reviews_per_second_ci95=throughput.reviews_per_second_ci95 if throughput else None,
+            reviews_per_second=self._shown_rate,
+            reviews_per_second_ci95=None if self._shown_rate is None else self._rate_ci95,
             peak_bytes=profile.memory.peak_bytes,
             cold_start_ms=profile.cold_start_ms,
+            cold_cache_start_ms=profile.cold.cold_cache_ms,
             joules_per_review=joules,
             energy_quality=energy.quality,
             gco2e_per_review=None if energy.grid is None or joules is None else energy.grid.gco2e(joules),
@@ -98,8 +99,16 @@ class Cell:
             macs=roofline.macs if roofline else None,
             macs_linear=roofline.macs_linear if roofline else None,
             test_hash=self.test_hash,
-            refusal=overlap_sentence(profile.ancestors or ()) or (None if profile.accepted else profile.reason),
+            refusal=self._refusal,
         )
+
+    @property
+    def _refusal(self) -> str | None:
+        """Why it may not be shipped, whatever its numbers; ``None`` where it may."""
+        profile = self.profile
+        if profile.accepted and not all(one.tested_as_timed for one in self.profiles):
+            return "its accuracy in batches is not known: profile it offline where the test reviews are"
+        return overlap_sentence(profile.ancestors or ()) or (None if profile.accepted else profile.reason)
 
     @property
     def label(self) -> str:
@@ -180,7 +189,9 @@ class Cell:
         return generator.integers(0, self.seeds, (replays, self.seeds))
 
     def _scores(self) -> dict[str, Any]:
-        """Return the fields of a row that hold metrics."""
+        """Return the fields of a row that hold metrics; none where labels were given in another way than timed."""
+        if not all(one.tested_as_timed for one in self.profiles):
+            return {}
         scores = Row.scores(self.profile.evaluation)
         if self.seeds == 1:
             return scores
@@ -240,11 +251,10 @@ class Cell:
 
     @cached_property
     def pace_ci95_ms(self) -> Interval | None:
-        """Its 95 % interval; ``None`` where there are too few samples, and of a rate that was sought."""
-        throughput = self.profile.throughput
+        """Its 95 % interval, for other processes and these reviews; ``None`` where there are too few samples."""
         if self._rate is None:
             return self.profile.latency.ci95_ms
-        rates = throughput.reviews_per_second_ci95 if throughput is not None else None
+        rates = self._rate_ci95
         return None if rates is None else (1e3 / rates[1], 1e3 / rates[0])
 
     @cached_property
@@ -278,6 +288,21 @@ class Cell:
         if self.profile.scenario == "offline" and throughput is not None:
             return throughput.reviews_per_second
         return self.highest_rate
+
+    @property
+    def _shown_rate(self) -> float | None:
+        """Reviews a second; ``None`` of single reviews whose labels are others in batches than the accuracy is of."""
+        throughput = self.profile.throughput
+        if throughput is None:
+            return self.highest_rate
+        other = throughput.labels is not None and throughput.labels.too_many
+        return None if other else throughput.reviews_per_second
+
+    @property
+    def _rate_ci95(self) -> Interval | None:
+        """95 % interval of the reviews a second."""
+        throughput = self.profile.throughput
+        return self.profile.highest_rate_ci95 if throughput is None else throughput.reviews_per_second_ci95
 
 
 def name_cells(profiles: Sequence[ProfileRecord]) -> list[Cell]:

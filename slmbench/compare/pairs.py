@@ -98,10 +98,10 @@ def over_a_constant(cell: Cell, right: np.ndarray) -> Bounds:
 def time_bounds(first: Cell, second: Cell) -> Bounds | None:
     """Return the logarithm of the first's time over the second's, positive where the second is faster.
 
-    Where a row has too few samples for an interval, the shortest and the longest of them stand for it; a rate that
-    was sought has no width at all, and nothing is known of its difference to another.
+    Where a row has too few samples for an interval, the shortest and the longest of them stand for it; of a rate that
+    was searched in a single process nothing is known of its difference to another.
     """
-    if first.highest_rate is not None or second.highest_rate is not None:
+    if any(cell.highest_rate is not None and cell.pace_ci95_ms is None for cell in (first, second)):
         return None
     return bounds_of_times((first.pace_ms, first.pace_interval), (second.pace_ms, second.pace_interval))
 
@@ -128,7 +128,7 @@ def speed_verdict(first: Cell, second: Cell, margin: float) -> Verdict:
     bounds = time_bounds(first, second)
     if bounds is not None:
         return verdict(bounds, math.log1p(margin))
-    # Rates that were sought: each was verified, and no interval is known.
+    # Rates that were searched in one process: each was verified, and no interval is known.
     if abs(math.log(first.pace_ms / second.pace_ms)) < math.log1p(margin):
         return "equivalent"
     return "better" if second.pace_ms < first.pace_ms else "worse"

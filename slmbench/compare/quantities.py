@@ -80,7 +80,6 @@ class Quantity:
         column: How tables show it; ``None`` where they do not.
         limit: The bound that can be set on it, if any.
         why_unknown: Why a row's value is not known, or says nothing of a review; ``None`` where it does.
-        remark: What has to be said beside the number, if anything.
     """
 
     name: str
@@ -96,7 +95,6 @@ class Quantity:
     column: Column | None = None
     limit: Limit | None = None
     why_unknown: Callable[[Row], str | None] = lambda row: None
-    remark: Callable[[Row], str | None] = lambda row: None
 
     def value(self, row: Row) -> float | None:
         """Return the quantity in ``unit``; ``None`` where it is not known."""
@@ -119,8 +117,7 @@ class Quantity:
         value = self.value(row)
         if value is None:
             return UNKNOWN
-        remark = self.remark(row)
-        return f"{self.write(value)} ({remark})" if remark else self.write(value)
+        return self.write(value)
 
     def spread(self, row: Row) -> str:
         """Return ``±2.3``, half the width of the 95 % interval; nothing where tables do not show it."""
@@ -219,14 +216,33 @@ _MEASURED = (
         name="cold-start", title="cold start", unit="ms", field="cold_start_ms", column=Column("cold\nms", leaves=1)
     ),
     Quantity(
+        name="cold-cache-start",
+        title="cold-cache start",
+        unit="ms",
+        field="cold_cache_start_ms",
+        column=Column("cold cache", optional=True, terminal=False),
+    ),
+    # Measured and estimated energy are two quantities: they share no axis, no column and no limit.
+    Quantity(
         name="energy",
         title="energy",
         unit="J per 1,000 reviews",
-        field="joules_per_review",
+        field="joules_measured",
+        description="measured energy",
         unit_size=1e-3,
         column=Column("J per\n1,000", leaves=4.5, optional=True, headline=True),
-        limit=Limit("max_joules", "Maximum energy, idle power subtracted (J per 1,000 reviews)."),
-        remark=lambda row: row.energy_quality,
+        limit=Limit("max_joules", "Maximum measured energy, idle power subtracted (J per 1,000 reviews)."),
+        why_unknown=lambda row: "it is estimated, not measured" if row.joules_estimated is not None else None,
+    ),
+    Quantity(
+        name="estimated-energy",
+        title="estimated energy",
+        unit="J per 1,000 reviews",
+        field="joules_estimated",
+        unit_size=1e-3,
+        column=Column("est. J\n/1,000", leaves=4.4, optional=True, headline=True),
+        limit=Limit("max_estimated_joules", "Maximum estimated energy (J per 1,000 reviews)."),
+        why_unknown=lambda row: "it is measured, not estimated" if row.joules_measured is not None else None,
     ),
     Quantity(
         name="parameters",
@@ -240,9 +256,18 @@ _MEASURED = (
         name="carbon",
         title="carbon",
         unit="g CO₂e per 1,000 reviews",
-        field="gco2e_per_review",
+        field="gco2e_measured",
+        description="carbon of the measured energy",
         unit_size=1e-3,
         column=Column("carbon", optional=True, terminal=False),
+    ),
+    Quantity(
+        name="estimated-carbon",
+        title="estimated carbon",
+        unit="g CO₂e per 1,000 reviews",
+        field="gco2e_estimated",
+        unit_size=1e-3,
+        column=Column("est. carbon", optional=True, terminal=False),
     ),
     Quantity(
         name="gemm-ceiling",

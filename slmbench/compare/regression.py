@@ -150,8 +150,7 @@ def _with_row(label: str, cells: Sequence[Cell]) -> tuple[list[_Pair], list[str]
         if timed is None:
             notes.append(f"{cell.label} is not compared with {label}: the machine or the scenario is another")
             continue
-        # A rate that was sought has no interval: which of two is higher is known, not by how much.
-        pairs.append(_Pair(cell, timed if cell.highest_rate is None else None, timed))
+        pairs.append(_Pair(cell, timed, timed))
     return pairs, notes
 
 
@@ -167,10 +166,8 @@ def _form_of(cell: Cell) -> set[tuple[str, str]]:
 
 def _way_of(cell: Cell) -> tuple[object, ...]:
     profile, fed = cell.profile, cell.profile.corpus
-    # At a rate that was sought a slower form has a lower rate, and perhaps the same latency.
-    timed = cell.timed_as, cell.highest_rate
     texts = fed.test_hash, fed.inputs
-    return profile.backend, profile.device, profile.threads, timed, texts, cell.machine
+    return profile.backend, profile.device, profile.threads, cell.timed_as, texts, cell.machine
 
 
 def _check(pair: _Pair, limits: RegressionGate) -> tuple[RegressionCheck, list[str], list[str]]:
@@ -243,8 +240,6 @@ def _timed_differently(cell: Cell, other: Cell) -> str:
     """Say why the latency of a cell cannot be compared with that of the baseline."""
     if _way(cell) != _way(other):
         ways = f"was timed on {_way(cell)}, the baseline on {_way(other)}"
-    elif cell.highest_rate is not None:
-        ways = f"was timed at the highest rate found ({cell.pace}), the baseline at another ({other.pace})"
     else:
         ways = f"was timed on {_fed(cell)}, the baseline on {_fed(other)}"
     return f"{ways}, so their latencies are not compared: measure the baseline here in the same way"

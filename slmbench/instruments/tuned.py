@@ -37,7 +37,7 @@ def tuned_settings(bundle: str | Path) -> dict[str, Any]:
 
     Returns:
         Keyword arguments of :class:`slmbench.edge.Classifier`: ``form``, ``threads``, ``provider`` and
-        ``batch_tokens``; empty when the bundle was not tuned on this machine.
+        ``batch_tokens``; empty when the bundle was not tuned on this machine, or is fastest as it is.
     """
     seal = read_seal(Path(bundle))
     if seal is None:
@@ -47,6 +47,8 @@ def tuned_settings(bundle: str | Path) -> dict[str, Any]:
         if (document["schema"], document["seal"]) != (SCHEMA, seal):
             return {}
         chosen, budget = document["chosen"], document["batch_tokens"]
+        if chosen["threads"] is None:
+            return {}
         return {
             "form": chosen["form"],
             "threads": int(chosen["threads"]),

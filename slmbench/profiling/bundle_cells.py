@@ -17,7 +17,7 @@ from slmbench.profiling.prepared import PreparedCell
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import BundleRecord, FormRecord, Predictions, artefacts
-from slmbench.records.predictions import REGIME
+from slmbench.records.predictions import REGIME, batched_regime
 
 
 @dataclass(frozen=True)
@@ -135,25 +135,28 @@ class _Answers(NamedTuple):
 
 
 def _answers(cell: BundleCell, options: ProfileOptions, progress: Progress) -> _Answers:
-    """Return the answers that a form's accuracy is computed from: the export's, or those of this backend."""
-    form = cell.bundle.forms[cell.form]
-    if options.as_exported:
+    """Return the answers that a form's accuracy is computed from: the export's, or those given as it is timed."""
+    form, budget = cell.bundle.forms[cell.form], options.answers_in
+    if options.as_exported and (budget is None or cell.same_everywhere):
         lacks = f"a CPU without {form.isa}" if _isa_warning(form) else None
         exported = "where the form was exported: run `slmbench verify`"
         return _Answers(form.predictions, form.regime, exported, [], lacks)
     where = options.backend if options.device == "cpu" else options.device
+    if budget is not None:
+        where = f"{where} in batches"
     try:
         reviews = all_test_reviews(cell.bundle.corpus)
     except SlmbenchError as error:
         lacking = f"its accuracy is that of the CPU where it was exported, on {where} it may be another: {error}"
         elsewhere = f"where the form was exported: its accuracy on {where} may be another"
         return _Answers(form.predictions, form.regime, elsewhere, [lacking], where)
-    probabilities, _ = ask_all(cell.task(options), reviews.texts, f"{cell.name} on {where}", progress)
+    probabilities, _ = ask_all(cell.task(options), reviews.texts, f"{cell.name} on {where}", progress, budget)
     columns = [cell.bundle.labels.index(label) for label in form.predictions.labels]
     own = Predictions.of(form.predictions.labels, reviews.row_ids, reviews.labels, probabilities[:, columns])
     differing = other_labels(own, form.predictions)
     found = f"{differing} of {len(reviews)} test reviews get another label on {where} than where it was exported"
-    return _Answers(own, REGIME, JUST_ANSWERED, [found] if differing else [], where if differing else None)
+    regime = REGIME if budget is None else batched_regime(budget)
+    return _Answers(own, regime, JUST_ANSWERED, [found] if differing else [], where if differing else None)
 
 
 def _isa_warning(form: FormRecord) -> list[str]:

@@ -108,6 +108,15 @@ def fastest_clock_mhz() -> float | None:
     return max(clocks, default=0.0) or None
 
 
+def hottest_celsius() -> float | None:
+    """Return the temperature of the hottest sensor in °C, or ``None`` where the system shows none."""
+    try:
+        sensors = psutil.sensors_temperatures()  # only on Linux and FreeBSD
+    except (OSError, NotImplementedError, RuntimeError, AttributeError):
+        return None
+    return max((one.current for group in sensors.values() for one in group), default=0.0) or None
+
+
 def conditions_of(seen: Sequence[Seen]) -> Conditions:
     """Return what was seen in each process as part of a record."""
     from slmbench.records import Conditions
@@ -120,15 +129,14 @@ def conditions_of(seen: Sequence[Seen]) -> Conditions:
 
 
 def why_unsteady(conditions: Conditions, hardware: dict[str, Any], *, suspected: bool) -> list[str]:
-    """Return a warning that names the causes when samples are unsteady or other processes used the CPU, else none.
+    """Return a warning that names the causes when samples are unsteady or others had a share of the CPU, else none.
 
     Args:
         conditions: What was seen while samples were taken.
         hardware: The machine's fingerprint.
         suspected: Whether the samples themselves are unsteady.
     """
-    others = _largest(conditions.others_share)
-    if not suspected and (others is None or others <= NOTABLE_SHARE):
+    if not suspected and max(_largest(conditions.others_share) or 0.0, conditions.stolen) <= NOTABLE_SHARE:
         return []
     return [f"why it may be unsteady: {'; '.join(causes(conditions, hardware))}"]
 

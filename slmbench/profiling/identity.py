@@ -61,10 +61,15 @@ def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
 
 def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
     """Return the scenario's part of the key; empty for single reviews, so that keys of older records stay valid."""
+    sustained = {} if options.sustained_s is None else {"sustained_s": options.sustained_s}
     if options.scenario == "single" and options.batch_tokens == BATCH_TOKENS:
-        return {}
+        return dict(sustained)
     inputs: dict[str, float | str] = {"scenario": options.scenario, "batch_tokens": options.batch_tokens}
-    return inputs | {name: value for name in ("qps", "max_p95_ms") if (value := getattr(options, name)) is not None}
+    return (
+        inputs
+        | sustained
+        | {name: value for name in ("qps", "max_p95_ms") if (value := getattr(options, name)) is not None}
+    )
 
 
 def finished_profile(cell: AnyCell, options: ProfileOptions, output: Path) -> Path | None:

@@ -15,7 +15,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.roofline import measured_roofline
-from slmbench.profiling.agreement import check_served, served_warning
+from slmbench.profiling.agreement import batches_warning, check_served, served_warning
 from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.conditions import conditions_of, why_unsteady
 from slmbench.profiling.identity import check_names, check_output, profile_key, profile_name
@@ -34,6 +34,7 @@ from slmbench.records import (
     Memory,
     MemoryPhase,
     ProfileRecord,
+    Served,
     Throughput,
     read_record,
     write_record,
@@ -145,10 +146,15 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     warnings = timed.warnings + prepared.warnings
     served = check_served(measured.labels, prepared.workload, prepared.predictions, prepared.labels)
     warnings += served_warning(served, prepared) + _coverage_warning(measured, options, prepared.workload)
+    batched = [measured.batch_labels] if measured.batch_labels else []
+    in_batches = check_served(batched, prepared.workload, prepared.predictions, prepared.labels)
+    warnings += batches_warning(in_batches)
     conditions = conditions_of(measured.seen)
     latency = Latency(
         processes_ms=measured.latency_ms,
-        reviews=len(prepared.workload.texts) if options.scenario == "single" else None,
+        # Offline, a sample is of a batch, and every process has the same.
+        reviews=len(measured.latency_ms[0] if options.scenario == "offline" else prepared.workload.texts),
+        queued=options.scenario == "server",
         note=measured.note,
     )
     return ProfileRecord(
@@ -173,12 +179,9 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         verdict=prepared.verdict,
         reason=prepared.reason,
         latency=latency,
-        throughput=_throughput(measured, options, prepared.workload),
+        throughput=_throughput(measured, options, prepared.workload, in_batches),
         memory=_memory(measured, prepared),
-        cold=ColdStart(
-            processes_ms=[process.cold_ms for process in measured.starts],
-            load_ms=[process.started["load_ms"] for process in measured.starts],
-        ),
+        cold=_cold_start(measured),
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
         roofline=_roofline(prepared, latency, options, progress),
         size_bytes=prepared.size_bytes,
@@ -193,6 +196,7 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         conditions=conditions,
         served=served,
         load=measured.load,
+        sustained=measured.sustained,
         cascade=prepared.cascade,
         confirmation=prepared.confirmation.answers,
         no_confirmation=prepared.confirmation.reason,
@@ -201,7 +205,9 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     )
 
 
-def _throughput(measured: Measured, options: ProfileOptions, workload: Workload) -> Throughput | None:
+def _throughput(
+    measured: Measured, options: ProfileOptions, workload: Workload, labels: Served | None
+) -> Throughput | None:
     if not measured.passes_s:
         return None
     return Throughput(
@@ -210,6 +216,19 @@ def _throughput(measured: Measured, options: ProfileOptions, workload: Workload)
         tokens=workload.tokens,
         passes_s=[seconds for process in measured.passes_s for seconds in process],
         processes_s=measured.passes_s,
+        labels=labels,
+    )
+
+
+def _cold_start(measured: Measured) -> ColdStart:
+    """Tell the start from a cold cache, where there is one, from those that follow."""
+    cold = measured.starts[0].cold_ms if measured.no_cold_cache is None else None
+    warm = measured.starts if cold is None else measured.starts[1:]
+    return ColdStart(
+        processes_ms=[process.cold_ms for process in warm],
+        load_ms=[process.started["load_ms"] for process in warm],
+        cold_cache_ms=cold,
+        no_cold_cache=measured.no_cold_cache,
     )
 
 

@@ -28,6 +28,8 @@ class ProfileOptions:
         batch_tokens: Token budget of a batch where batches are timed.
         qps: Reviews that arrive per second in the ``server`` scenario.
         max_p95_ms: In the ``server`` scenario without a rate: find the highest rate whose p95 stays within this.
+        sustained_s: In the ``single`` scenario: let one more process work for so long (s) without a pause, and trace
+            it; see :mod:`slmbench.profiling.sustained`.
         grid: Carbon of electricity, in gCO2e/kWh or as a country's code; see
             :func:`slmbench.instruments.energy.grid_factor`.
     """
@@ -43,6 +45,7 @@ class ProfileOptions:
     batch_tokens: int = BATCH_TOKENS
     qps: float | None = None
     max_p95_ms: float | None = None
+    sustained_s: float | None = None
     grid: str | None = None
 
     def check(self) -> None:
@@ -59,7 +62,12 @@ class ProfileOptions:
         for option, value in counts.items():
             if value is not None and value < 1:
                 raise UsageError(f"{option} must be at least 1, not {value}")
-        limits = {"--time-limit": self.time_limit_s, "--qps": self.qps, "--max-p95-ms": self.max_p95_ms}
+        limits = {
+            "--time-limit": self.time_limit_s,
+            "--qps": self.qps,
+            "--max-p95-ms": self.max_p95_ms,
+            "--sustained": self.sustained_s,
+        }
         for option, limit in limits.items():
             if limit is not None and not 0 < limit < float("inf"):
                 raise UsageError(f"{option} must be above 0, not {limit}")
@@ -73,6 +81,8 @@ class ProfileOptions:
             raise UsageError("--scenario server needs --qps RATE, or --max-p95-ms X to find the highest rate")
         if self.scenario != "server" and rates:
             raise UsageError(f"{rates[0]} is an option of --scenario server")
+        if self.scenario != "single" and self.sustained_s is not None:
+            raise UsageError(f"--sustained traces reviews one at a time: leave out --scenario {self.scenario}")
 
     @property
     def runs_on(self) -> ProfilingBackend:
@@ -88,6 +98,11 @@ class ProfileOptions:
     def as_exported(self) -> bool:
         """Whether forms compute as they did when they were exported, so that the accuracy in the bundle holds."""
         return self.device in self.runs_on.exported_on
+
+    @property
+    def answers_in(self) -> int | None:
+        """Token budget of the batches whose labels count: those that are timed offline; else ``None``."""
+        return self.batch_tokens if self.scenario == "offline" else None
 
     @property
     def threads_used(self) -> int:

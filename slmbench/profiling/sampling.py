@@ -1,4 +1,4 @@
-"""When there are enough samples: warm up until stable, then sample until the median's interval is narrow."""
+"""When there are enough samples: warm up until stable, then sample until noise leaves the speed well known."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
-from slmbench.statistics import median_interval, percentile
+from slmbench.statistics import median_interval, noise_interval, percentile
 
-#: Sampling stops when both ends of the 95 % interval of the median are within this share of it.
+#: Sampling stops when both ends of the 95 % interval that noise leaves are within this share.
 PRECISION = 0.03
 #: Warm-up ends when the medians of two successive windows of the same reviews differ by less than this share.
 STABLE = 0.05
 WARM_UP_WINDOW = 10
 WARM_UP_LIMIT_S = 5.0
-#: With fewer samples per process, three processes could not support a p95, which needs 130.
+#: Passes over few reviews are repeated until there are so many samples.
 MIN_SAMPLES = 50
 #: Warning when :func:`warm_up` reaches its time limit.
 DRIFTING = "latency was still drifting when warm-up ended"
@@ -54,9 +54,7 @@ def warm_up(process: MeasuredProcess) -> bool:
     return False
 
 
-def sample(
-    process: MeasuredProcess, budget_s: float, count: int | None = None, *, reviews: int | None = None
-) -> Sampled:
+def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, *, reviews: int) -> Sampled:
     """Time reviews one at a time in one process, from the first row on.
 
     The first process of a cell determines the number of samples; the others take as many of the same rows, so that
@@ -65,9 +63,10 @@ def sample(
     Args:
         process: A warm process.
         budget_s: Maximum sampling time (s).
-        count: Number of samples; ``None`` samples until the interval of the median is narrow enough.
-        reviews: Number of different reviews. Without a count, sampling then ends with a complete pass over them,
-            unless time is over during the first: samples that are compared are of the same reviews, equally often.
+        count: Number of samples; ``None`` samples until noise leaves the speed of the process well known
+            (:func:`settled`).
+        reviews: Number of different reviews. Without a count, sampling ends with a complete pass over them, unless
+            time is over during the first: samples that are compared are of the same reviews, equally often.
 
     Returns:
         The samples of this process.
@@ -80,21 +79,17 @@ def sample(
     while count is None or len(taken) < count:
         # Chunks of about 0.1 s to 1 s: the parent wakes seldom and stops in time.
         chunk = int(np.clip(300 / max(np.median(taken), 0.01), 10, 200)) if taken else 10
-        if count is not None:
-            chunk = min(chunk, count - len(taken))
-        elif reviews is not None:
-            chunk = min(chunk, reviews - len(taken) % reviews)
+        chunk = min(chunk, reviews - len(taken) % reviews if count is None else count - len(taken))
         rows = list(range(len(taken), len(taken) + chunk))
         answer = process.ask({"do": "single", "rows": rows})
         taken += answer["ms"]
         labels += answer["labels"]
         watch.look()
         now = time.monotonic()
-        if count is None and (reviews is None or len(taken) % reviews == 0):
-            if len(taken) >= MIN_SAMPLES and closed(taken):
+        if count is None and len(taken) % reviews == 0:
+            if len(taken) >= MIN_SAMPLES and settled([taken], reviews):
                 break
-            pass_s = 0.0 if reviews is None else (now - began) * reviews / len(taken)
-            if now + pass_s > deadline:
+            if now + (now - began) * reviews / len(taken) > deadline:
                 break
         if now >= deadline and len(taken) >= 2:
             break
@@ -111,8 +106,22 @@ def deadline_of(budget_s: float, count: int | None) -> float:
     return time.monotonic() + (budget_s if count is None else 2 * budget_s)
 
 
+def settled(processes: Sequence[Sequence[float]], reviews: int) -> bool:
+    """Return whether noise leaves the speed known to :data:`PRECISION`, whatever the lengths of the reviews.
+
+    Args:
+        processes: Samples of each process.
+        reviews: Number of different reviews; where none was timed twice, nothing is known of the noise.
+    """
+    noise = noise_interval(processes, reviews)
+    return noise is not None and max(1 - noise[0], noise[1] - 1) <= PRECISION
+
+
 def closed(samples: Sequence[float], precision: float = PRECISION) -> bool:
-    """Return whether both ends of the 95 % interval of the median are within a share of it, 3 % by default."""
+    """Return whether both ends of the 95 % interval of the median are within a share of it, 3 % by default.
+
+    For samples that are all of the same work, such as passes over the reviews.
+    """
     interval = median_interval(samples)
     if interval is None:
         return False

@@ -101,7 +101,9 @@ def measure_curve(
             else:
                 taken.append(_threads({**task, "texts": workload.texts}, options, number, seen, failures))
             bar.advance()
-    points = points_of(of_the_same_reviews(taken) if axis == "threads" else taken)
+    # Texts of one length and passes are all alike; with threads, samples are of single reviews.
+    same = axis != "threads"
+    points = points_of(taken if same else of_the_same_reviews(taken), 1 if same else len(workload.texts))
     if not points:
         raise SlmbenchError(f"no setting could be measured: {failures[0].reason}")
     conditions, hardware = conditions_of(seen), hardware_fingerprint()
@@ -148,15 +150,16 @@ def plot_sweep(record: SweepRecord, path: Path) -> None:
     save(figure, path)
 
 
-def points_of(processes: Sequence[dict[int, list[float]]]) -> list[SweepPoint]:
+def points_of(processes: Sequence[dict[int, list[float]]], reviews: int = 1) -> list[SweepPoint]:
     """Return the points of a curve in the order of their values.
 
     Args:
         processes: Samples of each value in milliseconds per review, one dict per process; some may lack a value.
+        reviews: Sample ``i`` is of review ``i % reviews``; 1 where all samples are of the same work.
     """
     values = sorted(set().union(*processes))
     return [
-        SweepPoint(value=value, processes_ms=[taken[value] for taken in processes if value in taken])
+        SweepPoint(value=value, processes_ms=[taken[value] for taken in processes if value in taken], reviews=reviews)
         for value in values
     ]
 
@@ -250,7 +253,7 @@ def _threads(
     for value in values if number % 2 == 0 else values[::-1]:
         try:
             with MeasuredProcess({**task, "threads": value}) as process:
-                sampled = sample(process, budget_s)
+                sampled = sample(process, budget_s, reviews=len(task["texts"]))
         except SlmbenchError as error:
             failures.append(SweepFailure(value=value, reason=str(error)))
             continue

@@ -20,7 +20,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.tuned import tuning_path
-from slmbench.profiling.agreement import check_served, differs_too_much
+from slmbench.profiling.agreement import check_served
 from slmbench.profiling.backends import ONNXRUNTIME, OPENVINO
 from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, conditions_of, why_unsteady
@@ -30,7 +30,7 @@ from slmbench.profiling.sampling import sample
 from slmbench.profiling.sweeps import points_of, thread_counts, token_budgets
 from slmbench.profiling.versus import PAIRS, measure_pairs
 from slmbench.profiling.workload import Workload, choose_workload
-from slmbench.records import BundleRecord, write_record
+from slmbench.records import BundleRecord, Served, write_record
 from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
 from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningRecord, fastest_of
 from slmbench.records.versus import ProcessPair
@@ -49,7 +49,7 @@ def tune(
     """Find the fastest settings of a bundle on this machine, and keep them for the edge runtime.
 
     Only forms that the export accepted are tried. A setting or token budget that gives other labels than those the
-    form's accuracy was computed from is not chosen (:func:`slmbench.profiling.agreement.differs_too_much`), where the
+    form's accuracy was computed from is not chosen (:attr:`slmbench.records.Served.too_many`), where the
     corpus's reviews are on this machine.
 
     Args:
@@ -79,11 +79,7 @@ def tune(
     seen: list[Seen] = []
     settings = settings_of(accepted, progress)
     candidates = _single(task, settings, record, workload, time_limit_s * SINGLE_SHARE, seen, progress)
-    try:
-        best = fastest_of(candidates, ROUNDS).setting
-    except ValueError:
-        reasons = "; ".join(filter(None, map(_failure, candidates)))
-        raise SlmbenchError(f"no setting can be chosen: {reasons}") from None
+    candidates, best = _fastest_with_right_labels(task, candidates, record, workload)
     chosen = task | _task_of(best)
     limits = replace(options, time_limit_s=time_limit_s * BUDGET_SHARE)
     passes: list[dict[int, list[float]]] = []
@@ -107,7 +103,7 @@ def tune(
         seal=record.seal or "",
         candidates=candidates,
         batches=batches,
-        budget_labels=_budget_labels(chosen, record, workload, batches),
+        budget_labels=_budget_labels(task, best, record, workload, batches),
         rounds=ROUNDS,
         untuned_form=untuned_form,
         pairs=pairs,
@@ -166,16 +162,21 @@ def _single(
                 share = budget_s / ROUNDS / len(running)
                 try:
                     with MeasuredProcess(task | _task_of(setting)) as process:
-                        sampled = sample(process, share)
+                        sampled = sample(process, share, reviews=len(workload.texts))
                 except SlmbenchError as error:
                     failures[setting] = str(error)
                 else:
                     times[setting].append(sampled.ms)
                     seen.append(sampled.seen)
-                    if wrong := _wrong_labels(record, setting.form, workload, sampled.labels):
-                        failures[setting] = wrong
+                    served = check_served(
+                        [sampled.labels], workload, record.forms[setting.form].predictions, record.labels
+                    )
+                    if served is not None and served.too_many:
+                        failures[setting] = _other_labels(served)
                 bar.advance()
             running = [setting for setting in running if setting not in failures]
+            if number == 0:
+                running = _without_wrong_leaders(task, running, times, record, workload, failures)
             ahead = [one for one in running if not any(_far_behind(times[one], times[two]) for two in running)]
             running = ahead or running
     # Finalists are compared by their medians, so each is cut to the reviews that all of them got to.
@@ -185,7 +186,13 @@ def _single(
         for rounds in finalists:
             del rounds[number][fewest:]
     return [
-        Candidate(setting=setting, processes_ms=times[setting], failure=failures.get(setting)) for setting in settings
+        Candidate(
+            setting=setting,
+            processes_ms=times[setting],
+            reviews=len(workload.texts),
+            failure=failures.get(setting),
+        )
+        for setting in settings
     ]
 
 
@@ -198,34 +205,75 @@ def _far_behind(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[flo
     return own > MAX_SLOWDOWN * other
 
 
-def _wrong_labels(record: BundleRecord, form: str, workload: Workload, labels: Sequence[int]) -> str | None:
-    """Return why a setting is refused for its labels; ``None`` also where words were timed, which have no labels."""
-    served = check_served([labels], workload, record.forms[form].predictions, record.labels)
-    if served is None or not differs_too_much(served):
+def _without_wrong_leaders(
+    task: dict[str, Any],
+    running: Sequence[Setting],
+    times: dict[Setting, list[list[float]]],
+    record: BundleRecord,
+    workload: Workload,
+    failures: dict[Setting, str],
+) -> list[Setting]:
+    """Refuse the fastest settings for their labels until one gives the right ones, before slower ones are dropped."""
+    left = sorted(running, key=lambda setting: float(np.median(times[setting][0])))
+    while left and (served := _labels_of(task, left[0], record, workload)) and served.too_many:
+        failures[left.pop(0)] = _other_labels(served)
+    return [setting for setting in running if setting in left]
+
+
+def _fastest_with_right_labels(
+    task: dict[str, Any], candidates: Sequence[Candidate], record: BundleRecord, workload: Workload
+) -> tuple[list[Candidate], Setting]:
+    """Return the candidates, and the fastest of them that gives the right labels to all reviews of the workload.
+
+    While a setting is timed, time may be over after ten reviews, which show little of its labels.
+
+    Raises:
+        SlmbenchError: There is none.
+    """
+    checked = list(candidates)
+    while True:
+        try:
+            best = fastest_of(checked, ROUNDS)
+        except ValueError:
+            reasons = "; ".join(filter(None, map(_failure, checked)))
+            raise SlmbenchError(f"no setting can be chosen: {reasons}") from None
+        served = _labels_of(task, best.setting, record, workload)
+        wrong = _other_labels(served) if served is not None and served.too_many else None
+        checked[checked.index(best)] = best.model_copy(update={"labels": served, "failure": wrong})
+        if wrong is None:
+            return checked, best.setting
+
+
+def _labels_of(
+    task: dict[str, Any], setting: Setting, record: BundleRecord, workload: Workload, batch_tokens: int | None = None
+) -> Served | None:
+    """Let a fresh process label all reviews of the workload; ``None`` where words are timed, which have no labels."""
+    if workload.row_ids is None:
         return None
+    request = {"do": "answers", "rows": list(range(len(workload.texts))), "batch_tokens": batch_tokens}
+    with MeasuredProcess(task | _task_of(setting)) as process:
+        labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
+    return check_served([labels], workload, record.forms[setting.form].predictions, record.labels)
+
+
+def _other_labels(served: Served) -> str:
     return f"{served.differing} of {served.reviews} reviews got another label than where the form was exported"
 
 
 def _budget_labels(
-    task: dict[str, Any], record: BundleRecord, workload: Workload, batches: Sequence[SweepPoint]
+    task: dict[str, Any], setting: Setting, record: BundleRecord, workload: Workload, batches: Sequence[SweepPoint]
 ) -> list[BudgetLabels]:
     """Check the labels given in batches, the fastest budget first, until one gives the right ones.
 
     Single reviews were checked with the settings.
     """
     found: list[BudgetLabels] = []
-    if workload.row_ids is None:
-        return found
-    predictions = record.forms[task["form"]].predictions
-    with MeasuredProcess(task) as process:
-        for point in sorted(batches, key=lambda point: point.p50_ms):
-            if point.value == ONE_AT_A_TIME or (found and not found[-1].refused):
-                break
-            request = {"do": "answers", "rows": list(range(len(workload.texts))), "batch_tokens": point.value}
-            labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
-            served = check_served([labels], workload, predictions, record.labels)
-            if served is not None:
-                found.append(BudgetLabels(value=point.value, served=served, refused=differs_too_much(served)))
+    for point in sorted(batches, key=lambda point: point.p50_ms):
+        if point.value == ONE_AT_A_TIME or (found and not found[-1].refused):
+            break
+        served = _labels_of(task, setting, record, workload, point.value)
+        if served is not None:
+            found.append(BudgetLabels(value=point.value, served=served, refused=served.too_many))
     return found
 
 

@@ -12,7 +12,7 @@ from slmbench.common.places import COMPARISONS, PROFILES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare import Constraints, Measurements, RegressionGate, compare, read_measurements
 from slmbench.compare.machines import variants
-from slmbench.corpora import load_corpus
+from slmbench.corpora import Corpus, load_corpus
 from slmbench.profiling.identity import finished_profile, profile_name
 from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
@@ -71,11 +71,7 @@ def run_recipe(
     check_report_dir(report_dir)
     if baseline is not None:
         _check_baseline(baseline, recipe)
-    tables = recipe.corpus.model_dump()
-    if recipe.corpus.unlabelled_corpus is not None:
-        tables["unlabelled_size"] = 0  # only rungs with a teacher read it
-    corpus = load_corpus(tables.pop("name"), **tables, progress=progress)
-    ladder = RungRuns(recipe, corpus, command, progress)
+    ladder = RungRuns(recipe, _corpus_of(recipe, progress), command, progress)
     for number, rung in enumerate(recipe.rungs, 1):
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
@@ -107,6 +103,16 @@ def run_recipe(
     )
     write_report(record, measured.profiles, report_dir, progress=progress)
     return record
+
+
+def _corpus_of(recipe: Recipe, progress: Progress) -> Corpus | None:
+    """Return the reviews that all rungs share; with folds each rung reads them fold by fold."""
+    if recipe.corpus.folds is not None:
+        return None
+    reading = recipe.corpus.reading()
+    if recipe.corpus.unlabelled_corpus is not None:
+        reading["unlabelled_size"] = 0  # only rungs with a teacher read it
+    return load_corpus(recipe.corpus.name, **reading, progress=progress)
 
 
 def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:

@@ -49,7 +49,7 @@ AnyRung = Annotated[
 
 
 class CorpusTable(RecipeTable):
-    """Keyword arguments of ``load_corpus``."""
+    """Keyword arguments of ``load_corpus``; with ``folds`` every rung is cross-validated instead of trained once."""
 
     name: str = "imdb"
     train_size: int | Literal["all"] | None = None
@@ -60,6 +60,7 @@ class CorpusTable(RecipeTable):
     bins: tuple[float, ...] | None = None
     test_corpus: str | None = None
     test_share: Share | None = None
+    folds: int | None = Field(default=None, ge=2)
     group_column: str | None = None
     time_column: str | None = None
     unlabelled_corpus: str | None = None
@@ -67,6 +68,10 @@ class CorpusTable(RecipeTable):
     encoding: str | None = None
     header: bool | None = None
     skip_bad_rows: bool = False
+
+    def reading(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``load_corpus`` besides the name and the folds."""
+        return self.model_dump(exclude={"name", "folds"})
 
 
 class ExportTable(RecipeTable):
@@ -263,6 +268,8 @@ def read_recipe(path: Path) -> Recipe:
         recipe.decision.rule()
     with _wrong(path, "'profile'"):
         recipe.profile.settings()
+    if recipe.corpus.folds is not None:
+        _check_folds(recipe, path)
     recipe = _one_rung_per_seed(recipe, path)
     if path.parent != _OWN:
         recipe = _found_beside(path.parent, recipe)
@@ -281,6 +288,16 @@ def _wrong(path: Path, where: str) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"the recipe {path} is wrong in {where}: {error}") from None
+
+
+def _check_folds(recipe: Recipe, path: Path) -> None:
+    """Check that every rung can be cross-validated: it stands for itself, and is of one seed."""
+    for rung in recipe.rungs:
+        with _wrong(path, f"rung '{rung.name}'"):
+            if isinstance(rung, CascadeRung) or rung.references:
+                raise UsageError("with folds a rung cannot build on another, which has seen the reviews of the folds")
+            if rung.seeds is not None:
+                raise UsageError("folds and seeds each make several runs: give one of them")
 
 
 def _one_rung_per_seed(recipe: Recipe, path: Path) -> Recipe:

@@ -13,6 +13,7 @@ from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, load_corpus
 from slmbench.evaluation import evaluate
 from slmbench.export import export
+from slmbench.methods.cross_validation import cross_validate
 from slmbench.methods.runs import make_run
 from slmbench.recipes.recipe import Recipe, TransferTable
 from slmbench.recipes.rungs import CascadeRung, MethodRung, Rung
@@ -25,18 +26,19 @@ class RungRuns:
 
     Args:
         recipe: The recipe.
-        corpus: Its reviews.
+        corpus: Its reviews; ``None`` where every rung is cross-validated.
         command: The command line, for the records.
         progress: Where progress is reported.
 
     Attributes:
         runs: Run folder of each rung that has one.
         bundles: Bundle folder of each rung that has one.
-        unprofiled: A row for each rung that has predictions but no bundle.
+        unprofiled: A row for each rung that has predictions but no bundle: the method leaves none, or it was
+            cross-validated.
         failures: A row for each rung that failed.
     """
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, command: Sequence[str], progress: Progress) -> None:
+    def __init__(self, recipe: Recipe, corpus: Corpus | None, command: Sequence[str], progress: Progress) -> None:
         self._recipe = recipe
         self._corpus = corpus
         self._command = command
@@ -57,7 +59,10 @@ class RungRuns:
         if isinstance(rung, CascadeRung):
             self.bundles[rung.name] = self._cascade(rung)
             return
-        run = self._run(rung)
+        if self._corpus is None:
+            self.unprofiled.append(self._cross_validated(rung))
+            return
+        run = self._run(rung, self._corpus)
         self.runs[rung.name] = Path(run.path)
         if not run.has_model:
             self.unprofiled.append(_unprofiled(run))
@@ -80,10 +85,33 @@ class RungRuns:
         """Evaluate rungs on other corpora; return a sentence for each, also for those that failed."""
         return [self._transfer(table) for table in self._recipe.transfer]
 
-    def _run(self, rung: MethodRung) -> RunRecord:
+    def _cross_validated(self, rung: MethodRung) -> Row:
+        """Test every review once, by classifiers trained on the other folds; none of them is one to ship."""
+        table, folds = self._recipe.corpus, self._recipe.corpus.folds or 0
+        record = cross_validate(
+            rung.declared,
+            rung.model,
+            table.name,
+            rung.options,
+            folds=folds,
+            reading=table.reading(),
+            output=RUNS / f"{self._folder(rung)}-{folds}folds",
+            name=rung.name,
+            command=self._command,
+            progress=self._progress,
+        )
+        return Row(
+            name=record.name,
+            model=record.model,
+            method=record.method,
+            **{**Row.scores(record.evaluation), "accuracy_ci95": record.accuracy_ci95},
+            test_hash=record.predictions.rows_hash(),
+            unprofiled=f"cross-validated in {folds} folds: to ship one, train it on all reviews without folds",
+        )
+
+    def _run(self, rung: MethodRung, corpus: Corpus) -> RunRecord:
         folders = {option: str(self._run_of(other)) for option, other in rung.references.items()}
         options = rung.options.replace(**folders)
-        corpus = self._corpus
         size = options.given.get("unlabelled")
         if "teacher" in options.given and (size is not None or self._recipe.corpus.unlabelled_corpus is not None):
             corpus = load_corpus(

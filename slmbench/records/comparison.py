@@ -80,6 +80,8 @@ class Row(Part):
     reviews_per_second_ci95: Interval | None = None
     peak_bytes: int | None = None
     cold_start_ms: float | None = None
+    #: The same, with the model's files dropped from the system's cache before.
+    cold_cache_start_ms: float | None = None
     joules_per_review: float | None = None
     #: Whether the energy was measured or estimated.
     energy_quality: Literal["measured", "estimated"] | None = None
@@ -110,6 +112,26 @@ class Row(Part):
     #: Why there is an accuracy and no measurement of speed: the method leaves no bundle to profile.
     unprofiled: str | None = None
     failure: str | None = None
+
+    @property
+    def joules_measured(self) -> float | None:
+        """Energy of one review where counters were read."""
+        return self.joules_per_review if self.energy_quality == "measured" else None
+
+    @property
+    def joules_estimated(self) -> float | None:
+        """Energy of one review where CPU time was multiplied by a design power, which is another quantity."""
+        return self.joules_per_review if self.energy_quality == "estimated" else None
+
+    @property
+    def gco2e_measured(self) -> float | None:
+        """Grams of CO2 equivalent of the measured energy."""
+        return self.gco2e_per_review if self.energy_quality == "measured" else None
+
+    @property
+    def gco2e_estimated(self) -> float | None:
+        """Grams of CO2 equivalent of the estimated energy."""
+        return self.gco2e_per_review if self.energy_quality == "estimated" else None
 
     @staticmethod
     def scores(evaluation: Evaluation) -> dict[str, Any]:

@@ -14,6 +14,18 @@ from slmbench.statistics import Evaluation, ScoredReviews, evaluate
 
 #: How a form runs when its accuracy is measured; the single scenario of ``profile`` times the same.
 REGIME = "one review at a time, no padding"
+#: Begins the regime of answers given in batches, as the offline scenario does.
+_BATCHES = "in batches of up to"
+
+
+def batched_regime(batch_tokens: int) -> str:
+    """Return the regime of answers in length-sorted batches of up to so many tokens, padding included."""
+    return f"{_BATCHES} {batch_tokens:,} tokens, padded"
+
+
+def is_batched(regime: str) -> bool:
+    """Tell whether answers were given in batches, by their regime."""
+    return regime.startswith(_BATCHES)
 
 
 class Predictions(Part):

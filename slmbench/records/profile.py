@@ -6,39 +6,46 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, computed_field
+from pydantic import Field, computed_field, model_validator
 
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.bundle import FormVerdict
 from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
-from slmbench.records.predictions import Evaluated
+from slmbench.records.predictions import Evaluated, is_batched
 from slmbench.records.roofline import Roofline
 from slmbench.records.run import CorpusIdentity, SeedIdentity
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.records.sessions import InSessions, MeasuringSession
+from slmbench.records.sustained import Sustained
 from slmbench.records.timed import Timed
 from slmbench.statistics import (
     Interval,
     Outliers,
     clustered_median_interval,
-    clustered_percentile_interval,
     count_outliers,
+    crossed_percentile_interval,
     percentile,
     supported_percentile,
 )
+from slmbench.statistics.queueing import highest_rate_interval, late_allowed
+
+#: Share of other labels that a setting may give and still count as the form that was exported: at most so much
+#: accuracy can they cost, and an export accepts as much by default. Our choice.
+MAX_DIFFERING = 0.01
 
 
 class Latency(Timed):
     """Text in, label out.
 
     A sample depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from its
-    arrival, waiting included.
+    arrival, waiting included. Percentiles are of such reviews: their number of samples is that of different reviews,
+    and their intervals are for other reviews and other processes. ``ci95_ms`` is of the median of these reviews.
     """
 
-    #: Sample ``i`` of a process is of review ``i % reviews``; ``None`` outside the ``single`` scenario.
-    reviews: int | None = None
+    #: Whether a sample has the wait for earlier reviews in it, as in the ``server`` scenario.
+    queued: bool = False
     #: Set when the time limit ended sampling before the interval of the median was narrow enough.
     note: str | None = None
 
@@ -55,34 +62,46 @@ class Latency(Timed):
         return percentile(self.samples_ms, 50)
 
     @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def p50_ci95_ms(self) -> Interval | None:
+        """95 % interval of the median latency of such reviews; ``None`` from fewer than six different ones."""
+        return self._interval_of_such_reviews(50)
+
+    @property
+    def different(self) -> int:
+        """Number of different reviews (or batches) among the samples; repeats of one are not independent."""
+        longest = max(map(len, self.processes_ms))
+        return longest if self.reviews is None else min(self.reviews, longest)
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def p95_ms(self) -> float | None:
-        """95th percentile, when 130 samples support it."""
-        return supported_percentile(self.samples_ms, 95)[0]
+        """95th percentile, when 130 different reviews support it."""
+        return supported_percentile(self.samples_ms, 95, self.different)[0]
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def p95_ci95_ms(self) -> Interval | None:
-        """95 % interval of the 95th percentile, where that is supported and so is its interval."""
+        """95 % interval of the 95th percentile of such reviews, where that is supported."""
         return self._tail_interval(95)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def p99_ms(self) -> float | None:
-        """99th percentile, when 662 samples support it."""
-        return supported_percentile(self.samples_ms, 99)[0]
+        """99th percentile, when 662 different reviews support it."""
+        return supported_percentile(self.samples_ms, 99, self.different)[0]
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def p99_ci95_ms(self) -> Interval | None:
-        """95 % interval of the 99th percentile, where that is supported and so is its interval."""
+        """95 % interval of the 99th percentile of such reviews, where that is supported."""
         return self._tail_interval(99)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def unsupported(self) -> dict[str, str]:
         """Why a percentile, or the interval of the median, is null."""
-        reasons = {f"p{q}_ms": supported_percentile(self.samples_ms, q)[1] for q in (95, 99)}
+        reasons = {f"p{q}_ms": supported_percentile(self.samples_ms, q, self.different)[1] for q in (95, 99)}
         reasons["ci95_ms"] = self.no_interval
         return {name: reason for name, reason in reasons.items() if reason}
 
@@ -102,14 +121,41 @@ class Latency(Timed):
     @cached_property
     def outliers(self) -> Outliers | None:
         """Samples far above the others of the same review; they are counted, not removed."""
-        if self.reviews is None:
+        if self.reviews is None or self.queued:
             return None
         return count_outliers(self.processes_ms, self.reviews)
 
     def _tail_interval(self, q: int) -> Interval | None:
-        if supported_percentile(self.samples_ms, q)[0] is None:
+        if supported_percentile(self.samples_ms, q, self.different)[0] is None:
             return None
-        return clustered_percentile_interval(self.processes_ms, q)
+        return self._interval_of_such_reviews(q)
+
+    def _interval_of_such_reviews(self, q: int) -> Interval | None:
+        """Return the interval of a percentile for other reviews, processes and sessions."""
+        here = crossed_percentile_interval(self.processes_ms, self.different, q)
+        own = [percentile(process, q) for process in self.processes_ms]
+        return self._over_sessions(percentile(self.samples_ms, q), here, own)
+
+
+class Served(Part):
+    """Labels given while reviews were timed, compared with those of the record's predictions."""
+
+    #: Different reviews timed.
+    reviews: int
+    #: Number of them that got another label at least once.
+    differing: int
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more differ than :data:`MAX_DIFFERING` allows, beyond chance.
+
+        An exact binomial test at 5 %: two of ten reviews are too many, five of two hundred are not.
+        """
+        if not self.reviews:
+            return False
+        from scipy.stats import binomtest
+
+        return bool(binomtest(self.differing, self.reviews, MAX_DIFFERING, alternative="greater").pvalue < 0.05)
 
 
 class Throughput(InSessions):
@@ -121,6 +167,9 @@ class Throughput(InSessions):
     passes_s: list[float]
     #: The same passes by process; ``None`` in records from before it was kept.
     processes_s: list[list[float]] | None = None
+    #: In the single scenario, labels given in these batches compared with those that the accuracy is computed from;
+    #: ``None`` where words were timed, offline, where the accuracy is that of batches, and in older records.
+    labels: Served | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -187,11 +236,18 @@ class Memory(Part):
 
 
 class ColdStart(Part):
-    """From starting a fresh process to its first label, as the parent sees it; one entry per process."""
+    """From starting a fresh process to its first label, as the parent sees it; one entry per process.
+
+    These processes find the model's files in the system's cache. ``cold_cache_ms`` is of one more, started before
+    them, whose files had been dropped from it (in records from before that was done, the first entry may be one).
+    """
 
     processes_ms: list[float]
     #: The part of it for importing onnxruntime and tokenizers (or torch and transformers) and loading the model.
     load_ms: list[float]
+    cold_cache_ms: float | None = None
+    #: Why it is not known; ``None`` where it is, and in older records.
+    no_cold_cache: str | None = None
 
 
 class Conditions(Part):
@@ -206,6 +262,11 @@ class Conditions(Part):
     steal_share: list[float | None]
     #: Lowest and highest clock of the fastest core when it was read.
     clock_mhz: list[tuple[float, float] | None]
+
+    @property
+    def stolen(self) -> float:
+        """Largest share of the CPU that the hypervisor gave to other machines; 0 where that cannot be read."""
+        return max((share for share in self.steal_share if share is not None), default=0.0)
 
 
 class ServerTrial(Part):
@@ -249,15 +310,6 @@ class WorkloadIdentity(Part):
     reviews: int
     tokens_p50: float
     tokens_max: int
-
-
-class Served(Part):
-    """Labels given while reviews were timed, compared with those of the record's predictions."""
-
-    #: Different reviews timed.
-    reviews: int
-    #: Number of them that got another label at least once.
-    differing: int
 
 
 class ProfileRecord(Evaluated, Record):
@@ -320,6 +372,8 @@ class ProfileRecord(Evaluated, Record):
     served: Served | None = None
     #: In the ``server`` scenario.
     load: ServerLoad | None = None
+    #: With ``--sustained``.
+    sustained: Sustained | None = None
     #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
     cascade: ProfiledCascade | None = None
     #: Answers to reviews that chose nothing, carried over from the bundle unread; ``None`` where there are none, the
@@ -329,6 +383,15 @@ class ProfileRecord(Evaluated, Record):
     hardware: dict[str, Any]
     software: dict[str, str]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reviews_of_older_records(cls, values: Any) -> Any:
+        """Say of older records of the server scenario which request was of which review: they did not keep it."""
+        if isinstance(values, dict) and values.get("scenario") == "server" and isinstance(values["latency"], dict):
+            known = {"reviews": values["corpus"]["reviews"], "queued": True}
+            return {**values, "latency": known | values["latency"]}
+        return values
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def cold_start_ms(self) -> float:
@@ -336,7 +399,39 @@ class ProfileRecord(Evaluated, Record):
         return percentile(self.cold.processes_ms, 50)
 
     @property
+    def tested_as_timed(self) -> bool:
+        """Whether the labels that the accuracy is computed from were given in the way that was timed.
+
+        Batches of a transformer are padded, which changes labels of some quantized forms.
+        """
+        return self.scenario != "offline" or self.backend == "numpy" or is_batched(self.regime)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def highest_rate_ci95(self) -> Interval | None:
+        """95 % interval of the highest rate that keeps the bound, for other processes, reviews and arrivals.
+
+        ``None`` where no rate was searched; see :func:`slmbench.statistics.queueing.highest_rate_interval`.
+        """
+        load = self.load
+        if load is None or load.max_p95_ms is None:
+            return None
+        service = [
+            [taken - waited for taken, waited in zip(*process, strict=False)]
+            for process in zip(self.latency.processes_ms, load.processes_wait_ms, strict=False)
+        ]
+        found = highest_rate_interval(service, self.latency.different, load.max_p95_ms)
+        # The rate that was verified is a lower bound, so it may lie below.
+        return None if found is None else (min(found[0], load.qps), max(found[1], load.qps))
+
+    @property
     def keeps_its_bound(self) -> bool:
-        """Whether the highest rate stayed within its bound when it was verified; true where none was searched."""
+        """Whether the rate that was found stayed within its bound when it was verified; true where none was searched.
+
+        By MLPerf's early-stopping rule: see :func:`slmbench.statistics.queueing.late_allowed`.
+        """
         bound = self.load.max_p95_ms if self.load is not None else None
-        return bound is None or percentile(self.latency.samples_ms, 95) <= bound
+        if bound is None:
+            return True
+        taken = self.latency.samples_ms
+        return sum(ms > bound for ms in taken) <= late_allowed(len(taken))

@@ -7,13 +7,22 @@ from functools import cached_property
 from pydantic import computed_field
 
 from slmbench.records.sessions import InSessions
-from slmbench.statistics import Interval, clustered_median_interval, percentile, why_no_interval
+from slmbench.statistics import (
+    Interval,
+    clustered_median_interval,
+    percentile,
+    timing_interval,
+    why_no_interval,
+)
 
 
 class Timed(InSessions):
     """Samples in milliseconds; one list per process, in the order taken."""
 
     processes_ms: list[list[float]]
+    #: Sample ``i`` of a process is of review ``i % reviews`` (or of that batch, text or pass); ``None`` where that
+    #: was not kept.
+    reviews: int | None = None
 
     @property
     def all_ms(self) -> list[float]:
@@ -23,7 +32,11 @@ class Timed(InSessions):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ci95_ms(self) -> Interval | None:
-        """95 % interval of the median for other processes and sessions; ``None`` for :attr:`no_interval`."""
+        """95 % interval of the median for other processes and sessions; ``None`` for :attr:`no_interval`.
+
+        It is for these reviews, and rows that timed the same ones are compared by it: how long reviews are is no part
+        of it, except in records that do not tell which sample is of which review.
+        """
         return self._over_sessions(percentile(self.all_ms, 50), self.here_ci95_ms, self.process_p50_ms)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -35,7 +48,9 @@ class Timed(InSessions):
     @cached_property
     def here_ci95_ms(self) -> Interval | None:
         """95 % interval of the median for other processes of the same sessions, as wide as the processes differ."""
-        return clustered_median_interval(self.processes_ms)
+        if self.reviews is None:
+            return clustered_median_interval(self.processes_ms)
+        return timing_interval(self.processes_ms, self.reviews)
 
     @property
     def process_p50_ms(self) -> list[float]:

@@ -20,15 +20,17 @@ MAX_NAMED = 3
 
 
 class Setting(Part):
-    """A way to run a bundle one review at a time."""
+    """A way to run a bundle one review at a time; ``threads`` is ``None`` for onnxruntime's own number."""
 
     form: str
     provider: str
-    threads: int
+    threads: int | None
 
     @property
     def title(self) -> str:
         """The setting in words."""
+        if self.threads is None:
+            return f"{self.form} on {self.provider} with onnxruntime's default threads"
         return f"{self.form} on {self.provider} with {self.threads} thread{'' if self.threads == 1 else 's'}"
 
 
@@ -37,6 +39,9 @@ class Candidate(Timed):
 
     setting: Setting
     failure: str | None = None
+    #: Its labels for all reviews of the workload; of what is chosen, and what was refused for them. ``None`` of
+    #: others, where words were timed, and in older records.
+    labels: Served | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -88,8 +93,20 @@ class TuningRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def chosen(self) -> Setting:
-        """The fastest setting that was measured in every round."""
+        """What is kept: the fastest setting that was measured in every round, or the untuned one if that is faster.
+
+        The comparison with the untuned bundle decides, which took no part in the choice of the fastest.
+        """
+        if self.slower_than_untuned:
+            return Setting(form=self.untuned_form, provider="cpu", threads=None)
         return fastest_of(self.candidates, self.rounds).setting
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def slower_than_untuned(self) -> bool:
+        """Whether the fastest setting is shown to be slower than the untuned bundle."""
+        interval = self.speed_up.ci95 if self.speed_up is not None else None
+        return interval is not None and interval[1] < 1
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -119,7 +136,7 @@ class TuningRecord(Record):
             if candidate is not best and _is_finalist(candidate, self.rounds) and _overlap(candidate, best)
         ]
         many = next((point for point in self.batches if point.value == (self.batch_tokens or ONE_AT_A_TIME)), None)
-        sentence = f"{self.chosen.title} is fastest here: {best.p50_ms:.3g} ms per review"
+        sentence = f"{best.setting.title} is fastest here: {best.p50_ms:.3g} ms per review"
         if many is not None:
             way = f"in batches of {self.batch_tokens:,} tokens" if self.batch_tokens else "one at a time"
             sentence += f"; many reviews run best {way} ({many.reviews_per_second:,.0f} reviews/s)"
@@ -137,6 +154,10 @@ class TuningRecord(Record):
         if interval is None:
             return f". Compared with {untuned}: {self.speed_up.value:.2f}× as fast, too few samples for an interval"
         bounds = f"95 % interval {interval[0]:.2f}–{interval[1]:.2f}"
+        if self.slower_than_untuned:
+            return (
+                f". {untuned[0].upper()}{untuned[1:]} is faster ({self.speed_up.value:.2f}×, {bounds}), so it stays"
+            )
         if interval[0] <= 1 <= interval[1]:
             return f". No significant difference from {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"
         return f". Compared with {untuned}: {self.speed_up.value:.2f}× as fast, {bounds}"

@@ -6,7 +6,8 @@ statistics, an exact binomial test, Theil-Sen slopes; ``compare``: McNemar's tes
 scipy Student's quantiles would have to be a table or an inverse incomplete beta function of our own. It is
 imported inside the functions that use it (0.6 s), so that neither ``--help`` nor the process that is measured
 loads it. Written by hand is only what scipy does not have: the bootstrap over clusters
-(:mod:`~slmbench.statistics.clusters`) and outliers per review.
+(:mod:`~slmbench.statistics.clusters`), that over reviews × processes (:mod:`~slmbench.statistics.review_times`), and
+outliers per review.
 """
 
 from slmbench.statistics.classification import (
@@ -41,6 +42,7 @@ from slmbench.statistics.intervals import (
 from slmbench.statistics.metrics import METRICS, Metric, ScoredReviews, bootstrapped
 from slmbench.statistics.outliers import Outliers, count_outliers
 from slmbench.statistics.paired import SIGNIFICANCE, PairedDifference, paired_difference
+from slmbench.statistics.review_times import crossed_percentile_interval, noise_interval, timing_interval
 from slmbench.statistics.scores import Evaluation, evaluate
 
 __all__ = [
@@ -61,10 +63,12 @@ __all__ = [
     "confusion_matrix",
     "count_outliers",
     "cross_validation_interval",
+    "crossed_percentile_interval",
     "evaluate",
     "f1_per_class",
     "mean_average_precision",
     "median_interval",
+    "noise_interval",
     "paired_difference",
     "paired_ratio",
     "percentile",
@@ -76,6 +80,7 @@ __all__ = [
     "row_shares",
     "supported_percentile",
     "t_interval",
+    "timing_interval",
     "top_k_accuracy",
     "why_no_interval",
 ]

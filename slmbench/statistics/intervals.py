@@ -22,19 +22,20 @@ def percentile(samples: ArrayLike, q: float) -> float:
     return float(np.percentile(np.asarray(samples, dtype=float), q))
 
 
-def supported_percentile(samples: Sequence[float], q: int) -> tuple[float | None, str | None]:
+def supported_percentile(samples: Sequence[float], q: int, different: int) -> tuple[float | None, str | None]:
     """Return a percentile when the sample is large enough, else the reason why not.
 
     Args:
         samples: Observations in any order.
         q: 90, 95 or 99.
+        different: How many different things they are of: repeats of a review say nothing of other reviews.
 
     Returns:
-        The percentile and ``None``, or ``None`` and how many samples it takes, as a phrase.
+        The percentile and ``None``, or ``None`` and how many it takes, as a phrase.
     """
     needed = PERCENTILE_SAMPLES[q]
-    if len(samples) < needed:
-        return None, f"p{q} needs {needed} samples, there are {len(samples)}"
+    if different < needed:
+        return None, f"p{q} needs {needed} different reviews, there are {different}"
     return percentile(samples, q), None
 
 

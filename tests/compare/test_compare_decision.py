@@ -14,7 +14,7 @@ from slmbench.cli.views.decision import decision_table
 from slmbench.common.errors import UsageError
 from slmbench.compare import Constraints, DecisionRule, compare
 from slmbench.compare.front import pareto_front
-from slmbench.records import ComparisonRecord, Latency, Predictions, Row, write_record
+from slmbench.records import ComparisonRecord, Conditions, Latency, Predictions, Row, write_record
 from slmbench.records.ancestors import Ancestor
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_known_cannot_keep_a_limit(decide):
         max_memory_mb=900,
     )
     assert why(record, "few fp32") == (
-        "p95 is not known (p95 needs 130 samples, there are 40), so the limit of 100 ms cannot be checked;"
+        "p95 is not known (p95 needs 130 different reviews, there are 40), so the limit of 100 ms cannot be checked;"
         " peak memory is not known, so the limit of 900 MB cannot be checked"
     )
 
@@ -453,7 +453,7 @@ def test_a_p95_whose_interval_reaches_over_the_limit_is_said(decide):
 
 def test_a_few_samples_are_no_exact_median(decide):
     same = predictions(0.86)
-    few = Latency(processes_ms=[[19.0, 60.0, 20.0, 90.0]])
+    few = Latency(processes_ms=[[19.0, 60.0, 20.0, 90.0]], reviews=200)
     record = decide(
         profile_record("few", latency=few, size_mb=20, predictions=same),
         profile_record("many", p50_ms=30.0, size_mb=90, predictions=same),
@@ -521,6 +521,16 @@ def test_without_a_tfidf_baseline_nothing_is_compared_with_it(decide):
     record = decide(profile_record())
     assert record.baseline_tests == []
     assert record.rows
+
+
+def test_steal_stands_beside_the_verdict(decide):
+    def seen(share):
+        return Conditions(others_share=[0.0] * 2, steal_share=[0.0, share], clock_mhz=[None] * 2)
+
+    record = decide(profile_record("stolen", conditions=seen(0.3), warnings=["busy", "drifting", "more"]))
+    assert any("30 %" in caveat and "profile again" in caveat for caveat in record.decisions[0].caveats)
+    calm = decide(profile_record("calm", conditions=seen(0.02)))
+    assert calm.decisions[0].caveats == []
 
 
 def test_what_limits_the_measurements_is_said(decide):

@@ -138,11 +138,10 @@ def test_latencies_of_another_machine_or_setting_are_refused_in_a_sentence(held)
     ("now", "before"),
     [
         (served(40), served(10)),
-        (served(52.5, bound=50), served(105, bound=50)),
         (batched(256), batched(16_384)),
         (profile_record(corpus="imdb"), profile_record(corpus="rotten-tomatoes")),
     ],
-    ids=["arrivals", "highest rates", "size of batches", "reviews"],
+    ids=["arrivals", "size of batches", "reviews"],
 )
 def test_latencies_in_other_circumstances_are_refused_in_a_sentence(held, now, before):
     report = held([now], [before], worse=None)
@@ -161,10 +160,10 @@ def test_in_the_offline_scenario_passes_are_held_against_passes(held):
     assert "is 2.0× slower (100 reviews/s against 200 reviews/s of the baseline; ratio 2.000" in failure
 
 
-def test_highest_rates_are_not_told_apart_by_the_latency_at_them(held):
+def test_highest_rates_are_compared_and_not_the_latency_at_them(held):
     report = held([served(20, bound=50), served(80, "quick", bound=50)], "quick fp32", worse=None)
     (failure,) = report.failures
-    assert "at the highest rate found (20.0 reviews/s), the baseline at another (80.0 reviews/s)" in failure
+    assert all(fact in failure for fact in ("4.0× slower", "20.0 reviews/s against 80.0 reviews/s"))
 
 
 def test_new_and_missing_rows_are_told_and_do_not_fail(held):

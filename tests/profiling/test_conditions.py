@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from slmbench.profiling import conditions
-from slmbench.profiling.conditions import Seen, Watch, causes, conditions_of, fastest_clock_mhz
+from slmbench.profiling.conditions import Seen, Watch, causes, conditions_of, fastest_clock_mhz, why_unsteady
 
 CALM = {"virtualised": False}
 
@@ -104,3 +104,14 @@ def test_causes_are_named(seen, hardware, says):
 
     assert len(found) == len(says)
     assert all(phrase in sentence for phrase, sentence in zip(says, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("seen", "warned"),
+    [(Seen(0.0, 0.3, None), "30 %"), (Seen(0.2, 0.0, None), "20 %"), (Seen(0.02, 0.02, None), None)],
+)
+def test_steal_warns_as_other_processes_do(seen, warned):
+    found = why_unsteady(conditions_of([Seen(0.0, 0.0, None), seen]), CALM, suspected=False)
+
+    assert bool(found) == (warned is not None)
+    assert all(warned in sentence for sentence in found)

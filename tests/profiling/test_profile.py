@@ -7,16 +7,17 @@ import numpy as np
 import psutil
 import pytest
 from ceilings import ceiling_of
-from profiling_helpers import children, steady, wild
+from profiling_helpers import Clock, FakeProcess, children, steady, wild
 from sealing import reseal
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
+from slmbench.compare.cells import Cell
 from slmbench.edge import Classifier
 from slmbench.instruments.energy import EnergySources
 from slmbench.instruments.energy.energy_sources import CorePower
 from slmbench.instruments.roofline import ceiling
-from slmbench.profiling import ProfileOptions, profile, scenarios, turns
+from slmbench.profiling import ProfileOptions, profile, scenarios, sustained, turns
 from slmbench.profiling.identity import finished_profile
 from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.workload import choose_workload
@@ -52,7 +53,10 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert len(record.latency.processes_ms) == 2
     assert all(len(process) >= 10 and min(process) > 0 for process in record.latency.processes_ms)
     assert record.latency.samples_ms == [ms for process in record.latency.processes_ms for ms in process]
-    assert len(record.cold.processes_ms) == len(record.cold.load_ms) == 2
+    # The first of the two started from a cold cache where that is possible here.
+    warm = 2 if record.cold.cold_cache_ms is None else 1
+    assert (record.cold.no_cold_cache is None) == (record.cold.cold_cache_ms is not None)
+    assert len(record.cold.processes_ms) == len(record.cold.load_ms) == warm
     assert all(cold > load > 0 for cold, load in zip(record.cold.processes_ms, record.cold.load_ms, strict=True))
     assert len(record.throughput.passes_s) == 4
     assert record.throughput.reviews_per_second > 0
@@ -65,6 +69,7 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert record.memory.peak_bytes == max(peak for name, peak in phases.items() if name != "batches")
     assert record.memory.model_bytes == made.forms["int8"].bytes
     assert record.latency.reviews == record.corpus.reviews
+    assert record.throughput.labels.reviews == record.corpus.reviews
     assert record.throughput.processes_s == [record.throughput.passes_s[:2], record.throughput.passes_s[2:]]
     assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
     assert record.predictions == made.forms["int8"].predictions
@@ -156,7 +161,7 @@ def test_energy_is_asked_last_of_the_last_process_over_all_reviews(bundle, tmp_p
 
     under_meter = [row for request in made[1].asked[-6:-1] for row in request["rows"]]
     assert under_meter == [number % record.corpus.reviews for number in range(len(under_meter))]
-    assert made[0].asked[-2]["do"] == "memory"
+    assert made[0].asked[-2]["do"] == "answers"  # the labels in batches, and no energy
     assert record.energy.joules_per_1000 == pytest.approx(1000 * 36.0)
     assert record.energy.gco2e_per_1000 == pytest.approx(36_000 / 3.6e6 * 360)
     assert record.energy.grid.source == "360 gCO2e/kWh, as given"
@@ -185,7 +190,7 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
     assert all(process.asked[-1] == {"do": "end"} for process in made)
     # Memory is read before the batches of the throughput passes can raise it; a few batches go before those timed.
     kinds = [request["do"] for request in made[0].asked]
-    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "batches", "memory", "end"]
+    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "batches", "memory", "answers", "end"]
     assert [request["reviews"] for request in made[0].asked if "reviews" in request] == [32]
 
 
@@ -196,9 +201,10 @@ def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
 
     assert record.latency.note is None
     assert len(record.latency.samples_ms) >= 130
-    assert record.latency.p95_ms == pytest.approx(2.0, rel=0.01)
-    assert record.latency.p99_ms is None
-    assert "662" in record.latency.unsupported["p99_ms"]
+    assert record.latency.ci95_ms == pytest.approx((2.0, 2.0), rel=0.01)
+    # However often each of the 41 reviews was timed.
+    assert (record.latency.p95_ms, record.latency.p99_ms) == (None, None)
+    assert "130 different" in record.latency.unsupported["p95_ms"] and "41" in record.latency.unsupported["p95_ms"]
     assert not [warning for warning in record.warnings if "virtual" not in warning]
 
 
@@ -470,3 +476,56 @@ def test_a_form_made_for_instructions_this_cpu_lacks_is_warned_of(bundle, tmp_pa
 
     assert any(f"made for and checked on {made_for}" in warning for warning in records["int8"].warnings)
     assert not any("made for" in warning for warning in records["fp32"].warnings)
+
+
+def test_a_start_from_a_cold_cache_stands_beside_the_others(bundle, tmp_path, pretend, monkeypatch):
+    pretend({"ms": steady(2.0)})
+    dropped = []
+    monkeypatch.setattr(scenarios, "drop_from_cache", lambda folder: dropped.append(folder))
+
+    (cold,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=3), output=tmp_path)
+    (alone,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
+    monkeypatch.setattr(scenarios, "drop_from_cache", lambda folder: "it lies in memory")
+    (warm,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=3), output=tmp_path)
+
+    assert dropped == [bundle]
+    assert (cold.cold.cold_cache_ms, len(cold.cold.processes_ms), cold.cold.no_cold_cache) == (120.0, 2, None)
+    assert (alone.cold.cold_cache_ms, len(alone.cold.processes_ms)) == (None, 1) and alone.cold.no_cold_cache
+    assert (warm.cold.cold_cache_ms, len(warm.cold.processes_ms)) == (None, 3)
+    assert warm.cold.no_cold_cache == "it lies in memory"
+
+
+def test_batches_that_get_other_labels_have_no_speed_beside_the_accuracy(bundle, tmp_path, pretend, monkeypatch):
+    def answers(self, rows, batch_tokens=None):
+        others = [1 - self._labels[row] if row < 6 else self._labels[row] for row in rows]
+        return {"probabilities": np.eye(2)[others].tolist(), "tokens": [10] * len(rows)}
+
+    pretend({"ms": steady(2.0)})
+    (same,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
+    monkeypatch.setattr(FakeProcess, "_answers", answers)
+    (other,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
+
+    assert (same.throughput.labels.differing, other.throughput.labels.differing) == (0, 6)
+    assert Cell(same).row.reviews_per_second and Cell(other).row.reviews_per_second is None
+    assert any("6 of 41 reviews" in warning and "--scenario offline" in warning for warning in other.warnings)
+
+
+def test_uninterrupted_work_is_traced(bundle, tmp_path, pretend, monkeypatch):
+    clock = Clock()
+    pretend({"ms": steady(2.0), "clock": clock})
+    monkeypatch.setattr(sustained, "time", clock)
+    monkeypatch.setattr(sustained, "fastest_clock_mhz", lambda: 2400.0)
+    monkeypatch.setattr(sustained, "hottest_celsius", lambda: None)
+
+    options = ProfileOptions(forms=("fp32",), processes=2, sustained_s=20.0)
+    (record,) = profile([bundle], options, output=tmp_path)
+
+    trace = record.sustained.trace
+    assert 18 <= len(trace) <= 22 and trace[-1].at_s < 20 <= record.sustained.seconds
+    # As many reviews as take about a second, and as long as before.
+    assert {point.reviews for point in trace} == {500} and trace[5].relative == pytest.approx(1, rel=0.01)
+    assert trace[0].clock_mhz == 2400 and record.sustained.no_clock is None
+    assert trace[0].temperature_c is None and "temperature" in record.sustained.no_temperature
+    assert record.sustained.slowdown.value == pytest.approx(1, rel=0.01)
+    with pytest.raises(UsageError, match="--sustained"):
+        profile([bundle], ProfileOptions(scenario="offline", sustained_s=20.0), output=tmp_path)

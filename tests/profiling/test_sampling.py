@@ -1,12 +1,20 @@
 """When warm-up and sampling stop."""
 
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 
+import numpy as np
 import pytest
 from profiling_helpers import Clock, FakeProcess, steady, wild
 
 from slmbench.profiling import sampling
-from slmbench.profiling.sampling import MIN_SAMPLES, WARM_UP_LIMIT_S, WARM_UP_WINDOW, closed, sample, warm_up
+from slmbench.profiling.sampling import (
+    WARM_UP_LIMIT_S,
+    WARM_UP_WINDOW,
+    closed,
+    sample,
+    settled,
+    warm_up,
+)
 
 
 @pytest.fixture
@@ -43,17 +51,29 @@ def test_warm_up_gives_up_on_a_process_that_drifts(clock):
     assert clock.now - 1000 >= WARM_UP_LIMIT_S
 
 
-def test_sampling_stops_when_the_interval_closes(clock):
-    process = FakeProcess(steady(), clock)
+@pytest.mark.parametrize("lengths", [[1.0], [1.0, 9.0, 2.0, 30.0]])
+def test_sampling_stops_when_noise_is_known_whatever_the_lengths(clock, lengths):
+    process = FakeProcess(cycle(lengths), clock)
+    process._ms = chain([2.0] * 20, (2 * length for length in cycle(lengths)))  # the warm-up is of the same reviews
 
-    taken = sample(process, 60.0)
+    taken = sample(process, 60.0, reviews=80)
 
     assert taken.stable
-    assert len(taken.ms) >= MIN_SAMPLES
-    assert clock.now - 1000 < 5
+    # A machine without noise needs two passes: the second says that there is none.
+    assert len(taken.ms) == 160
 
 
-@pytest.mark.parametrize(("reviews", "samples"), [(200, 200), (41, 82), (20, 60)])
+def test_noise_goes_on_until_it_is_averaged_out(clock):
+    generator = np.random.default_rng(0)
+    noisy = chain([2.0] * 20, (2 * np.exp(generator.normal(0, 0.5)) for _ in range(100_000)))
+
+    taken = sample(FakeProcess(noisy, clock), 600.0, reviews=80)
+
+    assert settled([taken.ms], 80) and not settled([taken.ms[:80]], 80) and not settled([taken.ms[:320]], 80)
+    assert len(taken.ms) % 80 == 0 and 800 < len(taken.ms) < 8000
+
+
+@pytest.mark.parametrize(("reviews", "samples"), [(200, 400), (41, 82), (20, 60)])
 def test_every_review_is_timed_as_often_as_the_others(clock, reviews, samples):
     process = FakeProcess(steady(), clock)
 
@@ -64,10 +84,10 @@ def test_every_review_is_timed_as_often_as_the_others(clock, reviews, samples):
 
 
 def test_a_pass_that_would_not_end_in_time_is_not_begun(clock):
-    # 0.4 s a pass on average, which do not close the interval: two fit into a second after the warm-up.
-    taken = sample(FakeProcess(wild(), clock), 1.0, reviews=100)
+    # 0.4 s a pass on average, each review now fast and now slow: two fit into a second after the warm-up.
+    taken = sample(FakeProcess(wild(), clock), 1.0, reviews=99)
 
-    assert len(taken.ms) == 200
+    assert len(taken.ms) == 198 and not settled([taken.ms], 99)
     assert clock.now - 1000 < 1.0 + 0.5
 
 
@@ -76,26 +96,24 @@ def test_the_first_pass_ends_with_the_time(clock):
 
 
 def test_sampling_stops_when_time_is_over(clock):
-    process = FakeProcess(wild(), clock)
+    taken = sample(FakeProcess(wild(), clock), 3.0, reviews=19)
 
-    taken = sample(process, 3.0)
-
-    assert not closed(taken.ms)
-    assert 3.0 <= clock.now - 1000 < 3.0 + 1.5  # warm-up and the last chunk come on top
+    assert not settled([taken.ms], 19)
+    assert 3.0 <= clock.now - 1000 + 0.1 < 3.0 + 1.5  # warm-up comes on top, and no pass is begun that would not end
 
 
 def test_later_processes_take_as_many_samples_of_the_same_rows(clock):
-    # On their own these would never close.
+    # On their own these would never settle.
     process = FakeProcess(wild(), clock)
 
-    taken = sample(process, 60.0, 67)
+    taken = sample(process, 60.0, 67, reviews=19)
 
     assert len(taken.ms) == 67
     assert process.rows[-67:] == list(range(67))
 
 
 def test_a_later_process_that_is_far_slower_is_cut_off(clock):
-    taken = sample(FakeProcess(steady(100.0), clock), 2.0, 500)
+    taken = sample(FakeProcess(steady(100.0), clock), 2.0, 500, reviews=200)
 
     assert 40 <= len(taken.ms) < 60  # twice the two seconds, at a tenth of a second each
 
@@ -103,6 +121,6 @@ def test_a_later_process_that_is_far_slower_is_cut_off(clock):
 def test_slow_reviews_are_asked_for_in_short_chunks(clock):
     process = FakeProcess(steady(400.0), clock)
 
-    sample(process, 30.0)
+    sample(process, 30.0, reviews=200)
 
     assert max(len(request["rows"]) for request in process.asked) == 10

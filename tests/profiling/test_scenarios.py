@@ -5,11 +5,14 @@ from itertools import cycle
 import numpy as np
 import pytest
 from profiling_helpers import FakeProcess, steady
+from sealing import reseal
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.compare.cells import Cell
 from slmbench.profiling import ProfileOptions, profile
-from slmbench.profiling.scenarios import VERIFICATIONS, arrivals, highest_rate
+from slmbench.profiling.scenarios import VERIFICATIONS, highest_rate
 from slmbench.records import ProfileRecord, read_record
+from slmbench.statistics.queueing import arrivals, late_allowed
 
 
 def measure(bundle, output, **options):
@@ -103,24 +106,29 @@ def test_a_server_that_cannot_keep_up_takes_no_longer_than_the_time_allows(bundl
 
 
 def test_the_highest_rate_is_found_where_waiting_begins_to_cost():
-    trials = highest_rate(FakeProcess(steady(2.0)), bound_ms=6.0)
+    trials = highest_rate(FakeProcess(steady(2.0)), bound_ms=6.0, duration_s=60.0)
 
     held = max(trial.qps for trial in trials if trial.holds)
     missed = min(trial.qps for trial in trials if not trial.holds)
-    # Of M/D/1 with 2 ms of service, the 95th percentile passes 6 ms at about 60 % of the 500 reviews a second.
-    assert 0.5 * 500 < held < missed < 0.85 * 500
+    # Of M/D/1 with 2 ms of service, the 95th percentile passes 6 ms at about half of the 500 reviews a second.
+    assert 0.35 * 500 < held < missed < 0.7 * 500
     assert missed - held == pytest.approx(500 / 2 ** len(trials), rel=0.01)
     for trial in trials:
-        assert trial.holds == (trial.late <= trial.requests / 20)
+        # Fewer than one in twenty: that is what shows, with 99 % confidence, that no more than that are.
+        assert trial.late <= trial.requests / 20 or not trial.holds
 
 
 def test_the_rate_found_is_verified_in_all_processes(bundle, tmp_path, pretend):
-    made = pretend({"ms": steady(2.0)})
+    made = pretend({"ms": steady(8.0)})
 
-    record = measure(bundle, tmp_path, scenario="server", max_p95_ms=10.0, time_limit_s=9.0)
+    record = measure(bundle, tmp_path, scenario="server", max_p95_ms=40.0, time_limit_s=9.0)
 
-    assert record.latency.p95_ms <= 10.0
-    assert record.load.max_p95_ms == 10.0
+    late = sum(ms > 40.0 for ms in record.latency.samples_ms)
+    assert record.keeps_its_bound and late <= late_allowed(len(record.latency.samples_ms))
+    assert sum(record.load.processes_s) >= 0.9 * 60  # however short the time limit
+    assert record.load.max_p95_ms == 40.0
+    low, high = record.highest_rate_ci95
+    assert low <= record.load.qps <= high and 1.02 * low < high < 125
     assert record.load.qps <= max(trial.qps for trial in record.load.trials if trial.holds)
     assert len(made) >= 4  # one that searches, three that verify
     assert all(process.asked[-1] == {"do": "end"} for process in made)
@@ -133,7 +141,8 @@ def test_a_rate_that_does_not_hold_in_other_processes_is_lowered_and_said(bundle
 
     found = max(trial.qps for trial in record.load.trials if trial.holds)
     assert record.load.qps == pytest.approx(0.9 ** (VERIFICATIONS - 1) * found)
-    assert any("above the bound of 10 ms" in warning for warning in record.warnings)
+    assert any("longer than 10 ms" in warning and "lower than" in warning for warning in record.warnings)
+    assert not record.keeps_its_bound
 
 
 def test_a_bound_below_the_service_time_is_refused(bundle, tmp_path, pretend):
@@ -153,3 +162,37 @@ def test_a_real_process_serves_arrivals_in_time(tiny_bundle, tmp_path):
     )
     # The last review is due at a known moment, and nothing ends before it.
     assert record.load.processes_s[0] > arrivals(30, 100.0, 0)[-1]
+
+
+# --- accuracy in the way that is timed ------------------------------------------------------------------------
+
+
+def test_offline_the_accuracy_is_that_of_batches(bundle, tmp_path, pretend, monkeypatch):
+    asked = []
+
+    def answers(self, rows, batch_tokens=None):
+        asked.append(batch_tokens)
+        others = [1 - self._labels[row] if row < 10 else self._labels[row] for row in rows]
+        return {"probabilities": np.eye(2)[others].tolist(), "tokens": [10] * len(rows)}
+
+    pretend({"ms": steady()})
+    (single,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
+    monkeypatch.setattr(FakeProcess, "_answers", answers)
+    record = measure(bundle, tmp_path, scenario="offline", batch_tokens=512)
+
+    assert asked == [512] and "512 tokens" in record.regime
+    assert (record.predictions.predicted() != single.predictions.predicted()).sum() == 10
+    assert Cell(record).row.accuracy == record.accuracy
+    assert any("10 of" in warning and "in batches" in warning for warning in record.warnings)
+    # The sealed answers are those of single reviews.
+    assert record.confirmation is None and "in batches" in record.no_confirmation
+
+
+def test_offline_without_the_reviews_no_accuracy_stands_beside_the_speed(bundle, tmp_path, pretend):
+    reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path="gone.csv"))
+    pretend({"ms": steady()})
+
+    row = Cell(measure(bundle, tmp_path, scenario="offline")).row
+
+    assert (row.accuracy, row.test_hash is not None) == (None, True)
+    assert "in batches is not known" in row.refusal and row.reviews_per_second > 0

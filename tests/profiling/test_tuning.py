@@ -41,6 +41,9 @@ class Measured(FakeProcess):
 
 
 def _mislabelled(labels, wrong):
+    """Give other labels to the first so many, or where it is negative to the last."""
+    if wrong < 0:
+        return labels[:wrong] + [1 - label for label in labels[wrong:]]
     return [1 - label for label in islice(labels, wrong)] + labels[wrong:]
 
 
@@ -103,8 +106,12 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
     # The first round tries all, later ones only what is near the fastest, in the opposite order.
     order = [(task["form"], task["threads"]) for task in tasks]
     assert order[:6] == [(form, threads) for form in ("fp32", "int8") for threads in (1, 2, 4)]
-    assert order[6:8] == [("int8", 2), ("int8", 1)]
-    assert order[8:10] == [("int8", 1), ("int8", 2)]
+    # Before any is dropped, the fastest is asked for the labels of all reviews.
+    assert order[6] == ("int8", 2)
+    assert order[7:9] == [("int8", 2), ("int8", 1)]
+    assert order[9:11] == [("int8", 1), ("int8", 2)]
+    (chosen,) = (one for one in record.candidates if one.labels is not None)
+    assert (chosen.setting, chosen.labels.reviews) == (record.chosen, record.corpus.reviews)
     # Nothing was added to the bundle, whose manifest lists every file.
     assert BundleFiles.open(bundle).damaged() == []
 
@@ -119,6 +126,30 @@ def test_the_winner_is_held_against_the_untuned_bundle_side_by_side(bundle, imag
     assert last == [("int8", 2), ("int8", None), ("int8", None), ("int8", 2)] * 3
     assert record.untuned_form == "int8"
     assert record.speed_up.value == pytest.approx(2.4 / 1.8, rel=0.01)
+
+
+def test_a_setting_that_is_shown_to_be_slower_than_the_untuned_bundle_is_not_kept(bundle, imagined):
+    imagined(lambda task: times(task) * (0.5 if task["threads"] is None else 1.0))
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert record.slower_than_untuned and record.speed_up.ci95[1] < 1
+    assert record.chosen.model_dump() == {"form": "int8", "provider": "cpu", "threads": None}
+    assert kept(bundle) == {}
+    assert "0.67×" in record.sentence and "int8 on cpu with 2 threads is fastest" in record.sentence
+
+
+def test_labels_are_checked_on_all_reviews_when_time_was_over_after_few(bundle, imagined):
+    def late(task):
+        """The last reviews get other labels: those that are timed show nothing."""
+        return {None: 0} if task["form"] == "fp32" else {None: -6}
+
+    imagined(lambda task: times(task), wrong=late)
+
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert record.chosen.form == "fp32"
+    assert any("6 of 41" in (one.failure or "") for one in record.candidates if one.setting.form == "int8")
 
 
 def test_a_tuning_beside_other_work_says_so(bundle, imagined, monkeypatch):

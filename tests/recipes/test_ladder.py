@@ -288,3 +288,18 @@ def test_a_device_that_is_not_there_fails_its_own_cells_only(ladder, monkeypatch
     measured = {row.label for row in record.rows if row.failure is None}
     assert {row.label for row in first.rows if row.failure is None} < measured
     assert "tiny torch-fp32" in measured
+
+
+def test_with_folds_every_rung_is_cross_validated(tmp_path, monkeypatch, small_corpus_file):
+    monkeypatch.chdir(tmp_path)
+    text = f'name = "few"\n[corpus]\nname = "{small_corpus_file.as_posix()}"\nfolds = 3\n'
+    (tmp_path / "few.toml").write_text(text + '[[rungs]]\nname = "baseline"\nmethod = "tfidf"\n', encoding="utf-8")
+
+    record = run_recipe("few.toml")
+
+    (row,) = record.rows
+    kept = json.loads((tmp_path / "runs/few-baseline-3folds/cross_validation.json").read_text(encoding="utf-8"))
+    # 240 reviews, each tested once, in three runs.
+    assert (row.test_reviews, len(kept["folds"])) == (240, 3)
+    assert row.accuracy == kept["accuracy"] and list(row.accuracy_ci95) == kept["accuracy_ci95"]
+    assert "3 folds" in row.unprofiled and record.recommended is None

@@ -271,3 +271,19 @@ def test_a_recipe_in_another_encoding(tmp_path):
 
     with pytest.raises(UsageError, match="cannot be read"):
         read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("rung", "said"),
+    [
+        ('name = "both"\nmethod = "cascade"\nsmall = "baseline"\nlarge = "tiny"\n', "rung 'both'.*build on another"),
+        ('name = "student"\nmodel = "bert-tiny"\nteacher = "tiny"\n', "rung 'student'.*build on another"),
+        ('name = "often"\nmodel = "bert-tiny"\nseeds = 3\n', "rung 'often'.*folds and seeds"),
+    ],
+)
+def test_folds_take_rungs_that_stand_for_themselves(tmp_path, rung, said):
+    text = f"{TINY}[[rungs]]\n{rung}"
+    read_recipe(written(tmp_path, text))
+    assert read_recipe(written(tmp_path, f"{TINY}[corpus]\nfolds = 5\n")).corpus.folds == 5
+    with pytest.raises(UsageError, match=said):
+        read_recipe(written(tmp_path, f"{text}[corpus]\nfolds = 5\n"))

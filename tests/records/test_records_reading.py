@@ -64,7 +64,7 @@ def test_the_accuracy_of_a_run_and_of_a_form_follow_from_their_predictions(tmp_p
 def test_changed_raw_observations_change_the_statistics(tmp_path):
     path = tmp_path / "profile.json"
     write_record(factories.profile_record(), path)
-    change(path, latency__processes_ms=[[5.0] * 700])
+    change(path, latency__processes_ms=[[5.0] * 700], latency__reviews=700)
     back = read_record(ProfileRecord, path)
     assert back.latency.p50_ms == back.latency.p95_ms == back.latency.p99_ms == 5
 
@@ -73,8 +73,8 @@ def test_a_percentile_without_the_samples_is_null_with_its_reason():
     document = json.loads(factories.profile_record(samples=100).to_json())
     assert document["latency"]["p95_ms"] is None
     assert document["latency"]["unsupported"] == {
-        "p95_ms": "p95 needs 130 samples, there are 100",
-        "p99_ms": "p99 needs 662 samples, there are 100",
+        "p95_ms": "p95 needs 130 different reviews, there are 100",
+        "p99_ms": "p99 needs 662 different reviews, there are 100",
     }
 
 

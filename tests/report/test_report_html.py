@@ -101,7 +101,12 @@ def test_only_known_axes_are_offered_and_the_front_asked_for_comes_first(reporte
     measured = {"joules_per_review": 0.25, "source": "RAPL", "quality": "measured"}
     _, page, data = reported(profile_record(energy=measured))
     assert "energy" in [axis["name"] for axis in data["axes"]] and data["rows"][0]["values"]["energy"] == 250
-    assert "J per 1,000" in page and "(measured)" in page
+    assert "J per 1,000" in page and "measured" in page
+    guessed = {**measured, "quality": "estimated"}
+    _, _, data = reported(profile_record(energy=measured), profile_record("guess", energy=guessed))
+    values = {row["label"]: row["values"] for row in data["rows"]}
+    # No axis has both.
+    assert "energy" not in values["guess fp32"] and "estimated-energy" not in values["minilm-l6 fp32"]
 
 
 def test_changed_labels_are_counted_by_review_and_shown_with_the_texts_at_hand(reported, tmp_path):

@@ -38,7 +38,7 @@ def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
             record.bundle,
             record.form,
             f"{100 * record.accuracy:.1f}",
-            f"{latency.p50_ms:.3g}{_bounds(latency.ci95_ms)}",
+            f"{latency.p50_ms:.3g}{_bounds(latency.p50_ci95_ms)}",
             "–" if latency.p95_ms is None else f"{latency.p95_ms:.3g}{_bounds(latency.p95_ci95_ms)}",
             _rate(record),
             "–" if record.memory.peak_bytes is None else f"{record.memory.peak_bytes / 1e6:,.0f}",
@@ -140,15 +140,22 @@ def _of_ceiling(record: ProfileRecord) -> str | None:
     return None if achieved is None else f"{100 * achieved:.0f} %"
 
 
-def _joules(record: ProfileRecord) -> str | None:
-    joules = record.energy.joules_per_1000
+def _joules(record: ProfileRecord, quality: str) -> str | None:
+    joules = record.energy.joules_per_1000 if record.energy.quality == quality else None
     return None if joules is None else f"{joules:,.3g}"
+
+
+def _cold_cache(record: ProfileRecord) -> str | None:
+    cold = record.cold.cold_cache_ms
+    return None if cold is None else f"{cold:,.0f}"
 
 
 #: Columns that are shown when a record has a value for them, and how soon each leaves a narrow terminal.
 OPTIONAL_COLUMNS: tuple[tuple[str, int, Callable[[ProfileRecord], str | None]], ...] = (
+    ("cold\ncache", 0, _cold_cache),
     ("of\nceiling", 2, _of_ceiling),
-    ("J per\n1,000", 3, _joules),
+    ("J per\n1,000", 3, lambda record: _joules(record, "measured")),
+    ("est. J\n/1,000", 3, lambda record: _joules(record, "estimated")),
     ("GPU\nMB", 4, _gpu_megabytes),
 )
 
@@ -157,7 +164,10 @@ def _rate(record: ProfileRecord) -> str:
     """Return reviews per second: of batches, or those served of those that arrive."""
     if record.load is not None:
         return f"{record.load.served_per_second:,.3g} at {record.load.qps:,.3g}"
-    return "–" if record.throughput is None else f"{record.throughput.reviews_per_second:,.0f}"
+    throughput = record.throughput
+    if throughput is None or (throughput.labels is not None and throughput.labels.too_many):
+        return "–"
+    return f"{throughput.reviews_per_second:,.0f}"
 
 
 def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
@@ -177,11 +187,16 @@ def _notes(record: ProfileRecord) -> list[str]:
         notes.append(record.roofline.ceiling_note)
     if record.latency.note:
         notes.append(f"{record.bundle} {record.form}: {record.latency.note}")
+    if record.sustained is not None:
+        notes.append(f"{record.bundle} {record.form}: {record.sustained.sentence}")
     load = record.load
     # A rate that exceeded its bound when it was verified has a warning instead.
     if load is not None and load.max_p95_ms is not None and record.keeps_its_bound:
+        found = record.highest_rate_ci95
+        around = f"; the highest rate is in [{found[0]:.3g}–{found[1]:.3g}]" if found else ""
         notes.append(
-            f"{record.bundle} {record.form}: {load.qps:.3g} reviews/s keep the p95 within {load.max_p95_ms:g} ms"
+            f"{record.bundle} {record.form}: {load.qps:.3g} reviews/s are shown to keep the p95 within"
+            f" {load.max_p95_ms:g} ms{around}"
         )
     return notes
 

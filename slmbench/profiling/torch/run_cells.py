@@ -22,7 +22,7 @@ from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, form_name, native_precisions, parse_form
 from slmbench.profiling.workload import REVIEWS, workload_of
 from slmbench.records import Predictions, RunRecord, artefacts
-from slmbench.records.predictions import REGIME
+from slmbench.records.predictions import REGIME, batched_regime
 
 #: Suffixes of files with weights.
 WEIGHTS = (".safetensors", ".bin")
@@ -104,7 +104,11 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
     Raises:
         SlmbenchError: The reviews are not on this machine or have changed, or the model does not load.
     """
-    padded = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
+    regime = REGIME
+    if options.answers_in is not None:
+        regime = batched_regime(options.answers_in)
+    elif cell.mode == "graphs":
+        regime = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
     run, task = cell.run, cell.task(options)
     try:
         reviews = all_test_reviews(run.corpus)
@@ -113,7 +117,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
             f"the accuracy of {run.name} in torch cannot be measured: {error}: copy them to this machine (`slmbench"
             " fetch` for starter corpora), or profile its bundle"
         ) from None
-    probabilities, tokens = ask_all(task, reviews.texts, cell.name, progress)
+    probabilities, tokens = ask_all(task, reviews.texts, cell.name, progress, options.answers_in)
     predictions = Predictions.of(run.predictions.labels, reviews.row_ids, reviews.labels, probabilities)
     workload = workload_of(run.corpus, reviews.texts[:REVIEWS], tokens[:REVIEWS], reviews.row_ids[:REVIEWS])
     differing = other_labels(predictions, run.predictions)
@@ -128,7 +132,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
         verdict="accepted",
         reason=f"{differing} of {len(reviews)} test reviews get another label than the run gave them",
         predictions=predictions,
-        regime=padded if cell.mode == "graphs" else REGIME,
+        regime=regime,
         elsewhere=JUST_ANSWERED,
         model_bytes=sum(file.stat().st_size for file in model.iterdir() if file.suffix in WEIGHTS),
         size_bytes=folder_bytes(model),

@@ -20,7 +20,8 @@ def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:
         record: A comparison with at least one measured row.
         path: The PNG to write.
     """
-    rows = [row for row in record.rows if row.p50_ms is not None]
+    measured = [row for row in record.rows if row.p50_ms is not None]
+    rows = [row for row in measured if row.accuracy is not None] or measured
     machines = [machine for machine in record.machines if any(row.machine == machine for row in rows)]
     figure = new_figure(8.6, 5.2 * len(machines))
     panels = figure.subplots(len(machines), 1, squeeze=False)[:, 0]
