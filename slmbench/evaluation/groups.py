@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from slmbench.records import RunRecord
-from slmbench.statistics import Interval, bootstrap_interval, t_interval
+from slmbench.statistics import Interval
+from slmbench.statistics.resampling import crossed_interval
 
 MajorityVerdict = Literal["above", "undecided", "below"]
 
@@ -72,33 +73,29 @@ class SeedGroup:
 
     @cached_property
     def interval(self) -> Interval:
-        """95 % interval of the accuracy: over seeds (t), or over reviews (bootstrap) where all seeds answer alike.
-
-        The former is for the mean over seeds on these test rows; it says nothing about other reviews.
-        """
+        """95 % interval of the accuracy for other reviews, and for other seeds where several answer differently."""
         if not self.seed_matters:
             return self.first.test.accuracy_ci95
-        return t_interval(self.accuracies)
+        return crossed_interval(
+            np.stack([_in_order(run, run.predictions.right()) for run in self.runs]).astype(float)
+        )
 
     @property
-    def interval_over(self) -> Literal["seeds", "reviews"]:
+    def interval_over(self) -> Literal["seeds and reviews", "reviews"]:
         """What varies in :attr:`interval`."""
-        return "seeds" if self.seed_matters else "reviews"
+        return "seeds and reviews" if self.seed_matters else "reviews"
 
     @cached_property
     def verdict(self) -> MajorityVerdict:
         """Whether the accuracy differs significantly from the majority baseline.
 
-        It does where both the interval and the bootstrap interval over reviews lie on one side of the baseline: seeds
-        that agree with one another on a few reviews prove nothing. The baseline is taken as fixed: it is the share of
-        the most frequent label in these reviews.
+        It does where the interval lies on one side of the baseline, which is taken as fixed: it is the share of the
+        most frequent label in these reviews.
         """
         baseline = self.first.test.majority_baseline
-        right = np.mean([_in_order(run, run.predictions.right()) for run in self.runs], axis=0)
-        over_reviews = bootstrap_interval(lambda rows: right[rows].mean(1), len(right))
-        if min(self.interval[0], over_reviews[0]) > baseline:
+        if self.interval[0] > baseline:
             return "above"
-        return "below" if max(self.interval[1], over_reviews[1]) < baseline else "undecided"
+        return "below" if self.interval[1] < baseline else "undecided"
 
     @property
     def train_seconds(self) -> float | None:

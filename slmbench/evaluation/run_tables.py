@@ -34,7 +34,6 @@ HEADERS = (
 TEXT_COLUMNS = ("method", "model", "examples", "")
 #: Columns in the order in which a narrow terminal omits them.
 LEAVING = ("sd", "weights\ntrained", "peak\nMB", "answer\ns", "train\ns", "macro\nF1")
-_OVER_REVIEWS = "†"
 _REMARKS = {"above": "", "undecided": "at chance", "below": "below majority"}
 #: A variant up to this length is beside the model, a longer one below the table.
 _LONGEST_VARIANT = 20
@@ -62,14 +61,13 @@ def _letters(table: RunTable) -> dict[str, str]:
 
 
 def _cells(group: SeedGroup, variant: str) -> list[str]:
-    mark = _OVER_REVIEWS if group.interval_over == "reviews" else ""
     named = ", ".join(filter(None, [group.model, f"from {group.teacher}" if group.teacher else ""]))
     return [
         group.first.method,
         f"{named} {variant}".strip(),
         _examples(group),
         str(len(group.runs)),
-        f"{100 * group.accuracy:.1f} ±{100 * half_width(group.interval):.1f}{mark}",
+        f"{100 * group.accuracy:.1f} ±{100 * half_width(group.interval):.1f}",
         _known(group.sd, lambda sd: f"{100 * sd:.1f}"),
         f"{group.macro_f1:.3f}",
         _known(group.train_seconds, three_digits),
@@ -84,15 +82,10 @@ def legend_of(table: RunTable) -> list[str]:
     """Return the sentences that a reader of the table needs."""
     groups = table.groups
     lines = [f"{letter} {variant}" for variant, letter in _letters(table).items()]
-    if any(group.interval_over == "seeds" for group in groups):
-        lines.append(
-            "± is half the 95 % interval of the mean over seeds (Student's t); sd is over seeds. All seeds answer the"
-            " same test rows: the interval covers the randomness of training, not the choice of reviews."
-        )
-    if any(group.interval_over == "reviews" for group in groups):
-        lines.append(
-            f"{_OVER_REVIEWS} one seed, or seeds that answer alike: half the bootstrap 95 % interval over reviews."
-        )
+    lines.append(
+        "± is half the 95 % interval for other test reviews and, where several seeds were run, other seeds; sd is"
+        " over seeds."
+    )
     if any(group.verdict != "above" for group in groups):
         lines.append(
             "at chance: no significant difference from the majority baseline; below majority: significantly worse."

@@ -104,7 +104,13 @@ class TuningRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def slower_than_untuned(self) -> bool:
-        """Whether the fastest setting is shown to be slower than the untuned bundle."""
+        """Whether the fastest setting is shown to be slower than the untuned bundle, and that gives the right labels.
+
+        Where the untuned form was refused on the CPU, for its labels or because it fails, nothing is kept for its speed.
+        """
+        untuned = [one for one in self.candidates if one.setting.form == self.untuned_form]
+        if any(one.failure for one in untuned if one.setting.provider == "cpu"):
+            return False
         interval = self.speed_up.ci95 if self.speed_up is not None else None
         return interval is not None and interval[1] < 1
 

@@ -50,13 +50,14 @@ def explanations(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Explan
         Explanation(
             "Latency",
             "is the time of one review at a time, text in, label out"
-            f"{other_scenarios}. The interval of p50 is its 95 % interval, as wide as processes differ"
-            f"{f'; the medians of single processes are {between}' if between else ''}.",
+            f"{other_scenarios}. The intervals of p50 and p95 are 95 % intervals for other reviews of this kind and"
+            f" other processes{f'; the medians of single processes are {between}' if between else ''}. Verdicts use"
+            " narrower ones: rows that timed the same reviews do not differ by their lengths.",
         ),
         Explanation(
             "p95",
-            "is given only from 130 samples on: fewer cannot support it with 99 % confidence when one outlier is"
-            " allowed.",
+            "is given only from 130 different reviews on: fewer cannot support it with 99 % confidence when one"
+            " outlier is allowed, however often each is timed.",
         ),
     ]
     for decision in record.decisions:
@@ -80,7 +81,11 @@ def explanations(record: ComparisonRecord, pairs: Sequence[Pair]) -> list[Explan
         ),
         *_rule(record),
         Explanation("Memory", "is the kernel's high-water mark of the whole process; MB are 10⁶ bytes."),
-        Explanation("Cold start", "is the time from starting a fresh process to its first label."),
+        Explanation(
+            "Cold start",
+            "is the time from starting a fresh process to its first label, with the model's files in the system's"
+            " cache; before a cold-cache start they were dropped from it.",
+        ),
         *_energy(pairs),
         *_work(pairs, tags),
     ]

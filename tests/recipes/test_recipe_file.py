@@ -167,7 +167,7 @@ def test_the_corpus_table_has_the_options_of_a_corpus(tmp_path):
     recipe = read_recipe(written(tmp_path, MINIMAL))
     # The sizes of other parts belong to rungs; labels are those of the data.
     others = {"name_or_path", "validation_fraction", "unlabelled_size", "labels", "progress", "announce"}
-    others |= {"folds", "fold"}
+    others |= {"fold"}
 
     assert set(type(recipe.corpus).model_fields) == {"name"} | set(signature(load_corpus).parameters) - others
 
