@@ -106,7 +106,7 @@ class TuningRecord(Record):
     def slower_than_untuned(self) -> bool:
         """Whether the fastest setting is shown to be slower than the untuned bundle, and that gives the right labels.
 
-        Where the untuned form was refused on the CPU, for its labels or because it fails, nothing is kept for its speed.
+        Where the untuned form was refused on the CPU, for its labels or because it fails, its speed does not count.
         """
         untuned = [one for one in self.candidates if one.setting.form == self.untuned_form]
         if any(one.failure for one in untuned if one.setting.provider == "cpu"):
