@@ -133,6 +133,8 @@ class Latency(Timed):
     def _interval_of_such_reviews(self, q: int) -> Interval | None:
         """Return the interval of a percentile for other reviews, processes and sessions."""
         here = crossed_percentile_interval(self.processes_ms, self.different, q)
+        if here is None:
+            return None
         own = [percentile(process, q) for process in self.processes_ms]
         return self._over_sessions(percentile(self.samples_ms, q), here, own)
 

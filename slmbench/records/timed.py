@@ -37,7 +37,8 @@ class Timed(InSessions):
         It is for these reviews, and rows that timed the same ones are compared by it: how long reviews are is no part
         of it, except in records that do not tell which sample is of which review.
         """
-        return self._over_sessions(percentile(self.all_ms, 50), self.here_ci95_ms, self.process_p50_ms)
+        here = self.here_ci95_ms
+        return None if here is None else self._over_sessions(percentile(self.all_ms, 50), here, self.process_p50_ms)
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
