@@ -4,26 +4,29 @@ It needs numpy, onnxruntime and tokenizers, and nothing of slmbench: an app may 
 instead of installing the package. It runs every bundle: ONNX models, TF-IDF (numpy alone) and cascades of two.
 
 The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic,
-the machine.
+files of strangers, the machine.
 
 SPDX-License-Identifier: Apache-2.0
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import json
 import os
 import platform
 import re
+import stat
 import warnings
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,7 +41,7 @@ except ImportError:  # copied into an app that does not have slmbench
         """The call itself is wrong: a path, a form, a provider."""
 
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 # The telemetry of onnxruntime 1.31 starts a thread when it is imported, for which a forked child waits for ever when
 # it ends. This has to be set before onnxruntime is imported.
@@ -61,6 +64,19 @@ PROVIDERS = {
 }
 #: Precedes the seal, at the end of ``bundle.json``.
 _SEAL = b', "seal": "'
+#: The file that a form of each runtime is: this one, or with this ending.
+FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "cascade": CASCADE_FILE}
+#: What a bundle may ask for. Its author may be a stranger: whatever is larger is refused before it is used.
+MAX_RECORD_BYTES = 256 << 20
+MAX_TOKENIZER_BYTES = 128 << 20
+MAX_TFIDF_BYTES = 1 << 30
+MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
+#: Messages of an ONNX file that are looked at, and graphs within graphs.
+MAX_GRAPH_FIELDS, MAX_GRAPH_DEPTH = 2_000_000, 32
+#: Special tokens of an input, characters of a word that is split, and of a tokenizer's patterns.
+MAX_SPECIAL_TOKENS, MAX_WORD, MAX_PATTERN = 64, 1_000, 2_000
+#: How many times longer a tokenizer's replacements may make a text.
+MAX_GROWTH = 64
 #: What TF-IDF takes for a word, scikit-learn's default, and its longest n-gram: a bundle cannot ask for slow ones.
 TOKEN_PATTERN, MAX_NGRAM = r"(?u)\b\w\w+\b", 8
 #: Token budget of the padded batches that ``slmbench export`` checks and ``slmbench profile`` times.
@@ -273,40 +289,41 @@ class BundleFiles(NamedTuple):
         if not folder.is_dir():
             raise UsageError(f"there is no bundle folder {folder}")
         try:
-            raw = record.read_bytes()
-            document = json.loads(raw)
+            raw = read_bytes(path_inside(folder, RECORD), MAX_RECORD_BYTES)
+            document = parse_json(raw)
             if document["schema"] != SCHEMA:
                 raise SlmbenchError(
-                    f"{folder} was written as {document['schema']}, this version reads {SCHEMA}: export it again"
+                    f"{folder} was written as {document['schema']!s:.100}, this version reads {SCHEMA}: export it"
+                    " again"
                 )
             if not document.get("manifest") or not document.get("seal"):
                 raise SlmbenchError(f"{record} has no manifest: export it again")
             if not _is_sealed(raw):
                 raise SlmbenchError(f"{record} was changed after it was sealed: copy the bundle again")
-            verified = verified_forms(document["seal"]) if document["runtime"] == "onnx" else {}
-            forms = {
-                name: {
-                    **{key: facts[key] for key in ("file", "bytes", "accepted")},
-                    "slower": bool(facts.get("gain")) and facts["gain"]["speedup_ci95"][1] < 1,
-                    "isa": facts.get("isa"),
-                    "verified": verified.get(name),
-                }
-                for name, facts in document["forms"].items()
-            }
-            manifest = {
-                name: {key: facts[key] for key in ("bytes", "sha256")}
-                for name, facts in document["manifest"]["files"].items()
-            }
             labels = document["labels"]
             if not are_labels(labels):
                 raise SlmbenchError(
-                    f"{record} has the labels {labels!r}: a bundle needs two or more different names. Export it again"
+                    f"{record} has the labels {labels!r:.300}: a bundle needs two or more different names. Export it"
+                    " again"
                 )
-            return cls(folder, document["runtime"], labels, forms, manifest, document["seal"])
+            runtime = document["runtime"]
+            _check(runtime in FORM_FILES, "runtime", runtime)
+            verified = verified_forms(document["seal"]) if runtime == "onnx" else {}
+            forms = {
+                name: {**_form_facts(name, facts, runtime), "verified": verified.get(name)}
+                for name, facts in document["forms"].items()
+            }
+            files = document["manifest"]["files"]
+            _check(len(files) <= MAX_FILES, "manifest.files", f"{len(files)} files")
+            manifest = {name: _file_facts(name, facts) for name, facts in files.items()}
+            return cls(folder, runtime, labels, forms, manifest, document["seal"])
         except FileNotFoundError:
             raise SlmbenchError(f"{folder} is not a bundle: it has no {RECORD} (see `slmbench export`)") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            raise SlmbenchError(f"{record} is damaged: export the bundle again") from None
+        except _NotSoError as error:
+            raise SlmbenchError(f"{record} is damaged: {error}: export the bundle again") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            why = f"no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None)
+            raise SlmbenchError(f"{record} is damaged: {f'{why}: ' if why else ''}export the bundle again") from None
 
     def choose_form(self, form: str | None) -> str:
         """Return the form asked for, or the smallest accepted one that was not slower than fp32 at export.
@@ -375,24 +392,28 @@ class BundleFiles(NamedTuple):
 
     def damaged(self) -> list[str]:
         """Check every file of the bundle; returns a sentence for each that is missing, changed or not listed."""
-        there = (path for path in self.folder.rglob("*") if path.is_file() and path != self.folder / RECORD)
-        names = {*self.manifest, *(path.relative_to(self.folder).as_posix() for path in there)}
+        there = (path for path in self.folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        names = {*self.manifest, *(path.relative_to(self.folder).as_posix() for path in there)} - {RECORD}
         return [damage for name in sorted(names) if (damage := self._damage(name))]
 
     def _needed(self, form: str) -> list[str]:
         file = self.forms[form]["file"]
         if self.runtime == "cascade":  # its members are bundles of their own, opened and checked like any other
             return [file, *(name for name in self.manifest if name.endswith(f"/{RECORD}"))]
-        # Weights too large for an ONNX file lie beside it; their names begin with its name.
-        weights = [name for name in self.manifest if name.startswith(file) and name != file]
-        return [file, *weights, "tfidf.json" if self.runtime == "tfidf" else "tokenizer.json", "config.json"]
+        beside = "tfidf.json" if self.runtime == "tfidf" else "tokenizer.json"
+        return [file, *self.weights(form), beside, "config.json"]
+
+    def weights(self, form: str) -> list[str]:
+        """Return the files beside a form's that hold weights too large for an ONNX file; they begin with its name."""
+        file = self.forms[form]["file"]
+        return [name for name in self.manifest if name.startswith(file) and name != file]
 
     def _damage(self, name: str) -> str | None:
         path, wanted = self.folder / name, self.manifest.get(name)
         if wanted is None:
             return f"{path} is not in the manifest of {RECORD}"
         try:
-            if (size := path.stat().st_size) != wanted["bytes"]:
+            if (size := regular_size(path_inside(self.folder, name))) != wanted["bytes"]:
                 return f"{path} has {size:,} bytes instead of {wanted['bytes']:,}"
             if sha256_of_file(path) != wanted["sha256"]:
                 return f"{path} is not the file that was exported (its SHA-256 differs)"
@@ -401,6 +422,52 @@ class BundleFiles(NamedTuple):
         except OSError as error:
             return f"{path} cannot be read ({error.strerror})"
         return None
+
+
+class _NotSoError(ValueError):
+    """What a description says of itself cannot be.
+
+    Args:
+        field: The field, with dots.
+        found: Its value.
+    """
+
+    def __init__(self, field: str, found: object) -> None:
+        super().__init__(f"{field[:100]!r} cannot be {found!r:.100}")
+
+
+def _check(holds: object, field: str, found: object) -> None:
+    """Check what a description says of itself."""
+    if not holds:
+        raise _NotSoError(field, found)
+
+
+def _form_facts(name: str, facts: dict[str, Any], runtime: str) -> dict[str, Any]:
+    """Return what is needed to know of a form, after checking it."""
+    where, gain, isa = f"forms.{name}", facts.get("gain"), facts.get("isa")
+    file, size, accepted = (facts[key] for key in ("file", "bytes", "accepted"))
+    _check(is_file_name(name) and "/" not in name, "forms", name)
+    ending = FORM_FILES[runtime]
+    fits = is_file_name(file) and (file.endswith(ending) if ending.startswith(".") else file == ending)
+    _check(fits, f"{where}.file", file)
+    _check(_is_count(size), f"{where}.bytes", size)
+    _check(isinstance(accepted, bool), f"{where}.accepted", accepted)
+    _check(isa is None or is_file_name(isa), f"{where}.isa", isa)
+    slower = bool(gain) and gain["speedup_ci95"][1] < 1  # type: ignore[index]
+    return {"file": file, "bytes": size, "accepted": accepted, "slower": slower, "isa": isa}
+
+
+def _file_facts(name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the manifest says of a file, after checking it."""
+    where, size, digest = f"manifest.files.{name}", facts["bytes"], facts["sha256"]
+    _check(is_file_name(name), "manifest.files", name)
+    _check(_is_count(size), f"{where}.bytes", size)
+    _check(isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest), f"{where}.sha256", digest)
+    return {"bytes": size, "sha256": digest}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 class Backend(Protocol):
@@ -439,12 +506,13 @@ def load_backend(
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
     path = files.form_path(form)
     if files.runtime == "onnx":
-        onnx = OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between)
+        listed = [files.folder / name for name in files.weights(form)]
+        onnx = OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between, weights=listed)
         if onnx.width is not None:
             check_width(onnx.width, files.labels, str(path))
         return onnx
     if files.runtime == "cascade":
-        return CascadeBackend(path, files.labels, threads, provider)
+        return CascadeBackend(path, files.labels, threads, provider, listed=files.manifest)
     if provider != "cpu":
         raise UsageError(f"{files.folder} is a TF-IDF bundle, which runs on the CPU only: leave out the provider")
     tfidf = TfidfBackend(path.parent)
@@ -483,44 +551,52 @@ class OnnxBackend:
         provider: One of :data:`PROVIDERS`.
         spin_between: Whether onnxruntime's threads may wait busily for the next call, its default; without it they
             sleep after each answer, so that another model in the same process has the cores to itself.
+        weights: Files that may hold weights of the model; ``None`` for any in its folder.
 
     Attributes:
         width: Number of logits; ``None`` where the file does not say.
 
     Raises:
-        SlmbenchError: The model or the tokenizer cannot be read, the model is no classifier, or the provider is not
-            installed.
+        SlmbenchError: The model or the tokenizer cannot be read or asks for what no classifier of texts needs, the
+            model is no classifier, or the provider is not installed.
     """
 
     def __init__(
-        self, folder: Path, model: Path, threads: int | None, provider: str = "cpu", *, spin_between: bool = True
+        self,
+        folder: Path,
+        model: Path,
+        threads: int | None,
+        provider: str = "cpu",
+        *,
+        spin_between: bool = True,
+        weights: Sequence[Path] | None = None,
     ) -> None:
-        from tokenizers import Tokenizer
-
+        check_graph(model, weights)
         self._session = _session(model, threads, provider, spin_between)
-        try:
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
-            raise SlmbenchError(f"{folder}/tokenizer.json cannot be read: {error}") from None
+        self._name = str(model)
+        self._tokenizer = load_tokenizer(folder)
         self._padding = self._tokenizer.padding or {}
         # Padding happens per batch in `logits`; encoding many texts must not pad them to the longest.
         self._tokenizer.no_padding()
-        self._inputs = [node.name for node in self._session.get_inputs()]
+        self._inputs = _inputs_of(self._session, model)
         self._returning_memory = _returning_memory() if provider == "cpu" else None
-        shapes = {node.name: node.shape for node in self._session.get_outputs()}
-        if len(shapes.get("logits", ())) != 2:
+        outputs = {node.name: node for node in self._session.get_outputs()}
+        shape = list(outputs["logits"].shape) if "logits" in outputs else []
+        if len(shape) != 2 or outputs["logits"].type not in _FLOATS:
             raise SlmbenchError(f"{model} is no classifier of texts: it gives no 'logits' of shape (texts, labels)")
-        last = shapes["logits"][-1]
-        self.width: int | None = last if isinstance(last, int) else None
+        self.width: int | None = shape[-1] if isinstance(shape[-1], int) else None
         self._long_texts = _long_texts_of(folder)
         if self._long_texts != "head" and self._tokenizer.truncation:
             self._max_length = int(self._tokenizer.truncation["max_length"])
             self._tokenizer.no_truncation()
             self._special = special_tokens(self._tokenizer.encode("a").sequence_ids)
+            if sum(self._special) >= self._max_length:
+                raise SlmbenchError(f"{folder}/tokenizer.json leaves no room for a text: export the bundle again")
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Tokenise; each item is a ``tokenizers.Encoding``, or of a text too long for the model its parts."""
-        encodings = self._tokenizer.encode_batch_fast([_without_surrogates(text) for text in texts])
+        with _tokenizer_explained(f"the tokenizer of {self._name} fails"):
+            encodings = self._tokenizer.encode_batch_fast([_without_surrogates(text) for text in texts])
         return list(encodings) if self._long_texts == "head" else [self._fitted(one) for one in encodings]
 
     def lengths(self, items: Sequence[object]) -> list[int]:
@@ -548,7 +624,13 @@ class OnnxBackend:
     def _run(self, items: Sequence[object]) -> np.ndarray:
         feed = self.feed(items)
         options = self._returning_memory if feed[self._inputs[0]].size > BATCH_TOKENS else None
-        return self._session.run(["logits"], feed, options)[0]
+        try:
+            answers = self._session.run(["logits"], feed, options)[0]
+        except Exception as error:  # noqa: BLE001 - as in _session
+            raise SlmbenchError(f"{self._name} fails: {_said(error)}: name another form") from None
+        if answers.shape[:1] != (len(items),) or answers.ndim != 2:
+            raise SlmbenchError(f"{self._name} answers {len(items)} texts with an array of shape {answers.shape}")
+        return answers
 
     def _fitted(self, encoding: Any) -> object:
         parts = parts_of_text(len(encoding.ids), self._special, self._max_length, self._long_texts)
@@ -577,6 +659,51 @@ class OnnxBackend:
         return {name: columns[name] for name in self._inputs}
 
 
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+
+
+def _inputs_of(session: Any, model: Path) -> list[str]:
+    """Return the names of a model's inputs.
+
+    Raises:
+        SlmbenchError: They are not those of a classifier of texts.
+    """
+    known = ("input_ids", "attention_mask", "token_type_ids")
+    found = {node.name: (node.type, len(node.shape)) for node in session.get_inputs()}
+    if "input_ids" not in found or any(
+        name not in known or kind != ("tensor(int64)", 2) for name, kind in found.items()
+    ):
+        raise SlmbenchError(
+            f"{model} is no classifier of texts: its inputs are {', '.join(found)[:200] or 'none'}, not"
+            f" {', '.join(known)} (whole numbers, of texts and tokens)"
+        )
+    return list(found)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the ``tokenizer.json`` of a folder.
+
+    Raises:
+        SlmbenchError: It cannot be read, or a text could take it without end (:func:`check_tokenizer`).
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    try:
+        raw = read_bytes(path_inside(folder, path.name), MAX_TOKENIZER_BYTES)
+        check_tokenizer(raw)
+        with _tokenizer_explained(f"{path} cannot be read"):
+            tokenizer = Tokenizer.from_buffer(raw)
+            special = tokenizer.num_special_tokens_to_add(is_pair=False)
+    except SlmbenchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
+        raise SlmbenchError(f"{path} cannot be read: {_said(error)}") from None
+    if special > MAX_SPECIAL_TOKENS:
+        raise SlmbenchError(f"{path} cannot be used: it adds {special} tokens to every text")
+    return tokenizer
+
+
 def _long_texts_of(folder: Path) -> str:
     """Return what ``config.json`` says of long texts.
 
@@ -584,12 +711,12 @@ def _long_texts_of(folder: Path) -> str:
         SlmbenchError: It names a way that this version does not know.
     """
     try:
-        how = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(LONG_TEXTS_KEY, "head")
+        how = read_json(path_inside(folder, "config.json"), MAX_RECORD_BYTES).get(LONG_TEXTS_KEY, "head")
     except (OSError, ValueError, AttributeError):
         return "head"
     if how not in LONG_TEXTS:
         raise SlmbenchError(
-            f"{folder} reads long texts by {how!r}, which this version does not know: update slmbench"
+            f"{folder} reads long texts by {how!r:.100}, which this version does not know: update slmbench"
         )
     return str(how)
 
@@ -600,7 +727,7 @@ def special_tokens(sequence_ids: Sequence[int | None]) -> tuple[int, int]:
     Args:
         sequence_ids: Of an encoded text that is not empty: ``None`` for what is not of the text.
     """
-    of_text = [place for place, sequence in enumerate(sequence_ids) if sequence is not None]
+    of_text = [place for place, sequence in enumerate(sequence_ids) if sequence is not None] or [len(sequence_ids)]
     return of_text[0], len(sequence_ids) - of_text[-1] - 1
 
 
@@ -677,7 +804,7 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
         session = onnxruntime.InferenceSession(str(model), options, providers=providers or None)
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
-        raise SlmbenchError(f"onnxruntime cannot load {model}: {str(error).splitlines()[0]}") from None
+        raise SlmbenchError(f"onnxruntime cannot load {model}: {_said(error)}") from None
     if name not in session.get_providers():  # onnxruntime falls back to the CPU silently
         raise missing_provider(provider)
     return session
@@ -753,26 +880,20 @@ class TfidfBackend:
     """
 
     def __init__(self, folder: Path) -> None:
-        # Here, because no other backend needs them: a cold start counts every import.
-        import zlib
-        from zipfile import BadZipFile
-
         try:
-            settings = json.loads((folder / "tfidf.json").read_text(encoding="utf-8"))
-            with np.load(folder / "tfidf.npz", allow_pickle=False) as arrays:
-                self._idf = arrays["idf"].astype(np.float64)
-                self._coefficients = arrays["coefficients"].astype(np.float64)
-                self._intercept = arrays["intercept"].astype(np.float64)
+            settings = read_json(path_inside(folder, "tfidf.json"), MAX_TFIDF_BYTES)
+            self._idf, self._coefficients, self._intercept = _tfidf_arrays(path_inside(folder, "tfidf.npz"))
             self._pattern = _word_pattern(settings["token_pattern"])
             self._sublinear = bool(settings["sublinear_tf"])
             self._sizes = _ngram_sizes(settings["ngram_range"])
-            self._vocabulary = {term: index for index, term in enumerate(settings["vocabulary"])}
+            words = _terms(settings["vocabulary"])
+            self._vocabulary = {term: index for index, term in enumerate(words)}
             characters = settings.get("characters") or {"ngram_range": [1, 1], "vocabulary": []}
             self._character_sizes = _ngram_sizes(characters["ngram_range"])
-            first = len(settings["vocabulary"])
-            self._characters = {term: first + index for index, term in enumerate(characters["vocabulary"])}
-        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
-            raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {error}") from None
+            pieces = _terms(characters["vocabulary"])
+            self._characters = {term: index for index, term in enumerate(pieces, len(words))}
+        except Exception as error:  # noqa: BLE001 - zipfile, zlib, lzma and numpy raise a dozen of damaged arrays
+            raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {_said(error)}") from None
         rows = self._intercept.size
         self.width = 2 if rows == 1 else rows
         if self._coefficients.shape != (rows, self._idf.size) or (
@@ -831,6 +952,42 @@ class TfidfBackend:
         return counts
 
 
+def _tfidf_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``idf``, ``coefficients`` and ``intercept``.
+
+    Raises:
+        ValueError: They are no numbers, or would unpack to more than :data:`MAX_TFIDF_BYTES`.
+    """
+    from zipfile import ZipFile  # here, because no other backend needs it: a cold start counts every import
+
+    with path.open("rb") as file:
+        regular_size(file)
+        with ZipFile(file) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > MAX_TFIDF_BYTES:
+                raise ValueError(f"its arrays have more than {MAX_TFIDF_BYTES:,} bytes")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            idf, coefficients, intercept = (
+                np.asarray(arrays[name], dtype=np.float64) for name in ("idf", "coefficients", "intercept")
+            )
+    if idf.ndim != 1 or intercept.ndim != 1 or not intercept.size:
+        raise ValueError(f"arrays of shape {idf.shape} and {intercept.shape}")
+    if not all(np.isfinite(one).all() for one in (idf, coefficients, intercept)):
+        raise ValueError("a weight is NaN or infinite")
+    return idf, coefficients, intercept
+
+
+def _terms(terms: object) -> list[str]:
+    """Return a vocabulary.
+
+    Raises:
+        ValueError: It is no list of texts.
+    """
+    if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
+        raise ValueError("its vocabulary is no list of terms")
+    return terms
+
+
 def _word_pattern(pattern: str) -> re.Pattern[str]:
     """Return the expression that finds words.
 
@@ -838,7 +995,7 @@ def _word_pattern(pattern: str) -> re.Pattern[str]:
         ValueError: It is not scikit-learn's; another one could take exponentially long.
     """
     if pattern != TOKEN_PATTERN:
-        raise ValueError(f"its words are {pattern!r}, not {TOKEN_PATTERN!r}")
+        raise ValueError(f"its words are {pattern!r:.100}, not {TOKEN_PATTERN!r}")
     return re.compile(pattern)
 
 
@@ -849,8 +1006,8 @@ def _ngram_sizes(limits: Sequence[int]) -> range:
         ValueError: They are no range, or one that would take long.
     """
     low, high = limits
-    if not 1 <= low <= high <= MAX_NGRAM:
-        raise ValueError(f"n-grams of {low} to {high}")
+    if not (_is_count(low) and _is_count(high) and 1 <= low <= high <= MAX_NGRAM):
+        raise ValueError(f"n-grams of {low!r:.100} to {high!r:.100}")
     return range(low, high + 1)
 
 
@@ -869,20 +1026,39 @@ class CascadeBackend:
         labels: Labels of the cascade in their order; the members may have another order.
         threads: Threads inside one inference of either member.
         provider: What runs the members that are not TF-IDF; one of :data:`PROVIDERS`.
+        listed: Names of the files that were checked, where the cascade is a finished bundle.
 
     Raises:
         UsageError: Both members are TF-IDF and the provider is not ``cpu``.
-        SlmbenchError: The description or a member is missing or damaged.
+        SlmbenchError: The description or a member is missing or damaged, or a member is a cascade itself.
     """
 
-    def __init__(self, description: Path, labels: Sequence[str], threads: int | None, provider: str = "cpu") -> None:
+    def __init__(
+        self,
+        description: Path,
+        labels: Sequence[str],
+        threads: int | None,
+        provider: str = "cpu",
+        *,
+        listed: Container[str] | None = None,
+    ) -> None:
         try:
-            settings = json.loads(description.read_text(encoding="utf-8"))
+            settings = read_json(description, MAX_RECORD_BYTES)
             self._threshold = float(settings["threshold"])
-            named = [(str(settings[size]["folder"]), str(settings[size]["form"])) for size in ("small", "large")]
-        except (OSError, ValueError, KeyError, TypeError):
+            _check(np.isfinite(self._threshold), "threshold", settings["threshold"])
+            named = [(settings[size]["folder"], str(settings[size]["form"])) for size in ("small", "large")]
+            for folder, _ in named:
+                is_listed = listed is None or f"{folder}/{RECORD}" in listed
+                _check(is_file_name(folder) and is_listed, "folder", folder)
+            places = [(path_inside(description.parent, folder), form) for folder, form in named]
+        except _NotSoError as error:
+            raise SlmbenchError(f"{description} is missing or damaged: {error}: make the cascade again") from None
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             raise SlmbenchError(f"{description} is missing or damaged: make the cascade again") from None
-        opened = [(BundleFiles.open(description.parent / folder), form) for folder, form in named]
+        opened = [(BundleFiles.open(place), form) for place, form in places]
+        for files, _ in opened:
+            if files.runtime == "cascade":
+                raise SlmbenchError(f"{files.folder} is a cascade, which cannot be a member of {description}")
         if provider != "cpu" and all(files.runtime == "tfidf" for files, _ in opened):
             raise UsageError(
                 f"{description.parent} is made of TF-IDF bundles, which run on the CPU only: leave out the provider"
@@ -942,8 +1118,8 @@ def are_labels(labels: object) -> bool:
     """Say whether these are names of labels: two or more different texts that are not empty."""
     return (
         isinstance(labels, list)
-        and len(labels) > 1
-        and all(isinstance(label, str) and label for label in labels)
+        and 1 < len(labels) <= MAX_LABELS
+        and all(isinstance(label, str) and 0 < len(label) <= MAX_NAME and is_unicode(label) for label in labels)
         and len(set(labels)) == len(labels)
     )
 
@@ -1006,13 +1182,13 @@ def sealed(document: dict[str, Any]) -> str:
 def _is_sealed(raw: bytes) -> bool:
     """Say whether a ``bundle.json`` is unchanged; hashing its bytes is faster than parsing them."""
     content, _, seal = raw.rpartition(_SEAL)
-    return seal[:64] == hashlib.sha256(content).hexdigest().encode()
+    return seal == hashlib.sha256(content).hexdigest().encode() + b'"}\n'
 
 
 def read_seal(folder: Path) -> str | None:
     """Return the seal at the end of a bundle's record without parsing it; ``None`` where there is none."""
     try:
-        _, found, seal = (folder / RECORD).read_bytes().rpartition(_SEAL)
+        _, found, seal = read_bytes(folder / RECORD, MAX_RECORD_BYTES).rpartition(_SEAL)
     except OSError:
         return None
     return seal[:64].decode("ascii", "replace") if found else None
@@ -1059,6 +1235,315 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_file_name(name: object) -> bool:
+    """Say whether this is the name of a file below a folder, with slashes, and the same on every system."""
+    return (
+        isinstance(name, str)
+        and len(name) <= MAX_NAME
+        and name.isprintable()  # no control character, no half of a surrogate pair
+        and not any(sign in name for sign in '\\:"<>|?*')
+        and all(part.strip(". ") for part in name.split("/"))
+    )
+
+
+def is_unicode(text: str) -> bool:
+    """Say whether a text can be written as UTF-8: it has no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder.
+
+    Raises:
+        OSError: A link in it leads out of the folder. The model hub's cache, whose files are links into the ``blobs``
+            beside the ``snapshots``, counts as one folder.
+    """
+    path = folder / name
+    real, home = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    blobs = [home.parent.parent / "blobs"] if home.parent.name == "snapshots" else []
+    if not any(real.is_relative_to(place) for place in (home, *blobs)):
+        raise OSError(errno.EXDEV, "it is outside the folder", str(path))
+    return path
+
+
+def regular_size(file: Path | BinaryIO) -> int:
+    """Return the bytes of a file.
+
+    Raises:
+        OSError: It is missing, or no file but a folder, a pipe or a device, whose reading may never end.
+    """
+    status = file.stat() if isinstance(file, Path) else os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(getattr(file, "name", file)))
+    return status.st_size
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        OSError: It is missing, no regular file, or larger than the limit.
+    """
+    if regular_size(path) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
+    with path.open("rb") as file:
+        return file.read(limit)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON as RFC 8259 has it, in UTF-8, without NaN and infinity.
+
+    Raises:
+        ValueError: It is none, or nested too deep.
+    """
+    try:
+        return json.loads(raw.decode(), parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_json(path: Path, limit: int) -> Any:
+    """Read a JSON file; see :func:`read_bytes` and :func:`parse_json`."""
+    return parse_json(read_bytes(path, limit))
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _said(error: BaseException) -> str:
+    """Return the first line of what a library says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+@contextmanager
+def _tokenizer_explained(what: str) -> Iterator[None]:
+    """Turn what tokenizers raises into a sentence: a bare ``Exception``, and panics, which are not even that."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise SlmbenchError(f"{what}: {_said(error)}") from None
+
+
+#: Where messages are within messages of an ONNX file: by kind, the number of the field and the kind within. From
+#: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+_ONNX_MESSAGES = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {4: "operator", 5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "external"},
+    "external": {1: "key", 2: "value"},
+}
+#: Operators that no classifier of texts needs: loops, which may never end, and what is compiled for one device, which
+#: is read from a file.
+_REFUSED_OPERATORS = ("Loop", "Scan", "EPContext")
+
+
+def check_graph(model: Path, weights: Sequence[Path] | None = None) -> None:
+    """Check what an ONNX file would have onnxruntime do, without loading it.
+
+    Args:
+        model: The file.
+        weights: Files that may hold weights; ``None`` for any in its folder.
+
+    Raises:
+        SlmbenchError: Weights are in another file, an operator could run without end, or it is no ONNX file.
+    """
+    try:
+        regular_size(model)
+        with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            operators, places = _operators_and_places(data)
+        others = [name for name in sorted(places) if not _is_among(model.parent, name, weights)]
+    except (OSError, ValueError) as error:
+        raise SlmbenchError(f"{model} cannot be used: {getattr(error, 'strerror', None) or error}") from None
+    if others:
+        raise SlmbenchError(f"{model} cannot be used: it has weights in {others[0]!r:.200}, which was not checked")
+    for operator in _REFUSED_OPERATORS:
+        if operator in operators:
+            raise SlmbenchError(f"{model} cannot be used: it has the operator {operator}, which may run without end")
+
+
+def _is_among(folder: Path, name: str, files: Sequence[Path] | None) -> bool:
+    """Say whether a name is of a file below a folder, and one of these files."""
+    return is_file_name(name) and (files is None or folder / name in files) and bool(path_inside(folder, name))
+
+
+def _operators_and_places(data: mmap) -> tuple[set[str], set[str]]:
+    """Return the operators in an ONNX file, and the files that it has weights in.
+
+    Raises:
+        ValueError: It is no ONNX file, or has more messages than :data:`MAX_GRAPH_FIELDS`.
+    """
+    operators: set[str] = set()
+    places: set[str] = set()
+    waiting = [("model", 0, len(data), 0)]
+    seen = 0
+    while waiting:
+        kind, place, end, depth = waiting.pop()
+        within = _ONNX_MESSAGES[kind]
+        keys: set[str] = set()
+        values: set[str] = set()
+        if depth > MAX_GRAPH_DEPTH:
+            raise ValueError("its graphs are nested too deep")
+        while place < end:
+            seen += 1
+            tag, place = _varint(data, place)
+            if tag & 7 == 2:
+                size, place = _varint(data, place)
+                inner = within.get(tag >> 3)
+                if place + size > end:
+                    raise ValueError("it is no ONNX file, or cut off")
+                if inner in _ONNX_MESSAGES:
+                    waiting.append((inner, place, place + size, depth + (inner == "graph")))
+                elif inner == "function":
+                    raise ValueError("it has functions of its own, which could call one another without end")
+                elif inner == "operator":
+                    operators.add(data[place : place + min(size, MAX_NAME)].decode("utf-8", "replace"))
+                elif inner in ("key", "value"):
+                    found = data[place : place + min(size, MAX_NAME + 1)].decode("utf-8", "replace")
+                    (keys if inner == "key" else values).add(found)
+                place += size
+            elif tag & 7 == 0:
+                _, place = _varint(data, place)
+            elif tag & 7 in (1, 5):
+                place += 8 if tag & 7 == 1 else 4
+            else:
+                raise ValueError("it is no ONNX file")
+            if seen > MAX_GRAPH_FIELDS:
+                raise ValueError(f"it has more than {MAX_GRAPH_FIELDS:,} fields")
+        if "location" in keys:
+            places |= values
+    return operators, places
+
+
+def _varint(data: mmap, place: int) -> tuple[int, int]:
+    """Return a number of a protobuf message, and the place after it."""
+    value = shift = 0
+    while place < len(data) and shift < 70:
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+    raise ValueError("it is no ONNX file, or cut off")
+
+
+#: What a tokenizer has to have for a text to take long, or to become much longer; an escaped letter may hide it.
+_TOKENIZER_RISKS = (b"Regex", b"Replace", b"Precompiled", b"Prepend", b"\\u004", b"\\u005", b"\\u006", b"\\u007")
+#: Keys of how words are split, whose values are looked at without parsing the vocabulary.
+_WORD_LIMIT = b'"max_input_chars_per_word"'
+_AFFIXES = (b'"continuing_subword_prefix"', b'"end_of_word_suffix"')
+
+
+def check_tokenizer(raw: bytes) -> None:
+    """Check that a ``tokenizer.json`` reads every text in good time.
+
+    Raises:
+        ValueError: A pattern could backtrack without end (:func:`is_quick_pattern`), replacements make texts many
+            times longer, or words of any length are split by trying all pieces.
+    """
+    limits = [int(limit) for limit in _values_of(raw, _WORD_LIMIT, rb"\s*:\s*([0-9]+)")]
+    _check_words(limits, [len(affix) for key in _AFFIXES for affix in _values_of(raw, key, rb'\s*:\s*"([^"]*)')])
+    if not any(risk in raw for risk in _TOKENIZER_RISKS):
+        return
+    growth, waiting = 1, [parse_json(raw)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "Regex" in part and not is_quick_pattern(part["Regex"]):
+                raise ValueError(f"its pattern {part['Regex']!r:.100} may take without end")
+            if part.get("type") == "Precompiled":
+                growth *= _longest_normalized(part.get("precompiled_charsmap"))
+            growth *= max(1, len(str(part.get("content", "")))) if part.get("type") == "Replace" else 1
+            if growth > MAX_GROWTH:
+                raise ValueError(f"its replacements make a text more than {MAX_GROWTH} times as long")
+            affixes = ("prepend", "continuing_subword_prefix", "end_of_word_suffix")
+            limit = part.get("max_input_chars_per_word") or 0
+            _check_words([limit], [len(str(part.get(name) or "")) for name in affixes])
+            waiting += [one for key, one in part.items() if key not in ("vocab", "merges", "decoder")]
+        elif isinstance(part, list):
+            waiting += [one for one in part if isinstance(one, (dict, list))]
+
+
+def _values_of(raw: bytes, key: bytes, value: bytes) -> Iterator[bytes]:
+    """Return what stands after each place of a key; finding bytes is much faster than an expression."""
+    expression, place = re.compile(value), raw.find(key)
+    while place >= 0:
+        if found := expression.match(raw, place + len(key)):
+            yield found[1]
+        place = raw.find(key, place + 1)
+
+
+def _check_words(limits: Sequence[int], affixes: Sequence[int]) -> None:
+    """Check up to which length words are split, and the length of what is put before or after their pieces."""
+    if any(limit > MAX_WORD for limit in limits) or any(length > MAX_SPECIAL_TOKENS for length in affixes):
+        raise ValueError(f"it splits words of more than {MAX_WORD:,} characters, or lengthens their pieces")
+
+
+def _longest_normalized(charsmap: object) -> int:
+    """Return how many characters one character may become by a charsmap of SentencePiece.
+
+    It is a trie, preceded by its size in four bytes, and the texts that characters become, each ended by a zero.
+    """
+    import base64
+
+    content = base64.b64decode(charsmap, validate=True) if isinstance(charsmap, str) else b""
+    texts = content[4 + int.from_bytes(content[:4], "little") :]
+    return max(1, *(len(text.decode("utf-8", "replace")) for text in texts.split(b"\0")))
+
+
+_ATOM = re.compile(
+    r"\\[pP]\{[^{}]*\}|\\.|\[\^?(?:\\.|\[[^\]\[]*\]|[^\]\\\[])+\]|\(\?[!=](?:\\.|\[[^\]\[\\]+\])\)|[^\\\[\](){}*+?|]|[.^$]"
+)
+_CHOICE_OF_LITERALS = re.compile(r"\(\?i?:[^\\\[\](){}*+?]*(?:\[[^\]\[\\]+\][^\\\[\](){}*+?]*)*\)")
+_QUANTIFIER = re.compile(r"([*+?]|\{[0-9]{1,2}(,[0-9]{0,2})?\})[+?]?")
+
+
+def is_quick_pattern(pattern: object) -> bool:
+    """Say whether a regular expression finds pieces of any text in a time that grows at most with its square.
+
+    It has to be alternatives of plain characters and classes: no group is repeated, each alternative repeats at most
+    two of them without a limit, and the second is the last that has to match. So are the patterns of published
+    tokenizers (GPT-2, Llama 3, Qwen, BLOOM, CLIP).
+    """
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        return False
+    place, endless, closed = 0, 0, False
+    while place < len(pattern):
+        if pattern[place] == "|":
+            place, endless, closed = place + 1, 0, False
+            continue
+        group = _CHOICE_OF_LITERALS.match(pattern, place)
+        atom = group or _ATOM.match(pattern, place)
+        if atom is None:
+            return False
+        place = atom.end()
+        times = _QUANTIFIER.match(pattern, place)
+        place = times.end() if times else place
+        repeated = times[1] if times else ""
+        if group and repeated not in ("", "?"):
+            return False
+        is_endless = repeated in ("*", "+") or repeated.endswith(",}")
+        has_to_match = not (repeated in ("*", "?") or repeated.startswith("{0"))
+        if closed and has_to_match:
+            return False
+        endless += is_endless
+        closed = endless == 2
+        if endless > 2:
+            return False
+    return True
 
 
 def never_freed(thing: object) -> None:

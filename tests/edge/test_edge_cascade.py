@@ -97,7 +97,7 @@ def test_a_cascade_that_lost_a_member(own):
     with pytest.raises(SlmbenchError, match=r"large/bundle\.json is missing: copy the bundle again"):
         Classifier(own)
     reseal(own)
-    with pytest.raises(SlmbenchError, match=r"there is no bundle folder .*large"):
+    with pytest.raises(SlmbenchError, match=r"cascade\.json is missing or damaged: 'folder' .*large"):
         Classifier(own)
 
 

@@ -77,21 +77,21 @@ def test_a_record_of_another_version(bundle):
 )
 def test_a_damaged_record(bundle, content):
     (bundle / "bundle.json").write_bytes(content)
-    with pytest.raises(SlmbenchError, match=r"bundle\.json is damaged: export the bundle again"):
+    with pytest.raises(SlmbenchError, match=r"bundle\.json is damaged: .*export the bundle again"):
         Classifier(bundle)
 
 
 @pytest.mark.parametrize("facts", [{}, {"accepted": True}, {"accepted": True, "bytes": 1}])
 def test_a_record_with_half_a_form(bundle, facts):
     reseal(bundle, lambda document: document.update(forms={"fp32": facts}))
-    with pytest.raises(SlmbenchError, match=r"bundle\.json is damaged: export the bundle again"):
+    with pytest.raises(SlmbenchError, match=r"bundle\.json is damaged: .*export the bundle again"):
         Classifier(bundle)
 
 
 def test_a_model_that_onnxruntime_cannot_read(bundle):
     spoil(bundle / "onnx" / "model_quantized.onnx")
     reseal(bundle)
-    with pytest.raises(SlmbenchError, match=r"onnxruntime cannot load .*model_quantized\.onnx: ") as raised:
+    with pytest.raises(SlmbenchError, match=r"model_quantized\.onnx cannot be used: ") as raised:
         Classifier(bundle)
     assert "\n" not in str(raised.value)
 
