@@ -11,7 +11,8 @@ import os, pathlib, shutil, sys, time
 arguments = sys.argv[1:]
 calls = pathlib.Path(os.environ["FAKE_PIP_CALLS"])
 with calls.open("a") as log:
-    log.write(" ".join(arguments) + "\\n")
+    requirement, digest = pathlib.Path(arguments[-1]).read_text().split()
+    log.write(" ".join([*arguments, digest, requirement]) + "\\n")
 mode = os.environ.get("FAKE_PIP_MODE", "serve")
 pathlib.Path(os.environ["TMPDIR"], "partial").write_bytes(b"x" * 10)
 if mode == "no network":
@@ -30,7 +31,10 @@ if mode.startswith("kill "):
     time.sleep(60)
 if mode == "hang":
     time.sleep(60)
-name, version = arguments[-1].split("==")
+if mode == "another file":
+    print("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.")
+    sys.exit(1)
+name, version = requirement.split("==")
 wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 target = arguments[arguments.index("-d") + 1]
 if mode == "other file":

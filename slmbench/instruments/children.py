@@ -31,6 +31,10 @@ THREAD_VARIABLES = (
 )
 
 
+#: How a Python is started: without the folder it is started in on its path, where a stranger's ``types.py`` may lie.
+PYTHON = (sys.executable, "-P")
+
+
 class ChildProcess:
     """A Python process that answers requests.
 
@@ -47,7 +51,7 @@ class ChildProcess:
         if threads is not None:
             environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
         self._process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*PYTHON, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

