@@ -43,7 +43,7 @@ def texts_from(
         SlmbenchError: A text is not UTF-8, or a row of the file cannot be read.
     """
     from slmbench.corpora.encoding import open_text
-    from slmbench.corpora.formats import FORMATS, format_of
+    from slmbench.corpora.formats import FORMATS, checked_head, format_of
 
     if arguments:
         yield from _alone((_encodable(text, f"text {number}") for number, text in enumerate(arguments, 1)), kept)
@@ -59,6 +59,7 @@ def texts_from(
         if text_column is not None:
             raise UsageError(f"--text-column needs a table ({', '.join(FORMATS)}); {source} is not one")
         with source.open("rb") as raw:
+            checked_head(source, raw)
             file, notes = open_text(source, raw, layout.encoding, may_be_western=True)
             for note in notes:
                 out.say(f"{source.name}: {note}")
@@ -99,7 +100,7 @@ def _column(
 ) -> Iterator[str]:
     from slmbench.corpora.columns import KNOWN_COLUMNS, choose_text, is_missing, join_texts
     from slmbench.corpora.formats import open_table
-    from slmbench.corpora.rows import BadRows
+    from slmbench.corpora.rows import BadRows, without_half_pairs
 
     with (
         out.task(f"classifying {source.name}", total=source.stat().st_size, unit="bytes") as task,
@@ -115,7 +116,10 @@ def _column(
         for number, values in table.cells([*columns, *others]):
             kept.rows.append(values[len(columns) :])
             value = join_texts(values[: len(columns)])
-            yield _encodable("" if is_missing(value) else str(value), f"{source}: row {number}")
+            if isinstance(value, (list, dict)):
+                raise SlmbenchError(f"{source}: row {number}: the text is not a string but {str(value)[:50]!r}")
+            text = "" if is_missing(value) else without_half_pairs(str(value))
+            yield _encodable(text, f"{source}: row {number}")
 
 
 def _encodable(text: str, where: str) -> str:

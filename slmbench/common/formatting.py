@@ -109,6 +109,11 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def few(words: Sequence[str], most: int = 20) -> str:
+    """Join names with commas for a message: the first ones, none of them long."""
+    return ", ".join(word[:50] for word in words[:most]) + (", …" if len(words) > most else "")
+
+
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: ``1 row``, ``7 rows``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import few
 from slmbench.corpora.labels import (
     NO_LABEL,
     STARS,
@@ -21,7 +22,7 @@ from slmbench.corpora.labels import (
     several_labels,
 )
 from slmbench.corpora.marks import MarkColumn
-from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows, Review, UnusableRowError, text_digest
+from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows, Review, UnusableRowError, text_digest, without_half_pairs
 from slmbench.corpora.tables import Table, TableFormat
 
 TEXT_COLUMNS = (
@@ -38,6 +39,8 @@ _AMAZON = {"overall": ("reviewText", "summary"), "star_rating": ("review_body", 
 KNOWN_COLUMNS = frozenset(
     name.lower() for name in (*TEXT_COLUMNS, *LABEL_COLUMNS, *(n for names in _AMAZON.values() for n in names))
 )
+#: Characters without a width: a text of these and white space alone is empty.
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\0"))
 _BROKEN = "it is not in UTF-8 (broken characters); the encoding of a CSV file is named with --encoding"
 #: Rows that are looked at to tell several labels a text.
 _ROWS_FOR_LABELS = 100
@@ -169,7 +172,7 @@ def _note_of(guessed: dict[str, str], others: Sequence[str]) -> str:
     if not guessed:
         return ""
     said = " and ".join(f"'{column}' as the {role}" for role, column in guessed.items())
-    return f"columns guessed: {said}" + (f" (others: {', '.join(others)})" if others else "")
+    return f"columns guessed: {said}" + (f" (others: {few(others)})" if others else "")
 
 
 def _star_column(columns: Sequence[str]) -> str | None:
@@ -189,22 +192,40 @@ def _text_columns(table: Table, source: str, named: str | None, guesses: Sequenc
 
 def _column(table: Table, source: str, named: str | None, guesses: Sequence[str], role: str) -> str:
     columns = table.columns
-    there = ", ".join(columns) or "none"
-    by_lower = {column.lower(): column for column in reversed(columns)}
+    if not columns:
+        raise UsageError(f"{source}: no column looks like the {role}, as it has no rows or only empty ones")
+    there = few(columns)
     if named is not None:
-        if named in columns:
-            return named
-        if named.lower() in by_lower:
-            return by_lower[named.lower()]
-        raise UsageError(f"{source} has no column '{named}'; its columns are: {there}")
-    for guess in guesses:
-        if guess.lower() in by_lower:
-            return by_lower[guess.lower()]
+        if (found := _called(named, columns)) is None:
+            raise UsageError(f"{source} has no column '{named}'; its columns are: {there}{table.advice}")
+        return _once(table, source, found)
+    # Of nested objects the last part of a column's name counts, too.
+    inner = {column: column.rpartition(".")[2] for column in columns if "." in column}
+    for names in ({column: column for column in columns}, inner):
+        for guess in guesses:
+            if (found := _called(guess, list(names.values()))) is not None:
+                return _once(table, source, next(column for column, name in names.items() if name == found))
     if role in table.guesses:
         return table.guesses[role]
     if role == "label" and (switches := _switches(table)):
         raise several_labels(source, switches)
-    raise UsageError(f"{source}: no column looks like the {role}; name one with --{role}-column, out of: {there}")
+    raise UsageError(
+        f"{source}: no column looks like the {role}; name one with --{role}-column, out of: {there}{table.advice}"
+    )
+
+
+def _called(name: str, columns: Sequence[str]) -> str | None:
+    """Return the column of a name: as it is written, or else in any case."""
+    if name in columns:
+        return name
+    return next((column for column in columns if column.lower() == name.lower()), None)
+
+
+def _once(table: Table, source: str, column: str) -> str:
+    """Return a column, after checking that there is one of the name only."""
+    if column in table.repeated:
+        raise UsageError(f"{source} has several columns called '{column}': rename all but the one that is meant")
+    return column
 
 
 def _switches(table: Table) -> list[str]:
@@ -258,6 +279,7 @@ def read_rows(table: Table, source: str, reading: Reading, bad_rows: BadRows, no
                 continue
             text = _text(raw_texts)
             digest = text_digest(text)
+            label = without_half_pairs(label)
             label.encode()
             mark = marks.read(raw_mark, digest) if marks else None
         except UnicodeEncodeError:
@@ -313,6 +335,12 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def _is_empty(text: str) -> bool:
+    """Say whether a text has nothing but white space and characters without a width."""
+    rest = text.lstrip()
+    return not rest or (ord(rest[0]) in _UNSEEN and not rest.translate(_UNSEEN).strip())
+
+
 def _text(values: Sequence[Any]) -> str:
     value = join_texts(values)
     if not isinstance(value, str):
@@ -321,8 +349,8 @@ def _text(values: Sequence[Any]) -> str:
         raise UnusableRowError(f"the text is not a string but {str(value)[:50]!r}")
     if len(value) > MAX_ROW_BYTES:
         raise UnusableRowError(f"it is longer than {MAX_ROW_BYTES // 1_000_000} MB; is this one review a row?")
-    if not value or value.isspace():
+    if _is_empty(value):
         raise UnusableRowError("the text is empty")
     if value.strip().lower() == "nan":
         raise UnusableRowError("the text is NaN")
-    return value
+    return without_half_pairs(value)

@@ -23,7 +23,15 @@ _SNIFFED_LINES = 40
 #: Share of them that must have as many fields as the first.
 _EQUAL_SHARE = 0.9
 #: The line that spreadsheets read the delimiter from.
-_SEP_LINE = re.compile(rb"\s*sep=(.)\r?\n?", re.IGNORECASE | re.DOTALL)
+_SEP_LINE = re.compile(rb"\s*\"?sep=(.)\"?\r?\n?", re.IGNORECASE | re.DOTALL)
+_ADVICE = "; if fields, header line or characters are read wrongly, name --delimiter, --header or --encoding"
+#: How fields may be quoted besides the usual way, which is tried first, and what is said of it.
+_QUOTINGS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, ""),
+    ({"skipinitialspace": True}, "fields have a space before them"),
+    ({"escapechar": "\\", "doublequote": False}, "quotation marks in fields have a backslash before them"),
+    ({"quoting": csv.QUOTE_NONE}, "quotation marks are text"),
+)
 #: From so many words on, a field of the first line is a text and not the name of a column.
 _WORDS_OF_A_TEXT = 6
 
@@ -48,14 +56,21 @@ class DelimitedTable(Table):
         self, path: Path, lines: Lines, usual: str, given: TableFormat, known: Collection[str], bad_rows: BadRows
     ) -> None:
         super().__init__()
+        self.advice = _ADVICE
         self._lines = lines
         self._bad_rows = bad_rows
+        self._quoting: dict[str, Any] = {}
         delimiter = _one_character(given.delimiter)
+        while (begin := lines.ahead(1)) and not begin[0].strip():
+            next(lines)
+        if not begin:
+            raise SlmbenchError(f"{path} is empty")
         if marked := _SEP_LINE.fullmatch((lines.ahead(1) or [b""])[0]):
             next(lines)
             delimiter = delimiter or marked.group(1).decode("latin-1")
             self.notes.append("the first line names the delimiter (sep=)")
         self._delimiter = delimiter or self._sniffed_delimiter(usual)
+        self._quoting = self._sniffed_quoting()
         rows = self._first_rows(self._delimiter)
         header = given.header
         if header is None:
@@ -63,6 +78,7 @@ class DelimitedTable(Table):
         if header:
             self.columns = self._header(path)
             return
+        self.advice = f"; they are numbers because it has no header line{_ADVICE}"
         self.columns = [str(place + 1) for place in range(len(rows[0]) if rows else 0)]
         named = ", ".join(f"{role} {column}" for role, column in _roles(rows).items())
         self.guesses = _roles(rows)
@@ -74,16 +90,11 @@ class DelimitedTable(Table):
         """Yield row number (from 1) and the values of some columns."""
         places = [self.columns.index(name) for name in columns]
         width = len(self.columns)
-        unquoted = set(AMAZON_US) <= set(self.columns)
+        unquoted = {"quoting": csv.QUOTE_NONE} if set(AMAZON_US) <= set(self.columns) else {}
         # The limit belongs to the csv module, not to a reader; it is read while a row is parsed.
         before = csv.field_size_limit(MAX_ROW_BYTES)
         try:
-            reader = csv.reader(
-                self._lines,
-                delimiter=self._delimiter,
-                quoting=csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL,
-                strict=True,
-            )
+            reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True, **(self._quoting | unquoted))
             number = 0
             while True:
                 try:
@@ -96,8 +107,7 @@ class DelimitedTable(Table):
                     continue
                 except csv.Error as error:
                     number += 1
-                    too_long = "field larger" in str(error)
-                    self._bad_rows.report(number, TOO_LONG if too_long else f"it cannot be read ({error})")
+                    self._bad_rows.report(number, _why(error))
                     continue
                 if not row:
                     continue
@@ -111,9 +121,11 @@ class DelimitedTable(Table):
 
     def _header(self, path: Path) -> list[str]:
         try:
-            return [name.strip() for name in next(csv.reader(self._lines, delimiter=self._delimiter), ())]
+            header = next(csv.reader(self._lines, delimiter=self._delimiter, **self._quoting), [])
         except (csv.Error, LineTooLong) as error:
-            raise SlmbenchError(f"{path} has no header line that can be read ({str(error) or TOO_LONG})") from None
+            why = TOO_LONG if isinstance(error, LineTooLong) else _why(error)
+            raise SlmbenchError(f"{path} has no header line that can be read: {why}{_ADVICE}") from None
+        return self.different(name.strip() for name in header)
 
     def _sniffed_delimiter(self, usual: str) -> str:
         """Return the usual delimiter, unless the first line has none and another fits the lines that follow."""
@@ -127,13 +139,47 @@ class DelimitedTable(Table):
                 return delimiter
         return usual
 
+    def _sniffed_quoting(self) -> dict[str, Any]:
+        """Return the usual quoting, unless the first lines do not fit it and fit another."""
+        text = self._text_ahead()
+        for quoting, note in _QUOTINGS:
+            if quoting.get("quoting") == csv.QUOTE_NONE and self._delimiter in ",;":
+                continue  # where texts hold the delimiter they have to be quoted
+            if "escapechar" in quoting and not any('\\"' in line for line in text):
+                continue
+            widths: list[int] = []
+            cut = False
+            try:
+                for row in csv.reader(text, delimiter=self._delimiter, strict=True, **quoting):
+                    widths += [len(row)] if row else []
+            except csv.Error as error:
+                if "end of data" not in str(error):
+                    continue
+                cut = True  # by the last of the lines looked at, or never closed
+            if len(set(widths)) == 1 and (widths[0] > 1 or not quoting) and not (cut and self._delimiter not in ",;"):
+                self.notes += [note] if note else []
+                return quoting
+        return {}
+
+    def _text_ahead(self) -> list[str]:
+        return [line.decode("utf-8", "replace") for line in self._lines.ahead(_SNIFFED_LINES)]
+
     def _first_rows(self, delimiter: str) -> list[list[str]]:
         """Return the rows that the first lines hold, without taking the lines; the last may be cut."""
-        text = [line.decode("utf-8", "replace") for line in self._lines.ahead(_SNIFFED_LINES)]
+        text = self._text_ahead()
         rows: list[list[str]] = []
         with suppress(csv.Error):  # reported with its number when the row is read
-            rows.extend(row for row in csv.reader(text, delimiter=delimiter) if row)
+            rows.extend(row for row in csv.reader(text, delimiter=delimiter, **self._quoting) if row)
         return rows[:-1] if len(rows) > 2 and len(text) == _SNIFFED_LINES else rows
+
+
+def _why(error: Exception) -> str:
+    """Return why a row cannot be read."""
+    if "field larger" in str(error):
+        return TOO_LONG
+    if "new-line character" in str(error):
+        return "it has a carriage return outside quotation marks"
+    return f"it cannot be read ({error})"
 
 
 def _one_character(delimiter: str | None) -> str | None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from slmbench.common.errors import SlmbenchError, UsageError
 
+#: Suffixes of compressed files.
+COMPRESSED = (".gz", ".bz2", ".xz")
+#: What they begin with, whatever they are called, and what reads them.
+_READERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
 #: Bytes that are looked at.
 SNIFFED_BYTES = 1 << 20
 _UTF_8_MARK = b"\xef\xbb\xbf"
@@ -19,6 +31,9 @@ _UTF_16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _WESTERN = frozenset(
     "àáâãäåæçèéêëìíîïñòóôõöøœùúûüýÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØŒÙÚÛÜÝŸßŠšŽž‘’‚“”„«»–—…•·€£¥§©®™°±²³½¼¾¡¿´¨ª\u00ba\u00a0"
 )
+#: Signs between two letters, as in ma³y, are letters of another encoding where they are not the exception.
+_SIGN_IN_A_WORD = re.compile(r"(?<=[^\W\d_])[²³¹¿¡±¼½¾§¥£©®°€](?=[^\W\d_])")
+_MAX_SIGN_SHARE = 0.1
 #: Larger shares of such characters are those of Greek or Cyrillic read as cp1252.
 _MAX_WESTERN_SHARE = 0.25
 
@@ -75,10 +90,10 @@ def sniff(head: bytes, named: str | None, *, may_be_western: bool) -> Encoding:
 
 
 def open_text(path: Path, raw: IO[bytes], named: str | None, *, may_be_western: bool) -> tuple[IO[bytes], list[str]]:
-    """Open a text file, compressed with gzip or not, as UTF-8 lines that end in a line feed.
+    """Open a text file, compressed or not, as UTF-8 lines that end in a line feed.
 
     Args:
-        path: The file; ``.gz`` says that it is compressed.
+        path: The file, for messages.
         raw: It, open for reading.
         named: The encoding that the caller has named.
         may_be_western: See :func:`sniff`.
@@ -89,7 +104,10 @@ def open_text(path: Path, raw: IO[bytes], named: str | None, *, may_be_western: 
     Raises:
         UsageError: There is no encoding of the name.
     """
-    opened = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+    begin = raw.read(8)
+    raw.seek(0)
+    reader = next((reader for mark, reader in _READERS.items() if begin.startswith(mark)), None)
+    opened = reader(raw) if reader else raw
     file = io.BufferedReader(cast("io.RawIOBase", opened), SNIFFED_BYTES)
     head = file.peek(SNIFFED_BYTES)
     encoding = sniff(head, named, may_be_western=may_be_western)
@@ -168,6 +186,8 @@ def _is_western(head: bytes) -> bool:
         return False
     beyond = [character for character in text if ord(character) > 127]
     letters = sum(character.isalpha() for character in text)
+    if len(_SIGN_IN_A_WORD.findall(text)) > _MAX_SIGN_SHARE * len(beyond):
+        return False
     return set(beyond) <= _WESTERN and len(beyond) <= _MAX_WESTERN_SHARE * letters
 
 

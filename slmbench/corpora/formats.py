@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import lzma
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from slmbench.common.errors import SlmbenchError, UsageError, require_extra
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import Task
+from slmbench.corpora.arrow_tables import ARROW_FILE, PARQUET, ArrowTable
 from slmbench.corpora.delimited import DelimitedTable
-from slmbench.corpora.encoding import open_text
+from slmbench.corpora.encoding import COMPRESSED, open_text
 from slmbench.corpora.json_tables import json_table
 from slmbench.corpora.lines import Lines
 from slmbench.corpora.rows import BadRows
 from slmbench.corpora.tables import Table, TableFormat
 
-_DELIMITED = {".csv": ",", ".tsv": "\t"}
-FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+_DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_ARROW = (".parquet", ".arrow", ".feather")
+FORMATS = (*_DELIMITED, ".jsonl", ".ndjson", ".json", *_ARROW)
+#: What files that are no tables begin with, and what to do with them.
+_OTHERS = {
+    b"PK\x03\x04": "an Excel workbook or another ZIP archive: save the sheet as CSV, or unpack it",
+    bytes.fromhex("d0cf11e0a1b11ae1"): "an old Excel or Office file: save the sheet as CSV",
+    bytes.fromhex("28b52ffd"): "compressed with Zstandard: decompress it first (zstd -d)",
+    b"%PDF": "a PDF: its reviews have to be in a table",
+    b"version https://git-lfs": "a pointer of Git LFS and not the data: fetch it (git lfs pull)",
+    b"<!DOCTYPE": "a page in HTML and not the data: download the file itself",
+    b"<!doctype": "a page in HTML and not the data: download the file itself",
+    b"<html": "a page in HTML and not the data: download the file itself",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"ORC": "an ORC file: save it as Parquet or CSV",
+    b"Obj\x01": "an Avro file: save it as Parquet or CSV",
+}
+#: Encodings in which every character takes four bytes are not read; their marks.
+_UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
 
 def format_of(path: Path) -> str:
-    """Return the suffix that says how to read a file, ``.gz`` left aside; empty when it has none."""
+    """Return the suffix that says how to read a file, that of a compression left aside; empty when it has none."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
+    if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""
 
@@ -38,7 +55,7 @@ def open_table(
     """Open a local file of reviews.
 
     Args:
-        path: A CSV, TSV, JSON Lines, JSON or Parquet file; all but Parquet may be compressed with gzip.
+        path: A CSV, TSV, JSON Lines, JSON, Parquet or Arrow file; those of text may be compressed.
         layout: What the caller has said of its layout; the rest is found out, and noted where it is not the usual.
         known: Column names, in lower case, that tell a header line from a row.
         bad_rows: Told of rows that cannot be read.
@@ -54,12 +71,16 @@ def open_table(
     kind = format_of(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the file with the reviews")
-    if kind not in FORMATS:
-        raise UsageError(f"{path} is of no format slmbench reads ({', '.join(FORMATS)}, also with .gz)")
     try:
         with path.open("rb") as raw:
-            if kind == ".parquet":
-                yield ParquetTable(path, raw, task)
+            head = checked_head(path, raw)
+            if kind not in FORMATS:
+                known = f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
+                raise UsageError(
+                    f"{path} is of no format slmbench reads ({known}): convert it, or give it another suffix"
+                )
+            if kind in _ARROW or head.startswith((PARQUET, ARROW_FILE)):
+                yield ArrowTable(path, raw, head, task)
                 return
             delimiter = _DELIMITED.get(kind)
             file, notes = open_text(path, raw, layout.encoding, may_be_western=delimiter is not None)
@@ -73,55 +94,23 @@ def open_table(
                 table = json_table(path, lines, kind != ".json", bad_rows)
             table.notes[:0] = notes
             yield table
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise SlmbenchError(f"{path} is damaged: it cannot be decompressed ({error})") from None
     except OSError as error:
         raise SlmbenchError(f"{path} cannot be read ({error.strerror or error})") from None
 
 
-class ParquetTable(Table):
-    """A Parquet file, of which only the columns asked for are read."""
+def checked_head(path: Path, raw: IO[bytes]) -> bytes:
+    """Return the first bytes of a file, which stays at its beginning.
 
-    def __init__(self, path: Path, raw: IO[bytes], task: Task) -> None:
-        require_extra("pyarrow", "parquet", "reading Parquet files")
-        import pyarrow
-        import pyarrow.parquet
-
-        self._path = path
-        self._task = task
-        self._bytes = path.stat().st_size
-        self._damaged = pyarrow.ArrowException
-        try:
-            self._file = pyarrow.parquet.ParquetFile(raw)
-        except pyarrow.ArrowException as error:
-            raise SlmbenchError(f"{path} is not a Parquet file ({error})") from None
-        schema = self._file.schema_arrow
-        super().__init__(schema.names)
-        self.class_names = _class_names(schema.metadata or {})
-
-    def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
-        """Yield row number (from 1) and the values of some columns."""
-        number = 0
-        rows = max(self._file.metadata.num_rows, 1)
-        try:
-            for batch in self._file.iter_batches(columns=list(columns), batch_size=4096):
-                lists = [batch.column(name).to_pylist() for name in columns]
-                for values in zip(*lists, strict=True):
-                    number += 1
-                    yield number, values
-                self._task.advance(self._bytes * batch.num_rows / rows)
-        except self._damaged as error:
-            raise SlmbenchError(f"{self._path} is damaged ({error})") from None
-
-
-def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    """Return the names of whole-number labels that the library ``datasets`` writes into a file's schema."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return {column: tuple(feature["names"]) for column, feature in features.items() if _is_class_label(feature)}
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _is_class_label(feature: Any) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and bool(feature.get("names"))
+    Raises:
+        SlmbenchError: They are those of no table.
+    """
+    head = raw.read(32)
+    raw.seek(0)
+    for begin, what in _OTHERS.items():
+        if head.startswith(begin):
+            raise SlmbenchError(f"{path} is {what}")
+    if head.startswith(_UTF_32):
+        raise SlmbenchError(f"{path} is in UTF-32: save it as UTF-8")
+    return head

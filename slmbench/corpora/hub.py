@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slmbench.common.errors import SlmbenchError, first_line, require_extra
+from slmbench.common.formatting import few
 from slmbench.common.progress import Progress
 from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
 from slmbench.corpora.tables import Table
 
 _BATCH = 1000
-#: The parts that are read, in the order of :meth:`slmbench.corpora.sources.CorpusSource.parts`.
-_SIDES: tuple[Literal["test", "train"], ...] = ("test", "train")
+#: Parts to test on, the first that is there.
+_TEST_PARTS = ("test", "validation", "valid", "dev")
 
 
 class HubDatasets(CorpusSource):
@@ -41,7 +42,7 @@ class HubDatasets(CorpusSource):
         return f"hub dataset {corpus}"
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
-        """Open the part "test", where there is one, and "train"."""
+        """Open the part to test on, where there is one, and "train"."""
         yield from _open_parts(corpus, load_parts(corpus, opening.progress), opening)
 
 
@@ -70,7 +71,7 @@ class SavedDatasets(CorpusSource):
         return str(Path(corpus).expanduser().absolute())
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
-        """Open the part "test", where there is one, and "train"; of a dataset without parts all of it."""
+        """Open the part to test on, where there is one, and "train"; of a dataset without parts all of it."""
         require_extra("datasets", "train", f"'{corpus}' is a saved dataset, and reading it")
         import datasets
 
@@ -83,21 +84,33 @@ class SavedDatasets(CorpusSource):
 
 
 def _open_parts(name: str, parts: Mapping[str, Any], opening: Opening) -> Iterator[OpenPart]:
-    """Open the parts "test" and "train" of a dataset.
+    """Open the part to test on, where there is one, and then "train", or the only part.
 
     Raises:
-        SlmbenchError: It has no part called "train".
+        SlmbenchError: It has several parts, none of which is called "train".
     """
-    if "train" not in parts:
+    train = next(iter(parts)) if len(parts) == 1 else "train"
+    if train not in parts:
         raise SlmbenchError(
             f"the dataset '{name}' has no part called 'train' ({', '.join(parts)}); save the part you want as"
             " a local file and give its path"
         )
-    for side in _SIDES:
-        if side in parts:
-            called = f"{name} ({side})" if len(parts) > 1 else name
-            table = DatasetTable(parts[side], opening.progress, f"reading {name}")
+    labelled = [part for part in _TEST_PARTS if part in parts and part != train and not _hides_labels(parts[part])]
+    test = labelled[0] if labelled else None
+    sides: tuple[tuple[str | None, Literal["test", "train"]], ...] = ((test, "test"), (train, "train"))
+    for part, side in sides:
+        if part is not None:
+            called = f"{name} ({part})" if len(parts) > 1 else name
+            table = DatasetTable(parts[part], opening.progress, f"reading {name}")
+            if left := [other for other in parts if other not in (test, train)]:
+                table.notes.append(f"parts left out: {few(left)}")
             yield OpenPart(called, table, opening.bad_rows(called), side)
+
+
+def _hides_labels(part: Any) -> bool:
+    """Say whether a part has no labels, as the test parts of benchmarks: -1 instead of the numbers of classes."""
+    columns = [column for column, feature in part.features.items() if getattr(feature, "names", None)]
+    return bool(columns) and all(set(part[:_BATCH][column]) == {-1} for column in columns)
 
 
 class DatasetTable(Table):

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError
+from slmbench.common.formatting import few
 from slmbench.corpora.lines import TOO_LONG, Lines, LineTooLong
 from slmbench.corpora.rows import BadRows
 from slmbench.corpora.tables import ObjectTable
 
 #: Keys under which the rows of a document stand.
 _ROW_KEYS = ("data", "rows", "records", "examples", "items", "train")
+#: An object with more single values than this is no row: its keys are texts, and its values their labels.
+_MAX_COLUMNS_OF_A_ROW = 50
 #: Enough to find two that are not empty.
 _LINES_TO_LOOK_AT = 20
 _LAYOUTS = (
@@ -45,7 +48,11 @@ def json_table(path: Path, lines: Lines, usual_lines: bool, bad_rows: BadRows) -
     rows = _rows_of(document)
     if rows is None:
         raise SlmbenchError(f"{path} is JSON of no layout that slmbench reads ({_LAYOUTS})")
-    return ObjectTable(enumerate(rows, start=1), bad_rows)
+    table = ObjectTable(enumerate(rows, start=1), bad_rows)
+    parts = [key for key, value in document.items() if _are_objects(value)] if isinstance(document, dict) else []
+    if len(parts) > 1 and (read := next((key for key in _ROW_KEYS if key in parts), None)):
+        table.notes.append(f"read is '{read}'; left out: {few([part for part in parts if part != read])}")
+    return table
 
 
 def _is_document(lines: Lines, usual_lines: bool) -> bool:
@@ -107,6 +114,8 @@ def _rows_of(document: Any) -> list[Any] | None:
         return _under(list(document), list(zip(*values, strict=True)))
     if all(isinstance(value, dict) for value in values):
         return _rows_of_objects(document)
+    if len(values) > _MAX_COLUMNS_OF_A_ROW and all(isinstance(value, (str, int, float)) for value in values):
+        return [{"text": text, "label": label} for text, label in document.items()]
     return None
 
 

@@ -10,13 +10,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.formatting import counted
+from slmbench.common.formatting import counted, few
 from slmbench.common.progress import Progress
 from slmbench.corpora.columns import Reading, Wanted, choose, choose_text, join_texts, read_rows, read_texts
 from slmbench.corpora.known_corpora import check_corpus
-from slmbench.corpora.labels import NO_LABEL, ClassLabels, check_classes
+from slmbench.corpora.labels import (
+    NO_LABEL,
+    ClassLabels,
+    check_classes,
+    is_number,
+    maybe_missing,
+    one_spelling,
+    spelling_key,
+)
 from slmbench.corpora.row_sets import Origin, RowCollector, RowSet, keys_of
-from slmbench.corpora.rows import text_digest
+from slmbench.corpora.rows import text_digest, without_half_pairs
 from slmbench.corpora.sources import Opening, OpenPart
 
 #: So many rows tell classes from a scale and from texts.
@@ -91,8 +99,9 @@ def read_labelled(
     unlabelled = RowCollector(keep_all=keep_texts)
     findings: list[str] = []
     first: tuple[OpenPart, Reading] | None = None
-    accepted = {NO_LABEL, *(known_labels or ())}
+    accepted = {spelling_key(label) for label in (NO_LABEL, *(known_labels or ()))}
     strange, seen = False, 0
+    all_numbers = True
     with closing(source.parts(corpus, opening)) as parts:  # type: ignore[type-var]
         for place, part in enumerate(parts):
             reading = choose(part.table, part.name, wanted)
@@ -108,9 +117,10 @@ def read_labelled(
             for collector in (rows, unlabelled):
                 collector.begin(Origin(corpus, place, part.file, reading.text_columns))
             for row in read_rows(part.table, part.name, reading, part.bad_rows, dropped):
+                all_numbers = all_numbers and is_number(row.text)
                 (rows if row.label != NO_LABEL else unlabelled).add(row)
                 seen += 1
-                strange = strange or (judged and row.label not in accepted)
+                strange = strange or (judged and spelling_key(row.label) not in accepted)
                 if strange and seen >= _ROWS_TO_JUDGE_BY:
                     break
             findings += [f"{part.file}: {note}" if part.file else note for note in dropped]
@@ -123,11 +133,26 @@ def read_labelled(
     found = {side: collector.rows() for side, collector in sides.items()}
     set_aside = unlabelled.rows()
     labels = sum((rows.label_counts() for rows in found.values()), Counter[str]())
+    if labels and "test" in found and not len(found["test"]):
+        del found["test"]
+        findings.append("its test part has no labels: reviews of the training part are tested on")
     if len(set_aside):
         if not labels:
             raise SlmbenchError(f"no row of {name} has a label: column '{reading.label_column}' is empty")
         findings.append(f"{counted(len(set_aside), 'row')} without a label set aside: unlabelled, not a class")
+    if all_numbers and labels.total() > 1:
+        raise UsageError(
+            f"{name}: column '{','.join(reading.text_columns)}' holds numbers and no texts; name the column of the"
+            f" text with --text-column, out of: {few(part.table.columns)}"
+        )
     if isinstance(reading.labels, ClassLabels) and reading.labels.names is None:
+        if spelled := one_spelling(labels):
+            found = {side: rows.relabelled(lambda label: spelled.get(label, label)) for side, rows in found.items()}
+            labels = sum((rows.label_counts() for rows in found.values()), Counter[str]())
+            counted_as = few([f"'{label}' as '{first}'" for label, first in spelled.items()])
+            findings.append(f"labels that differ in case only count as one: {counted_as}")
+        if doubtful := maybe_missing(labels):
+            findings.append(f"taken as a label: '{few(doubtful)}'; where it means that there is none, leave it empty")
         used = (*reading.text_columns, reading.label_column)
         others = [column for column in part.table.columns if column not in used]
         check_classes(name, reading.label_column, labels.keys(), labels.total(), others)
@@ -208,7 +233,7 @@ def with_texts(sets: Sequence[RowSet], wanted: Wanted, progress: Progress) -> li
                 numbers = parts.get(place, set())
                 for number, values in part.table.cells(columns[corpus, place]) if numbers else ():
                     if number in numbers:
-                        texts[corpus, place, number] = join_texts(values)
+                        texts[corpus, place, number] = without_half_pairs(join_texts(values))
     return [rows if rows.texts is not None else _filled(rows, texts) for rows in sets]
 
 

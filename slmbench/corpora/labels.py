@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 from slmbench.common.errors import UsageError
-from slmbench.common.formatting import limit, listing
+from slmbench.common.formatting import few, limit, listing
 from slmbench.corpora.rows import UnusableRowError
 
 Stars = Literal["drop", "negative", "neutral"]
@@ -24,6 +27,14 @@ _STEPS_OF_A_SCALE = 10
 _ROWS_PER_CLASS = 3
 _SEPARATORS = ("|", ";", ",")
 _ONE_LABEL = "slmbench classifies into one label a text"
+#: How tables write that there is no value, in any case.
+_MISSING = frozenset(("", "nan", "null", "<na>", "n/a", "#n/a"))
+#: What may be a class or say that there is none.
+_MAYBE_MISSING = frozenset(("none", "na", "-", "--", "?", "unlabelled", "unlabeled"))
+_WHOLE = re.compile(r"-?\d+\.0+")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+#: Characters without a width that stand beside a label unseen.
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\0"))
 
 
 class LabelReader(Protocol):
@@ -54,11 +65,16 @@ class ClassLabels:
     def __init__(self, class_names: tuple[str, ...] | None, names: tuple[str, ...] | None) -> None:
         self.names = names or class_names
         self._class_names = class_names
+        self._spelled = {spelling_key(name): name for name in self.names or ()}
 
     def read(self, value: Any) -> str | None:
-        """Return a label's name; whole numbers lose their decimal point, however they are written."""
+        """Return a label's name; whole numbers lose their decimal point, however they are written.
+
+        Where the labels are known, one that differs in case or unseen characters only is taken for the known one.
+        """
         label = self._name(value)
-        if label != NO_LABEL:
+        if label != NO_LABEL and self.names is not None and label not in self.names:
+            label = self._spelled.get(spelling_key(label), label)
             check_known(label, self.names)
         return label
 
@@ -68,15 +84,25 @@ class ClassLabels:
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, int) and self._class_names is not None:
+            if value == -1:  # what the library datasets writes for no label
+                return NO_LABEL
             if 0 <= value < len(self._class_names):
                 return self._class_names[value]
             check_known(str(value), self._class_names)
+        if isinstance(value, Decimal):
+            value = float(value)
         if isinstance(value, float) and value.is_integer():
             return str(int(value))
         if not isinstance(value, (str, int, float)):
             raise UnusableRowError(f"the label is not a word or a number but {str(value)[:50]!r}")
         label = str(value).strip()
-        return NO_LABEL if label.lower() == "nan" else label
+        if not label.isascii():
+            label = unicodedata.normalize("NFC", label.translate(_UNSEEN)).strip()
+        if label.lower() in _MISSING:
+            return NO_LABEL
+        if label in ("True", "False", "TRUE", "FALSE"):  # as other kinds of files have them
+            return label.lower()
+        return label.partition(".")[0] if _WHOLE.fullmatch(label) else label
 
 
 class StarLabels:
@@ -123,10 +149,10 @@ class BinnedLabels:
 
     def read(self, value: Any) -> str | None:
         """Return the class that a number is in."""
-        if value is None or not str(value).strip():
+        if value is None or str(value).strip().lower() in _MISSING:
             return NO_LABEL
         try:
-            number = float(value)
+            number = _number(value)
         except (TypeError, ValueError):
             raise UnusableRowError(
                 f"the label is not a number but {str(value)[:50]!r}, and --bins cuts numbers"
@@ -139,7 +165,7 @@ def check_known(label: str, known: tuple[str, ...] | None) -> None:
     if known is not None and label not in known:
         if joins(label, known):
             raise UnusableRowError(f"several labels in one field ('{label[:50]}'): {_ONE_LABEL}")
-        raise UnusableRowError(f"unknown label '{label[:50]}'; the labels are: {', '.join(known)}")
+        raise UnusableRowError(f"unknown label '{label[:50]}'; the labels are: {few(known)}")
 
 
 def joins(label: str, known: Collection[str]) -> bool:
@@ -185,7 +211,7 @@ def check_classes(source: str, column: str, labels: Collection[str], rows: int, 
             f" {limit(min(numbers))} to {limit(max(numbers))}; cut it with --bins, such as --bins {limit(middle)}"
         )
     if len(labels) > _ALWAYS_CLASSES and len(labels) * _ROWS_PER_CLASS > rows:
-        there = f"; the other columns are: {', '.join(others)}" if others else ""
+        there = f"; the other columns are: {few(others)}" if others else ""
         raise UsageError(
             f"{source}: '{column}' is not a label column: {len(labels):,} different values in {rows:,} rows; name"
             f" another with --label-column{there}"
@@ -194,9 +220,10 @@ def check_classes(source: str, column: str, labels: Collection[str], rows: int, 
 
 def several_labels(source: str, columns: Sequence[str]) -> UsageError:
     """Return the error of a table in which every label has a column of its own."""
+    named = listing(list(columns[:20]))
     return UsageError(
-        f"{source} has several labels a text, one in each of the columns {listing(list(columns))} (0 or 1):"
-        f" {_ONE_LABEL}; name one of them with --label-column to learn that one"
+        f"{source} has several labels a text, one in each of the columns {named} (0 or 1): {_ONE_LABEL}; name one of them"
+        " with --label-column to learn that one"
     )
 
 
@@ -208,9 +235,53 @@ def label_order(found: Collection[str]) -> list[str]:
         return sorted(found)
 
 
+def spelling_key(label: str) -> str:
+    """Return what is equal for labels that differ in case, white space and unseen characters only."""
+    return " ".join(unicodedata.normalize("NFC", label.translate(_UNSEEN)).split()).casefold()
+
+
+def one_spelling(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the labels that another spelling of them stands for: of each the commonest.
+
+    Args:
+        counts: How many rows have each label.
+    """
+    groups: dict[str, list[str]] = {}
+    for label in sorted(counts, key=lambda label: (-counts[label], label)):
+        groups.setdefault(spelling_key(label), []).append(label)
+    return {label: first for first, *others in groups.values() for label in others}
+
+
+def maybe_missing(labels: Collection[str]) -> list[str]:
+    """Return the labels that may be meant to say that there is none."""
+    return sorted(label for label in labels if label.lower() in _MAYBE_MISSING)
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a number and nothing else."""
+    if len(text) > 40:  # most texts: not looked at further
+        return False
+    try:
+        _number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(value: Any) -> float:
+    """Return a number, whose decimals may come after a comma.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value):
+        value = value.replace(",", ".")
+    return float(value)
+
+
 def _numbers(labels: Collection[str]) -> list[float] | None:
     try:
-        return [float(label) for label in labels]
+        return [_number(label) for label in labels]
     except ValueError:
         return None
 

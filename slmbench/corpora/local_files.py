@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from slmbench.common.errors import UsageError
+from slmbench.common.formatting import few
 from slmbench.common.progress import Progress
 from slmbench.corpora.columns import KNOWN_COLUMNS
-from slmbench.corpora.formats import format_of, open_table
+from slmbench.corpora.formats import FORMATS, format_of, open_table
 from slmbench.corpora.rows import BadRows
 from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
 from slmbench.corpora.tables import Table, TableFormat
 
+#: Words by which the files of a dataset's parts are told.
+_PART = re.compile(r"(?<![a-z])(train|training|test|validation|valid|val|dev)(?![a-z])")
+#: Suffixes of what stands beside the tables of a folder: descriptions, markers, checksums, scripts.
+_BESIDE_TABLES = ("", ".md", ".rst", ".txt", ".crc", ".yaml", ".yml", ".py", ".sh")
+#: Files below a folder that are looked at for a message.
+_MAX_LOOKED_AT = 10_000
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 
 
@@ -52,15 +61,27 @@ class LocalFiles(CorpusSource):
         return str(Path(corpus).expanduser().absolute())
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
-        """Open the files in the order of their paths."""
+        """Open the files in the order of their paths; where their names say so, those of the test part first.
+
+        The parts of a dataset are told by their names where every file has one and there are files to train on, as
+        in ``train-00000-of-00002.parquet``. A part for validation is the test part where there is no other.
+        """
         files = corpus_files(corpus)
         # Files of several folders may have the same name.
         names_differ = len({file.name for file in files}) == len(files)
-        for path in files:
+        parts = parts_by_name(files)
+        for path in parts or files:
             name = path.name if names_differ else str(path)
             bad_rows = opening.bad_rows(name)
             with open_file(path, opening.wanted.layout, bad_rows, opening.progress) as table:
-                yield OpenPart(name, table, bad_rows, file=name if len(files) > 1 else "")
+                side = parts.get(path, "train")
+                yield OpenPart(name, table, bad_rows, side, file=name if len(files) > 1 else "")
+
+    def notes(self, corpus: str, *, for_test: bool) -> list[str]:
+        """Return which files are left out."""
+        files = corpus_files(corpus)
+        left = [path.name for path in files if (parts := parts_by_name(files)) and path not in parts]
+        return [f"left out, as there is another part to test on: {few(left)}"] if left else []
 
 
 @contextmanager
@@ -85,6 +106,17 @@ def open_file(
         open_table(path, layout, KNOWN_COLUMNS, bad_rows, task) as table,
     ):
         yield table
+
+
+def parts_by_name(files: Sequence[Path]) -> dict[Path, Literal["train", "test"]]:
+    """Return which side each file is of, those of the test side first; empty where their names do not tell."""
+    found = {path: words for path in files if len(words := _PART.findall(path.name.lower())) == 1}
+    names = {words[0] for words in found.values()}
+    if len(found) < len(files) or not names & {"train", "training"} or len(names) < 2:
+        return {}
+    test = "test" if "test" in names else next(name for name in names if not name.startswith("train"))
+    sides: dict[Path, Literal["train", "test"]] = {path: "test" for path, words in found.items() if words[0] == test}
+    return sides | {path: "train" for path, words in found.items() if words[0].startswith("train")}
 
 
 def local_files(name: str) -> list[Path]:
@@ -118,25 +150,46 @@ def corpus_files(name: str) -> list[Path]:
         name: See :func:`local_files`.
 
     Returns:
-        At least one file, all of one format.
+        At least one file, all of one format. Among several, empty ones are left out, and in a folder those that are
+        descriptions, such as a README, or markers, such as ``_SUCCESS``.
 
     Raises:
         UsageError: The pattern matches no file, the folder has none, or the files are of several formats.
     """
     files = local_files(name)
-    folder = Path(name).expanduser().is_dir()
+    folder = Path(name).expanduser()
+    is_folder = folder.is_dir()
+    if not files and is_folder:
+        raise UsageError(f"{name} is a folder without files{_below(folder)}")
     if not files:
-        raise UsageError(f"{name} is a folder without files" if folder else f"no file matches {name}")
+        raise UsageError(f"no file matches {name}")
+    tables = [file for file in files if format_of(file) in FORMATS]
+    if is_folder and not tables:
+        raise UsageError(f"{name} is a folder without tables ({', '.join(FORMATS)}){_below(folder)}")
+    if is_folder:
+        files = [file for file in files if format_of(file) not in _BESIDE_TABLES]
+    if len(files) > 1:
+        files = [file for file in files if file.stat().st_size] or files
     formats = sorted({format_of(file) or "no suffix" for file in files})
     if len(formats) > 1:
         several = f"its files are of several formats ({', '.join(formats)})"
-        if folder:
+        if is_folder:
             raise UsageError(
                 f"{name} is a folder; give the file with the reviews, or a pattern such as"
-                f" '{Path(name) / '*.jsonl'}': {several}"
+                f" '{Path(name) / f'*{formats[-1]}'}': {several}"
             )
         raise UsageError(f"{name} is not a corpus: {several}; make the pattern match one format")
     return files
+
+
+def _below(folder: Path) -> str:
+    """Return the end of a message about a folder: what to name instead, from what is below it."""
+    below = sorted(path for path in islice(folder.rglob("*"), _MAX_LOOKED_AT) if path.is_file())
+    if tables := [path for path in below if format_of(path) in FORMATS and path.parent != folder]:
+        return f": give {tables[0].parent}"
+    if any(path.suffix == ".txt" for path in below):
+        return ": texts in files of their own have to be put into one table, with their folder's name as the label"
+    return ""
 
 
 def _is_pattern(name: str) -> bool:

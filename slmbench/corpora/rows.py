@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -10,6 +11,10 @@ from slmbench.common.errors import SlmbenchError
 
 #: No review is this long (in bytes); a line that is, holds something else.
 MAX_ROW_BYTES = 10_000_000
+
+
+#: Halves of surrogate pairs other than those that stand for bytes that are not UTF-8.
+_HALF_PAIRS = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 class Review(NamedTuple):
@@ -42,6 +47,15 @@ def text_digest(text: str) -> bytes:
     if not collapsed.isascii():
         collapsed = unicodedata.normalize("NFC", collapsed)
     return hashlib.sha256(collapsed.encode()).digest()
+
+
+def without_half_pairs(text: str) -> str:
+    """Return a text in which half a surrogate pair, as a cut JSON escape leaves it, is U+FFFD, as in an app."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _HALF_PAIRS.sub("\ufffd", text)
+    return text
 
 
 class UnusableRowError(Exception):

@@ -10,8 +10,8 @@ from typing import Any
 
 from slmbench.corpora.rows import BadRows
 
-#: Rows of objects that are looked at to find the columns.
-_ROWS_FOR_COLUMNS = 100
+#: Rows of objects that are looked at to find the columns: a label may be in few of them.
+_ROWS_FOR_COLUMNS = 2000
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,30 @@ class Table(ABC):
         class_names: Names of the labels 0, 1, … by column, where the file has them.
         guesses: Column by role (``text``, ``label``), where the columns have no names and the values tell them apart.
         notes: What was found out about the file and is not the usual, for people.
+        repeated: Names that several columns of the file have; all but the first get a number in :attr:`columns`.
+        advice: The end of a message that no column fits: what may be amiss with how the file is read.
     """
 
     def __init__(self, columns: Iterable[str] = ()) -> None:
-        self.columns = list(columns)
+        self.repeated: set[str] = set()
+        self.advice = ""
+        self.columns = self.different(columns)
         self.class_names: dict[str, tuple[str, ...]] = {}
         self.guesses: dict[str, str] = {}
         self.notes: list[str] = []
+
+    def different(self, columns: Iterable[str]) -> list[str]:
+        """Return names of columns that are all different: empty ones and repeated ones get a number."""
+        found: dict[str, None] = {}
+        for place, column in enumerate(columns, start=1):
+            name = column or f"column {place}"
+            if name in found:
+                self.repeated.add(name)
+            more = 1
+            while name in found:
+                name, more = f"{column}.{more}", more + 1
+            found[name] = None
+        return list(found)
 
     @abstractmethod
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -55,7 +72,7 @@ class Table(ABC):
 
 
 class ObjectTable(Table):
-    """Rows that are objects; its columns are the keys of the first hundred.
+    """Rows that are objects; its columns are the keys of the first 2,000, those of objects inside after a full stop.
 
     Args:
         rows: Number and object; what is not an object is reported as a bad row.
@@ -66,7 +83,7 @@ class ObjectTable(Table):
         self._bad_rows = bad_rows
         objects = self._objects(rows)
         first = list(islice(objects, _ROWS_FOR_COLUMNS))
-        super().__init__(dict.fromkeys(key for _, found in first for key in found))
+        super().__init__(dict.fromkeys(key for _, found in first for key in found if key))
         self._rows = chain(first, objects)
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -76,6 +93,19 @@ class ObjectTable(Table):
     def _objects(self, rows: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, found in rows:
             if isinstance(found, dict):
-                yield number, found
+                yield number, _flat(found)
             else:
                 self._bad_rows.report(number, "it is not a JSON object")
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an object whose values are no objects: the keys of those come after a full stop."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": one for inner, one in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat

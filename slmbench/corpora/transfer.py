@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import few
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.suggestions import did_you_mean
 from slmbench.corpora import splitting
@@ -14,7 +15,7 @@ from slmbench.corpora.columns import Wanted
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.known_corpora import find_source, location
 from slmbench.corpora.labelled import LabelledRows, read_labelled, with_texts
-from slmbench.corpora.labels import Stars, joins, label_order, several_in_one_field
+from slmbench.corpora.labels import Stars, joins, label_order, several_in_one_field, spelling_key
 from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.sides import Size, settle_size, split_of
 from slmbench.corpora.tables import TableFormat
@@ -146,24 +147,24 @@ def _without(rows: RowSet, text_ids: Collection[str]) -> RowSet:
 
 
 def _mapped(rows: RowSet, label_map: dict[str, str], label_names: Sequence[str], source: LabelledRows) -> RowSet:
-    """Return the rows with the classifier's labels."""
+    """Return the rows with the classifier's labels; what differs from one in its spelling only is that one."""
     found, name = label_order(rows.label_counts()), source.name
-    strange = [label for label in found if label not in label_map and label not in label_names]
+    spelled = {spelling_key(label): label for label in label_names}
+    others = [label for label in found if label not in label_map and label not in label_names]
+    alike = {label: spelled[key] for label in others if (key := spelling_key(label)) in spelled}
+    strange = [label for label in others if label not in alike]
     for label in strange:
         if joins(label, (*label_names, *label_map)):
             raise several_in_one_field(name, source.columns["label"], label)
     if strange:
         raise UsageError(
             f"{name} has reviews labelled '{strange[0][:50]}', which is no label of the classifier"
-            f" ({', '.join(label_names)}): say which it stands for with --label-map '{strange[0][:50]}=LABEL'"
+            f" ({few(label_names)}): say which it stands for with --label-map '{strange[0][:50]}=LABEL'"
         )
     for own, meant in label_map.items():
         if own not in found:
             raise UsageError(
-                f"--label-map {own}={meant}: no review of {name} is labelled '{own}'; its labels are: {_few(found)}"
+                f"--label-map {own}={meant}: no review of {name} is labelled '{own}'; its labels are: {few(found)}"
             )
+    label_map = label_map | alike
     return rows.relabelled(lambda label: label_map.get(label, label))
-
-
-def _few(labels: list[str]) -> str:
-    return ", ".join(label[:50] for label in labels[:12]) + (", …" if len(labels) > 12 else "")

@@ -17,6 +17,8 @@ from slmbench.records import CheckpointRecord, RunRecord, artefacts
 _PATTERNS = ["README.md", "*.json", "*.jinja", "*.txt", "*.model"]
 _WEIGHTS = ["*.safetensors"]
 _PICKLES = ["*.bin"]
+#: How a file of Git LFS begins that was not fetched, and its largest size.
+_POINTER, _MAX_POINTER_BYTES = b"version https://git-lfs", 1024
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         folder = folder / "model"  # training can go on from a run or an adapted language model
     if folder.is_dir():
         if not (folder / "config.json").is_file():
+            if (folder / "adapter_config.json").is_file():
+                raise UsageError(
+                    f"{folder} is an adapter of PEFT: merge it into its model (merge_and_unload) and save that"
+                )
             raise UsageError(f"{folder} is not a model folder: it has no config.json")
         return _checked(ModelFiles(name, folder, "directory", licence), allow_pickle)
     items = starter.catalogue()
@@ -165,7 +171,14 @@ def _is_encoder(item: starter.Item) -> bool:
 
 
 def _checked(files: ModelFiles, allow_pickle: bool) -> ModelFiles:
-    """Refuse pickles unless they were allowed."""
+    """Refuse pickles unless they were allowed, and pointers instead of files.
+
+    Raises:
+        SlmbenchError: There are no weights, only pickled ones, or a file was not fetched from Git LFS.
+    """
+    for file in sorted(files.folder.iterdir()):
+        if file.is_file() and file.stat().st_size < _MAX_POINTER_BYTES and file.read_bytes().startswith(_POINTER):
+            raise SlmbenchError(f"{file} is a pointer of Git LFS and not the file itself: fetch it (git lfs pull)")
     if any(files.folder.glob("*.safetensors")):
         return files
     if any(files.folder.glob("*.bin")):

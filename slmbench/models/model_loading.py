@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,9 +170,26 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     _check_tokens(tokenizer, folder)
+    _drop_unknown_inputs(tokenizer, folder)
     if max_length is not None:
         tokenizer.model_max_length = max_length
     return tokenizer
+
+
+def _drop_unknown_inputs(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Make a tokenizer give no token types where the model beside it does not take any, as DistilBERT."""
+    from transformers import MODEL_MAPPING, AutoConfig
+
+    types = "token_type_ids"
+    if types not in tokenizer.model_input_names or not (folder / "config.json").is_file():
+        return
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError):
+        return  # who loads the model says what is wrong
+    model: Any = MODEL_MAPPING.get(type(config), None)
+    if hasattr(model, "forward") and types not in inspect.signature(model.forward).parameters:
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != types]
 
 
 def _check_tokens(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

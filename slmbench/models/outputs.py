@@ -49,7 +49,8 @@ def match_labels(name: str, config: Any, wanted: Sequence[str], label_map: Mappi
         UsageError: The model has other labels, gives several labels a text or a number, or the map names labels that
             do not exist.
     """
-    own = [str(config.id2label[index]) for index in sorted(config.id2label)]
+    names = [config.id2label[index] for index in sorted(config.id2label)]
+    own = [f"LABEL_{place}" if name is None else str(name) for place, name in enumerate(names)]
     _check_single_label(name, config, own)
     for label, meant in label_map.items():
         if label not in own:
@@ -66,6 +67,7 @@ def match_labels(name: str, config: Any, wanted: Sequence[str], label_map: Mappi
                 "by --label-map the model's labels "
                 + ", ".join(f"{label} = {meant}" for label, meant in label_map.items())
             )
+        match.notes.extend(_contradiction(config))
         if not match.is_same_order:
             match.notes.append(f"the model's outputs ({', '.join(own)}) were put in the order of the corpus, by name")
         return match
@@ -73,6 +75,10 @@ def match_labels(name: str, config: Any, wanted: Sequence[str], label_map: Mappi
         note = f"the model's labels have no names; they are assumed to be {', '.join(wanted)}, in this order"
         return LabelMatch(list(range(len(own))), [note])
     hint = ", ".join(f"{label}=…" for label in own)
+    if len(set(own)) < len(own):
+        raise UsageError(
+            f"'{name}' calls several of its labels alike ({', '.join(own)}): correct id2label in its config.json"
+        )
     raise UsageError(
         f"'{name}' has the labels {', '.join(own)}, the corpus {', '.join(wanted)}: a published classifier"
         " (--method pretrained) needs the same labels"
@@ -114,6 +120,14 @@ def reorder_outputs(model: PreTrainedModel, order: Sequence[int]) -> None:
             f"the outputs of architecture '{model.config.model_type}' cannot be put in the corpus's order: name the"
             " corpus's labels in the order of the model's"
         )
+
+
+def _contradiction(config: Any) -> list[str]:
+    """Return a note where the two tables of labels in a configuration contradict each other."""
+    other = {index: label for label, index in (getattr(config, "label2id", None) or {}).items()}
+    if other == dict(config.id2label) or set(other.values()) != set(config.id2label.values()):
+        return []  # names that are in one of them only say nothing of the order
+    return ["id2label and label2id in the model's config.json contradict each other: id2label was followed"]
 
 
 def _check_single_label(name: str, config: Any, own: Sequence[str]) -> None:

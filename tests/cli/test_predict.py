@@ -124,6 +124,20 @@ def test_texts_from_compressed_json_lines_with_the_usual_column_name(tiny_bundle
     assert labels(run("predict", tiny_bundle, "--input", "texts.jsonl.gz")) == expected
 
 
+@pytest.mark.parametrize("name", ["texts.xlsx", "texts.txt", "texts.csv", "texts"])
+def test_a_workbook_is_not_read_as_texts(tiny_bundle, here, name):
+    (here / name).write_bytes(b"PK\x03\x04" + bytes(200))
+    result = run("predict", tiny_bundle, "--input", name)
+    assert result.exit_code == 1 and "Excel" in result.stderr and not result.stdout
+
+
+def test_what_a_json_row_holds_instead_of_a_whole_text(tiny_bundle, here):
+    (here / "texts.jsonl").write_text('{"text": "cut \\ud83d"}\n{"text": ["a", "list"]}\n', encoding="utf-8")
+    result = run("predict", tiny_bundle, "--input", "texts.jsonl")
+    assert result.exit_code == 1 and "row 2" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+
+
 def test_a_missing_text_counts_as_an_empty_one(tiny_bundle, here):
     (here / "texts.jsonl").write_text('{"text": null}\n{"text": ""}\n', encoding="utf-8")
 

@@ -108,7 +108,6 @@ BAD_LINES = [
     ('{"text": "x", "label": ["a"]}', "not a word or a number"),
     ('{"text": "x", "label": ', "not JSON"),
     ('["x", "a"]', "not a JSON object"),
-    ('{"text": "broken \\ud800", "label": "a"}', "not in UTF-8"),
     (b'{"text": "broken \xff", "label": "a"}', "not in UTF-8"),
 ]
 
@@ -200,7 +199,6 @@ def test_label_with_one_review(tmp_path):
         ("r.csv", b"", "is empty"),
         ("r.csv", b"text,label\n", "has no usable review"),
         ("r.jsonl", b"\n\n", "no column looks like the label"),
-        ("r.csv.gz", b"not gzip", "damaged|cannot be decompressed"),
         # gzip writes the time into its header, and test ids must be the same in every process that collects them.
         ("r.csv.gz", gzip.compress(b"text,label\n" * 50, mtime=0)[:20], "cannot be decompressed"),
         ("r.json", b'[{"text": "x"', "is not JSON"),

@@ -1,6 +1,23 @@
 // transformers.js cuts a long text after adding the special tokens, so that it loses the one that closes it.
 
 /**
+ * Throws where transformers.js cannot answer as a bundle does: TF-IDF and cascades are no ONNX models, and of a long
+ * text it reads the head only.
+ *
+ * @param {object} bundle The bundle's `bundle.json`, parsed.
+ */
+export function checkBundle({ name, runtime, long_texts: longTexts = 'head' }) {
+  const instead = 'run it with slmbench.edge in Python, or export another run';
+  if (runtime !== 'onnx') {
+    const kind = runtime === 'tfidf' ? 'a TF-IDF bundle' : 'a cascade';
+    throw new Error(`${name} is ${kind} and no ONNX model: ${instead}`);
+  }
+  if (longTexts !== 'head') {
+    throw new Error(`${name} reads long texts by ${longTexts}, and transformers.js their head only: ${instead}`);
+  }
+}
+
+/**
  * Makes a text-classification pipeline cut texts as the model was trained: the last token of a cut text closes it.
  *
  * @param {object} classifier What `pipeline('text-classification', ...)` returned.

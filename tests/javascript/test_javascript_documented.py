@@ -1,5 +1,6 @@
 """The JavaScript of docs/edge.md, run as it stands there."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -25,3 +26,35 @@ def test_the_example_for_node(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("label: 'positive'") == done.stdout.count("label: 'negative'") == 2
+
+
+CHECK = """
+import { readFileSync } from 'node:fs';
+import { checkBundle } from './cutting.mjs';
+try { checkBundle(JSON.parse(readFileSync(0, 'utf8'))); } catch (error) { console.log(error.message); }
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize(
+    ("kind", "changes", "says"),
+    [
+        ("tiny_bundle", {}, ""),
+        ("floor_bundle", {}, "TF-IDF"),
+        ("tiny_bundle", {"runtime": "cascade"}, "cascade"),
+        ("tiny_bundle", {"long_texts": "windows"}, "windows"),
+    ],
+)
+def test_what_transformers_js_cannot_run_is_said(kind, changes, says, request):
+    document = json.loads((request.getfixturevalue(kind) / "bundle.json").read_text(encoding="utf-8"))
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", CHECK],
+        input=json.dumps(document | changes),
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert (says in done.stdout) and bool(done.stdout) == bool(says)
+    assert not says or "slmbench.edge" in done.stdout

@@ -17,6 +17,7 @@ from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import LONG_TEXTS, OnnxBackend, mean_by_text, parts_of_text
 from slmbench.export import export
+from slmbench.methods.fewshot import fewshot
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.methods.training.inference import classifier_logits, load_run
 from slmbench.models import load_tokenizer
@@ -161,6 +162,22 @@ def test_heads_on_a_frozen_encoder_read_long_texts_too(method, how, late, base, 
     run = finetune(str(base), late, method=method, long_texts=how, output=tmp_path / "run", **SETTINGS[method])
     assert run.test.accuracy > 0.75 and run.train.best_epoch is not None
     bundle = export(run.path, forms=["fp32"], output=tmp_path / "bundle")
+    found = Classifier(bundle.path).predict_logits(late.test.texts)
+    assert found == pytest.approx(np.load(tmp_path / "run" / "test_logits.npy"), abs=1e-4)
+
+
+FEW = {"shots": 60, "max_length": LENGTH, "device": "cpu"}
+SETFIT = {**FEW, "learning_rate": 2e-3, "epochs": 1, "pairs": 400}
+
+
+@pytest.mark.parametrize(("method", "settings"), [("probe", FEW), ("setfit", SETFIT)])
+@pytest.mark.parametrize("how", LONG_TEXTS)
+def test_a_regression_on_sentence_vectors_reads_long_texts_too(method, settings, how, late, base, tmp_path):
+    run = fewshot(str(base), late, method=method, long_texts=how, output=tmp_path / "run", **settings)
+    assert (run.test.accuracy > 0.75) == (how != "head")
+    assert run.hyperparameters.get("long_texts", "head") == how
+    bundle = export(run.path, forms=["fp32"], output=tmp_path / "bundle")
+    assert bundle.long_texts == how
     found = Classifier(bundle.path).predict_logits(late.test.texts)
     assert found == pytest.approx(np.load(tmp_path / "run" / "test_logits.npy"), abs=1e-4)
 

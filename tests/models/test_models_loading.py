@@ -126,5 +126,18 @@ def test_a_tokenizer_without_padding_gets_it(tmp_path):
     assert load_tokenizer(tmp_path).pad_token == "</s>"
 
 
+@pytest.mark.parametrize("kind", ["distilbert", "mpnet", "modernbert"])
+def test_token_types_are_left_out_where_the_model_takes_none(tmp_path, kind):
+    folder = tiny.model_folder(tmp_path / kind, kind)
+    tiny.wordpiece(folder, "bert")
+    tokenizer = load_tokenizer(folder)
+    batch = tokenizer(["good"], return_tensors="pt")
+    assert "token_type_ids" not in batch
+    assert load_classifier(find_model(str(folder)), LABELS)(**batch).logits.shape == (1, 2)
+    tokenizer.save_pretrained(tmp_path / "saved")
+    shutil.copy(folder / "config.json", tmp_path / "saved")
+    assert "token_type_ids" not in load_tokenizer(tmp_path / "saved")("good")
+
+
 def test_a_tokenizer_cuts_where_it_is_told(tiny_base):
     assert len(load_tokenizer(tiny_base, max_length=8)("good " * 50, truncation=True)["input_ids"]) == 8

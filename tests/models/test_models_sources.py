@@ -44,6 +44,20 @@ def test_a_folder(tiny_base):
     assert (files.folder, files.source, files.name, files.license) == (tiny_base, "directory", str(tiny_base), None)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_a_file_that_git_lfs_has_not_fetched(tiny_base, tmp_path, file):
+    folder = shutil.copytree(tiny_base, tmp_path / "model")
+    (folder / file).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(SlmbenchError, match=rf"{file} is a pointer of Git LFS"):
+        find_model(str(folder))
+
+
+def test_an_adapter_is_no_model(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="adapter of PEFT"):
+        find_model(str(tmp_path))
+
+
 def test_a_run_is_a_model_to_go_on_from(tiny_run):
     assert find_model(str(tiny_run)).folder == tiny_run / "model"
 

@@ -10,6 +10,7 @@ from slmbench.methods.declarations.shared import (
     CLASS_WEIGHT,
     DEVICE,
     LEARNING_RATE,
+    LONG_TEXTS,
     MAX_LENGTH,
     variations,
 )
@@ -123,7 +124,7 @@ def _probe_variant(options: MethodOptions) -> list[str]:
     return [*_shots_variant(options), *variations(options)]
 
 
-_PROBE_OPTIONS = (replace(_SHOTS, default=8, min=1), MAX_LENGTH, DEVICE, CLASS_WEIGHT)
+_PROBE_OPTIONS = (replace(_SHOTS, default=8, min=1), MAX_LENGTH, LONG_TEXTS, DEVICE, CLASS_WEIGHT)
 PROBE = Method(
     name="probe",
     help="Logistic regression on a frozen encoder's embeddings: the baseline of setfit",

@@ -15,9 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
+from slmbench.edge.runtime import mean_by_text
 from slmbench.models import ModelFiles
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.headed import PooledHead
+from slmbench.models.long_texts import encode_texts
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _NORMALISED_STARTERS = ("minilm-l6", "mpnet-base")
 #: The sentence-transformers modules that mean pooling and normalisation reproduce.
 _UNDERSTOOD = {"Transformer", "Pooling", "Normalize"}
+#: Which review each input is of, among the features of a batch read in windows.
+_TEXT = "text"
 #: Settings of the regression: the defaults of scikit-learn and setfit, except that 100 iterations may be too few.
 REGRESSION = {"C": 1.0, "max_iter": 1000}
 
@@ -100,42 +104,60 @@ class SentenceEncoder(nn.Module):
     Args:
         encoder: From :func:`slmbench.models.load_encoder`.
         tokenizer: Its tokenizer.
-        max_length: Maximum input in tokens; longer reviews are truncated.
+        max_length: Maximum input in tokens.
         normalize: Scale the vectors to length 1.
+        long_texts: What is read of longer reviews, one of :data:`slmbench.edge.runtime.LONG_TEXTS`. The vector of a
+            review read in windows is the mean of theirs; its logits are then the mean of theirs, as in an app.
     """
 
     def __init__(
-        self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, *, normalize: bool
+        self,
+        encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        max_length: int,
+        *,
+        normalize: bool,
+        long_texts: str = "head",
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.max_seq_length = max_length
+        self._long_texts = long_texts
         self.pool = PooledHead(1, 1, normalize)
         self.pool.linear = nn.Identity()
 
     def preprocess(self, texts: Sequence[str], **_: Any) -> Any:
         """Tokenise a batch; called by sentence-transformers (as ``tokenize`` before 5.4)."""
-        return self.tokenizer(
-            list(texts), truncation=True, max_length=self.max_seq_length, padding=True, return_tensors="pt"
-        )
+        encoded = encode_texts(self.tokenizer, texts, self.max_seq_length, self._long_texts)
+        padded = self.tokenizer.pad(encoded.columns, return_tensors="pt")
+        return {**padded, _TEXT: torch.from_numpy(encoded.texts)} if self._long_texts == "windows" else padded
 
     tokenize = preprocess
 
     def forward(self, features: dict[str, torch.Tensor], **_: Any) -> dict[str, torch.Tensor]:
         """Return the features and their ``sentence_embedding``, shape (texts, width)."""
         inputs = {name: features[name] for name in self.tokenizer.model_input_names if name in features}
-        tokens = self.encoder(**inputs)[0]
-        return {**features, "sentence_embedding": self.pool(tokens, features["attention_mask"])}
+        vectors = self.pool(self.encoder(**inputs)[0], features["attention_mask"])
+        if _TEXT in features:
+            texts = features[_TEXT]
+            counts = torch.bincount(texts).to(vectors.dtype)
+            vectors = vectors.new_zeros(len(counts), vectors.shape[1]).index_add(0, texts, vectors) / counts[:, None]
+        return {**features, "sentence_embedding": vectors}
 
     def vectors(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
         """Return sentence vectors in input order, shape (texts, width), float32."""
         self.eval()
-        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_seq_length)
-        with progress.task("embedding", total=len(texts), unit="reviews") as task:
-            return answer_in_batches(
-                lambda batch: self(batch)["sentence_embedding"], self.tokenizer, encoded, self.encoder.device, task
+        encoded = encode_texts(self.tokenizer, texts, self.max_seq_length, self._long_texts)
+        with progress.task("embedding", total=len(encoded.texts), unit="inputs") as task:
+            found = answer_in_batches(
+                lambda batch: self(batch)["sentence_embedding"],
+                self.tokenizer,
+                encoded.columns,
+                self.encoder.device,
+                task,
             )
+        return mean_by_text(found, encoded.texts)
 
 
 def fit_regression(vectors: np.ndarray, labels: Sequence[int], class_weight: str | None = None) -> LogisticRegression:

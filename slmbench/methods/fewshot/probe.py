@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,12 +29,13 @@ from slmbench.models import (
     load_tokenizer,
 )
 from slmbench.models.configuration import input_limit, read_config
+from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
 from slmbench.records import EpochLog, TrainCost
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
     from slmbench.methods.fewshot.embedding import SentenceEncoder
 
@@ -87,6 +87,7 @@ class LinearProbe(RunMethod):
         self._max_length = input_limit(config, options.max_length)
         self._device = choose_device(options.device)
         self._shots = options.shots
+        self._long_texts: str = options.long_texts
         self._seed = options.seed
         self._architecture: str = config.model_type
         self._base_sha256 = weights_sha256(self._files.folder)
@@ -116,13 +117,16 @@ class LinearProbe(RunMethod):
         from transformers import set_seed
 
         from slmbench.methods.fewshot.embedding import SentenceEncoder, fit_regression
+        from slmbench.methods.training.inference import classifier_logits
 
         corpus = self._corpus
         set_seed(self._seed)
         examples = draw_shots(corpus, self._shots, self._seed)
         tokenizer = load_tokenizer(self._files.folder, max_length=self._max_length)
         encoder = load_encoder(self._files, dropout=self.dropout).to(self._device)
-        body = SentenceEncoder(encoder, tokenizer, self._max_length, normalize=self._pooling.normalize)
+        body = SentenceEncoder(
+            encoder, tokenizer, self._max_length, normalize=self._pooling.normalize, long_texts=self._long_texts
+        )
         trained = self.train_encoder(body, examples, progress)
         began = time.perf_counter()
         vectors = body.vectors(examples.texts, SILENT)
@@ -139,7 +143,7 @@ class LinearProbe(RunMethod):
         self._check_reloaded(reloaded, body, regression)
         del body, encoder
         began = time.perf_counter()
-        logits = self._logits(reloaded, tokenizer, corpus.test.texts, progress)
+        logits = classifier_logits(reloaded, tokenizer, corpus.test.texts, self._max_length, progress, "answering")
         seconds = time.perf_counter() - began
         return Outcome(
             model=self._files.name,
@@ -190,6 +194,7 @@ class LinearProbe(RunMethod):
         from slmbench.models.headed import put_head
 
         head = head_of(regression, normalize=self._pooling.normalize).to(self._device)
+        set_long_texts(body.encoder.config, self._long_texts)
         classifier = put_head(body.encoder, head, self._corpus.label_names)
         classifier.save_pretrained(folder, safe_serialization=True)
         body.tokenizer.save_pretrained(folder)
@@ -203,28 +208,14 @@ class LinearProbe(RunMethod):
         Raises:
             SlmbenchError: Its probabilities differ.
         """
+        from slmbench.methods.training.inference import classifier_logits
+
         texts = self._corpus.test.texts[:RELOAD_REVIEWS]
         fitted = regression.predict_proba(body.vectors(texts, SILENT))
-        saved = softmax(self._logits(classifier, body.tokenizer, texts, SILENT))
+        saved = softmax(classifier_logits(classifier, body.tokenizer, texts, self._max_length, SILENT))
         difference = float(np.abs(saved - fitted).max())
         if difference > RELOAD_TOLERANCE:
             raise SlmbenchError(
                 f"the saved classifier's probabilities differ from the fitted one's by {difference:.3g}, so it was"
                 f" not kept; please report the architecture '{self._architecture}'"
-            )
-
-    def _logits(
-        self,
-        classifier: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerFast,
-        texts: Sequence[str],
-        progress: Progress,
-    ) -> np.ndarray:
-        from slmbench.models.batching import answer_in_batches
-
-        classifier.eval()
-        encoded = tokenizer(list(texts), truncation=True, max_length=self._max_length)
-        with progress.task("answering", total=len(texts), unit="reviews") as task:
-            return answer_in_batches(
-                lambda batch: classifier(**batch).logits, tokenizer, encoded, classifier.device, task
             )

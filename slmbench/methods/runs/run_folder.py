@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import Corpus
 from slmbench.corpora.near_duplicates import find_near_duplicates, near_duplicates_note
-from slmbench.edge.runtime import softmax
+from slmbench.edge.runtime import not_finite, softmax
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.methods.method import Method
 from slmbench.methods.options import DEFAULT_SEED, MethodOptions
@@ -80,6 +81,12 @@ def make_run(
             with quiet_libraries():
                 outcome = prepared.run(building, folder, progress)
             seconds = time.perf_counter() - start
+            probabilities = softmax(outcome.logits)
+            if len(wrong := not_finite(probabilities)):
+                raise SlmbenchError(
+                    f"the model answers {len(wrong)} of {len(probabilities)} test reviews with NaN or infinity: its"
+                    " weights are damaged, or too large for the arithmetic"
+                )
             np.save(building / "test_logits.npy", outcome.logits)
             facts = {one.name: getattr(outcome, one.name) for one in fields(outcome) if one.name not in _PREDICTED}
             truncation = _truncation(building / "model", corpus.test.texts, outcome)
@@ -89,7 +96,7 @@ def make_run(
                 corpus.label_names,
                 corpus.test.row_ids,
                 corpus.test.labels,
-                softmax(outcome.logits),
+                probabilities,
                 outcome.abstained,
             )
             sentences = (predictions.evaluate().one_answer_sentence, unknown_sentence(ancestry))

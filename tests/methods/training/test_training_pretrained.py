@@ -51,6 +51,17 @@ def test_it_answers_as_the_run_it_came_from(published, tiny_run, corpus, tmp_pat
     assert record.test.accuracy > 0.8
 
 
+def test_one_that_answers_nan_is_refused_and_nothing_is_left(published, corpus, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(published / "model.safetensors")
+    weights["classifier.weight"] *= float("nan")
+    save_file(weights, published / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SlmbenchError, match="NaN"):
+        take(published, corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("length", "cut"), [(64, False), (5, True)])
 def test_what_is_cut_at_the_maximum_length_is_said_and_recorded(published, corpus, tmp_path, length, cut):
     said = []
