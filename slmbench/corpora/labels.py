@@ -222,8 +222,8 @@ def several_labels(source: str, columns: Sequence[str]) -> UsageError:
     """Return the error of a table in which every label has a column of its own."""
     named = listing(list(columns[:20]))
     return UsageError(
-        f"{source} has several labels a text, one in each of the columns {named} (0 or 1): {_ONE_LABEL}; name one of them"
-        " with --label-column to learn that one"
+        f"{source} has several labels a text, one in each of the columns {named} (0 or 1): {_ONE_LABEL}; name one of"
+        " them with --label-column to learn that one"
     )
 
 
