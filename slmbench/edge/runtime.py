@@ -21,6 +21,7 @@ import re
 import stat
 import warnings
 from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import islice
@@ -40,8 +41,6 @@ except ImportError:  # copied into an app that does not have slmbench
     class UsageError(SlmbenchError):  # type: ignore[no-redef]
         """The call itself is wrong: a path, a form, a provider."""
 
-
-from collections.abc import Container, Iterable, Iterator, Sequence
 
 # The telemetry of onnxruntime 1.31 starts a thread when it is imported, for which a forked child waits for ever when
 # it ends. This has to be set before onnxruntime is imported.
@@ -196,11 +195,11 @@ class Classifier:
         Returns:
             One prediction per text, in input order.
         """
-        return list(self.stream([texts] if isinstance(texts, str) else texts, batch_tokens=batch_tokens))
+        return list(self.stream(texts, batch_tokens=batch_tokens))
 
     def stream(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> Iterator[Prediction]:
         """Classify texts as they come, reading one ahead, or with batches up to 512; see :meth:`predict`."""
-        texts, first = iter(texts), 1
+        texts, first = iter(checked_texts(texts)), 1
         while window := list(islice(texts, WINDOW if self._budget(batch_tokens) else 1)):
             for row in softmax(self._logits(window, batch_tokens, first)):
                 best = int(row.argmax())
@@ -216,14 +215,14 @@ class Classifier:
         """Return logits, shape (texts, labels), rows in input order; see :meth:`predict`.
 
         Raises:
-            UsageError: One of the texts is not a string.
+            UsageError: One of the texts is not a string, or a table or dictionary is given.
             SlmbenchError: The model answers with NaN or infinity, or not with one logit for each label.
         """
-        return self._logits([texts] if isinstance(texts, str) else texts, batch_tokens, 1)
+        return self._logits(list(checked_texts(texts)), batch_tokens, 1)
 
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has once truncated as trained."""
-        return self._backend.lengths(self._backend.encode(texts))
+        return self._backend.lengths(self._backend.encode(list(checked_texts(texts))))
 
     def _logits(self, texts: Sequence[str], batch_tokens: int | None, first: int) -> np.ndarray:
         """Return logits; ``first`` is the number of the first text in messages."""
@@ -1096,6 +1095,21 @@ def _load_member(
     provider = "cpu" if files.runtime == "tfidf" else provider
     # The members take turns: one whose threads still spin would slow the other down.
     return load_backend(files, files.choose_form(form), threads, provider, spin_between=False), columns
+
+
+def checked_texts(texts: object) -> Iterable[str]:
+    """Return texts to iterate over; a single string is one text.
+
+    Raises:
+        UsageError: Iterating would give names of columns or keys, as of a DataFrame, or is not possible.
+    """
+    if isinstance(texts, str):
+        return [texts]
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise UsageError(f"texts are wanted, not a whole {type(texts).__name__}: give its column or entry of texts")
+    if not isinstance(texts, Iterable):
+        raise UsageError(f"texts are wanted, not {texts!r}: give a string or a list of them")
+    return texts
 
 
 def confidence(logits: np.ndarray) -> np.ndarray:

@@ -232,6 +232,22 @@ def test_what_is_no_text_is_one_sentence(fp32, floor, missing):
             classifier.predict(["A superb film.", missing])
 
 
+QUESTIONS = ("predict", "predict_proba", "predict_logits", "token_lengths")
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+def test_a_table_or_dictionary_is_not_answered_by_its_names(fp32, floor, ask):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"text": ["a superb film"], "label": ["positive"]}, index=[7])
+    for classifier in (fp32, floor):
+        for whole in ({"text": "a superb film"}, frame, frame[["text"]], None, 7):
+            with pytest.raises(UsageError, match="texts are wanted"):
+                getattr(classifier, ask)(whole)
+        given = (frame["text"], ("a superb film",), iter(["a superb film"]))
+        found = [getattr(classifier, ask)(texts) for texts in given]
+        assert all(repr(one) == repr(found[0]) for one in found)
+
+
 @pytest.mark.parametrize("threads", [0, -1])
 def test_fewer_than_one_thread_is_refused(tiny_bundle, threads):
     with pytest.raises(UsageError, match="threads must be at least 1"):
