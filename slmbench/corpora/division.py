@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.formatting import percent
+from slmbench.common.formatting import few, percent
 from slmbench.corpora.marks import MarkColumn, date_of
 from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.splitting import SIDE, TEST_FRACTION, part_for_validation
@@ -204,8 +204,8 @@ class Division:
 
 
 def _moved(rows: RowSet, side: np.ndarray, tested: np.ndarray) -> list[str]:
-    """Move what leaves a label out of one side, in place; return a note for each label."""
-    notes = []
+    """Move what leaves a label out of one side, in place; return a note for each side that gets any."""
+    labels: dict[str, list[str]] = {"training": [], "test": []}
     for label, name in enumerate(rows.label_values):
         own = np.flatnonzero(rows.labels == label)
         if not len(own):
@@ -217,11 +217,16 @@ def _moved(rows: RowSet, side: np.ndarray, tested: np.ndarray) -> list[str]:
         else:
             continue
         tested[side == side[moved]] = to == "test"
-        what = "review" if rows.marks is None else "group with a review"
-        notes.append(
-            f"a {what} labelled '{name[:50]}' was moved to the {to} rows: the split by hash left it without one"
-        )
-    return notes
+        labels[to].append(f"'{name[:50]}'")
+    what = "review" if rows.marks is None else "group with a review"
+    return [
+        f"a {what} labelled {few(moved_labels)} was moved to the {to} rows: the split by hash left it without one"
+        if len(moved_labels) == 1
+        else f"a {what} of each of {len(moved_labels):,} labels ({few(moved_labels)}) was moved to the {to} rows: the"
+        " split by hash left them without one"
+        for to, moved_labels in labels.items()
+        if moved_labels
+    ]
 
 
 def _marks(rows: RowSet) -> np.ndarray:

@@ -120,7 +120,7 @@ def load_corpus(
     keep_texts = "all" in (train_size, unlabelled_size)
     main = read_labelled(name_or_path, wanted, skip_bad_rows, progress, keep_texts=keep_texts, announce=announce)
     rows, duplicates, conflicts = splitting.deduplicate(main.rows)
-    label_names = _label_names(main, rows)
+    label_names = _label_names(main, rows, conflicts)
     read = [main]
     if test_corpus is not None:
         division.refuse_test_part(main.name)
@@ -149,6 +149,9 @@ def load_corpus(
 
     train_size = settle_size(train_size, train_pool, "training", main.name)
     test_size = settle_size(test_size, test_pool, "test", main.name)
+    about_split += splitting.left_out_notes(
+        sum(len(source.rows) for source in read) + len(main.test_rows or ()), duplicates, conflicts
+    )
     sample = splitting.draw(train_pool, train_size)
     count = max(1, round(validation_fraction * len(sample))) if validation_fraction else 0
     training, validation = division.part_for_validation(sample, count)
@@ -291,11 +294,12 @@ def _check_stars(read: list[LabelledRows], stars: Stars) -> None:
         )
 
 
-def _label_names(source: LabelledRows, rows: RowSet) -> list[str]:
+def _label_names(source: LabelledRows, rows: RowSet, conflicts: int) -> list[str]:
     """Return the labels in their order, after checking that each occurs and that there are two."""
     found = set(rows.label_counts())
     if not found:
-        raise SlmbenchError(f"{source.name} has no usable review")
+        why = f": the texts of all {conflicts:,} occur with different labels" if conflicts else ""
+        raise SlmbenchError(f"{source.name} has no usable review{why}")
     if len(found) < 2:
         raise SlmbenchError(
             f"all {len(rows)} reviews of {source.name} are labelled '{found.pop()}': a classifier needs two labels"

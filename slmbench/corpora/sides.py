@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.formatting import listing
+from slmbench.common.formatting import few
 from slmbench.corpora.corpus import Split
 from slmbench.corpora.row_sets import RowSet
 
@@ -48,7 +48,7 @@ def check_test_labels(rows: RowSet, label_names: list[str], name: str) -> None:
             row = int(np.flatnonzero(rows.labels == rows.label_values.index(label))[0])
             raise SlmbenchError(
                 f"{name}: row {rows.place_of(row)} of the test reviews: unknown label '{label[:50]}'; the"
-                f" training labels are: {', '.join(label_names)}"
+                f" training labels are: {few(label_names)}"
             )
 
 
@@ -118,7 +118,9 @@ def check_training(rows: RowSet, label_names: list[str], name: str) -> list[str]
                 " reviews, a smaller validation fraction, or other labels"
             )
     once = [f"'{label[:50]}'" for label in label_names if counts[label] == 1]
-    return [f"a single training review is labelled {listing(once)}: expect little of it"] if once else []
+    if len(once) > 1:
+        return [f"a single training review has each of {len(once):,} labels ({few(once)}): expect little of them"]
+    return [f"a single training review is labelled {once[0]}: expect little of it"] if once else []
 
 
 def split_of(rows: RowSet, label_names: Sequence[str]) -> Split:

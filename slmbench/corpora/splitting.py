@@ -17,6 +17,9 @@ TEST_FRACTION = 0.15
 #: Columns of ``RowSet.keys``.
 SIDE, _DRAW, _VALIDATION = range(3)
 
+#: Shares of rows with contradictory labels, and of copies, above which it is said that they were left out.
+_CONFLICTS_SAID, _DUPLICATES_SAID = 0.01, 0.1
+
 
 def deduplicate(rows: RowSet) -> tuple[RowSet, int, int]:
     """Keep one copy of each review.
@@ -35,6 +38,16 @@ def deduplicate(rows: RowSet) -> tuple[RowSet, int, int]:
     conflicts = int(contradicted[text].sum())
     kept = np.sort(first[~contradicted])
     return rows.take(kept), len(rows) - len(kept) - conflicts, conflicts
+
+
+def left_out_notes(rows: int, duplicates: int, conflicts: int) -> list[str]:
+    """Return notes on what :func:`deduplicate` left out of so many rows, where it is much."""
+    notes = []
+    if conflicts > _CONFLICTS_SAID * rows:
+        notes.append(f"{conflicts:,} of {rows:,} rows left out: their texts occur with different labels")
+    if duplicates > _DUPLICATES_SAID * rows:
+        notes.append(f"{duplicates:,} of {rows:,} rows left out: they are copies of others")
+    return notes
 
 
 def is_test_side(digest: bytes, share: float = TEST_FRACTION) -> bool:

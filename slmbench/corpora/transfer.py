@@ -105,7 +105,7 @@ def load_for_testing(
         raise SlmbenchError(f"all {left_out:,} reviews of {source.name} were trained on: there is nothing to test on")
     chosen = splitting.draw(pool, settle_size("all" if test_size is None else test_size, pool, "test", source.name))
     (chosen,) = with_texts((chosen,), wanted, progress)
-    notes = list(source.notes)
+    notes = [*source.notes, *splitting.left_out_notes(len(rows), duplicates, conflicts)]
     if kept_back := len(different) - len(allowed):
         notes.append(f"{kept_back:,} reviews left out that are set aside for confirmation")
     if source.test_rows is not None:

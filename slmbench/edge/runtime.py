@@ -307,7 +307,7 @@ class BundleFiles(NamedTuple):
                 )
             runtime = document["runtime"]
             _check(runtime in FORM_FILES, "runtime", runtime)
-            verified = verified_forms(document["seal"]) if runtime == "onnx" else {}
+            verified = verified_forms(document["seal"]) if runtime != "tfidf" else {}
             forms = {
                 name: {**_form_facts(name, facts, runtime), "verified": verified.get(name)}
                 for name, facts in document["forms"].items()
@@ -1215,8 +1215,10 @@ def verified_file(seal: str) -> Path | None:
         seal: The bundle's seal.
 
     Returns:
-        The file, whether or not it is there; ``None`` in an app that does not have slmbench.
+        The file, whether or not it is there; ``None`` in an app that does not have slmbench, or of what is no seal.
     """
+    if re.fullmatch("[0-9a-f]{64}", seal) is None:
+        return None
     try:
         from slmbench.common.places import home
     except ImportError:

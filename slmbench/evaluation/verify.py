@@ -84,8 +84,8 @@ def verify(
         for form in wanted:
             checked[form] = _check_form(files, record, form)
             task.advance()
-    if record.runtime == "onnx":
-        _keep(files.seal, checked)
+    if record.runtime != "tfidf":
+        _keep(files.seal, {form: checked[form] for form in wanted})
     here = software_versions()
     versions = {
         name: (record.software.get(name), here.get(name))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.formatting import few
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,11 +55,9 @@ def match_labels(name: str, config: Any, wanted: Sequence[str], label_map: Mappi
     _check_single_label(name, config, own)
     for label, meant in label_map.items():
         if label not in own:
-            raise UsageError(f"--label-map {label}={meant}: '{name}' has no label '{label}'; it has {', '.join(own)}")
+            raise UsageError(f"--label-map {label}={meant}: '{name}' has no label '{label}'; it has {few(own)}")
         if meant not in wanted:
-            raise UsageError(
-                f"--label-map {label}={meant}: the corpus has no label '{meant}'; it has {', '.join(wanted)}"
-            )
+            raise UsageError(f"--label-map {label}={meant}: the corpus has no label '{meant}'; it has {few(wanted)}")
     called = [label_map.get(label, label).lower() for label in own]
     if sorted(called) == sorted(label.lower() for label in wanted) and len(set(called)) == len(called):
         match = LabelMatch([called.index(label.lower()) for label in wanted], [])
@@ -69,18 +68,18 @@ def match_labels(name: str, config: Any, wanted: Sequence[str], label_map: Mappi
             )
         match.notes.extend(_contradiction(config))
         if not match.is_same_order:
-            match.notes.append(f"the model's outputs ({', '.join(own)}) were put in the order of the corpus, by name")
+            match.notes.append(f"the model's outputs ({few(own)}) were put in the order of the corpus, by name")
         return match
     if own == [f"LABEL_{index}" for index in range(len(wanted))] and not label_map:
-        note = f"the model's labels have no names; they are assumed to be {', '.join(wanted)}, in this order"
+        note = f"the model's labels have no names; they are assumed to be {few(wanted)}, in this order"
         return LabelMatch(list(range(len(own))), [note])
     hint = ", ".join(f"{label}=…" for label in own)
     if len(set(own)) < len(own):
         raise UsageError(
-            f"'{name}' calls several of its labels alike ({', '.join(own)}): correct id2label in its config.json"
+            f"'{name}' calls several of its labels alike ({few(own)}): correct id2label in its config.json"
         )
     raise UsageError(
-        f"'{name}' has the labels {', '.join(own)}, the corpus {', '.join(wanted)}: a published classifier"
+        f"'{name}' has the labels {few(own)}, the corpus {few(wanted)}: a published classifier"
         " (--method pretrained) needs the same labels"
         + (f"; say which is which with --label-map {hint.replace(' ', '')}" if len(own) == len(wanted) else "")
     )

@@ -271,6 +271,25 @@ def test_a_label_that_may_mean_that_there_is_none_is_said(tmp_path, doubtful):
     assert len(corpus.label_names) == 2 and noted(corpus, f"'{doubtful}'")
 
 
+def test_many_rows_that_contradict_each_other_are_said(tmp_path):
+    twice = [{"text": f"twice {place // 2}", "label": LABELS[place % 2]} for place in range(40)]
+    corpus = load_corpus(write_csv(tmp_path / "r.csv", [*ROWS, *twice]))
+    assert count(corpus) == 80 and noted(corpus, "40 of 120 rows left out")
+    copied = load_corpus(write_csv(tmp_path / "copied.csv", [*ROWS, *ROWS[:20]]))
+    assert count(copied) == 80 and noted(copied, "20 of 100 rows left out")
+    tested, _ = load_for_testing(str(tmp_path / "r.csv"), ["negative", "positive"])
+    assert noted(tested, "40 of 120 rows left out")
+    with pytest.raises(SlmbenchError, match="different labels"):
+        load_corpus(write_csv(tmp_path / "all.csv", twice))
+
+
+def test_hundreds_of_labels_are_noted_in_a_line(tmp_path):
+    rows = [{"text": f"text {place} of many", "label": f"class {place % 400}"} for place in range(1600)]
+    corpus = load_corpus(write_jsonl(tmp_path / "r.jsonl", rows), train_size="all", test_size="all")
+    assert len(corpus.label_names) == 400
+    assert len(noted(corpus, "moved to the")) <= 2 and all(len(note) < 1000 for note in corpus.notes)
+
+
 def test_decimal_commas_can_be_cut(tmp_path):
     rows = [{"text": text, "label": f"{place % 5},{place % 7}"} for place, text in enumerate(TEXTS)]
     path = write_csv(tmp_path / "r.csv", rows, delimiter=";")

@@ -191,6 +191,18 @@ def test_a_form_that_verify_found_to_answer_otherwise_is_not_chosen(tiny_bundle,
         assert Classifier(own, form="int8").form == "int8"
 
 
+def test_what_verify_found_of_a_cascade_counts_too(bundles, tmp_path, monkeypatch, own_home):
+    own = shutil.copytree(bundles["cascade"], tmp_path / "own")
+    reseal(own, lambda document: next(iter(document["forms"].values())).update(isa="avx512_vnni"))
+    processor(monkeypatch, "avx2")
+    with pytest.warns(RuntimeWarning, match="avx512_vnni"):
+        Classifier(own)
+    assert verify(own).agrees
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Classifier(own)
+
+
 def test_a_form_that_could_not_be_loaded_is_not_held_against_the_bundle_later(tiny_bundle, tmp_path, own_home):
     own = shutil.copytree(tiny_bundle, tmp_path / "own")
     (own / "onnx" / "model_quantized.onnx").rename(own / "gone")
