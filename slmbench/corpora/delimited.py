@@ -149,8 +149,10 @@ class DelimitedTable(Table):
                 continue
             widths: list[int] = []
             cut = False
+            # The last of the lines may begin a field of several; then the lines before it fit the usual quoting.
+            whole = text if "quoting" in quoting or len(text) < _SNIFFED_LINES else text[:-1]
             try:
-                for row in csv.reader(text, delimiter=self._delimiter, strict=True, **quoting):
+                for row in csv.reader(whole, delimiter=self._delimiter, strict=True, **quoting):
                     widths += [len(row)] if row else []
             except csv.Error as error:
                 if "end of data" not in str(error):

@@ -141,6 +141,15 @@ def test_quoted_line_feeds_are_still_part_of_a_text(tmp_path):
         assert count(corpus) == 80 and "\n\nis\t" in corpus.train.texts[0]
 
 
+@pytest.mark.parametrize("first", range(36, 44))
+@pytest.mark.parametrize("lines", [2, 4])
+def test_a_text_of_several_lines_wherever_it_begins(tmp_path, first, lines):
+    texts = [f'"{text}{chr(10) * (lines - 1) if place == first else ""}x"' for place, text in enumerate(TEXTS)]
+    rows = [f"{label}\t{text}" for label, text in zip(LABELS, texts, strict=True)]
+    corpus = load(tmp_path, "r.tsv", "\n".join(["label\ttext", *rows]))
+    assert count(corpus) == 80 and not any('"' in text for text in corpus.train.texts)
+
+
 def test_a_space_before_quoted_fields(tmp_path):
     lines = [f'{label}, "{text}, really"' for text, label in zip(TEXTS, LABELS, strict=True)]
     corpus = load(tmp_path, "r.csv", "\n".join(["label, text", *lines]))
