@@ -153,7 +153,8 @@ class DelimitedTable(Table):
             whole = text if "quoting" in quoting or len(text) < _SNIFFED_LINES else text[:-1]
             try:
                 for row in csv.reader(whole, delimiter=self._delimiter, strict=True, **quoting):
-                    widths += [len(row)] if row else []
+                    # Where marks are text, a blank line would be the middle of a text.
+                    widths += [len(row)] if row or "quoting" in quoting else []
             except csv.Error as error:
                 if "end of data" not in str(error):
                     continue
