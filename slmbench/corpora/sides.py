@@ -118,9 +118,7 @@ def check_training(rows: RowSet, label_names: list[str], name: str) -> list[str]
                 " reviews, a smaller validation fraction, or other labels"
             )
     once = [f"'{label[:50]}'" for label in label_names if counts[label] == 1]
-    if len(once) > 1:
-        return [f"a single training review has each of {len(once):,} labels ({few(once)}): expect little of them"]
-    return [f"a single training review is labelled {once[0]}: expect little of it"] if once else []
+    return [f"a single training review is labelled {few(once)}: expect little of it"] if once else []
 
 
 def split_of(rows: RowSet, label_names: Sequence[str]) -> Split:
