@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 from cli_helpers import json_of, run
-from factories import profile_record
+from factories import served
 
 from slmbench.cli import measured
 from slmbench.cli.profile import profile
@@ -19,7 +19,6 @@ from slmbench.profiling import ProfileOptions
 from slmbench.profiling.profile_options import SCENARIOS
 from slmbench.profiling.sweeps import AXES
 from slmbench.profiling.versus import PAIRS
-from slmbench.records.profile import ServerLoad
 
 BRIEF = ("--processes", 1, "--time-limit", 0.2, "--threads", 1)
 
@@ -107,9 +106,11 @@ def test_batches_and_arrivals(two, monkeypatch):
 
 @pytest.mark.parametrize(("bound", "keeps"), [(1000, True), (1, False)])
 def test_a_rate_is_said_to_keep_its_bound_only_where_it_did(bound, keeps):
-    load = ServerLoad(qps=42, seed=0, processes_wait_ms=[[0.0]], processes_s=[1.0], max_p95_ms=bound)
-    table = profile_table([profile_record(scenario="server", load=load, p50_ms=20.0)])
-    assert (f"42 reviews/s keep the p95 within {bound} ms" in "\n".join(table.notes)) is keeps
+    record = served(42, bound=bound, p50_ms=20.0)
+    notes = "\n".join(profile_table([record]).notes)
+    low, high = record.highest_rate_ci95 or (0, 0)
+    facts = ("42 reviews/s", f"within {bound} ms", f"[{low:.3g}–{high:.3g}]")
+    assert all(fact in notes for fact in facts) is keeps
 
 
 def test_a_curve(two, monkeypatch):
