@@ -4,8 +4,9 @@ The names are imported on first use: a comparison uses the arithmetic of this pa
 cascades.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from slmbench.common.stage_package import on_first_use
 
 if TYPE_CHECKING:
     from slmbench.cascade.cascade_options import CascadeOptions
@@ -13,11 +14,4 @@ if TYPE_CHECKING:
 
 __all__ = ["CascadeOptions", "cascade"]
 
-_MODULES = {"CascadeOptions": "cascade_options", "cascade": "joining"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'slmbench.cascade' has no attribute {name!r}")
-    return getattr(import_module(f"slmbench.cascade.{_MODULES[name]}"), name)
+__getattr__ = on_first_use(__name__, {"CascadeOptions": "cascade_options", "cascade": "joining"})

@@ -10,11 +10,6 @@ MEGABYTE = 1_000_000
 UNKNOWN = "–"
 
 
-def scaled(value: float | None, factor: float) -> float | None:
-    """Return a value in another unit; what is not known stays so."""
-    return None if value is None else value * factor
-
-
 def percent(fraction: float) -> str:
     """Write a fraction as a percentage with one decimal: ``86.4 %``."""
     return f"{fraction * 100:.1f} %"

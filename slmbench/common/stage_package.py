@@ -1,5 +1,6 @@
-"""Packages that share their name with a stage: called, ``slmbench.export`` and ``slmbench.compare`` run the stage.
+"""Packages whose public names are imported on first use, and packages that share their name with a stage.
 
+Called, ``slmbench.export`` and ``slmbench.compare`` run the stage.
 ``import slmbench.export.forms`` binds the attribute ``export`` of ``slmbench`` to the package, whatever stood there
 before; so the package itself has to be what ``slmbench.export(run)`` calls. Replacing a module's class is what
 Python's data model documents for such cases ("Customizing module attribute access").
@@ -10,6 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -38,3 +40,19 @@ def make_callable(package: str) -> None:
         package: Its ``__name__``; the package has a function of the last part of that name.
     """
     sys.modules[package].__class__ = StagePackage
+
+
+def on_first_use(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a package that imports its public names when they are first asked for.
+
+    Args:
+        package: Its ``__name__``.
+        modules: By public name, the module of the package that has it.
+    """
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return get

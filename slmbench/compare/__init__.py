@@ -1,12 +1,12 @@
 """Compare: profiles to a decision, with paired tests, a Pareto front and a reason for every row.
 
-Draws nothing and opens no bundle, only records. Start reading at :mod:`slmbench.compare.comparison`.
+Draws nothing and opens no bundle. Start reading at :mod:`slmbench.compare.comparison`. Names are imported on first
+use: the help of the command line needs the quantities only.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slmbench.common.stage_package import make_callable
+from slmbench.common.stage_package import make_callable, on_first_use
 
 if TYPE_CHECKING:
     from slmbench.compare.comparison import compare
@@ -25,22 +25,16 @@ __all__ = [
     "read_measurements",
 ]
 
-_MODULES = {
-    "Constraints": "constraints",
-    "DecisionRule": "constraints",
-    "Measurements": "reading",
-    "RegressionGate": "regression",
-    "compare": "comparison",
-    "parse_axes": "front",
-    "read_measurements": "reading",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use: the help of the command line needs the quantities only."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'slmbench.compare' has no attribute {name!r}")
-    return getattr(import_module(f"slmbench.compare.{_MODULES[name]}"), name)
-
-
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "Constraints": "constraints",
+        "DecisionRule": "constraints",
+        "Measurements": "reading",
+        "RegressionGate": "regression",
+        "compare": "comparison",
+        "parse_axes": "front",
+        "read_measurements": "reading",
+    },
+)
 make_callable(__name__)

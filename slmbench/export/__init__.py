@@ -3,9 +3,9 @@
 ``export`` is imported on first use, so that the declarations of forms cost a command line nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slmbench.common.stage_package import make_callable
+from slmbench.common.stage_package import make_callable, on_first_use
 from slmbench.export.forms import (
     DEFAULT_CALIBRATION,
     DEFAULT_FORMS,
@@ -30,14 +30,5 @@ __all__ = [
     "export",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import ``export`` when it is first asked for."""
-    if name != "export":
-        raise AttributeError(f"module 'slmbench.export' has no attribute {name!r}")
-    from slmbench.export.bundling import export
-
-    return export
-
-
+__getattr__ = on_first_use(__name__, {"export": "bundling"})
 make_callable(__name__)

@@ -5,7 +5,9 @@ Names are imported on first use: the measured process is part of this package an
 needs.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from slmbench.common.stage_package import on_first_use
 
 if TYPE_CHECKING:
     from slmbench.profiling.measuring import profile
@@ -13,11 +15,4 @@ if TYPE_CHECKING:
 
 __all__ = ["ProfileOptions", "profile"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module 'slmbench.profiling' has no attribute {name!r}")
-    from slmbench.profiling import measuring, profile_options
-
-    return getattr(measuring if name == "profile" else profile_options, name)
+__getattr__ = on_first_use(__name__, {"ProfileOptions": "profile_options", "profile": "measuring"})

@@ -160,10 +160,25 @@ def default_folder(model: str, corpus: str, seed: int, *words: str) -> Path:
 
 
 def _truncation(model: Path, texts: Sequence[str], outcome: Outcome) -> Truncation | None:
+    """Count the texts and tokens that are cut off, special ones included; ``None`` where nothing is tokenized."""
     if outcome.max_length is None or not (model / "tokenizer.json").is_file():
         return None
-    how = (outcome.hyperparameters or {}).get("long_texts", "head")
-    return measure_truncation(model, texts, outcome.max_length, how)
+    from tokenizers import Tokenizer
+
+    long_texts = (outcome.hyperparameters or {}).get("long_texts", "head")
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))]
+    cut = [length - outcome.max_length for length in lengths if length > outcome.max_length]
+    return Truncation(
+        max_length=outcome.max_length,
+        reviews=len(lengths),
+        cut_reviews=len(cut),
+        tokens=sum(lengths),
+        cut_tokens=0 if long_texts == "windows" else sum(cut),
+        long_texts=long_texts,
+    )
 
 
 def _hash_of(folder: Path) -> str:
@@ -179,31 +194,3 @@ def _finished_run(folder: Path, key: str) -> RunRecord | None:
         return None
     complete = (folder / "model").is_dir() or not record.has_model
     return record if complete and (folder / "test_logits.npy").is_file() else None
-
-
-def measure_truncation(folder: Path, texts: Sequence[str], max_length: int, long_texts: str = "head") -> Truncation:
-    """Count the texts and tokens that a tokenizer cuts off.
-
-    Args:
-        folder: A model's folder with ``tokenizer.json``.
-        texts: Such as the test reviews.
-        max_length: Maximum input length in tokens, special ones included.
-        long_texts: What is read of longer texts, one of :data:`slmbench.edge.runtime.LONG_TEXTS`.
-
-    Returns:
-        The counts, special tokens included.
-    """
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))]
-    return Truncation(
-        max_length=max_length,
-        reviews=len(lengths),
-        cut_reviews=sum(length > max_length for length in lengths),
-        tokens=sum(lengths),
-        cut_tokens=0 if long_texts == "windows" else sum(max(0, length - max_length) for length in lengths),
-        long_texts=long_texts,
-    )
