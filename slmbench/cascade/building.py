@@ -257,13 +257,13 @@ def notes_on(facts: CascadeFacts) -> list[str]:
         reviews = len(facts.validation.routing.row_ids)
         if reviews < ENOUGH_REVIEWS:
             notes.append(
-                f"only {reviews} reviews chose the threshold, fewer than the recommended {ENOUGH_REVIEWS}: others"
-                " may choose another one"
+                f"the threshold was chosen on only {reviews} reviews, fewer than the recommended {ENOUGH_REVIEWS}: on"
+                " other reviews it may be another"
             )
         if facts.validation.kind == "validation":
             notes.append(
-                "the members left hardly a labelled review unseen: the threshold was chosen on validation reviews,"
-                " some of which selected the epoch of a member, so it may favour that member slightly"
+                "hardly any labelled review was unseen by both members: the threshold was chosen on validation"
+                " reviews, some of which selected the epoch of a member, so it may favour that member slightly"
             )
     gain = paired_difference(small.predictions.right(), large.predictions.right())
     if gain.difference <= 0 or gain.p_value >= SIGNIFICANCE:

@@ -63,7 +63,7 @@ def draw_sweep(facts: CascadeFacts, path: Path) -> None:
             color=GREY,
             linewidth=1.1,
             linestyle=":",
-            label=f"reviews that chose the threshold ({len(facts.validation.routing.row_ids):,})",
+            label=f"reviews that the threshold was chosen on ({len(facts.validation.routing.row_ids):,})",
         )
     for member, ms, colour in (
         (facts.small, facts.small_ms, PALETTE[2]),

@@ -45,8 +45,8 @@ def export(
             "--max-class-drop",
             parser=opt.share_parser(),
             metavar="<percent>",
-            help="Maximum loss of a label's recall against fp32, such as 10% (0.1: the same, as a fraction); macro-F1"
-            " is limited likewise.",
+            help="Maximum loss of a label's recall against fp32, such as 10% (0.1: the same, as a fraction); the"
+            " same limit holds for macro-F1.",
             show_default="10 x --max-accuracy-drop",
         ),
     ] = None,

@@ -16,7 +16,7 @@ from slmbench.common.places import PROFILES
 
 def versus(
     first: Annotated[str, typer.Argument(help="Bundle folder, or BUNDLE:FORM.", metavar="A")],
-    second: Annotated[str, typer.Argument(help="The baseline, likewise.", metavar="B")],
+    second: Annotated[str, typer.Argument(help="The baseline: a bundle folder, or BUNDLE:FORM.", metavar="B")],
     fail_if_slower: Annotated[
         float | None,
         typer.Option(

@@ -261,7 +261,7 @@ def _speed(cell: Cell, other: Cell, bounds: Bounds | None) -> str:
     ratio = cell.pace_ms / other.pace_ms
     medians = f"{'p50 ' if cell.by_latency else ''}{cell.pace} against {other.pace} of {_baseline(cell, other)}"
     if bounds is None:
-        return f"has no interval of its speed to be compared by ({medians})"
+        return f"has no interval of its speed to compare ({medians})"
     low, high = math.exp(-bounds.ci95[1]), math.exp(-bounds.ci95[0])
     numbers = f"({medians}; ratio {ratio:.3f}, 95 % interval {low:.3f}–{high:.3f})"
     if low > 1:
@@ -297,7 +297,7 @@ def _unchecked(cell: Cell, predicate: str) -> str:
 
 def _unsettled(cell: Cell, predicate: str, most: float, unit: str, more: str | None) -> str:
     """Say that the measurements do not settle a limit, and what would: nothing where the limit is 0."""
-    what = f"about {more} more would settle it" if more else "no number of reviews shows a loss of nothing"
+    what = f"about {more} more would settle it" if more else "no number of reviews can show that nothing is lost"
     return (
         f"{cell.label} {predicate}; whether it keeps the limit of {limit(most * 100)} {unit} is inconclusive: {what}"
     )

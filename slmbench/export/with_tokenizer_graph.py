@@ -54,7 +54,7 @@ def tokenizer_model(tokenizer: Tokenizer, wanted: Sequence[str], like: onnx.Mode
     """
     columns = ("input_ids", "attention_mask", "token_type_ids")
     if unknown := [name for name in wanted if name not in columns]:
-        raise UnsupportedTokenizer(f"its model also wants {', '.join(unknown)}")
+        raise UnsupportedTokenizer(f"its model also needs {', '.join(unknown)}")
     document = json.loads(tokenizer.to_str())
     truncation, padding = document["truncation"], document["padding"]
     if truncation is None or padding is None:

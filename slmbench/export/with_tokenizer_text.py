@@ -54,7 +54,7 @@ def front_for(document: dict[str, Any]) -> Callable[[GraphBuilder, str, dict[str
         if normalizer.get("type") != "BertNormalizer" or splitter.get("type") != "BertPreTokenizer":
             raise UnsupportedTokenizer("its WordPiece does not normalize and split as BERT's does")
         if not normalizer["clean_text"]:
-            raise UnsupportedTokenizer("its WordPiece keeps control characters, for which the graph has no way")
+            raise UnsupportedTokenizer("its WordPiece keeps control characters, which the graph's operators remove")
         return wordpiece_ids
     if model == "BPE":
         if normalizer or splitter.get("type") != "ByteLevel" or splitter.get("add_prefix_space"):

@@ -144,7 +144,7 @@ class GpuMemory:
         reason: Why there is none.
     """
 
-    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not there") -> None:
+    def __init__(self, gpu: Gpu | None, reason: str = "NVML is not available") -> None:
         self._gpu = gpu
         self._reason = reason
         self._before = self._own = self._grown = 0

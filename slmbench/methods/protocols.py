@@ -1,4 +1,4 @@
-"""Protocols of published studies, which a run can follow to the letter.
+"""Protocols of published studies, which a run can follow exactly.
 
 Study 000 (Cabestany & Adsuar) had BERT and DistilBERT fill in a blank after review titles; its published tables are
 recomputed by ``benchmarks/studies/study_000.py``. Study 003 (Xiao, Li and Chen, 2024) prompted Flan-T5-XXL and

@@ -113,7 +113,7 @@ def profile_cells(
 
 
 def _say_what_is_replaced(record: ProfileRecord, file: Path, progress: Progress) -> None:
-    """Tell of a profile in a file that is of another bundle or run of the same name."""
+    """Say that a file has the profile of another bundle or run of the same name."""
     try:
         earlier = read_record(ProfileRecord, file)
     except SlmbenchError:

@@ -44,10 +44,10 @@ def check_report_dir(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file: name a folder for the report")
     if folder.is_dir():
-        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in FILES)
-        if strangers:
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name not in FILES)
+        if others:
             raise UsageError(
-                f"{folder} contains other files ({strangers[0]}), and a report replaces its whole folder:"
+                f"{folder} contains other files ({others[0]}), and a report replaces its whole folder:"
                 " name a new folder or that of an earlier report"
             )
 
@@ -92,7 +92,7 @@ def write_report(
 
 
 def _say_what_is_replaced(record: ComparisonRecord, folder: Path, progress: Progress) -> None:
-    """Tell of an earlier report of other rows, which this one takes the place of."""
+    """Name the rows of an earlier report that this one replaces and does not have."""
     try:
         earlier = read_record(ComparisonRecord, folder / RECORD)
     except SlmbenchError:

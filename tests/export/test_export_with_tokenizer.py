@@ -220,7 +220,7 @@ def test_a_model_that_wants_more_than_a_tokenizer_gives_says_so(make_bundle, wor
     record = add_tokenizer(bundle, FORM, texts=FIXED, reviews=REVIEWS)
     assert (record.accepted, record.reason) == (
         False,
-        "the tokenizer stays outside: its model also wants position_ids",
+        "the tokenizer stays outside: its model also needs position_ids",
     )
 
 

@@ -138,8 +138,8 @@ def _why_unknown(name: str) -> str:
         "hypervisor": "/sys/class/dmi/id",
     }
     if platform.system() == "Linux":
-        return f"{read.get(name, '/proc/cpuinfo')} does not tell it"
-    return f"{platform.system()} does not tell it"
+        return f"{read.get(name, '/proc/cpuinfo')} does not report it"
+    return f"{platform.system()} does not report it"
 
 
 def ask_driver(quantity: str, gpu: str | None = None) -> list[str]:

@@ -36,7 +36,7 @@ _WORDS = Option(
 _PROTOCOL = Option(
     "protocol",
     str,
-    "Follow a study to the letter; study-000 for cloze, study-003-… for prompt",
+    "Follow a study's protocol exactly; study-000 for cloze, study-003-… for prompt",
     default_text="none",
     panel=_PROTOCOLS,
 )

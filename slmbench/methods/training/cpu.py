@@ -21,7 +21,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 def keep_freed_memory() -> None:
     """Ask glibc to keep freed memory for the next step instead of returning it to the kernel.
 
-    Every step frees and allocates the same activations; by default the large ones are mapped afresh each time,
+    Every step frees and allocates the same activations; by default the large ones are mapped again each time,
     and their pages are zeroed again. Elsewhere than on glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
