@@ -5,19 +5,11 @@ from itertools import pairwise
 
 import pytest
 from corpora_helpers import reviews, texts_of, write_csv, write_jsonl
+from listener import Listener
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import Silent
 from slmbench.corpora import load_again, load_corpus, load_for_testing
 from slmbench.corpora.splitting import draw
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def scores(count):

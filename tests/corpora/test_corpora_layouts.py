@@ -7,20 +7,12 @@ import json
 
 import pytest
 from corpora_helpers import reviews, texts_of
+from listener import Listener
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import Silent
 from slmbench.corpora import load_again, load_corpus, sample_texts
 
 ROWS = [{"text": f"{row['text']}; says É, l’été", "label": row["label"]} for row in reviews(120)]
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def csv_text(rows=ROWS, header=("text", "label"), **how):

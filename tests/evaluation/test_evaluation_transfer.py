@@ -9,23 +9,15 @@ import sys
 import numpy as np
 import pytest
 from learnable import reviews
+from listener import Listener
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
 from slmbench.evaluation import evaluate, open_subject
 from slmbench.records import EvaluationRecord, RunRecord, read_record
 from slmbench.report import draw_evaluation
 
 STAND_FOR = {"hatespeech": "negative", "offensive": "negative", "normal": "positive"}
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def write_rows(path, rows):

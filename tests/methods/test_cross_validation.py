@@ -5,24 +5,16 @@ import json
 import numpy as np
 import pytest
 from learnable import write_reviews
+from listener import Listener
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.progress import Silent
 from slmbench.corpora import load_again, load_corpus
 from slmbench.methods.cross_validation import cross_validate
 from slmbench.methods.known_methods import method_of
 from slmbench.methods.runs.ancestry import recall
 from slmbench.records import CrossValidationRecord, RunRecord, artefacts
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 @pytest.fixture

@@ -4,21 +4,13 @@ import json
 
 import pytest
 import tiny
+from listener import Listener
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.progress import Silent
 from slmbench.models import ModelFiles, load_classifier, load_encoder, load_tokenizer
 from slmbench.models.configuration import position_limit
 
 LABELS = ["negative", "positive"]
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 @pytest.fixture(params=["bert", "distilbert", "roberta", "xlnet"])

@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import pytest
 from ceilings import ceiling_of
+from listener import Listener
 from profiling_helpers import Clock, FakeProcess, children, steady, wild
 from sealing import reseal
 
@@ -28,18 +29,6 @@ QUICK = ProfileOptions(forms=("int8",), processes=1, time_limit_s=0.2)
 
 def record_of(folder):
     return read_record(BundleRecord, folder / "bundle.json")
-
-
-class Ears:
-    """Progress that remembers what was said."""
-
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
-
-    task = SILENT.task
 
 
 def test_a_record_of_real_processes(bundle, tmp_path):
@@ -291,7 +280,7 @@ def test_a_corpus_that_changed_is_not_timed(bundle, tmp_path, small_corpus_file)
     lines = small_corpus_file.read_text(encoding="utf-8").splitlines(keepends=True)
     changed.write_text("".join(lines[:200]), encoding="utf-8")
     reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path=str(changed)))
-    ears = Ears()
+    ears = Listener()
 
     workload = choose_workload(record_of(bundle), bundle, ears)
 

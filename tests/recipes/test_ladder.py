@@ -4,6 +4,7 @@ import json
 
 import pytest
 from factories import profile_record
+from listener import Listener
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
@@ -48,19 +49,6 @@ time_limit_s = 0.3
 """
 
 
-class Ears:
-    """Progress that remembers what was said."""
-
-    def __init__(self):
-        from slmbench.common.progress import SILENT
-
-        self.said = []
-        self.task = SILENT.task
-
-    def say(self, text):
-        self.said.append(text)
-
-
 def created(folder):
     """When each record under a folder was made."""
     return {
@@ -76,7 +64,7 @@ def ladder(tmp_path_factory, small_corpus_file, tiny_base):
     folder = tmp_path_factory.mktemp("ladder")
     text = LADDER.format(corpus=small_corpus_file.as_posix(), base=tiny_base.as_posix())
     (folder / "small.toml").write_text(text, encoding="utf-8")
-    ears = Ears()
+    ears = Listener()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         record = run_recipe("small.toml", command=["slmbench", "compare"], progress=ears)

@@ -4,21 +4,13 @@ import json
 
 import pytest
 from learnable import reviews
+from listener import Listener
 
-from slmbench.common.progress import Silent
 from slmbench.corpora import load_corpus
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import RunRecord, artefacts
 
 pytest.importorskip("datasketch")
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def write(path, rows):
