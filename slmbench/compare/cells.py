@@ -22,7 +22,7 @@ from slmbench.compare.machines import machine_name, machine_of, variants
 from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.ancestors import overlap_sentence
-from slmbench.records.comparison import SeedScore
+from slmbench.records.row import SeedScore
 from slmbench.statistics import METRICS, Interval
 from slmbench.statistics.resampling import crossed_interval, replay_interval, resampled
 

@@ -8,7 +8,7 @@ from slmbench.records import artefacts
 from slmbench.records.base import Record, read_record, write_record
 from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLengths
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
-from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection, Row
+from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection
 from slmbench.records.cross_validation import CrossValidationRecord, Fold
 from slmbench.records.energy import Energy
 from slmbench.records.evaluation import EvaluationRecord
@@ -27,6 +27,7 @@ from slmbench.records.profile import (
     Throughput,
     WorkloadIdentity,
 )
+from slmbench.records.row import Row
 from slmbench.records.run import (
     AnswerCost,
     CorpusIdentity,
