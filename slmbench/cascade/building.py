@@ -71,7 +71,7 @@ def build(
     )
     parity = compare_logits("its members run one by one", answers.cascade(threshold)[: len(timed)], timed)
     facts = _facts(
-        pair, answers, validation, threshold, thresholds, timing, profiled, how_chosen(validation, options)
+        pair, answers, validation, threshold, thresholds, timing, profiled, _how_chosen(validation, options)
     )
     form = with_sealed_answers(
         _form(pair, answers, facts, parity), pair.form, joined, rows.confirmation, pair.place, progress
@@ -117,7 +117,7 @@ def _facts(
         against_large=paired_difference(large.predictions.right(), right),
         notes=[],
     )
-    return facts.model_copy(update={"notes": notes_on(facts)})
+    return facts.model_copy(update={"notes": _notes_on(facts)})
 
 
 def _member(folder: str, member: BundleRecord, predictions: Predictions) -> CascadeMember:
@@ -210,7 +210,7 @@ def _write_card(bundle: BundleRecord, facts: CascadeFacts, plot: str | None, pat
     write_atomically(path, text)
 
 
-def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:
+def _how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str:
     """Describe how the threshold was chosen."""
     if options.threshold is not None or validation is None:
         return "given"
@@ -223,16 +223,9 @@ def how_chosen(validation: ThresholdRows | None, options: CascadeOptions) -> str
 
 
 def accept_cascade(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
-    """Decide whether the cascade is accepted.
+    """Return whether a cascade is accepted, and why.
 
     It is refused when its answers are not those of its two members, and when it never uses the large one.
-
-    Args:
-        facts: The cascade.
-        parity: Its own answers compared with those of its members.
-
-    Returns:
-        Whether it is accepted, and why.
     """
     if parity.label_flips:
         return False, (
@@ -249,7 +242,7 @@ def accept_cascade(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
     )
 
 
-def notes_on(facts: CascadeFacts) -> list[str]:
+def _notes_on(facts: CascadeFacts) -> list[str]:
     """Collect the limits of the numbers."""
     notes = []
     small, large = facts.small, facts.large

@@ -84,8 +84,8 @@ def write_report(
             if not no_plots:
                 _draw(record, pairs, building, progress)
             write_record(record, building / RECORD)
-            write_atomically(building / ROWS, render_csv(record.rows))
-            write_atomically(building / REPORT, render_report(record, pairs, no_plots))
+            write_atomically(building / ROWS, _csv(record.rows))
+            write_atomically(building / REPORT, _markdown(record, pairs, no_plots))
             write_atomically(building / PAGE, render_html(record, pairs))
     except OSError as error:
         raise SlmbenchError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
@@ -118,32 +118,19 @@ def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progres
         task.advance()
 
 
-def render_report(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:
-    """Render ``report.md``.
-
-    Args:
-        record: The comparison.
-        pairs: Each measured row with its profile.
-        no_plots: Why there are no plots, or ``None``.
-
-    Returns:
-        Markdown.
-    """
+def _markdown(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | None) -> str:
+    """Return ``report.md``; ``no_plots`` says why there are none."""
     filters = {"cell": lambda text: " ".join(str(text).split()).replace("|", "\\|"), **number_filters()}
     return render_markdown(
         "slmbench.report", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
     )
 
 
-def render_csv(rows: Sequence[Row]) -> str:
-    """Write rows as CSV with a header; what is not known is an empty cell.
+def _csv(rows: Sequence[Row]) -> str:
+    """Return ``rows.csv``: every row with unrounded numbers; what is not known is an empty cell.
 
-    Args:
-        rows: Rows of a comparison.
-
-    Returns:
-        A column for each field of a row and each metric that some row has, two for an interval
-        (``accuracy_ci95_low``, ``accuracy_ci95_high``). Units are plain: bytes, fractions, joules a review.
+    There is a column for each field of a row and each metric that some row has, two for an interval
+    (``accuracy_ci95_low``, ``accuracy_ci95_high``). Units are plain: bytes, fractions, joules a review.
     """
     intervals = {quantity.interval_field for quantity in quantities().values()}
     documents = [_columns(row, intervals) for row in rows]
@@ -172,9 +159,6 @@ def _columns(row: Row, intervals: set[str | None]) -> dict[str, Any]:
 def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
     low, high = interval or (None, None)
     return {f"{name}_low": low, f"{name}_high": high}
-
-
-CONFUSION = "confusion.png"
 
 
 def draw_evaluation(record: EvaluationRecord, progress: Progress = SILENT) -> Path | None:
