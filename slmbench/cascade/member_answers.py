@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
+from slmbench.corpora import Split
 from slmbench.edge.runtime import Backend, confidence, not_finite, softmax
 from slmbench.export.parity import form_logits
 from slmbench.records import Predictions
 from slmbench.records.cascade import Routing
-
-if TYPE_CHECKING:
-    from slmbench.corpora import Split
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
 from slmbench.profiling.carried_answers import IN_TORCH, CarriedAnswers
+from slmbench.profiling.workload import Workload
 from slmbench.records import BundleRecord, Predictions, RunRecord
 from slmbench.records.bundle import FormVerdict
 from slmbench.records.cascade import ProfiledCascade
@@ -17,7 +18,6 @@ from slmbench.records.roofline import Operations
 
 if TYPE_CHECKING:
     from slmbench.profiling.profile_options import ProfileOptions
-    from slmbench.profiling.workload import Workload
 
 C = TypeVar("C")
 R = TypeVar("R")
