@@ -235,8 +235,16 @@ def accept_cascade(facts: CascadeFacts, parity: Parity) -> tuple[bool, str]:
     if not any(facts.test.routed(facts.threshold)):
         what = "at the threshold given" if facts.chosen == "given" else "no threshold is better than never using it"
         return False, f"{facts.large.name} is never used, {what}: ship {facts.small.name} alone"
+    gain = facts.against_small
+    better = gain.difference > 0 and gain.p_value < SIGNIFICANCE
+    doubt = (
+        ""
+        if better
+        else f"not shown to be more accurate than {facts.small.name} alone, which takes"
+        f" {facts.small_ms / facts.ms:.0%} of its time: prefer that; "
+    )
     return True, (
-        f"{percent(facts.routed)} of the test reviews are routed to {facts.large.name}: accuracy"
+        f"{doubt}{percent(facts.routed)} of the test reviews are routed to {facts.large.name}: accuracy"
         f" {_difference(facts.against_small)} against {facts.small.name} and"
         f" {_difference(facts.against_large)} against {facts.large.name}"
     )

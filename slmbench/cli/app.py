@@ -18,7 +18,7 @@ from slmbench.cli.fewshot import fewshot
 from slmbench.cli.finetune import finetune
 from slmbench.cli.predict import predict
 from slmbench.cli.profile import profile
-from slmbench.cli.program import Command, ProfileCommand, Program
+from slmbench.cli.program import Command, MethodCommand, ProfileCommand, Program
 from slmbench.cli.sweep import sweep
 from slmbench.cli.tune import tune
 from slmbench.cli.verify import verify
@@ -62,7 +62,7 @@ def _program(
 
 for panel, commands in COMMANDS.items():
     for command in commands:
-        cls = ProfileCommand if command is profile else Command
+        cls = {profile: ProfileCommand, finetune: MethodCommand, fewshot: MethodCommand}.get(command, Command)
         app.command(cls=cls, rich_help_panel=panel)(command)
 
 

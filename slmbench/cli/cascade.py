@@ -69,6 +69,7 @@ def cascade(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cascade import CascadeOptions
         from slmbench.cascade import cascade as make_cascade
+        from slmbench.cli.next_step import after_bundle
         from slmbench.cli.views.cascade import cascade_summary
 
         record = make_cascade(
@@ -86,4 +87,5 @@ def cascade(
             command=out.command,
             progress=out,
         )
-        out.result(record.to_json(), *cascade_summary(record), written=record.path, then=("profile", record.path))
+        then = after_bundle(record, record.path)
+        out.result(record.to_json(), *cascade_summary(record), written=record.path, then=then)

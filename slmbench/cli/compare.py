@@ -10,7 +10,7 @@ import typer
 from slmbench.cli import shared_options as opt
 from slmbench.cli.derived import parameter, with_parameters
 from slmbench.cli.output import command_output
-from slmbench.common.places import BUNDLES, COMPARISONS
+from slmbench.common.places import COMPARISONS
 from slmbench.compare.quantities import LIMITS
 
 if TYPE_CHECKING:
@@ -242,11 +242,11 @@ def compare(
             raise InconclusiveError(first + (others if more else ""))
 
 
-def _next(record: ComparisonRecord) -> tuple[Path | str, ...]:
-    """Return the words that run the recommended form, where its bundle lies in the usual place."""
-    from slmbench.records import BundleRecord, artefacts
-
-    best = record.recommended
-    if best is None or artefacts.kind_of(BUNDLES / best.name) is not BundleRecord:
+def _next(record: ComparisonRecord) -> tuple[str, ...]:
+    """Return the words that run the recommended form, or make a bundle of a recommended run."""
+    best, rows = record.recommended, [row for row in record.rows if row.recommended]
+    if best is None or best.path is None:
         return ()
-    return ("predict", BUNDLES / best.name, "--form", best.form, "A superb film.")
+    if rows and rows[0].backend == "torch":
+        return ("export", best.path)
+    return ("predict", best.path, "--form", best.form, "A superb film.")

@@ -81,9 +81,11 @@ def evaluate(
       slmbench evaluate runs/* --markdown table.md
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_bundle, after_run
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.evaluation import evaluate as score
         from slmbench.evaluation import open_subject
+        from slmbench.records import RunRecord
         from slmbench.report import draw_evaluation
 
         if test_size is not None:
@@ -111,11 +113,16 @@ def evaluate(
             **reading,
         )
         draw_evaluation(record, out)
-        then = ("export" if subject.run is not None else "profile", subjects[0])
+        then = (
+            after_run(subject.record)
+            if isinstance(subject.record, RunRecord)
+            else after_bundle(subject.record, subject.folder)
+        )
         out.result(record.to_json(), *evaluation_view(record, subject.run), written=record.path, then=then)
 
 
 def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
+    from slmbench.cli.next_step import after_run
     from slmbench.cli.output import to_json
     from slmbench.cli.views.evaluation import seeds_table
     from slmbench.common.files import write_atomically
@@ -132,4 +139,4 @@ def _show_table(folders: list[Path], markdown: str | None, out: Output) -> None:
         write_atomically(Path(markdown), markdown_of(tables))
         out.say(f"table in {markdown}")
     best = max((group for table in tables for group in table.groups), key=lambda group: group.accuracy)
-    out.result(to_json(document_of(tables)), *seeds_table(tables), then=("export", best.first.path))
+    out.result(to_json(document_of(tables)), *seeds_table(tables), then=after_run(best.first))

@@ -90,6 +90,7 @@ def export(
       slmbench export runs/minilm-l6-full-imdb --form all
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_bundle
         from slmbench.cli.views.bundles import bundle_summary
         from slmbench.export import FORMS, Calibration
         from slmbench.export import export as make_bundle
@@ -106,4 +107,6 @@ def export(
             command=out.command,
             progress=out,
         )
-        out.result(record.to_json(), *bundle_summary(record), written=record.path, then=("profile", record.path))
+        out.result(
+            record.to_json(), *bundle_summary(record), written=record.path, then=after_bundle(record, record.path)
+        )

@@ -49,6 +49,7 @@ def fewshot(
       slmbench fewshot --model smollm2-135m --method prompt --shots 2 --test-size 50
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_run
         from slmbench.cli.views.evaluation import seeds_table
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
@@ -68,7 +69,7 @@ def fewshot(
             return
         reviews = load_corpus(corpus, **reading, progress=out)
         records = [classify(model, reviews, one, output=output, command=out.command, progress=out) for one in chosen]
-        then = ("export" if records[0].has_model else "evaluate", records[0].path)
+        then = after_run(records[0])
         if seeds == 1:
             out.result(records[0].to_json(), *run_summary(records[0]), written=records[0].path, then=then)
         else:

@@ -51,6 +51,7 @@ def finetune(
       slmbench finetune --method tfidf --corpus few.csv --folds 5
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_run
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError
         from slmbench.corpora import load_corpus
@@ -75,4 +76,4 @@ def finetune(
             return
         reviews = load_corpus(corpus, **reading, progress=out)
         record = train(model, reviews, chosen, output=output, command=out.command, progress=out)
-        out.result(record.to_json(), *run_summary(record), written=record.path, then=("export", record.path))
+        out.result(record.to_json(), *run_summary(record), written=record.path, then=after_run(record))

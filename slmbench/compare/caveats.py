@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from slmbench.common.formatting import counted, listing, milliseconds
@@ -13,14 +13,22 @@ from slmbench.compare.quantities import known_quantity
 from slmbench.records.ancestors import unknown_owners
 
 CASCADE_METHOD = "cascade"
+#: How a profile's warning with causes begins, and the cause that a virtual machine always has.
+_WHY_UNSTEADY = "why it may be unsteady: "
+_VIRTUAL = "the machine is virtual:"
 
 
-def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None = None) -> list[str]:
+def caveats(
+    machines: Mapping[str, Sequence[Cell]],
+    axes: Sequence[str] | None = None,
+    beside: Collection[Cell] = (),
+) -> list[str]:
     """Collect what limits the comparison.
 
     Args:
         machines: Measured cells by machine.
         axes: Axes asked for of the Pareto front, by name.
+        beside: Cells whose warnings stand beside the decision (:func:`deciding_caveats`) and are not repeated.
 
     Returns:
         One sentence each, those about accuracy first.
@@ -37,15 +45,22 @@ def caveats(machines: Mapping[str, Sequence[Cell]], axes: Sequence[str] | None =
         )
     for group in machines.values():
         where = f"{group[0].machine_name}: " if len(machines) > 1 else ""
-        found += [where + sentence for sentence in _measuring(group, axes)]
+        found += [where + sentence for sentence in _measuring(group, axes, beside)]
     return list(dict.fromkeys(found))
 
 
-#: Warnings of the deciding rows that stand beside the decision; the others are among the caveats.
-_NAMED_WARNINGS = 2
 #: Share of the CPU that the hypervisor took, above which that stands beside the decision by itself: a tenth of the
 #: time is what counts as equal between rows.
 _NOTABLE_STEAL = 0.1
+
+
+def deciding_cells(decision: Decision) -> list[Cell]:
+    """Return the cells whose measured times decided: another result for them may change what is shipped."""
+    choice = decision.choice
+    if choice is None:
+        return []
+    close = [cell for cell, found in choice.speeds.items() if found == "undecided"]
+    return list(dict.fromkeys([choice.winner, choice.best, choice.fastest, *close]))
 
 
 def deciding_caveats(decision: Decision) -> list[str]:
@@ -53,24 +68,27 @@ def deciding_caveats(decision: Decision) -> list[str]:
 
     Args:
         decision: The decision for one machine.
+
+    Returns:
+        One sentence a row, the winner's first.
     """
-    choice = decision.choice
-    if choice is None:
-        return []
-    decided = [choice.winner, choice.best, choice.fastest]
-    decided += [cell for cell, found in {**choice.verdicts, **choice.speeds}.items() if found == "undecided"]
-    by_warning: dict[str, list[Cell]] = defaultdict(list)
-    for cell in dict.fromkeys(decided):
-        for warning in filter(None, [*cell.profile.warnings, cell.profile.latency.note]):
-            by_warning[warning].append(cell)
-    stolen = _stolen(list(dict.fromkeys(decided)), decision.cells)
-    if not by_warning:
-        return [*stolen, *_differing_exports(decision.cells)]
-    cells = list(dict.fromkeys(cell for group in by_warning.values() for cell in group))
-    named, more = list(by_warning)[:_NAMED_WARNINGS], len(by_warning) - _NAMED_WARNINGS
-    rest = f"; {counted(more, 'more warning')} among the caveats" if more > 0 else ""
-    unsteady = f"{_who(cells, decision.cells)}: {'; '.join(named)}{rest}: profile again"
-    return [*stolen, unsteady, *_differing_exports(decision.cells)]
+    decided = deciding_cells(decision)
+    said: dict[str, list[Cell]] = defaultdict(list)
+    for cell in decided:
+        if found := [*_warnings(cell), *filter(None, [cell.profile.latency.note])]:
+            said["; ".join(found)].append(cell)
+    again = [f"{_who(group, decision.cells)}: {found}: profile again" for found, group in said.items()]
+    exports = _differing_exports(decision.cells) if decision.choice else []
+    return [*_stolen(decided, decision.cells), *again, *exports]
+
+
+def _warnings(cell: Cell) -> list[str]:
+    """Return the warnings of a measurement, without what is true of the whole machine and said once."""
+    found = []
+    for warning in cell.profile.warnings:
+        causes = [one for one in warning.removeprefix(_WHY_UNSTEADY).split("; ") if not one.startswith(_VIRTUAL)]
+        found += causes if warning.startswith(_WHY_UNSTEADY) else [warning]
+    return found
 
 
 def _stolen(decided: Sequence[Cell], cells: Sequence[Cell]) -> list[str]:
@@ -149,7 +167,7 @@ def _differing_exports(cells: Sequence[Cell]) -> list[str]:
     return found
 
 
-def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
+def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None, beside: Collection[Cell]) -> list[str]:
     """Collect what limits the measurements of one machine."""
     found = []
     words = [cell for cell in cells if cell.profile.corpus.inputs == "length-matched words"]
@@ -167,8 +185,9 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
             )
     for lack, group in _grouped(cells, lambda cell: cell.profile.latency.no_interval).items():
         if lack:
-            found.append(f"latency of {_who(group, cells)}: {lack}")
-    for note, group in _grouped(cells, lambda cell: cell.profile.latency.note).items():
+            found.append(f"{_who(group, cells)}: {lack}")
+    others = [cell for cell in cells if cell not in beside]
+    for note, group in _grouped(others, lambda cell: cell.profile.latency.note).items():
         if note:
             found.append(f"{_who(group, cells)}: {note}")
     short = [cell for cell in cells if cell.row.p95_ms is None]
@@ -188,17 +207,25 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None) -> list[str]:
     for sentence, group in _grouped(cells, lambda cell: cell.profile.evaluation.one_answer_sentence).items():
         if sentence:
             found.append(f"{_who(group, cells)}: {sentence}")
+    for cut, group in _grouped(cells, lambda cell: _cut(cell)).items():
+        if cut:
+            found.append(f"{_who(group, cells)}: {cut}")
     failed = {name: why for cell in cells for name, why in cell.profile.evaluation.failed_metrics.items()}
     found += list(failed.values())
     by_warning: dict[str, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        for warning in cell.profile.warnings:
+    for cell in others:
+        for warning in _warnings(cell):
             by_warning[warning].append(cell)
     found += [f"{_who(group, cells)}: {warning}" for warning, group in by_warning.items()]
     found += _differing_versions(cells)
     if any(cell.profile.hardware.get("virtualised") for cell in cells):
         found.append("the machine is virtual: neighbours it cannot see may have slowed it")
     return found
+
+
+def _cut(cell: Cell) -> str:
+    truncation = cell.profile.truncation
+    return "" if truncation is None else truncation.sentence()
 
 
 def _differing_versions(cells: Sequence[Cell]) -> list[str]:

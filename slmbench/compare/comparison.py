@@ -17,13 +17,14 @@ from pathlib import Path
 from slmbench.common.formatting import counted, p_value, percent, points
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cascades import cascade_facts
-from slmbench.compare.caveats import caveats, deciding_caveats
+from slmbench.compare.caveats import caveats, deciding_caveats, deciding_cells
 from slmbench.compare.cells import Cell, cells_by_machine, name_cells, seeds_as_one
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide, undecided_pairs
 from slmbench.compare.machines import machine_facts
+from slmbench.compare.outdated import found_at
 from slmbench.compare.pairs import accuracy_difference
 from slmbench.compare.reading import Measurements, newest_of_each_cell, read_measurements
 from slmbench.compare.regression import RegressionGate, check_regressions
@@ -92,6 +93,7 @@ def compare(
     decisions = [_machine_decision(machine, decision, measured.folders) for machine, decision in decided.items()]
 
     cells = [cell for group in machines.values() for cell in group]
+    deciding = {cell for decision in decided.values() for cell in deciding_cells(decision)}
     baseline_tests = tfidf_baseline_tests(cells)
     curves, older_curves = curves_of(measured.sweeps)
     older = len(measured.profiles) - len(profiles)
@@ -116,7 +118,7 @@ def compare(
         notes=[*notes, *measured.notes],
         caveats=[
             *(test.sentence for test in baseline_tests if test.verdict != "better"),
-            *caveats(machines, pareto),
+            *_not_beside(decisions, caveats(machines, pareto, deciding)),
             *([f"{counted(older, 'older profile')} of cells measured again left out"] if older else []),
             *older_curves,
             *measured.damaged,
@@ -124,6 +126,12 @@ def compare(
         baseline=check_regressions(baseline, cells, failures) if baseline else None,
         machines={machine: machine_facts(group[0].profile) for machine, group in machines.items()},
     )
+
+
+def _not_beside(decisions: Sequence[MachineDecision], found: Sequence[str]) -> list[str]:
+    """Return the caveats that do not stand beside a decision already."""
+    said = [caveat for decision in decisions for caveat in decision.caveats]
+    return [caveat for caveat in found if caveat not in said]
 
 
 def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Path]) -> MachineDecision:
@@ -139,6 +147,7 @@ def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Pa
             why=f"{first}{why}",
             machine=machine,
             variant=winner.variant,
+            path=found_at(winner.profile),
         )
         reason = f"{accuracy}.\nWhy: {why}" if accuracy else why
         sentence = f"Ship {recommended.label}: {first}{reason}." + (f"\nStability: {replays}." if replays else "")

@@ -28,24 +28,30 @@ def without_outdated(profiles: Sequence[ProfileRecord]) -> tuple[list[ProfileRec
     kept: list[ProfileRecord] = []
     outdated: list[ProfileRecord] = []
     for profile in profiles:
-        place = _place_of(profile)
+        place = place_of(profile)
         if place not in known:
             known[place] = _record_at(place)
         (outdated if _is_outdated(profile, known[place]) else kept).append(profile)
     if not outdated:
         return kept, []
     names = listing([f"{profile.bundle} {profile.form}" for profile in outdated])
-    places = listing(sorted({str(_place_of(profile)) for profile in outdated}))
+    places = listing(sorted({str(place_of(profile)) for profile in outdated}))
     sentence = f"left out, as {places} was made again since it was profiled: {names}; profile it again"
     if not kept:
         raise SlmbenchError(f"no profile is left: {sentence}")
     return kept, [sentence]
 
 
-def _place_of(profile: ProfileRecord) -> Path:
+def place_of(profile: ProfileRecord) -> Path:
     """Return where what was profiled lies, by the name of the record."""
     folder, found, _ = profile.name.partition(f".{profile.form}.")
     return (RUNS if profile.backend == "torch" else BUNDLES) / (folder if found else profile.bundle)
+
+
+def found_at(profile: ProfileRecord) -> str | None:
+    """Return where the bundle or run that was profiled lies, if there is one in the usual place."""
+    place = place_of(profile)
+    return str(place) if artefacts.kind_of(place) in (BundleRecord, RunRecord) else None
 
 
 def _record_at(place: Path) -> BundleRecord | RunRecord | None:

@@ -154,6 +154,7 @@ def export(
                 corpus=record.corpus,
                 trained_as=record.trained_as,
                 ancestors=list(ancestry.facts),
+                truncation=record.truncation,
                 lengths=WorkloadLengths(test_hash=record.corpus.test_hash, tokens=made.tokens),
                 forms=made.records,
                 shared_bytes=folder_bytes(building)

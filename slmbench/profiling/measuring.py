@@ -191,6 +191,7 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         trained_on=source.corpus,
         trained_as=source.trained_as,
         ancestors=source.ancestors,
+        truncation=source.truncation,
         corpus=prepared.workload.identity,
         warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
         conditions=conditions,

@@ -11,7 +11,7 @@ from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Operations
-from slmbench.records.run import CorpusIdentity, SeedIdentity
+from slmbench.records.run import CorpusIdentity, SeedIdentity, Truncation
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.statistics import PairedDifference
 from slmbench.statistics.verdicts import GateResult
@@ -294,6 +294,8 @@ class BundleRecord(Record):
     trained_as: SeedIdentity | None = None
     #: Reviews that shaped it; ``None`` in records from before they were kept.
     ancestors: list[Ancestor] | None = None
+    #: How much of the test reviews it does not read; ``None`` where nothing is cut by tokens, and in older records.
+    truncation: Truncation | None = None
     lengths: WorkloadLengths
     forms: dict[str, FormRecord]
     #: Bytes that every form needs besides its own file: tokenizer, configuration.

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from slmbench.common.formatting import listing, percent
+from slmbench.common.formatting import listing, percent, points
 from slmbench.records.base import Part, Record
 from slmbench.records.row import Row, label_of
 from slmbench.records.sweep import Axis
@@ -41,6 +41,9 @@ class Recommendation(Part):
     why: str
     machine: str | None = None
     variant: str | None = None
+    #: Folder of its bundle (in torch, of its run) when the decision was made; ``None`` where it was not in its usual
+    #: place, and in older records. In a ladder it is not the row's name: ``exported/RECIPE-RUNG``.
+    path: str | None = None
 
     @property
     def label(self) -> str:
@@ -148,6 +151,29 @@ class MachineDecision(Part):
     #: What the front is over (``slmbench.compare.quantities``): those asked for, or accuracy and p95, or p50 when
     #: the samples of some row do not support p95.
     front_axes: list[str]
+
+    @property
+    def undecided_sentences(self) -> list[str]:
+        """What is undecided, in few sentences: several rows compared with the same one in accuracy are one."""
+        groups: dict[tuple[str, str], list[UndecidedPair]] = {}
+        for pair in self.undecided:
+            own = pair.second if pair.reviews_needed is None else ""
+            groups.setdefault((pair.first, own), []).append(pair)
+        found = []
+        for (first, _), pairs in groups.items():
+            if len(pairs) == 1:
+                found.append(pairs[0].sentence)
+                continue
+            needed = [
+                f"{pair.second} ({points(pair.difference)} {'more' if pair.difference > 0 else 'less'},"
+                f" about {pair.reviews_needed:,})"
+                for pair in pairs
+            ]
+            found.append(
+                f"undecided in {pairs[0].of} against {first}, with the test reviews that would settle it:"
+                f" {listing(needed)}"
+            )
+        return found
 
 
 class BaselineTest(Part):
@@ -290,6 +316,25 @@ class ComparisonRecord(Record):
         if len(self.machines) < 2:
             return {}
         return {machine: chr(ord("A") + number) for number, machine in enumerate(self.machines)}
+
+    @property
+    def baseline_sentences(self) -> list[str]:
+        """The comparisons with TF-IDF in few sentences: rows that are not shown to be better are named together."""
+        said = {"worse": "worse than the TF-IDF baseline", "undecided": "not shown to beat the TF-IDF baseline"}
+        groups: dict[str, list[BaselineTest]] = {}
+        for test in self.baseline_tests:
+            groups.setdefault(said.get(test.verdict or "", test.sentence), []).append(test)
+        found = []
+        for sentence, tests in groups.items():
+            rows = [
+                f"{test.name} {test.form} ({100 * test.accuracy.difference:+.1f} points)"
+                for test in tests
+                if test.accuracy is not None
+            ]
+            found.append(
+                f"{sentence}: {listing(rows)}" if len(tests) > 1 and len(rows) == len(tests) else tests[0].sentence
+            )
+        return found
 
     @property
     def tested_on(self) -> str | None:

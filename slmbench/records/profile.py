@@ -15,7 +15,7 @@ from slmbench.records.cascade import ProfiledCascade
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated, is_batched
 from slmbench.records.roofline import Roofline
-from slmbench.records.run import CorpusIdentity, SeedIdentity
+from slmbench.records.run import CorpusIdentity, SeedIdentity, Truncation
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.records.sessions import InSessions, MeasuringSession
 from slmbench.records.sustained import Sustained
@@ -364,6 +364,8 @@ class ProfileRecord(Evaluated, Record):
     trained_as: SeedIdentity | None = None
     #: Reviews that shaped the classifier, and how many of them it is tested on; ``None`` where that was not kept.
     ancestors: list[Ancestor] | None = None
+    #: How much of the test reviews it does not read; ``None`` where that is not known.
+    truncation: Truncation | None = None
     corpus: WorkloadIdentity
     warnings: list[str]
     #: ``None`` in older records.

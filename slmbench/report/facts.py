@@ -11,8 +11,12 @@ from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
 from slmbench.compare.front import front_phrase
 from slmbench.compare.quantities import table_quantities
+from slmbench.methods.known_methods import METHODS, picks_epoch
 from slmbench.records import ComparisonRecord, ProfileRecord
 from slmbench.report.explanations import Pair, explanations
+
+#: So many models are named; of more, the number is.
+_FEW = 4
 
 
 def number_filters() -> dict[str, Callable[[Any], str]]:
@@ -47,7 +51,7 @@ def report_facts(record: ComparisonRecord, pairs: Sequence[Pair]) -> dict[str, A
         "columns": table_quantities(measured),
         "charts": charts_of(record.curves, tags),
         "explanations": explanations(record, pairs),
-        "workloads": _workloads(profiles),
+        "workloads": _workloads(pairs),
         "corpora": _corpora(profiles),
         "software": _software(profiles),
         "baseline_tests": baseline_tests,
@@ -75,34 +79,55 @@ def _corpora(profiles: Sequence[ProfileRecord]) -> list[dict[str, Any]]:
     """Describe each set of test reviews once, with what was trained for it."""
     found: dict[str, dict[str, Any]] = {}
     for profile in profiles:
-        identity = profile.trained_on
         entry = found.setdefault(
             profile.predictions.rows_hash(),
             {
-                "identity": identity,
+                "identity": profile.trained_on,
                 "reviews": len(profile.predictions.row_ids),
                 "baseline": profile.evaluation.majority_baseline,
-                "trained": [],
+                "learned": {},
             },
         )
-        if identity.train_reviews not in entry["trained"]:
-            entry["trained"].append(identity.train_reviews)
+        entry["learned"].setdefault(_learned_from(profile), []).append(profile.bundle)
     for entry in found.values():
-        entry["trained"] = listing([f"{reviews:,}" for reviews in sorted(entry["trained"])])
+        learned = sorted(entry.pop("learned").items())
+        entry["trained"] = listing(
+            [f"{reviews:,}{_named(names) if len(learned) > 1 else ''}" for reviews, names in learned]
+        )
     return [{"hash": digest, **entry} for digest, entry in found.items()]
 
 
-def _workloads(profiles: Sequence[ProfileRecord]) -> list[str]:
-    """Describe what was fed in while latency was measured."""
-    found = []
-    for profile in profiles:
-        fed = profile.corpus
+def _learned_from(profile: ProfileRecord) -> int:
+    """Return the number of reviews learned from: those that would pick an epoch too, where the method picks none."""
+    corpus, method = profile.trained_on, profile.method
+    learns_from_all = method in METHODS and not picks_epoch(method)
+    return corpus.train_reviews + (corpus.validation_reviews if learns_from_all else 0)
+
+
+def _named(names: Sequence[str]) -> str:
+    different = list(dict.fromkeys(names))
+    return f" ({listing(different)})" if len(different) <= _FEW else f" ({len(different)} models)"
+
+
+def _workloads(pairs: Sequence[Pair]) -> list[str]:
+    """Describe what was fed in while latency was measured, and for which rows."""
+    found: dict[str, list[str]] = {}
+    for row, profile in pairs:
+        fed, latency = profile.corpus, profile.latency
         kind = "reviews" if fed.inputs == "reviews" else "texts of words matched to the lengths"
-        found.append(
-            f"Latency was measured on {fed.reviews:,} {kind} of {fed.name} ({fed.test_hash[:16]}), median"
-            f" {fed.tokens_p50:.0f} tokens, longest {fed.tokens_max}."
+        timed = min(fed.reviews, *map(len, latency.processes_ms)) if latency.reviews else fed.reviews
+        some = f"the first {timed:,} of {fed.reviews:,}" if timed < fed.reviews else f"{fed.reviews:,}"
+        what = (
+            f"on {some} {kind} of {fed.name} ({fed.test_hash[:16]}), median {fed.tokens_p50:.0f} tokens, longest"
+            f" {fed.tokens_max}."
         )
-    return list(dict.fromkeys(found))
+        found.setdefault(what, []).append(row.label)
+    if len(found) == 1:
+        return [f"Latency was measured {next(iter(found))}"]
+    return [
+        f"Latency of {listing(rows) if len(rows) <= _FEW else f'{len(rows)} rows'} was measured {what}"
+        for what, rows in found.items()
+    ]
 
 
 def _software(profiles: Sequence[ProfileRecord]) -> dict[str, str]:

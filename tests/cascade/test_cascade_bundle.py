@@ -212,6 +212,15 @@ def test_a_large_model_that_never_helps(bundles, tmp_path):
     assert any(note.startswith("weak alone is less accurate than strong alone") for note in record.cascade.notes)
 
 
+def test_a_cascade_that_is_not_better_than_its_small_member_says_so_first(bundles, record, tmp_path):
+    (form,) = record.forms.values()
+    assert record.cascade.against_small.difference > 0 and form.reason.startswith("not shown") is False
+    worse = cascade(*bundles[::-1], CascadeOptions(threshold=0.9), output=tmp_path / "backwards")
+    (form,) = worse.forms.values()
+    assert form.accepted and worse.cascade.routed > 0
+    assert form.reason.startswith("not shown to be more accurate than strong alone")
+
+
 def test_a_bundle_that_is_not_its_members_is_refused(bundles, tmp_path, monkeypatch):
     class Turned(CascadeBackend):
         def logits(self, items):

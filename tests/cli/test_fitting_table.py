@@ -58,11 +58,18 @@ def test_columns_leave_in_their_order_and_are_named():
 
 
 def test_a_name_folds_before_a_column_leaves_and_loses_no_character():
-    shown = printed(made(), 70)
+    shown = printed(made(), 76)
     assert "not shown" not in shown
     lines = shown.splitlines()
     (at,) = [place for place, line in enumerate(lines) if " int8 " in line]
     assert "".join(line.split()[0] for line in lines[at : at + 2]) == ROWS[0][0]
+
+
+def test_a_usual_name_stays_whole_while_a_column_can_leave():
+    table = made()
+    table.add_row("my-bert-tiny-full-reviews", *ROWS[1][1:])
+    for width in range(60, 120, 5):
+        assert "my-bert-tiny-full-reviews" in printed(table, width)
 
 
 def test_where_nothing_more_can_leave_numbers_fold():

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 import slmbench
 from slmbench.cli.app import app
+from slmbench.methods.known_methods import METHODS
 
 HEAVY = (
     "torch",
@@ -77,6 +78,7 @@ def test_help_imports_nothing_heavy():
     script = f"""
 import json, sys
 from slmbench.cli.app import app
+from slmbench.methods.known_methods import METHODS
 shown = sys.stdout
 sys.stdout = sys.stderr
 for words in [["--help"], *([name, "--help"] for name in {COMMANDS!r})]:
@@ -96,3 +98,34 @@ def test_the_help_ends_with_the_options_of_the_output(command):
     panels = re.findall(r"^╭─ (.+?) ─", run(command, "--help").stdout, re.MULTILINE)
     assert panels[-1] == "Output"
     assert len(panels) == len(set(panels))
+
+
+def options_in(*words):
+    return set(re.findall(r"^│ (?:\*  *)?(--[a-z-]+)", run(*words).stdout, re.MULTILINE))
+
+
+def test_the_help_of_a_method_shows_its_own_options_with_its_defaults():
+    usual, lora, tfidf = (
+        options_in("finetune", *words, "--help") for words in ((), ("--lora",), ("--method=tfidf",))
+    )
+    assert {"--model", "--corpus", "--epochs", "--teacher", "--output"} <= usual
+    assert "--lora-r" not in usual and "--latents" not in usual
+    assert "--lora-r" in lora and "--latents" not in lora
+    assert "--select-by" in tfidf and "--epochs" not in tfidf
+    # Where there is no default method, those that several have.
+    some, cloze = options_in("fewshot", "--help"), options_in("fewshot", "--method", "cloze", "--help")
+    own = {option.flag for option in METHODS["cloze"].options}
+    assert {"--method", "--corpus"} <= some and not own <= some
+    assert own <= cloze
+    # Each other option is one step away.
+    assert "--method NAME --help" in " ".join(run("finetune", "--help").stdout.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_name_is_cut_off_at_80_columns_and_the_help_has_room(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    lines = run(command, "--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if re.match(r"│ [^ ]*…", line)]
+    assert len(lines) < 190

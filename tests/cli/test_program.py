@@ -7,12 +7,16 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
+import factories
 import pytest
 from cli_helpers import json_of, run
 
 import slmbench.cli.bars as bars
+from slmbench.cli.next_step import after_bundle, after_run
 from slmbench.cli.output import Output, command_output
+from slmbench.records import write_record
 
 
 @pytest.mark.parametrize(
@@ -176,3 +180,25 @@ def test_each_command_of_the_main_path_names_the_next_one(workshop):
         said = run(*words, *brief.get(words[0], ()))
     assert seen == ["export", "profile", "compare", "predict"]
     assert json_of(said)["label"] in ("negative", "positive")
+
+
+def test_the_next_command_depends_on_what_was_done_already(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_ = factories.run_record(path="runs/a", key="r" * 64)
+    bundle = factories.bundle_record("a", path="exported/a", run_key=run_.key, key="b" * 64)
+    for folder in ("exported/a", "profiles"):
+        Path(folder).mkdir(parents=True)
+    assert after_run(run_) == ("export", "runs/a")
+
+    write_record(bundle, Path("exported/a/bundle.json"))
+    assert after_run(run_) == ("profile", Path("exported/a"))
+    assert after_run(run_.model_copy(update={"key": "s" * 64}))[0] == "export"
+
+    for form in bundle.forms:
+        assert after_bundle(bundle, "exported/a") == ("profile", "exported/a")
+        measured = factories.profile_record("a", form=form, source_key=bundle.key)
+        write_record(measured, Path(f"profiles/a.{form}.here.json"))
+    Path("profiles/a.int8.broken.json").write_text("{", encoding="utf-8")
+    assert after_run(run_) == ("compare",)
+    # Made again since.
+    assert after_bundle(bundle.model_copy(update={"key": "c" * 64}), "exported/a")[0] == "profile"

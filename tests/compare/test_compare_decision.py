@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from factories import RASPBERRY, batched, ladder, predictions, profile_record, served
+from factories import MACHINE, RASPBERRY, batched, ladder, predictions, profile_record, served
 from rich.console import Console
 
 from slmbench.cli.views.decision import decision_table
@@ -299,11 +299,18 @@ def test_what_does_not_beat_the_baseline_says_so_first(decide):
 
 
 def test_a_caveat_of_what_decided_stands_beside_the_decision(decide):
-    busy = profile_record("winner", accuracy=0.9, warnings=["others used 40 % of the CPU"])
-    record = decide(busy, profile_record("far-off", accuracy=0.6, warnings=["warm-up was not stable"]))
+    why = "why it may be unsteady: others used 40 % of the CPU; the machine is virtual: caches"
+    virtual = {**MACHINE, "virtualised": True}
+    record = decide(
+        profile_record("winner", accuracy=0.9, warnings=[why], machine=virtual),
+        profile_record("far-off", accuracy=0.6, warnings=["warm-up was not stable"], machine=virtual),
+    )
     (caveat,) = record.decisions[0].caveats
-    assert "winner fp32" in caveat and "40 % of the CPU" in caveat
+    assert "winner fp32" in caveat and "40 % of the CPU" in caveat and "virtual" not in caveat
     assert any("warm-up" in other for other in record.caveats)
+    # Said once: not repeated among the caveats, and that the machine is virtual is said of the machine.
+    assert not any("40 %" in other for other in record.caveats)
+    assert len([other for other in record.caveats if "virtual" in other]) == 1
 
 
 def test_the_front_is_over_what_was_limited(decide):
@@ -466,7 +473,8 @@ def test_a_few_samples_are_no_exact_median(decide):
 def test_forms_of_different_exports_are_said(decide):
     old, new = "a" * 64, "b" * 64
     record = decide(profile_record(form="fp32", source_key=new), profile_record(form="int8", source_key=old))
-    (caveat,) = (one for one in record.caveats if "different exports" in one)
+    (caveat,) = record.decisions[0].caveats
+    assert "different exports" in caveat and caveat not in record.caveats
     assert "bbbbbbbb: minilm-l6 fp32" in caveat and "aaaaaaaa: minilm-l6 int8" in caveat
     # A run in torch has a key of its own, and records from before have none.
     record = decide(
@@ -474,7 +482,7 @@ def test_forms_of_different_exports_are_said(decide):
         profile_record(form="int8"),
         profile_record(form="torch-fp32", backend="torch", source_key=old),
     )
-    assert not any("different exports" in one for one in record.caveats)
+    assert not any("different exports" in one for one in [*record.caveats, *record.decisions[0].caveats])
 
 
 def test_two_machines_have_a_front_and_a_recommendation_each(decide):
@@ -541,9 +549,14 @@ def test_what_limits_the_measurements_is_said(decide):
         software={"onnxruntime": "1.19.0"},
     )
     odd = odd.model_copy(update={"corpus": odd.corpus.model_copy(update={"inputs": "length-matched words"})})
-    caveats = "\n".join(decide(profile_record(), odd).caveats)
+    # Unsteady rows that decided are named beside the decision, others here.
+    fine = profile_record("fine", accuracy=0.95, size_mb=1)
+    record = decide(profile_record(), odd, fine)
+    caveats = "\n".join(record.caveats)
+    assert (record.recommended.name, record.decisions[0].caveats) == ("fine", [])
     assert "odd fp32: the machine was busy" in caveats
     assert "odd fp32: the interval of the median did not close in 60 s" in caveats
+    assert "odd fp32: too few processes (1)" in caveats
     assert "words matched to the corpus's lengths, not on reviews: odd fp32" in caveats
     assert "different versions of onnxruntime" in caveats
     assert "the machine is virtual" in caveats

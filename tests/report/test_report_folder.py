@@ -7,15 +7,16 @@ import json
 import struct
 
 import pytest
-from factories import RASPBERRY, ladder, profile_record
+from factories import RASPBERRY, bundle_record, ladder, latency_samples, profile_record
 from reports import compare_and_report
 from rich.console import Console
 
-from slmbench.cli.views.decision import decision_table
+from slmbench.cli.views.decision import decision_table, decision_view
 from slmbench.common.errors import UsageError
 from slmbench.common.progress import Silent
-from slmbench.compare import Constraints, compare
-from slmbench.records import ProfileRecord, Row, read_record, write_record
+from slmbench.compare import Constraints, Measurements, compare
+from slmbench.records import Latency, ProfileRecord, Row, Truncation, read_record, write_record
+from slmbench.report import write_report
 
 PLOTS = ("accuracy_latency.png", "confusion.png", "roc.png")
 FAILURE = Row(name="mpnet-base", form="fp32", failure="the worker ran | out of memory")
@@ -215,3 +216,51 @@ def test_a_report_of_other_rows_is_named_when_it_is_replaced(measured, tmp_path,
     (line,) = [line for line in said if "is replaced" in line]  # only the last lacks rows of the one before
     lost = read_record(ProfileRecord, files[0])
     assert str(tmp_path / "report") in line and f"{lost.bundle} {lost.form}" in line
+
+
+def test_what_was_fed_in_and_learned_from_is_said_of_the_rows_it_is_true_of(tmp_path, without_matplotlib):
+    cut = Truncation(max_length=128, reviews=1000, cut_reviews=453, tokens=300_000, cut_tokens=100_000)
+    few = Latency(processes_ms=latency_samples(30.0, count=240), reviews=200)
+    all_of_them = Latency(processes_ms=latency_samples(1.0, count=600), reviews=200)
+    rows = [
+        profile_record("tfidf", method="tfidf", accuracy=0.8, latency=all_of_them),
+        profile_record("slow", latency=few, truncation=cut),
+    ]
+    record = compare(Measurements(rows))
+    write_report(record, rows, tmp_path)
+    for text in ((tmp_path / "report.md").read_text("utf-8"), (tmp_path / "report.html").read_text("utf-8")):
+        assert "Latency of slow fp32 was measured on the first 80 of 200 reviews of imdb" in text
+        assert "Latency of tfidf fp32 was measured on 200 reviews of imdb" in text
+        # TF-IDF picks no epoch: it learns from the validation reviews too.
+        assert "1,000 (slow) and 1,100 (tfidf) reviews" in text
+        assert "slow fp32: 45.3 % of the test reviews are longer than 128 tokens" in text
+
+
+def test_several_undecided_rows_are_one_sentence_and_so_are_those_that_do_not_beat_tfidf(tmp_path):
+    close = [profile_record(f"m{number}", accuracy=0.85, p50_ms=10.0 * number, reviews=300) for number in (1, 2, 3)]
+    best = profile_record("best", accuracy=0.87, p50_ms=90.0, reviews=300)
+    record = compare(
+        Measurements([*close, best, profile_record("tfidf", method="tfidf", accuracy=0.85, reviews=300)])
+    )
+    decision = record.decisions[0]
+    against_best = [pair for pair in decision.undecided if pair.first == "best fp32" and pair.of == "accuracy"]
+    assert len(against_best) >= 3
+    (sentence,) = [one for one in decision.undecided_sentences if "against best fp32" in one]
+    assert all(pair.second in sentence and f"{pair.reviews_needed:,}" in sentence for pair in against_best)
+    (weak,) = [one for one in record.baseline_sentences if "m1 fp32" in one]
+    assert "m2 fp32" in weak and "m3 fp32" in weak
+
+
+def test_where_the_bundles_of_a_ladder_lie_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    bundle = bundle_record("m", path="exported/quick-m")
+    (tmp_path / "exported/quick-m").mkdir(parents=True)
+    write_record(bundle, tmp_path / "exported/quick-m/bundle.json")
+    row = profile_record("m", form="fp32", name="quick-m.fp32.onnxruntime-cpu-2t.0", source_key=bundle.key)
+    record = compare(Measurements([row]))
+    assert record.recommended.path == "exported/quick-m"
+    Console(width=120).print(*decision_view(record, tmp_path))
+    shown = capsys.readouterr().out
+    assert "m fp32 is in exported/quick-m" in shown and "exported/quick-MODEL" in shown
+    # Elsewhere nothing is claimed.
+    assert compare(Measurements([profile_record("m", form="fp32")])).recommended.path is None

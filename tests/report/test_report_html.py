@@ -10,13 +10,14 @@ import shutil
 import numpy as np
 import pytest
 from chromium_page import chromium_page
-from factories import MACHINE, RASPBERRY, bundle_record, ladder, predictions, profile_record, sweep_record
+from factories import MACHINE, RASPBERRY, bundle_record, ladder, predictions, profile_record, roofline, sweep_record
 from reports import compare_and_report
 
 from slmbench.compare import RegressionGate
 from slmbench.records import Row, write_record
 from slmbench.records.bundle import Flip
 from slmbench.records.cascade import CascadeFacts, CascadeMember, CascadeTiming, Routing, SweepRow
+from slmbench.records.energy import Energy, GridFactor
 from slmbench.statistics import paired_difference
 
 EVIL = '</script><img src=x onerror="alert(1)">{{ 7 * 7 }}'
@@ -356,6 +357,28 @@ def test_nothing_is_wider_than_a_phone(opened):
         drawn = opened.run("[...document.querySelectorAll('figure > svg')].map(s => s.viewBox.baseVal.width)")
         assert drawn and max(drawn) <= width
     assert opened.complaints == []
+
+
+def test_nothing_is_cut_on_a_screen_of_1280_pixels(browser, reported, tmp_path):
+    """Every column there can be, long names, variants and two machines."""
+    page, _ = browser
+    known = Energy(
+        joules_per_review=0.25, source="package counter (RAPL)", quality="estimated", seconds=3.0, reviews=90,
+        grid=GridFactor(gco2e_per_kwh=360.0, source="360 gCO2e/kWh, as given"),
+    )  # fmt: skip
+    name = "a-classifier-of-which-the-name-is-long"
+    rows = [
+        profile_record(name, "int8-portable", threads=threads, energy=known, roofline=roofline(), machine=machine)
+        for machine in (MACHINE, RASPBERRY)
+        for threads in (1, 2)
+    ]
+    reported(*rows, *ladder())
+    page.open((tmp_path / "report/report.html").as_uri())
+    page.resize(1280)
+    page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    cut = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth + 1)"
+    assert page.run(f"{cut}.map(one => one.getAttribute('aria-label') + ' ' + one.scrollWidth)") == []
+    assert page.run("document.querySelectorAll('#rows thead th').length") >= 18
 
 
 #: Contrast (WCAG 2.1, 1.4.3) of every element that has text of its own against the first opaque ground behind it.

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.common.formatting import UNKNOWN, listing
+from slmbench.common.places import BUNDLES
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.front import front_phrase
 from slmbench.compare.quantities import Quantity, table_quantities
@@ -25,10 +26,13 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
         report: The folder of its report.
     """
     parts: list[RenderableType] = [decision_table(record)]
-    parts += [Text(decision.sentence, style="bold") for decision in record.decisions]
+    for decision in record.decisions:
+        parts.append(Text(decision.sentence, style="bold"))
+        if decision.recommended is not None and decision.recommended.path is not None:
+            parts.append(Text(f"{decision.recommended.label} is in {decision.recommended.path}"))
     parts += [Text(caveat, style="yellow") for decision in record.decisions for caveat in decision.caveats]
-    parts += [Text(pair.sentence) for decision in record.decisions for pair in decision.undecided]
-    parts += [Text(line) for line in [*(test.sentence for test in record.baseline_tests), *record.cascades]]
+    parts += [Text(sentence) for decision in record.decisions for sentence in decision.undecided_sentences]
+    parts += [Text(line) for line in [*record.baseline_sentences, *record.cascades]]
     parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
     return [*parts, *_baseline_lines(record)]
 
@@ -94,6 +98,7 @@ def _notes(record: ComparisonRecord) -> list[str]:
         lines.append(f"no Pareto front: no row has each of {'; or '.join(lacking)}")
     if record.tested_on:
         lines.append(record.tested_on)
+    lines += [f"the bundle of a model is in {BUNDLES / prefix}MODEL" for prefix in _prefixes(record)]
     tags = record.machine_tags
     lines += [f"{tag} = {record.machines[machine]['name']}" for machine, tag in tags.items()]
     if not tags:
@@ -109,6 +114,16 @@ def _notes(record: ComparisonRecord) -> list[str]:
         rows = [row.label for row in measured if row.unprofiled == reason]
         lines.append(f"accuracy only: {listing(rows)}: {reason}")
     return lines + [f"{OUT} refused: {row.label}: {row.refusal}" for row in measured if row.refusal is not None]
+
+
+def _prefixes(record: ComparisonRecord) -> list[str]:
+    """Return what stands before the models' names in the names of their bundles' folders, as in a recipe's ladder."""
+    found: dict[str, None] = {}
+    for row in record.rows:
+        folder = (row.profile or "").partition(f".{row.form}.")[0]
+        if row.backend != "torch" and folder != row.name and folder.endswith(f"-{row.name}"):
+            found[folder.removesuffix(row.name)] = None
+    return list(found)
 
 
 def _baseline_lines(record: ComparisonRecord) -> list[Text]:

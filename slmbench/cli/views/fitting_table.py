@@ -18,7 +18,7 @@ ASCII_SIGNS = str.maketrans(
     {"≤": "<=", "≥": ">=", "±": "+-", "–": "-", "×": "x", "★": "*", "◆": "+", "✗": "x", "←": "<-", "…": "~"}
 )
 #: A text column gets at least this width, or that of its longest word, before another column is left out for it.
-_COMFORTABLE_TEXT_WIDTH = 20
+_COMFORTABLE_TEXT_WIDTH = 32
 #: A text column is made as narrow as this before numbers are folded.
 _MIN_TEXT_WIDTH = 8
 #: Between two columns: the padding of the first, and the divider.
