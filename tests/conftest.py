@@ -17,6 +17,7 @@ from tiny import model_folder
 
 from slmbench.corpora import load_corpus
 from slmbench.export import export
+from slmbench.instruments import sentinel
 from slmbench.instruments.hardware import usable_cores
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.records import predictions, profile, timed
@@ -53,6 +54,14 @@ def _home_of_slow_tests(request, monkeypatch, _session_home):
         monkeypatch.setenv("SLMBENCH_HOME", _session_home)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_sentinel():
+    """Let the sentinel run one round: it is run before each block of each measurement."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentinel, "ROUNDS", 1)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

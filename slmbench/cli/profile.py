@@ -86,6 +86,18 @@ def profile(
         ),
     ] = None,
     processes: shared.Processes = 5,
+    sessions: Annotated[
+        int,
+        typer.Option(
+            "--sessions",
+            help="Sessions that the processes are split over, --session-gap apart.",
+            rich_help_panel=shared.HOW_LONG,
+        ),
+    ] = 1,
+    session_gap: Annotated[
+        float,
+        typer.Option("--session-gap", help="Pause between sessions (min).", rich_help_panel=shared.HOW_LONG),
+    ] = 30.0,
     time_limit: shared.TimeLimit = 20.0,
     output: shared.RecordsFolder = PROFILES,
     as_json: opt.Json = False,
@@ -103,6 +115,7 @@ def profile(
       slmbench profile runs/bert-tiny-imdb --backend torch --form bf16 --form bf16-compile
       slmbench profile exported/bert-tiny-imdb --scenario server --max-p95-ms 50
       slmbench profile exported/bert-tiny-imdb --form int8 --sustained 600
+      slmbench profile --processes 6 --sessions 2 --session-gap 60
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.profiles import profile_table
@@ -115,6 +128,8 @@ def profile(
             backend=backend,
             threads=threads,
             processes=processes,
+            sessions=sessions,
+            session_gap_min=session_gap,
             time_limit_s=time_limit,
             scenario=scenario,
             batch_tokens=batch_tokens,

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from slmbench.common.files import write_atomically
 from slmbench.common.places import home
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records.sessions import SentinelSession, SentinelTimes
+from slmbench.statistics.sessions import SessionSpread, session_spread
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -83,26 +85,35 @@ def stored_sessions() -> list[SentinelSession]:
     return [session for session in found if session.libraries == libraries]
 
 
-def store_session(session: SentinelSession) -> None:
+def spread_here() -> SessionSpread:
+    """Return how much the stored sessions of this machine differ; that of the reference profiles with too few."""
+    stored = stored_sessions()
+    began = [datetime.fromisoformat(one.began).timestamp() for one in stored]
+    return session_spread(began, [one.as_list for one in stored])
+
+
+def store_session(identity: str, began: str, times: Sequence[SentinelTimes]) -> None:
     """Add a session to those of this machine; the oldest are dropped.
+
+    Args:
+        identity: Its id.
+        began: When it began, ISO 8601.
+        times: The runs of the sentinel, at least one; the median of each kind of work is kept.
 
     Raises:
         OSError: The cache folder cannot be written to.
     """
+    gemm, copy, text = np.median([one.as_list for one in times], axis=0).tolist()
+    session = SentinelSession(
+        id=identity, began=began, gemm_ms=gemm, copy_ms=copy, text_ms=text, libraries=library_versions()
+    )
     kept = [*stored_sessions(), session][-MAX_STORED:]
-    text = json.dumps([one.model_dump(mode="json") for one in kept])
-    write_atomically(_place(), text + "\n")
+    write_atomically(_place(), json.dumps([one.model_dump(mode="json") for one in kept]) + "\n")
 
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries whose work is timed."""
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
-def typical(times: Sequence[SentinelTimes]) -> SentinelTimes:
-    """Return the median of each kind of work over the runs of a session; at least one."""
-    gemm, copy, text = np.median([one.as_list for one in times], axis=0).tolist()
-    return SentinelTimes(gemm_ms=gemm, copy_ms=copy, text_ms=text)
 
 
 def _place() -> Path:

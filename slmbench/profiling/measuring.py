@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from slmbench.records import (
     write_record,
 )
 from slmbench.records.roofline import Roofline
+from slmbench.records.sessions import InSessions, MeasuringSession
+from slmbench.statistics.sessions import SessionSpread, separate_sessions
 
 
 def profile(
@@ -150,7 +153,9 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     in_batches = check_served(batched, prepared.workload, prepared.predictions, prepared.labels)
     warnings += batches_warning(in_batches)
     conditions = conditions_of(measured.seen)
+    in_sessions = InSessions(sessions=_session_of_processes(timed.sessions), spread=timed.spread)
     latency = Latency(
+        **dict(in_sessions),
         processes_ms=measured.latency_ms,
         # Offline, a sample is of a batch, and every process has the same.
         reviews=len(measured.latency_ms[0] if options.scenario == "offline" else prepared.workload.texts),
@@ -179,7 +184,7 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         verdict=prepared.verdict,
         reason=prepared.reason,
         latency=latency,
-        throughput=_throughput(measured, options, prepared.workload, in_batches),
+        throughput=_throughput(measured, options, prepared.workload, in_batches, in_sessions),
         memory=_memory(measured, prepared),
         cold=_cold_start(measured),
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
@@ -193,8 +198,12 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         ancestors=source.ancestors,
         truncation=source.truncation,
         corpus=prepared.workload.identity,
-        warnings=warnings + measured.warnings + _stability_warnings(measured, conditions, hardware),
+        warnings=warnings
+        + measured.warnings
+        + _sentinel_warnings(timed.sessions, timed.spread)
+        + _stability_warnings(measured, conditions, hardware),
         conditions=conditions,
+        measured_in=timed.sessions,
         served=served,
         load=measured.load,
         sustained=measured.sustained,
@@ -206,12 +215,20 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     )
 
 
+def _session_of_processes(sessions: Sequence[MeasuringSession]) -> list[int]:
+    """Return the number of the session of each process, close sessions being one."""
+    began = [datetime.fromisoformat(session.began).timestamp() for session in sessions]
+    numbers = separate_sessions(began)
+    return [number for number, session in zip(numbers, sessions, strict=True) for _ in session.blocks]
+
+
 def _throughput(
-    measured: Measured, options: ProfileOptions, workload: Workload, labels: Served | None
+    measured: Measured, options: ProfileOptions, workload: Workload, labels: Served | None, in_sessions: InSessions
 ) -> Throughput | None:
     if not measured.passes_s:
         return None
     return Throughput(
+        **dict(in_sessions),
         batch_tokens=options.batch_tokens,
         reviews=len(workload.texts),
         tokens=workload.tokens,
@@ -289,6 +306,23 @@ def _coverage_warning(measured: Measured, options: ProfileOptions, workload: Wor
         f" is {np.median(workload.lengths[:fewest]):.0f} tokens, that of all {workload.identity.tokens_p50:.0f};"
         " compare with rows of as many reviews, or raise --time-limit"
     ]
+
+
+def _sentinel_warnings(sessions: Sequence[MeasuringSession], spread: SessionSpread) -> list[str]:
+    """Warn when the machine became faster or slower meanwhile, or was not as fast as it usually is."""
+    found = []
+    for session in sessions:
+        if session.is_drifting and session.drift is not None:
+            way = "slower" if session.drift > 0 else "faster"
+            found.append(f"the machine became {abs(session.drift):.0%} {way} over the blocks, by its sentinel")
+        if spread.usual_ms and not spread.usual_ms[0] <= session.sentinel_ms <= spread.usual_ms[1]:
+            low, high = spread.usual_ms
+            found.append(
+                f"the machine was not as usual: its sentinel took {session.sentinel_ms:.3g} ms, of {spread.stored}"
+                f" earlier sessions {low:.3g}–{high:.3g} ms are expected: compare only with profiles of this session,"
+                " or measure again"
+            )
+    return found
 
 
 def _stability_warnings(measured: Measured, conditions: Conditions, hardware: dict[str, Any]) -> list[str]:

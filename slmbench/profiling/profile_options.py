@@ -23,6 +23,8 @@ class ProfileOptions:
         backend: What runs the model; one of :data:`slmbench.profiling.backends.BACKENDS`.
         threads: Threads inside one inference; ``None`` is the cores this process may use.
         processes: Fresh processes per cell; their spread is larger than that inside one.
+        sessions: Sessions of measurement that the processes are split over, at least two to each.
+        session_gap_min: Pause between sessions (min).
         time_limit_s: Maximum sampling time per cell (s), over all its processes, loading not counted.
         scenario: What is timed; :data:`SCENARIOS`.
         batch_tokens: Token budget of a batch where batches are timed.
@@ -40,6 +42,8 @@ class ProfileOptions:
     threads: int | None = None
     #: Student's t over processes makes the interval 2.5 standard errors wide with three of them, 1.2 with five.
     processes: int = 5
+    sessions: int = 1
+    session_gap_min: float = 30.0
     time_limit_s: float = 20.0
     scenario: str = "single"
     batch_tokens: int = BATCH_TOKENS
@@ -62,6 +66,7 @@ class ProfileOptions:
         for option, value in counts.items():
             if value is not None and value < 1:
                 raise UsageError(f"{option} must be at least 1, not {value}")
+        self.check_sessions()
         limits = {
             "--time-limit": self.time_limit_s,
             "--qps": self.qps,
@@ -72,6 +77,20 @@ class ProfileOptions:
             if limit is not None and not 0 < limit < float("inf"):
                 raise UsageError(f"{option} must be above 0, not {limit}")
         self._check_scenario()
+
+    def check_sessions(self) -> None:
+        """Check that each session has at least two processes.
+
+        Raises:
+            UsageError: It has not, or the pause is out of range.
+        """
+        if self.sessions < 1 or (self.sessions > 1 and self.processes < 2 * self.sessions):
+            raise UsageError(
+                f"--sessions {self.sessions}: give 1, or more with two processes for each (--processes"
+                f" {max(2, 2 * self.sessions)} or more, it is {self.processes})"
+            )
+        if not 0 <= self.session_gap_min < float("inf"):
+            raise UsageError(f"--session-gap must be at least 0, not {self.session_gap_min}")
 
     def _check_scenario(self) -> None:
         if self.scenario not in SCENARIOS:

@@ -3,30 +3,34 @@
 A machine that slows down for some minutes would otherwise slow down the one cell that was being timed. In blocks it
 affects all cells alike, and what differs between blocks is not taken for a difference between cells (R. A. Fisher,
 *The Design of Experiments*, 1935, ch. 4). The order within a block is drawn again for each block, so that no cell
-always follows the same other one.
+always follows the same other one. The sentinel runs before each block, and once more at the end of a session.
 """
 
 from __future__ import annotations
 
+import math
+import time
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import psutil
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.progress import Progress
+from slmbench.common.progress import Progress, Task
 from slmbench.instruments.energy import find_sources
 from slmbench.instruments.hardware import hardware_fingerprint
+from slmbench.instruments.sentinel import Sentinel, spread_here, store_session
 from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.scenarios import Measured, Steps, scenario_steps
+from slmbench.records.sessions import MeasuringSession, SentinelTimes
+from slmbench.statistics.sessions import SessionSpread
 
 #: Load of the processor before a measurement above which the profile has a warning.
 BUSY_PERCENT = 20.0
-#: Seed of the order within blocks.
-SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +53,35 @@ class TimedCell:
         planned: What was to be measured.
         prepared: What a profile says of it.
         measured: Raw measurements.
+        sessions: The sessions of its processes, in order.
+        spread: How much earlier sessions of this machine differ.
         warnings: What was seen of the machine just before.
     """
 
     planned: PlannedCell
     prepared: PreparedCell
     measured: Measured
+    sessions: list[MeasuringSession]
+    spread: SessionSpread
     warnings: list[str]
+
+
+@dataclass
+class _Session:
+    """A session while it is measured: the blocks of each cell's processes, and the runs of the sentinel."""
+
+    seed: int
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    blocks: dict[int, list[int]] = field(default_factory=dict)
+    sentinel: list[SentinelTimes] = field(default_factory=list)
 
 
 def time_in_turns(planned: Sequence[PlannedCell], progress: Progress, failed: Failed | None) -> list[TimedCell]:
     """Time cells in randomised blocks; when one fails, the others go on.
+
+    The blocks are split over the sessions that the options ask for. The sentinel's times of each session are kept
+    for later measurements on this machine.
 
     Args:
         planned: The cells.
@@ -73,36 +95,101 @@ def time_in_turns(planned: Sequence[PlannedCell], progress: Progress, failed: Fa
         SlmbenchError: A cell failed and ``failed`` was not given.
     """
     ready = list(measure_each(planned, lambda one: (one, one.cell.prepare(one.options, progress)), failed))
-    warnings = busy_warning() if ready else []
-    hardware, generator = hardware_fingerprint(), np.random.default_rng(SEED)
-    processes = sum(one.options.processes for one, _ in ready)
-    measured: dict[int, Measured] = {}
-    with progress.task(_title(ready), total=processes, unit="processes") as bar:
-        running: dict[int, Steps] = {
-            number: scenario_steps(prepared.task, one.options, find_sources(hardware, one.options.device), bar)
-            for number, (one, prepared) in enumerate(ready)
-        }
-        for block in count(1):
-            if not running:
-                break
-            if len(ready) > 1:
-                bar.describe(f"{_title(ready)}, block {block}")
-            for number in generator.permutation(sorted(running)).tolist():
-                try:
-                    next(running[number])
-                except StopIteration as end:
-                    measured[number] = end.value
-                    del running[number]
-                except SlmbenchError as error:
-                    if failed is None:
-                        raise
-                    failed(ready[number][0], error)
-                    del running[number]
+    if not ready:
+        return []
+    warnings, spread, sentinel = busy_warning(), spread_here(), Sentinel()
+    turns = _Turns(ready, failed)
+    with progress.task(turns.title, total=turns.processes, unit="processes") as bar:
+        turns.begin(bar)
+        while turns.running:
+            if turns.sessions:
+                bar.describe(f"{turns.title}, pause of {turns.gap_min:g} min before the next session")
+                time.sleep(60 * turns.gap_min)
+            session = turns.run_session(sentinel, bar)
+            try:
+                store_session(session.id, session.began, session.sentinel)
+            except OSError as error:
+                progress.say(f"how fast the machine was is not kept for later measurements: {error}")
     return [
-        TimedCell(one, prepared, measured[number], warnings)
+        TimedCell(one, prepared, measured, turns.sessions_of(number), spread, warnings)
         for number, (one, prepared) in enumerate(ready)
-        if number in measured
+        if (measured := turns.measured.get(number)) is not None
     ]
+
+
+class _Turns:
+    """Cells that are being timed: those still running, what was measured of the others, and the sessions so far."""
+
+    def __init__(self, ready: Sequence[tuple[PlannedCell, PreparedCell]], failed: Failed | None) -> None:
+        self._ready = ready
+        self._failed = failed
+        options = [one.options for one, _ in ready]
+        self.processes = sum(each.processes for each in options)
+        self.gap_min = max(each.session_gap_min for each in options)
+        self._planned_sessions = max(each.sessions for each in options)
+        self._blocks = math.ceil(max(each.processes for each in options) / self._planned_sessions)
+        one = f"profiling {ready[0][0].cell.name}"
+        self.title = one if len(ready) == 1 else f"profiling {len(ready)} forms in turns"
+        self.running: dict[int, Steps] = {}
+        self.measured: dict[int, Measured] = {}
+        self.sessions: list[_Session] = []
+
+    def begin(self, bar: Task) -> None:
+        hardware = hardware_fingerprint()
+        for number, (one, prepared) in enumerate(self._ready):
+            sources = find_sources(hardware, one.options.device)
+            self.running[number] = scenario_steps(prepared.task, one.options, sources, bar)
+
+    def run_session(self, sentinel: Sentinel, bar: Task) -> _Session:
+        """Run the blocks of one session; those of the last one until every cell is done."""
+        session = _Session(seed=len(self.sessions))
+        self.sessions.append(session)
+        last = len(self.sessions) == self._planned_sessions
+        generator, block = np.random.default_rng(session.seed), 0
+        while self.running and (last or block < self._blocks):
+            block += 1
+            if len(self._ready) > 1:
+                bar.describe(f"{self.title}, block {block + self._blocks * session.seed}")
+            session.sentinel.append(sentinel.run())
+            for number in generator.permutation(sorted(self.running)).tolist():
+                if self._run_process(number):
+                    session.blocks.setdefault(number, []).append(block)
+        session.sentinel.append(sentinel.run())
+        return session
+
+    def sessions_of(self, number: int) -> list[MeasuringSession]:
+        """Return the sessions of the processes that count; a search for a rate measures with more."""
+        counting, found = len(self.measured[number].latency_ms), []
+        for session in reversed(self.sessions):
+            blocks = session.blocks.get(number, [])[-counting:] if counting else []
+            counting -= len(blocks)
+            if blocks:
+                found.append(
+                    MeasuringSession(
+                        id=session.id,
+                        began=session.began,
+                        cells=len(session.blocks),
+                        seed=session.seed,
+                        blocks=blocks,
+                        sentinel=session.sentinel,
+                    )
+                )
+        return found[::-1]
+
+    def _run_process(self, number: int) -> bool:
+        """Measure with one process of a cell; returns whether that went well."""
+        try:
+            next(self.running[number])
+        except StopIteration as end:
+            self.measured[number] = end.value
+            del self.running[number]
+        except SlmbenchError as error:
+            if self._failed is None:
+                raise
+            self._failed(self._ready[number][0], error)
+            del self.running[number]
+            return False
+        return True
 
 
 def busy_warning() -> list[str]:
@@ -111,9 +198,3 @@ def busy_warning() -> list[str]:
     if busy <= BUSY_PERCENT:
         return []
     return [f"the CPU was {busy:.0f} % busy with other work just before the measurement"]
-
-
-def _title(ready: Sequence[tuple[PlannedCell, PreparedCell]]) -> str:
-    if len(ready) == 1:
-        return f"profiling {ready[0][0].cell.name}"
-    return f"profiling {len(ready)} forms in turns"

@@ -118,6 +118,8 @@ class ProfileTable(RecipeTable):
     torch_forms: tuple[str, ...] | None = Field(default=None, min_length=1)
     threads: int | None = Field(default=None, ge=1)
     processes: int = Field(default=5, ge=1)
+    sessions: int = Field(default=1, ge=1)
+    session_gap_min: float = Field(default=30.0, ge=0)
     time_limit_s: float = Field(default=20.0, gt=0)
 
     def settings(self) -> list[ProfileOptions]:
@@ -141,9 +143,13 @@ class ProfileTable(RecipeTable):
                         backend=backend,
                         threads=self.threads,
                         processes=self.processes,
+                        sessions=self.sessions,
+                        session_gap_min=self.session_gap_min,
                         time_limit_s=self.time_limit_s,
                     )
                 )
+        for options in found:
+            options.check_sessions()
         for device in self.devices:
             if not any(options.device == device for options in found):
                 served = (f"{name} runs on {', '.join(BACKENDS[name].devices)}" for name in self.backends)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from pydantic import computed_field
 
 from slmbench.records.base import Part
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions
+
+#: With fewer runs of the sentinel nothing is said of a drift.
+MIN_RUNS = 3
 
 
 class SentinelTimes(Part):
@@ -53,6 +61,34 @@ class MeasuringSession(Part):
     #: Runs of the sentinel: one before each block, and one after the last.
     sentinel: list[SentinelTimes]
 
+    @property
+    def sentinel_ms(self) -> float:
+        """Median time of the sentinel."""
+        return float(np.median([run.total_ms for run in self.sentinel]))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def drift(self) -> float | None:
+        """Change of the sentinel's time from first to last run, as a share; ``None`` with fewer than three runs."""
+        return self._drift[0] if self._drift else None
+
+    @property
+    def is_drifting(self) -> bool:
+        """Whether the sentinel moved by more than its spread: the 95 % interval of its slope excludes none."""
+        return self._drift is not None and (self._drift[1] > 0 or self._drift[2] < 0)
+
+    @cached_property
+    def _drift(self) -> tuple[float, float, float] | None:
+        """The drift and its interval: Theil and Sen's slope (Sen, *JASA* 63, 1968) of the logarithms."""
+        from scipy.stats import theilslopes
+
+        count = len(self.sentinel)
+        if count < MIN_RUNS:
+            return None
+        slope, _, low, high = theilslopes(np.log([run.total_ms for run in self.sentinel]), alpha=0.95)
+        change, least, most = (math.expm1(each * (count - 1)) for each in (slope, low, high))
+        return change, least, most
+
 
 class InSessions(Part):
     """Times of processes that were measured in sessions."""
@@ -62,6 +98,22 @@ class InSessions(Part):
     sessions: list[int] | None = None
     #: How much times of this machine differ between sessions, by which intervals are widened; ``None`` likewise.
     spread: SessionSpread | None = None
+
+    @property
+    def widening(self) -> str | None:
+        """How the intervals allow for other sessions, in words; ``None`` in older records."""
+        if self.sessions is None or self.spread is None:
+            return None
+        count, spread = len(set(self.sessions)), self.spread
+        source = (
+            f"of {spread.stored} stored sessions of this machine" if spread.stored else "of the reference profiles"
+        )
+        lack = "" if spread.stored else ", because fewer than three sessions of this machine are stored"
+        in_one = "one session" if count == 1 else f"{count} sessions"
+        return (
+            f"measured in {in_one}: intervals are widened by the spread between sessions of {source}"
+            f" (±{spread.deviation:.0%}){lack}"
+        )
 
     def _over_sessions(self, value: float, interval: Interval | None, medians: Sequence[float]) -> Interval | None:
         """Widen the interval of a time to what other sessions would show; as it is in older records."""

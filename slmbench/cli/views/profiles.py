@@ -48,6 +48,7 @@ def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
         )
     table.notes += [
         *_warnings(records),
+        *_session_notes(records),
         *dict.fromkeys(note for record in records for note in (*_notes(record), record.energy.sentence)),
     ]
     return table
@@ -177,6 +178,17 @@ def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
         for warning in record.warnings:
             found.setdefault(warning, []).append(f"{record.bundle} {record.form}")
     return [text if len(who) == len(records) else f"{', '.join(who)}: {text}" for text, who in found.items()]
+
+
+def _session_notes(records: Sequence[ProfileRecord]) -> list[str]:
+    """Return a line on the sentinel of each session, and one on how intervals allow for other sessions."""
+    sessions = {session.id: session for record in records for session in record.measured_in}
+    lines = []
+    for session in sessions.values():
+        times = [run.total_ms for run in session.sentinel]
+        drift = "" if session.drift is None else f", drift {session.drift:+.0%}"
+        lines.append(f"sentinel {session.sentinel_ms:.3g} ms [{min(times):.3g}–{max(times):.3g}]{drift}")
+    return [*lines, *dict.fromkeys(record.latency.widening for record in records if record.latency.widening)]
 
 
 def _notes(record: ProfileRecord) -> list[str]:
