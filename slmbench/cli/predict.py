@@ -24,7 +24,7 @@ def predict(
         typer.Option(
             "--input",
             "-i",
-            help="File to read: one text per line, or a table (CSV, TSV, JSON Lines).",
+            help="File to read: one text per line, or a table (CSV, TSV, JSON, Parquet, Arrow).",
             show_default="none",
         ),
     ] = None,

@@ -29,7 +29,7 @@ def texts_from(
 
     Args:
         arguments: Texts given on the command line.
-        source: A table (CSV, TSV, JSON Lines, Parquet) or a text file with one text per line.
+        source: A table (CSV, TSV, JSON, Parquet, Arrow) or a text file with one text per line.
         text_column: Column of the text in a table, or several with commas between them; when not given, those that
             the classifier was trained on where the table has them, else found by the usual names.
         trained: The columns that the classifier was trained on.

@@ -31,7 +31,7 @@ class LocalFiles(CorpusSource):
     """Files on this machine; several are read as one corpus."""
 
     name = "files"
-    help = "A CSV, TSV, JSON Lines, JSON or Parquet file, a quoted pattern such as 'data/*.jsonl', or a folder."
+    help = "A CSV, TSV, JSON, Parquet or Arrow file, a quoted pattern such as 'data/*.jsonl', or a folder."
 
     def matches(self, corpus: str) -> bool:
         """Say whether a name can only be that of something on this machine: a path that is there, or a pattern."""
