@@ -69,7 +69,7 @@ def cascade(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cascade import CascadeOptions
         from slmbench.cascade import cascade as make_cascade
-        from slmbench.cli.next_step import after_bundle
+        from slmbench.cli.next_step import after_bundle, after_path
         from slmbench.cli.views.cascade import cascade_summary
 
         record = make_cascade(
@@ -87,5 +87,6 @@ def cascade(
             command=out.command,
             progress=out,
         )
-        then = after_bundle(record, record.path)
+        ships = any(form.accepted for form in record.forms.values())
+        then = after_bundle(record, record.path) if ships else after_path(small)
         out.result(record.to_json(), *cascade_summary(record), written=record.path, then=then)

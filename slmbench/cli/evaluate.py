@@ -81,11 +81,10 @@ def evaluate(
       slmbench evaluate runs/* --markdown table.md
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
-        from slmbench.cli.next_step import after_bundle, after_run
+        from slmbench.cli.next_step import after_path
         from slmbench.cli.views.evaluation import evaluation_view
         from slmbench.evaluation import evaluate as score
         from slmbench.evaluation import open_subject
-        from slmbench.records import RunRecord
         from slmbench.report import draw_evaluation
 
         if test_size is not None:
@@ -113,11 +112,7 @@ def evaluate(
             **reading,
         )
         draw_evaluation(record, out)
-        then = (
-            after_run(subject.record)
-            if isinstance(subject.record, RunRecord)
-            else after_bundle(subject.record, subject.folder)
-        )
+        then = after_path(subject.folder)
         out.result(record.to_json(), *evaluation_view(record, subject.run), written=record.path, then=then)
 
 

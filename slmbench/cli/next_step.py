@@ -36,12 +36,21 @@ def after_bundle(bundle: BundleRecord, folder: Path | str) -> Words:
         bundle: The bundle.
         folder: Where it is.
     """
-    measured = set()
-    for file in PROFILES.glob(f"{Path(folder).name}.*.json"):
+    measured: dict[Path, set[str]] = {}
+    for file in PROFILES.rglob(f"{Path(folder).name}.*.json"):
         try:
             profile = read_record(ProfileRecord, file)
         except SlmbenchError:  # of another kind, or damaged
             continue
         if profile.source_key == bundle.key:
-            measured.add(profile.form)
-    return ("compare",) if set(bundle.forms) <= measured else ("profile", folder)
+            measured.setdefault(file.parent, set()).add(profile.form)
+    for place, forms in sorted(measured.items()):
+        if set(bundle.forms) <= forms:
+            return ("compare",) if place == PROFILES else ("compare", place)
+    return ("profile", folder)
+
+
+def after_path(path: Path) -> Words:
+    """Return what comes after a run or a bundle, by its folder."""
+    record = artefacts.read(path, RunRecord, BundleRecord)
+    return after_run(record) if isinstance(record, RunRecord) else after_bundle(record, path)

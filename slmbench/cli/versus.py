@@ -63,6 +63,7 @@ def versus(
         from slmbench.cli.views.profiles import versus_summary
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.versus import versus as measure
+        from slmbench.statistics.clusters import MIN_CLUSTERS
 
         options = ProfileOptions(
             forms=(form,) if form else None,
@@ -81,5 +82,9 @@ def versus(
             allowed = f"{record.sentence}; --fail-if-slower allows {1 + fail_if_slower:.3f}×"
             if result == "fail":
                 raise SlmbenchError(allowed)
+            if record.ratio.ci95 is None and len(record.pairs) < MIN_CLUSTERS:
+                raise InconclusiveError(
+                    f"{allowed}, which this does not settle: give --processes {MIN_CLUSTERS} or more"
+                )
             more = minutes(record.minutes_to_settle(fail_if_slower))
             raise InconclusiveError(f"{allowed}, which this does not settle: about {more} more of sampling would")

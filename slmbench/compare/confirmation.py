@@ -86,9 +86,10 @@ def headline(found: Confirmation | CorrectedAccuracy | None, limits: Mapping[str
         again = f" (opened {found.openings} times)" if found.openings > 1 else ""
         return f"accuracy {expected}, confirmed on {found.reviews:,} reviews that chose nothing{again}"
     direction = "less" if found.optimism >= 0 else "more"
+    than = "as" if abs(found.optimism) < 0.0005 else f"{points(found.optimism)} {direction} than"
     return (
-        f"expected accuracy {expected}, {points(found.optimism)} {direction} than on the {found.reviews:,} reviews"
-        f" that chose it (not confirmed on others: {found.no_confirmation})"
+        f"expected accuracy {expected}, {than} on the {found.reviews:,} reviews that chose it (not confirmed on"
+        f" others: {found.no_confirmation})"
     )
 
 

@@ -93,7 +93,8 @@ def in_replays(stability: Stability | None) -> str:
     if stability is None:
         return ""
     (first, share), *others = stability.chosen.items()
-    otherwise = f"; otherwise {listing([label for label, _ in others[:_NAMED]])}" if others else ""
+    named = [label for label, _ in others[:_NAMED]] if share < 0.995 else []  # which 100 % would contradict
+    otherwise = f"; otherwise {listing(named)}" if named else ""
     return (
         f"{first} is chosen in {share * 100:.0f} % of {stability.replays:,} replays{otherwise}; at most"
         f" {stability.regret_points:.1f} points of accuracy and {stability.regret_time * 100:.0f} % of time behind"

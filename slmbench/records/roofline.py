@@ -157,6 +157,6 @@ class Roofline(Part):
         if share is None or share <= _NOTABLE_SHARE:
             return None
         return (
-            f"the GEMM ceiling was measured while other processes used {share:.0%} of the CPU: it may be too low, and"
-            " the share of it that was reached too high"
+            f"the GEMM ceiling was measured while other processes used {100 * share:.0f} % of the CPU: it may be too"
+            " low, and the share of it that was reached too high"
         )

@@ -87,6 +87,12 @@ def test_slower_than_allowed_is_exit_status_1_and_a_sentence(two, slowed, limit,
         assert re.match(r"error: .* is slower than .* 1\.150× .*; --fail-if-slower allows 1\.050×$", sentences[0])
 
 
+def test_two_processes_settle_nothing_and_the_sentence_says_how_many_would(two, slowed):
+    result = run("versus", "new", "old", "--fail-if-slower", "5%", "--processes", 2)
+    assert result.exit_code == 3
+    assert "--processes 3" in result.stderr
+
+
 def test_the_other_way_round_nothing_fails(two, slowed):
     assert run("versus", "old", "new", "--fail-if-slower", "0%", "--quiet").exit_code == 0
 

@@ -200,5 +200,10 @@ def test_the_next_command_depends_on_what_was_done_already(tmp_path, monkeypatch
         write_record(measured, Path(f"profiles/a.{form}.here.json"))
     Path("profiles/a.int8.broken.json").write_text("{", encoding="utf-8")
     assert after_run(run_) == ("compare",)
+    # Elsewhere below profiles/.
+    Path("profiles/mine").mkdir()
+    for file in Path("profiles").glob("*.json"):
+        file.rename(Path("profiles/mine") / file.name)
+    assert after_run(run_) == ("compare", Path("profiles/mine"))
     # Made again since.
     assert after_bundle(bundle.model_copy(update={"key": "c" * 64}), "exported/a")[0] == "profile"

@@ -19,7 +19,7 @@ from slmbench.statistics import METRICS, Evaluation
 #: Maximum width of the labels in the header of a confusion matrix; wider ones become numbers.
 _MAX_HEADER_WIDTH = 72
 #: Maximum number of characters of a detail that is shown.
-_MAX_DETAIL_WIDTH = 60
+_MAX_DETAIL_WIDTH = 80
 
 
 def add_run_facts(facts: Table, run: RunRecord) -> None:
