@@ -125,6 +125,12 @@ class Cell:
         """What people call its machine."""
         return machine_name(self.profile)
 
+    @property
+    def is_tfidf_baseline(self) -> bool:
+        """Whether this is TF-IDF that learned from labels alone, not from a larger model."""
+        trained = self.profile.trained_as
+        return self.profile.method == "tfidf" and (trained is None or trained.taught_by is None)
+
     @cached_property
     def test_hash(self) -> str:
         """Hash of the reviews that the accuracy was computed on."""

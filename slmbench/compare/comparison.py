@@ -208,9 +208,6 @@ def _not_measured(row: Row) -> Rejection:
     )
 
 
-TFIDF_METHOD = "tfidf"
-
-
 def tfidf_baseline_tests(cells: Sequence[Cell]) -> list[BaselineTest]:
     """Compare every model with the TF-IDF baseline on the same reviews.
 
@@ -220,7 +217,7 @@ def tfidf_baseline_tests(cells: Sequence[Cell]) -> list[BaselineTest]:
     Returns:
         One test a model and form that has a TF-IDF baseline on its reviews.
     """
-    baselines = [cell for cell in cells if cell.profile.method == TFIDF_METHOD]
+    baselines = [cell for cell in cells if cell.is_tfidf_baseline]
     tests, seen = [], set()
     for cell in cells:
         same_reviews = [baseline for baseline in baselines if baseline.test_hash == cell.test_hash]

@@ -71,8 +71,8 @@ def qualifications(decision: Decision) -> list[str]:
         return []
     if decision.over_majority and decision.over_majority.ci95[0] <= 0:
         found.append(f"in accuracy {_no_better_than_majority(decision)}")
-    simple = [cell for cell in decision.comparable if cell.profile.method == "tfidf"]
-    if simple and winner.profile.method != "tfidf":
+    simple = [cell for cell in decision.comparable if cell.is_tfidf_baseline]
+    if simple and not winner.is_tfidf_baseline:
         baseline = max(simple, key=lambda cell: cell.value(rule.metric))
         if difference(baseline, winner, rule.metric).bounds.ci95[0] <= 0:
             found.append(

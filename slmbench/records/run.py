@@ -155,6 +155,8 @@ class SeedIdentity(Part):
     seed: int
     #: Accuracy on validation rows of the weights that were kept; ``None`` where it was not measured.
     validation_accuracy: float | None
+    #: Name of the run it learned from.
+    taught_by: str | None = None
 
 
 class RunRecord(Record):
@@ -228,6 +230,7 @@ class RunRecord(Record):
             candidate=hashlib.sha256(self.without_seed.encode()).hexdigest(),
             seed=self.seed,
             validation_accuracy=best[0].validation_accuracy if best else None,
+            taught_by=self.teacher_fact("name"),
         )
 
     def teacher_fact(self, fact: str) -> str | None:

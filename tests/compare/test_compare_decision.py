@@ -16,6 +16,7 @@ from slmbench.compare import Constraints, DecisionRule, compare
 from slmbench.compare.front import pareto_front
 from slmbench.records import ComparisonRecord, Conditions, Latency, Predictions, Row, write_record
 from slmbench.records.ancestors import Ancestor
+from slmbench.records.run import SeedIdentity
 
 
 @pytest.fixture
@@ -515,6 +516,15 @@ def test_every_model_is_compared_with_the_tfidf_baseline(decide):
     assert "(82.2 % against 83.9 %, p = " in tests["bert-tiny fp32"].sentence
     assert tests["bert-tiny fp32"].sentence in record.caveats
     assert tests["minilm-l6 fp32"].sentence not in record.caveats
+
+
+def test_a_tfidf_student_of_a_model_is_no_baseline(decide):
+    taught = SeedIdentity(candidate="0", seed=42, validation_accuracy=None, taught_by="minilm-l6")
+    student = profile_record("tfidf-distilled", method="tfidf", trained_as=taught, predictions=predictions(0.9))
+    record = decide(*ladder(), student)
+    tests = {test.name: test for test in record.baseline_tests}
+    assert tests["tfidf-distilled"].accuracy.difference == pytest.approx(0.061)
+    assert tests["minilm-l6"].accuracy.difference == pytest.approx(0.035)  # compared with the other TF-IDF
 
 
 def test_comparisons_from_before_the_tfidf_baseline_had_that_name_are_read(decide):

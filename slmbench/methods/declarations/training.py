@@ -145,8 +145,12 @@ _TRAINER = (
 
 def _variant(options: MethodOptions) -> list[str]:
     layers = [f"{options.layers}layers"] if options.layers is not None else []
+    return [*layers, options.method, *_taught(options), *variations(options)]
+
+
+def _taught(options: MethodOptions) -> list[str]:
     teacher = options.given.get("teacher")
-    return [*layers, options.method, *([f"from-{Path(teacher).name}"] if teacher else []), *variations(options)]
+    return [f"from-{Path(teacher).name}"] if teacher else []
 
 
 FULL = Method(
@@ -304,8 +308,12 @@ TFIDF = Method(
     options=(
         replace(CLASS_WEIGHT, default="auto", choices=("auto", *CLASS_WEIGHT.choices)),
         replace(SELECT_BY, choices=("accuracy", "macro_f1")),
+        *(option for option in _TEACHER if option.name != "temperature"),
     ),
-    variant=lambda options: [options.class_weight] if options.class_weight == "balanced" else [],
+    variant=lambda options: [
+        *([options.class_weight] if options.class_weight == "balanced" else []),
+        *_taught(options),
+    ],
     needs={"sklearn": "train"},
     takes_model=False,
 )

@@ -13,8 +13,9 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, write_aside
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
-from slmbench.corpora import Corpus
+from slmbench.corpora import Corpus, Split
 from slmbench.methods.training.inference import classifier_logits, load_run
+from slmbench.methods.training.losses import UNKNOWN_LABEL
 from slmbench.records import RunRecord, artefacts
 
 
@@ -96,6 +97,35 @@ class Teacher:
         if not np.isfinite(logits).all():
             raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
         return logits
+
+    def lessons(self, labelled: Split, corpus: Corpus, device: str, progress: Progress) -> tuple[Split, np.ndarray]:
+        """Return what a student learns from, with the teacher's logits.
+
+        The unlabelled reviews are asked by themselves: their answers serve every student, whatever its labelled rows.
+
+        Args:
+            labelled: Labelled rows of the corpus.
+            corpus: The corpus, with its unlabelled reviews.
+            device: Device to run on.
+            progress: Where progress is reported.
+
+        Returns:
+            The labelled rows and, behind them and labelled :data:`UNKNOWN_LABEL`, the unlabelled ones; the logits,
+            shape (rows, labels), float32, columns in the corpus's label order.
+
+        Raises:
+            SlmbenchError: The teacher's model cannot be loaded, or it predicts NaN.
+        """
+        texts, ids = corpus.unlabelled, corpus.unlabelled_ids
+        rows = Split(labelled.texts + texts, labelled.labels + [UNKNOWN_LABEL] * len(texts), labelled.row_ids + ids)
+        logits = [self.logits(labelled.texts, labelled.row_ids, device, progress)]
+        if texts:
+            logits.append(self.logits(texts, ids, device, progress))
+        return rows, np.concatenate(logits)
+
+    def identity(self, corpus: Corpus) -> dict[str, Any]:
+        """Return what identifies a student's lessons, for its key."""
+        return {"teacher": self.record.weights_sha256, "unlabelled": corpus.identity().unlabelled_hash}
 
     def details(self) -> dict[str, Any]:
         """Return the facts about the teacher for the student's record."""

@@ -18,7 +18,7 @@ import numpy as np
 from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split
-from slmbench.edge.runtime import TOKEN_PATTERN
+from slmbench.edge.runtime import TOKEN_PATTERN, softmax
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.tfidf_choice import (
@@ -32,6 +32,7 @@ from slmbench.methods.training.tfidf_choice import (
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from slmbench.methods.training.distillation import Teacher
 
 #: What is the same for all: terms in at least two reviews, and the most frequent 100,000 of words and of characters.
 FIXED: dict[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "max_features": 100_000}
@@ -47,6 +48,7 @@ class TfidfTraining(RunMethod):
     def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         self._corpus = corpus
         self._options = options
+        self._teacher = _teacher(options, corpus)
         self._hyperparameters = {**FIXED, **options.hyperparameters(), **HOW_CHOSEN}
         identity = corpus.identity()
         self.key = content_key(
@@ -56,6 +58,7 @@ class TfidfTraining(RunMethod):
             hyperparameters=self._hyperparameters,
             train=identity.train_hash,
             test=identity.test_hash,
+            **(self._teacher.identity(corpus) if self._teacher else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -67,8 +70,9 @@ class TfidfTraining(RunMethod):
             corpus.train.labels + corpus.validation.labels,
             corpus.train.row_ids + corpus.validation.row_ids,
         )
-        start = time.perf_counter()
         options = self._options
+        rows, shares = self._lessons(rows, progress)
+        start = time.perf_counter()
         with progress.task("choosing the settings of TF-IDF"):
             choice = choose_settings(
                 rows.texts,
@@ -79,7 +83,7 @@ class TfidfTraining(RunMethod):
                 seed=options.seed,
             )
         with progress.task("fitting TF-IDF and logistic regression"):
-            classifier = TfidfClassifier(rows, options.seed, choice.settings)
+            classifier = TfidfClassifier(rows, options.seed, choice.settings, shares)
         seconds = time.perf_counter() - start
         classifier.save(building / "model")
         return Outcome(
@@ -92,13 +96,43 @@ class TfidfTraining(RunMethod):
             max_length=None,
             # What was chosen may differ from seed to seed, and is therefore no part of what identifies the method.
             hyperparameters=self._hyperparameters,
-            details={"chosen": {**vars(choice.settings), "by": choice.chosen_by, "tried": choice.tried}},
+            details={
+                "chosen": {**vars(choice.settings), "by": choice.chosen_by, "tried": choice.tried},
+                **({"teacher": self._teacher.details()} if self._teacher else {}),
+            },
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,
             parameters_without_embeddings=classifier.parameters,
             train=training_cost(seconds, len(rows), precision="fp64"),
             logits=classifier.logits(corpus.test.texts),
         )
+
+    def _lessons(self, rows: Split, progress: Progress) -> tuple[Split, np.ndarray | None]:
+        """Return the rows to learn from and, of a student, the share of each label in each row, (rows, labels).
+
+        A row without a label gets the teacher's most probable one, and its probabilities as shares; a labelled row
+        keeps its label, and its shares are a mixture of both by ``hard_weight``.
+        """
+        if self._teacher is None:
+            return rows, None
+        from slmbench.instruments.devices import choose_device
+
+        both, logits = self._teacher.lessons(rows, self._corpus, choose_device("auto"), progress)
+        shares = softmax(logits)
+        guessed = shares[len(rows) :].argmax(-1).tolist()
+        true = np.eye(shares.shape[1], dtype=shares.dtype)[rows.labels]
+        shares[: len(rows)] += self._options.hard_weight * (true - shares[: len(rows)])
+        return Split(both.texts, rows.labels + guessed, both.row_ids), shares
+
+
+def _teacher(options: MethodOptions, corpus: Corpus) -> Teacher | None:
+    """Open the teacher, whose libraries are loaded only where there is one."""
+    folder = options.given.get("teacher")
+    if folder is None:
+        return None
+    from slmbench.methods.training.distillation import Teacher
+
+    return Teacher.open(folder, corpus)
 
 
 class TfidfFeatures:
@@ -171,13 +205,23 @@ class TfidfClassifier:
         training: Labelled reviews to fit to.
         seed: Seed of the solver.
         settings: What was chosen.
+        shares: Share of each label in each review, shape (reviews, labels); all of it the review's own if not given.
     """
 
-    def __init__(self, training: Split, seed: int, settings: TfidfSettings) -> None:
+    def __init__(self, training: Split, seed: int, settings: TfidfSettings, shares: np.ndarray | None = None) -> None:
+        from scipy.sparse import vstack
+
         self._settings = settings
         self._features = TfidfFeatures(settings, len(training))
         self._model = logistic_regression(settings, seed)
-        self._model.fit(self._features.fit_transform(training.texts), training.labels)
+        features = self._features.fit_transform(training.texts)
+        if shares is None:
+            self._model.fit(features, training.labels)
+        else:
+            # Cross-entropy with soft labels is that of a copy of the reviews for each label, weighted by its shares.
+            labels = np.repeat(np.arange(shares.shape[1]), len(training))
+            copies = vstack([features] * shares.shape[1], format="csr")
+            self._model.fit(copies, labels, sample_weight=shares.T.ravel())
 
     @property
     def parameters(self) -> int:

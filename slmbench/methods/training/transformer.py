@@ -13,13 +13,13 @@ import numpy as np
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.files import content_key
 from slmbench.common.progress import Progress
-from slmbench.corpora import Corpus, Split
+from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.distillation import Teacher
 from slmbench.methods.training.inference import classifier_logits
-from slmbench.methods.training.losses import UNKNOWN_LABEL, class_weights
+from slmbench.methods.training.losses import class_weights
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
@@ -61,11 +61,6 @@ class TransformerTraining(RunMethod):
         self._base_sha256 = weights_sha256(self._files.folder)
         teacher = options.given.get("teacher")
         self._teacher = Teacher.open(teacher, corpus) if teacher else None
-        distilled = (
-            {"teacher": self._teacher.record.weights_sha256, "unlabelled": self._identity.unlabelled_hash}
-            if self._teacher
-            else {}
-        )
         self.key = content_key(
             stage="finetune/1",
             weights=self._base_sha256,
@@ -76,7 +71,7 @@ class TransformerTraining(RunMethod):
             train=self._identity.train_hash,
             test=self._identity.test_hash,
             validation=self._identity.validation_reviews,
-            **distilled,
+            **(self._teacher.identity(corpus) if self._teacher else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -104,8 +99,7 @@ class TransformerTraining(RunMethod):
         _remove_incomplete_checkpoints(self._checkpoints(folder))
         rows, teacher_logits = corpus.train, None
         if self._teacher:
-            rows = self._with_unlabelled()
-            teacher_logits = self._teacher.logits(rows.texts, rows.row_ids, self._device, progress)
+            rows, teacher_logits = self._teacher.lessons(corpus.train, corpus, self._device, progress)
             set_seed(options.seed)  # whether the teacher ran now or before must not change the student
         outcome = train(
             trained,
@@ -196,15 +190,6 @@ class TransformerTraining(RunMethod):
     @property
     def _class_weights(self) -> np.ndarray | None:
         return class_weights(self._options.class_weight, self._corpus.train.labels, len(self._corpus.label_names))
-
-    def _with_unlabelled(self) -> Split:
-        """Return the labelled rows and, without their labels, the unlabelled ones."""
-        train, texts = self._corpus.train, self._corpus.unlabelled
-        return Split(
-            train.texts + texts,
-            train.labels + [UNKNOWN_LABEL] * len(texts),
-            train.row_ids + self._corpus.unlabelled_ids,
-        )
 
     def clean_up(self, folder: Path) -> None:
         """Remove the checkpoints of a finished run, and of others that were begun in its place."""

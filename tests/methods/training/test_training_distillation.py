@@ -11,6 +11,8 @@ from learnable import write_reviews
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
+from slmbench.edge.runtime import softmax
+from slmbench.export import export
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.methods.training.distillation import Teacher
 from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss
@@ -167,3 +169,49 @@ def test_unlabelled_reviews_are_none_of_the_labelled_or_test_ones(small_corpus_f
 def test_impossible_options_are_refused(changes):
     with pytest.raises(UsageError):
         TrainingOptions(**changes)
+
+
+class TestTfidf:
+    def taught(self, corpus, teacher, folder, **changes):
+        options = TrainingOptions(method="tfidf", teacher=str(teacher), **changes)
+        return finetune("tfidf", corpus, options, output=folder)
+
+    def test_unlabelled_reviews_bring_it_to_its_teacher(self, tiny_run, corpus, tmp_path):
+        few = load_corpus(**{**corpus.options, "unlabelled_size": 0})
+        alone = finetune("tfidf", few, TrainingOptions(method="tfidf"), output=tmp_path / "alone")
+        student = self.taught(corpus, tiny_run, tmp_path / "taught")
+        teacher = softmax(np.load(tiny_run / "test_logits.npy"))
+
+        def distance(folder):
+            return np.abs(softmax(np.load(folder / "test_logits.npy")) - teacher).mean()
+
+        assert distance(tmp_path / "taught") < 0.8 * distance(tmp_path / "alone")
+        assert student.details["teacher"]["name"] == student.trained_as.taught_by == "tiny-bert-full"
+        assert alone.trained_as.taught_by is None
+        assert student.corpus.unlabelled_reviews == 150
+
+    def test_with_hard_weight_one_a_label_counts_alone(self, tiny_run, corpus, tmp_path):
+        few = load_corpus(**{**corpus.options, "unlabelled_size": 0})
+        finetune("tfidf", few, TrainingOptions(method="tfidf"), output=tmp_path / "alone")
+        self.taught(few, tiny_run, tmp_path / "hard", hard_weight=1.0)
+        self.taught(few, tiny_run, tmp_path / "soft", hard_weight=0.0)
+        alone, hard, soft = (np.load(tmp_path / name / "test_logits.npy") for name in ("alone", "hard", "soft"))
+        assert hard == pytest.approx(alone, abs=1e-3)
+        assert soft != pytest.approx(alone, abs=1e-2)
+
+    def test_it_exports_like_any_other(self, tiny_run, corpus, tmp_path):
+        self.taught(corpus, tiny_run, tmp_path / "taught")
+        bundle = export(tmp_path / "taught", output=tmp_path / "bundle")
+        assert bundle.forms["fp32"].parity.label_flips == 0
+        assert bundle.trained_as.taught_by == "tiny-bert-full"
+
+
+def test_the_answers_to_unlabelled_reviews_serve_every_student(tiny_run, tiny_base, corpus, tmp_path, monkeypatch):
+    distil(corpus, tiny_run, tiny_base, tmp_path / "bert")
+    asked = []
+    compute = Teacher._compute
+    monkeypatch.setattr(
+        Teacher, "_compute", lambda self, texts, *rest: asked.append(len(texts)) or compute(self, texts, *rest)
+    )
+    finetune("tfidf", corpus, TrainingOptions(method="tfidf", teacher=str(tiny_run)), output=tmp_path / "tfidf")
+    assert asked == [24]  # the labelled rows, validation included
