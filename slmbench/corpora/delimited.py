@@ -32,6 +32,8 @@ _QUOTINGS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"escapechar": "\\", "doublequote": False}, "quotation marks in fields have a backslash before them"),
     ({"quoting": csv.QUOTE_NONE}, "quotation marks are text"),
 )
+#: Characters without a width, which a mark of the byte order or a copied name leaves.
+_UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))
 #: From so many words on, a field of the first line is a text and not the name of a column.
 _WORDS_OF_A_TEXT = 6
 
@@ -60,6 +62,7 @@ class DelimitedTable(Table):
         self._lines = lines
         self._bad_rows = bad_rows
         self._quoting: dict[str, Any] = {}
+        self._repeated_header: list[str] | None = None
         delimiter = _one_character(given.delimiter)
         while (begin := lines.ahead(1)) and not begin[0].strip():
             next(lines)
@@ -69,7 +72,7 @@ class DelimitedTable(Table):
             next(lines)
             delimiter = delimiter or marked.group(1).decode("latin-1")
             self.notes.append("the first line names the delimiter (sep=)")
-        self._delimiter = delimiter or self._sniffed_delimiter(usual)
+        self._delimiter = delimiter or self._sniffed_delimiter(usual, known)
         self._quoting = self._sniffed_quoting()
         rows = self._first_rows(self._delimiter)
         header = given.header
@@ -109,9 +112,11 @@ class DelimitedTable(Table):
                     number += 1
                     self._bad_rows.report(number, _why(error))
                     continue
-                if not row:
+                if not row or (len(row) == 1 < width and not row[0].strip()):
                     continue
                 number += 1
+                if row == self._repeated_header and width > 1:  # of a file that was appended
+                    continue
                 if len(row) != width:
                     self._bad_rows.report(number, f"it has {len(row)} fields where the header has {width}")
                     continue
@@ -125,19 +130,28 @@ class DelimitedTable(Table):
         except (csv.Error, LineTooLong) as error:
             why = TOO_LONG if isinstance(error, LineTooLong) else _why(error)
             raise SlmbenchError(f"{path} has no header line that can be read: {why}{_ADVICE}") from None
-        return self.different(name.strip() for name in header)
+        self._repeated_header = header
+        return self.different(_name(name) for name in header)
 
-    def _sniffed_delimiter(self, usual: str) -> str:
-        """Return the usual delimiter, unless the first line has none and another fits the lines that follow."""
-        if len((self._first_rows(usual) or [[]])[0]) > 1:
-            return usual
-        for delimiter in _NAMES:
-            rows = self._first_rows(delimiter)
-            width = len(rows[0]) if rows else 0
-            if width > 1 and sum(len(row) == width for row in rows) >= _EQUAL_SHARE * len(rows):
-                self.notes.append(f"fields are separated by {_NAMES[delimiter]}")
-                return delimiter
-        return usual
+    def _sniffed_delimiter(self, usual: str, known: Collection[str]) -> str:
+        """Return the delimiter that the first lines fit; the usual one goes before others.
+
+        Names of columns that are known tell best; then as many fields in each line, one of which repeats its values
+        as a label does; then as many fields in each line.
+        """
+        others = [delimiter for delimiter in _NAMES if delimiter != usual]
+        rows = {delimiter: self._first_rows(delimiter) for delimiter in (usual, *others)}
+        even = [delimiter for delimiter in rows if _has_even_rows(rows[delimiter])]
+        named = [delimiter for delimiter in rows if rows[delimiter] and _names_in(rows[delimiter][0]) & set(known)]
+        named = [delimiter for delimiter in named if len(rows[delimiter][0]) > 1]
+        labelled = [delimiter for delimiter in even if _has_labels(rows[delimiter], delimiter)]
+        best = [*named[: usual in named], *(one for one in named if one in even), *labelled]
+        if not best and rows[usual] and len(rows[usual][0]) > 1:
+            best = [usual]
+        found = (*best, *even, usual)[0]
+        if found != usual:
+            self.notes.append(f"fields are separated by {_NAMES[found]}")
+        return found
 
     def _sniffed_quoting(self) -> dict[str, Any]:
         """Return the usual quoting, unless the first lines do not fit it and fit another."""
@@ -193,9 +207,39 @@ def _one_character(delimiter: str | None) -> str | None:
     return meant
 
 
+def _name(field: str) -> str:
+    """Return the name of a column without what is not seen of it."""
+    return field.translate(_UNSEEN).strip()
+
+
+def _names_in(row: list[str]) -> set[str]:
+    return {_name(field).lower() for field in row}
+
+
+def _has_even_rows(rows: list[list[str]]) -> bool:
+    """Say whether nearly all rows have as many fields as the first, and more than one."""
+    width = len(rows[0]) if rows else 0
+    return width > 1 and sum(len(row) == width for row in rows) >= _EQUAL_SHARE * len(rows)
+
+
+def _has_labels(rows: list[list[str]], delimiter: str) -> bool:
+    """Say whether a column repeats its values, and no other delimiter is in them, as a column of labels.
+
+    Where a space follows the delimiter in each line it belongs to the texts.
+    """
+    full = [row for row in rows[1:] if len(row) == len(rows[0])]
+    if all(any(field.startswith(" ") for field in row[1:]) for row in full):
+        return False
+    return any(
+        len(set(values)) * 2 <= len(values)
+        and not any(other in value for value in values for other in _NAMES if other != delimiter)
+        for values in zip(*full, strict=True)
+    )
+
+
 def _is_row(rows: list[list[str]], known: Collection[str]) -> bool:
     """Say whether the first line is a row: none of its fields is a known name, and one is a value or a long text."""
-    if not rows or {name.strip().lower() for name in rows[0]} & set(known):
+    if not rows or _names_in(rows[0]) & set(known):
         return False
     if any(len(field.split()) >= _WORDS_OF_A_TEXT for field in rows[0]):
         return True

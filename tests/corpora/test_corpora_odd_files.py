@@ -141,6 +141,34 @@ def test_quoted_line_feeds_are_still_part_of_a_text(tmp_path):
         assert count(corpus) == 80 and "\n\nis\t" in corpus.train.texts[0]
 
 
+@pytest.mark.parametrize("name", ["r.csv", "r.tsv"])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("text", ["good, indeed {}", "good, {}", "{0} of, {0}, and; {0}", "{}"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_whatever_is_in_the_texts(tmp_path, name, header, text, delimiter):
+    rows = [{"text": text.format("x" + place * "y"), "label": LABELS[place]} for place in range(80)]
+    content = as_csv(rows, delimiter=delimiter)
+    corpus = load(tmp_path, name, content if header else content.partition("\n")[2])
+    assert (count(corpus), corpus.label_names) == (80, ["negative", "positive"])
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.tsv"])
+def test_a_header_that_is_there_again_is_no_row(tmp_path, name):
+    content = as_csv(delimiter="," if name == "r.csv" else "\t")
+    more = as_csv(reviews(20, start=100), delimiter="," if name == "r.csv" else "\t")
+    assert count(load(tmp_path, name, content + more)) == 100
+
+
+@pytest.mark.parametrize("header", ["\ufefftext,label", "\u00a0text ,\u200blabel", '"\ufefftext","label"'])
+def test_names_of_columns_with_unseen_characters(tmp_path, header):
+    content = "\ufeff" + header + "\n" + as_csv().partition("\n")[2]
+    assert count(load(tmp_path, "r.csv", content)) == 80
+
+
+def test_lines_of_blanks_between_rows(tmp_path):
+    assert count(load(tmp_path, "r.csv", as_csv().replace("\n", "\n  \n"))) == 80
+
+
 @pytest.mark.parametrize("first", range(36, 44))
 @pytest.mark.parametrize("lines", [2, 4])
 def test_a_text_of_several_lines_wherever_it_begins(tmp_path, first, lines):
