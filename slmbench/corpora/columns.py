@@ -215,10 +215,18 @@ def _column(table: Table, source: str, named: str | None, guesses: Sequence[str]
 
 
 def _called(name: str, columns: Sequence[str]) -> str | None:
-    """Return the column of a name: as it is written, or else in any case."""
+    """Return the column of a name: as it is written, else in any case, else with other signs between its words."""
     if name in columns:
         return name
-    return next((column for column in columns if column.lower() == name.lower()), None)
+    for alike in (str.lower, _letters):
+        if alike(name) in (found := {alike(column): column for column in reversed(columns)}):
+            return found[alike(name)]
+    return None
+
+
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, in lower case: ``Review Text`` and ``review_text`` have the same."""
+    return "".join(filter(str.isalnum, name.lower())) or name
 
 
 def _once(table: Table, source: str, column: str) -> str:

@@ -198,6 +198,12 @@ def test_other_columns_may_be_there_twice_or_have_no_name(tmp_path):
     assert count(corpus) == 80 and noted(corpus, "column 1, x, x.1")
 
 
+@pytest.mark.parametrize("header", ["Review Text,Star Rating", "review-text,LABEL", "REVIEW_TEXT,Class"])
+def test_names_of_columns_with_other_signs_between_their_words(tmp_path, header):
+    corpus = load(tmp_path, "r.csv", header + "\n" + as_csv().partition("\n")[2])
+    assert corpus.columns == dict(zip(("text", "label"), header.split(","), strict=True))
+
+
 def test_a_name_in_the_usual_case_goes_before_others(tmp_path):
     lines = [f"{text},{label},x" for text, label in zip(TEXTS, LABELS, strict=True)]
     corpus = load(tmp_path, "r.csv", "\n".join(["text,label,Label", *lines]))
