@@ -60,8 +60,12 @@ def form_rates(replays: int, seed: int) -> list[Rate]:
     return [
         *(
             accepted(f"a form {points} worse, {n:,} reviews", losing_forms(n, loss, replays, seed))
-            for loss, points in ((0.01, "1 point"), (0.02, "2 points"))
-            for n in (50, 200, 1000)
+            for n, loss, points in (
+                (50, 0.02, "2 points"),
+                (200, 0.02, "2 points"),
+                (1000, 0.02, "2 points"),
+                (1000, 0.01, "1 point"),
+            )
         ),
         accepted(
             "a form that lost a third of a label with 3 % of 1,000 reviews",
