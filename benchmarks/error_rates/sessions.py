@@ -117,16 +117,27 @@ def simulated_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of a cell measured in two sessions, with so many sentinels of earlier ones stored."""
     rates = []
     for common, own, stored in SESSIONS:
-        generator = np.random.default_rng(seed)
-        found = []
-        for _ in range(replays):
-            moved = generator.normal(0, common, (stored + 2, 1)) + generator.normal(0, own, (stored + 2, 4))
-            times = np.exp(moved[:stored, :3])
-            spread = session_spread([3600.0 * number for number in range(stored)], times.tolist())
-            found.append(outcome(*(simulated_row(one, spread, generator) for one in moved[stored:, 3])))
         setting = f"sessions differ by {math.hypot(common, own):.0%}, {stored or 'none'} stored"
-        rates += rates_of(setting, np.array(found))
+        rates += rates_of(setting, simulated(common, own, stored, replays, seed))
     return rates
+
+
+def simulated(common: float, own: float, stored: int, replays: int, seed: int) -> np.ndarray:
+    """Simulate pairs of sessions and return their outcomes, shape (replays, kinds).
+
+    Args:
+        common: One standard deviation of what a session does to all work, of logarithms.
+        own: The same of what it does to one kind of work alone.
+        stored: Number of sessions before, of which the sentinel is known.
+        replays: Number of pairs.
+        seed: Of everything.
+    """
+    generator, found = np.random.default_rng(seed), []
+    for _ in range(replays):
+        moved = generator.normal(0, common, (stored + 2, 1)) + generator.normal(0, own, (stored + 2, 4))
+        spread = session_spread([3600.0 * number for number in range(stored)], np.exp(moved[:stored, :3]).tolist())
+        found.append(outcome(*(simulated_row(one, spread, generator) for one in moved[stored:, 3])))
+    return np.array(found)
 
 
 def simulated_row(moved: float, spread: SessionSpread, generator: np.random.Generator) -> Row:

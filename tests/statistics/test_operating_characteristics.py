@@ -76,6 +76,25 @@ def test_a_planted_tenth_of_time_does_not_pass(parts):
     assert not any(parts["times"].gate(bounds, math.log1p(0.05)) == "pass" for bounds in found)
 
 
+@pytest.mark.parametrize("stored", [0, 12])
+def test_sessions_apart(parts, stored):
+    outcomes = parts["sessions"].simulated(0.12, 0.08, stored, 150, 1)
+    found = dict(zip(parts["sessions"].Outcome._fields, outcomes.T, strict=True))
+    assert compatible(found["different"], at_most=0.05)
+    assert compatible(found["fails"], at_most=0.05)
+    assert compatible(found["planted_passes"], at_most=0.05)
+    assert compatible(found["expected"], at_least=0.9)
+    assert found["old_different"].mean() > 0.3
+
+
+def test_recorded_sessions(parts):
+    """Few sessions, of cells that did not change and slowed by a tenth: generous, and before it was far outside."""
+    goals = [rate for rate in parts["sessions"].recorded_rates(50, 1) if rate.goal is not None]
+    assert goals
+    for rate in goals:
+        assert rate.after.value <= 0.15 if rate.goal.is_upper else rate.after.value >= 0.8, rate.what
+
+
 def test_bounds_of_rates(parts):
     rates = parts["rates"]
     share = rates.Share.of([True] * 5 + [False] * 95)
