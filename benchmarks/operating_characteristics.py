@@ -25,7 +25,7 @@ from error_rates.times import percentile_rates, session_rates, versus_rates
 
 #: The parts by name: titles, and what returns their rates.
 PARTS: dict[str, tuple[str, Callable[[int, int], list[Rate]]]] = {
-    "accuracy": ("Accuracy of two models, right on 8 % of the reviews alone", accuracy_rates),
+    "accuracy": ("Accuracy of two models, where only one is right on 8 % of the reviews", accuracy_rates),
     "forms": ("Forms at export, limit 1 point", form_rates),
     "selection": ("The accuracy of what is chosen", selection_rates),
     "percentiles": ("Percentiles", percentile_rates),
