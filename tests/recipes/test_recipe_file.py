@@ -31,7 +31,7 @@ def test_the_quickstart_comes_along():
     recipe = read_recipe(find_recipe("quickstart"))
 
     names = [rung.name for rung in recipe.rungs]
-    assert names == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6", "bert-tiny-distilled"]
+    assert names == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6", "bert-tiny-distilled", "tfidf-distilled"]
     assert recipe.rungs[4].options.teacher == "minilm-l6"
     assert recipe.rungs[0].method == "tfidf"
     assert recipe.rungs[2].options.layers == 3
