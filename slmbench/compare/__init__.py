@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.stage_package import make_callable, on_first_use
 
 if TYPE_CHECKING:
-    from slmbench.compare.comparison import compare
+    from slmbench.compare.comparison import compare, finalists
     from slmbench.compare.constraints import Constraints, DecisionRule
     from slmbench.compare.front import parse_axes
     from slmbench.compare.reading import Measurements, read_measurements
@@ -21,6 +21,7 @@ __all__ = [
     "Measurements",
     "RegressionGate",
     "compare",
+    "finalists",
     "parse_axes",
     "read_measurements",
 ]
@@ -33,6 +34,7 @@ __getattr__ = on_first_use(
         "Measurements": "reading",
         "RegressionGate": "regression",
         "compare": "comparison",
+        "finalists": "comparison",
         "parse_axes": "front",
         "read_measurements": "reading",
     },

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from slmbench.common.formatting import counted, listing, milliseconds
 from slmbench.compare.cells import Cell
 from slmbench.compare.decision import Decision
+from slmbench.compare.pairs import conditions_shift
 from slmbench.compare.quantities import known_quantity
 from slmbench.records.ancestors import unknown_owners
 
@@ -79,7 +82,7 @@ def deciding_caveats(decision: Decision) -> list[str]:
             said["; ".join(found)].append(cell)
     again = [f"{_who(group, decision.cells)}: {found}: profile again" for found, group in said.items()]
     exports = _differing_exports(decision.cells) if decision.choice else []
-    return [*_stolen(decided, decision.cells), *again, *exports]
+    return [*_unlike_conditions(decided), *_stolen(decided, decision.cells), *again, *exports]
 
 
 def _warnings(cell: Cell) -> list[str]:
@@ -89,6 +92,19 @@ def _warnings(cell: Cell) -> list[str]:
         causes = [one for one in warning.removeprefix(_WHY_UNSTEADY).split("; ") if not one.startswith(_VIRTUAL)]
         found += causes if warning.startswith(_WHY_UNSTEADY) else [warning]
     return found
+
+
+def _unlike_conditions(decided: Sequence[Cell]) -> list[str]:
+    """Name the two rows between whose sessions the machine differed by more than it usually does, if any."""
+    shifts = {(one, other): conditions_shift(one, other) for one, other in combinations(decided, 2)}
+    if not any(shifts.values()):
+        return []
+    first, second = max(shifts, key=lambda pair: shifts[pair])
+    return [
+        f"{first.label} and {second.label} were not measured under like conditions: between their sessions the speed"
+        f" of this machine, by its sentinel, differed by {math.expm1(shifts[first, second]):.0%}, more than its"
+        " sessions do (another host may have the same name): profile both in one command"
+    ]
 
 
 def _stolen(decided: Sequence[Cell], cells: Sequence[Cell]) -> list[str]:
@@ -186,6 +202,9 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None, beside: Collec
     for lack, group in _grouped(cells, lambda cell: cell.profile.latency.no_interval).items():
         if lack:
             found.append(f"{_who(group, cells)}: {lack}")
+    for widening, group in _grouped(cells, lambda cell: cell.profile.latency.widening).items():
+        if widening:
+            found.append(f"{_who(group, cells)}: {widening}")
     others = [cell for cell in cells if cell not in beside]
     for note, group in _grouped(others, lambda cell: cell.profile.latency.note).items():
         if note:

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from slmbench.edge.runtime import BATCH_TOKENS
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.ancestors import overlap_sentence
 from slmbench.records.row import SeedScore
+from slmbench.records.versus import VersusRecord
 from slmbench.statistics import METRICS, Interval
 from slmbench.statistics.resampling import crossed_interval, replay_interval, resampled
 
@@ -40,11 +41,13 @@ class Cell:
         profile: Where several seeds were run, that of the seed to ship.
         variant: What distinguishes it from others of its bundle and form.
         other_seeds: Profiles of the same form in the same setting of runs that differ only in their seed.
+        met: Records of paired turns with other cells, the newest last.
     """
 
     profile: ProfileRecord
     variant: str | None = None
     other_seeds: tuple[ProfileRecord, ...] = ()
+    met: tuple[VersusRecord, ...] = ()
 
     @property
     def profiles(self) -> tuple[ProfileRecord, ...]:
@@ -277,6 +280,24 @@ class Cell:
             times = [self.pace_ms]
         return min(times), max(times)
 
+    @cached_property
+    def pace_by_block(self) -> dict[tuple[str, int], tuple[float, int]]:
+        """What speed is judged by in each block, with the number of the session; by the session's id and the block.
+
+        Empty of older records, and of a rate that was sought.
+        """
+        profile = self.profile
+        latency, throughput, numbers = profile.latency, profile.throughput, profile.latency.sessions
+        if numbers is None or self.highest_rate is not None:
+            return {}
+        paces = latency.process_p50_ms
+        if self._rate is not None and throughput is not None and throughput.processes_s is not None:
+            paces = [1e3 * float(np.median(passes)) / throughput.reviews for passes in throughput.processes_s]
+        blocks = [(session.id, block) for session in profile.measured_in for block in session.blocks]
+        if not len(blocks) == len(paces) == len(numbers):
+            return {}
+        return dict(zip(blocks, zip(paces, numbers, strict=True), strict=True))
+
     @property
     def pace(self) -> str:
         """What speed is judged by, in words."""
@@ -377,6 +398,27 @@ def _aspects(profile: ProfileRecord) -> tuple[str, ...]:
         *(profile.backend, profile.device, counted(profile.threads, "thread"), Cell(profile).timed_as),
         folder if found else profile.bundle,
     )
+
+
+def with_meetings(cells: Sequence[Cell], meetings: Sequence[VersusRecord]) -> list[Cell]:
+    """Give each cell the records of paired turns in which its form was measured, on its machine and in its setting.
+
+    Args:
+        cells: Cells of any machines.
+        meetings: Records of paired turns; those of the same two forms after an older one replace it.
+    """
+    ordered = sorted(meetings, key=lambda record: record.created)
+    return [replace(cell, met=tuple(one for one in ordered if _took_part(cell.profile, one))) for cell in cells]
+
+
+def _took_part(profile: ProfileRecord, record: VersusRecord) -> bool:
+    sides = [side for side in (record.first, record.second) if side.sha256 == profile.form_sha256]
+    if not sides or sides[0].backend != profile.backend or profile.scenario != "single":
+        return False
+    # What numpy computes has one thread, whatever it is told.
+    threads = record.threads if profile.backend == "numpy" else profile.threads
+    way = machine_of(profile), profile.device, threads, profile.corpus.test_hash
+    return way == (record.hardware.get("fingerprint"), record.device, record.threads, record.corpus.test_hash)
 
 
 def cells_by_machine(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from slmbench.compare.cells import Cell
 from slmbench.compare.constraints import Constraints, DecisionRule
-from slmbench.compare.pairs import Difference, difference, speed_verdict, time_bounds
+from slmbench.compare.pairs import Difference, difference, meeting, speed_verdict, time_bounds, turned
 from slmbench.statistics import METRICS, SIGNIFICANCE
 from slmbench.statistics.verdicts import Verdict, holm, verdict
 
@@ -106,8 +106,19 @@ class Candidates:
 
     @cached_property
     def log_time(self) -> np.ndarray:
-        """Logarithm of what speed is judged by, shape (k,)."""
-        return np.log([cell.pace_ms for cell in self.cells])
+        """Logarithm of what speed is judged by, shape (k,).
+
+        Of those that met the fastest of them in paired turns, that of the fastest and the paired ratio.
+        """
+        times = np.log([cell.pace_ms for cell in self.cells])
+        those_met = [number for number, cell in enumerate(self.cells) if cell.met]
+        if those_met:
+            fastest = min(those_met, key=lambda number: times[number])
+            for number in those_met:
+                if meeting(self.cells[fastest], self.cells[number]) is not None:
+                    bounds = time_bounds(self.cells[fastest], self.cells[number])
+                    times[number] = times[fastest] - (bounds.value if bounds else 0.0)
+        return times
 
     @cached_property
     def size(self) -> np.ndarray:
@@ -135,12 +146,7 @@ class Candidates:
         if (first, second) not in self._differences:
             found = difference(first, second, self.rule.metric)
             self._differences[first, second] = found
-            turned = found.bounds._replace(
-                value=-found.bounds.value,
-                ci95=(-found.bounds.ci95[1], -found.bounds.ci95[0]),
-                ci90=(-found.bounds.ci90[1], -found.bounds.ci90[0]),
-            )
-            self._differences[second, first] = Difference(turned, found.p_value)
+            self._differences[second, first] = Difference(turned(found.bounds), found.p_value)
         return self._differences[first, second]
 
 

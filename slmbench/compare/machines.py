@@ -39,6 +39,8 @@ def machine_facts(record: ProfileRecord) -> dict[str, str]:
     facts: dict[str, Any] = {
         "name": machine_name(record),
         "CPU": hardware.get("cpu_model"),
+        "processor": _processor(hardware),
+        "caches": ", ".join(f"{name} {_kib(size)}" for name, size in (hardware.get("caches") or {}).items()),
         "instruction sets": ", ".join(hardware.get("isa") or []),
         "cores": hardware.get("cores_available"),
         "memory": f"{limit(round(memory / 2**30, 1))} GiB" if (memory := hardware.get("memory_bytes")) else None,
@@ -46,8 +48,19 @@ def machine_facts(record: ProfileRecord) -> dict[str, str]:
         "virtual machine": _virtual(hardware),
         "system": " ".join(str(hardware[key]) for key in ("os", "machine_arch") if hardware.get(key)),
         "GPU": ", ".join(hardware.get("gpu") or []),
+        "speed while measuring": "; ".join(session.sentence for session in record.measured_in),
     }
     return {name: str(value) for name, value in facts.items() if value}
+
+
+def _processor(hardware: dict[str, Any]) -> str | None:
+    parts = [hardware.get(f"cpu_{name}") for name in ("vendor", "family", "model_number", "stepping")]
+    names = ("", "family ", "model ", "stepping ")
+    return " ".join(f"{name}{part}" for name, part in zip(names, parts, strict=True) if part) or None
+
+
+def _kib(size: int) -> str:
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
 
 
 def _virtual(hardware: dict[str, Any]) -> str | None:

@@ -9,15 +9,18 @@ seeds) plus that over reviews, with Satterthwaite's degrees of freedom, as in re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from slmbench.compare.cells import Cell
 from slmbench.compare.constraints import DecisionRule
+from slmbench.records.versus import VersusRecord
 from slmbench.statistics import METRICS, PairedDifference, paired_difference, ratio_interval
 from slmbench.statistics.intervals import Estimate
 from slmbench.statistics.resampling import over_rows, over_seeds
+from slmbench.statistics.sessions import USUAL, deviation_between, ratio_over_blocks
 from slmbench.statistics.verdicts import (
     Bounds,
     Verdict,
@@ -98,12 +101,87 @@ def over_a_constant(cell: Cell, right: np.ndarray) -> Bounds:
 def time_bounds(first: Cell, second: Cell) -> Bounds | None:
     """Return the logarithm of the first's time over the second's, positive where the second is faster.
 
-    Where a row has too few samples for an interval, the shortest and the longest of them stand for it; of a rate that
-    was searched in a single process nothing is known of its difference to another.
+    Where the two met in paired turns (``slmbench versus``), it is the ratio found there. Where they were timed in the
+    same blocks, it is of the ratios of the blocks. Otherwise it is put together from their own intervals, which allow
+    for other sessions. Where a row has too few samples for an interval, the shortest and the longest of them stand
+    for it; of a rate that was searched in a single process nothing is known of its difference to another.
     """
+    met = meeting(first, second)
+    if met is not None and (bounds := met.ratio.bounds()) is not None:
+        return bounds if met.first.sha256 == second.profile.form_sha256 else turned(bounds)
     if any(cell.highest_rate is not None and cell.pace_ci95_ms is None for cell in (first, second)):
         return None
-    return bounds_of_times((first.pace_ms, first.pace_interval), (second.pace_ms, second.pace_interval))
+    return _over_blocks(first, second) or _with_shift(
+        bounds_of_times((first.pace_ms, first.pace_interval), (second.pace_ms, second.pace_interval)),
+        conditions_shift(first, second),
+    )
+
+
+def meeting(first: Cell, second: Cell) -> VersusRecord | None:
+    """Return the newest record of paired turns of two cells that is not older than their profiles."""
+    forms = {first.profile.form_sha256, second.profile.form_sha256}
+    if len(forms) < 2:
+        return None
+    since = max(first.profile.created, second.profile.created)
+    found = [one for one in first.met if {one.first.sha256, one.second.sha256} == forms and one.created >= since]
+    return found[-1] if found else None
+
+
+def in_same_session(cells: Sequence[Cell]) -> bool:
+    """Return whether all were timed in turns: what the session did to all of them then takes no part."""
+    ids = [{session.id for session in cell.profile.measured_in} for cell in cells]
+    return bool(set.intersection(*ids))
+
+
+def conditions_shift(first: Cell, second: Cell) -> float:
+    """Return by how much the machine differed between two cells' sessions, as a logarithm of the sentinel's times.
+
+    It is 0 where they share a session, where it is within the spread of this machine's sessions (99 %), and in
+    records without a sentinel. Otherwise the two were not measured under like conditions: other hosts, perhaps, that
+    have one name.
+    """
+    one, other = first.profile, second.profile
+    spreads = [record.latency.spread for record in (one, other) if record.latency.spread is not None]
+    if in_same_session([first, second]) or len(spreads) < 2 or not (one.measured_in and other.measured_in):
+        return 0.0
+    times = [np.median([session.sentinel_ms for session in record.measured_in]) for record in (one, other)]
+    shift = abs(math.log(times[0] / times[1]))
+    usual = max(deviation_between(math.sqrt(2) * spread.deviation, spread.freedom, 1, USUAL) for spread in spreads)
+    return shift if shift > usual else 0.0
+
+
+def _over_blocks(first: Cell, second: Cell) -> Bounds | None:
+    """Return the bounds over the blocks in which both were timed, around the ratio of what speed is judged by."""
+    common = [block for block in first.pace_by_block if block in second.pace_by_block]
+    spread = first.profile.latency.spread
+    if not common or spread is None:
+        return None
+    pairs = [(first.pace_by_block[block], second.pace_by_block[block]) for block in common]
+    found = ratio_over_blocks(
+        [one for (one, _), _ in pairs],
+        [other for _, (other, _) in pairs],
+        [number for (_, number), _ in pairs],
+        spread,
+    )
+    return found and _moved(found, math.log(first.pace_ms / second.pace_ms) - found.value)
+
+
+def _moved(bounds: Bounds, by: float) -> Bounds:
+    (low, high), (inner_low, inner_high) = bounds.ci95, bounds.ci90
+    return Bounds(bounds.value + by, (low + by, high + by), (inner_low + by, inner_high + by))
+
+
+def turned(bounds: Bounds) -> Bounds:
+    """Return the bounds of the opposite difference."""
+    (low, high), (inner_low, inner_high) = bounds.ci95, bounds.ci90
+    return Bounds(-bounds.value, (-high, -low), (-inner_high, -inner_low))
+
+
+def _with_shift(bounds: Bounds | None, shift: float) -> Bounds | None:
+    if bounds is None or not shift:
+        return bounds
+    (low, high), (inner_low, inner_high) = bounds.ci95, bounds.ci90
+    return Bounds(bounds.value, (low - shift, high + shift), (inner_low - shift, inner_high + shift))
 
 
 def bounds_of_times(first: Estimate, second: Estimate) -> Bounds | None:

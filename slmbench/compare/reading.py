@@ -15,6 +15,7 @@ from slmbench.compare.machines import machine_of
 from slmbench.compare.outdated import without_outdated
 from slmbench.records import ProfileRecord, Row, artefacts, read_record
 from slmbench.records.sweep import SweepRecord
+from slmbench.records.versus import VersusRecord
 
 #: What makes two profiles measurements of the same cell.
 CellKey = tuple[str | int | None, ...]
@@ -30,6 +31,7 @@ class Measurements:
         damaged: A sentence for each sweep that cannot be read.
         folders: Where the profiles with sealed answers lie, by the digest of the answers: openings are logged there.
         notes: Sentences on profiles that were left out.
+        meetings: Records of paired turns found beside the profiles, or named.
     """
 
     profiles: list[ProfileRecord]
@@ -37,12 +39,13 @@ class Measurements:
     damaged: list[str] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    meetings: list[VersusRecord] = field(default_factory=list)
 
 
 def read_measurements(
     paths: str | Path | Sequence[str | Path] | None = None, progress: Progress = SILENT
 ) -> Measurements:
-    """Read profiles and the sweeps beside them.
+    """Read profiles, and the sweeps and records of paired turns beside them.
 
     Profiles of what was made again since are left out; see :mod:`slmbench.compare.outdated`.
 
@@ -68,7 +71,9 @@ def read_measurements(
     kept, notes = without_outdated(profiles)
     for note in notes:
         progress.say(note)
-    return Measurements(kept, *find_sweeps(wanted), folders, notes)
+    sweeps, damaged = find_sweeps(wanted)
+    meetings, unread = _find_meetings(wanted)
+    return Measurements(kept, sweeps, damaged + unread, folders, notes, meetings)
 
 
 def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
@@ -120,8 +125,8 @@ def _profile_files(paths: Sequence[Path] | None) -> list[Path]:
         if path.is_dir():
             files += [file for file in sorted(path.glob("*.json")) if artefacts.kind_of(file) is ProfileRecord]
         elif path.exists():
-            # A shell's profiles/*.json names sweeps as well.
-            files += [] if artefacts.kind_of(path) is SweepRecord else [path]
+            # A shell's profiles/*.json names sweeps and paired turns as well.
+            files += [] if artefacts.kind_of(path) in (SweepRecord, VersusRecord) else [path]
         elif paths is not None:
             raise UsageError(f"there is no profile or folder at {path}")
     if not files:
@@ -177,6 +182,20 @@ def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[s
         except SlmbenchError as error:
             complaints.append(f"left out of the curves: {error}")
     return sweeps, complaints
+
+
+def _find_meetings(paths: Sequence[Path] | None) -> tuple[list[VersusRecord], list[str]]:
+    """Read records of paired turns, as :func:`find_sweeps`; folders are not searched deeper."""
+    meetings, complaints = [], []
+    for path in [PROFILES] if paths is None else paths:
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            try:
+                if artefacts.kind_of(file) is VersusRecord:
+                    meetings.append(read_record(VersusRecord, file))
+            except SlmbenchError as error:
+                if file.name.count("-vs-"):
+                    complaints.append(f"paired turns left out: {error}")
+    return meetings, complaints
 
 
 def _read_sweep(file: Path) -> SweepRecord:

@@ -22,7 +22,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.formatting import counted, limit, listing, minutes, p_value, percent, points, times
 from slmbench.compare.cells import Cell, name_cells, seeds_as_one
-from slmbench.compare.pairs import accuracy_difference, difference, disagreement, time_bounds
+from slmbench.compare.pairs import accuracy_difference, difference, disagreement, in_same_session, time_bounds
 from slmbench.compare.reading import load_profiles, newest_of_each_cell
 from slmbench.records import ProfileRecord, Row
 from slmbench.records.comparison import RegressionCheck, RegressionReport
@@ -184,8 +184,10 @@ def _check(pair: _Pair, limits: RegressionGate) -> tuple[RegressionCheck, list[s
             if slower == "fail":
                 failures.append(_over_limit(cell, speed, most, "%"))
             elif slower == "inconclusive":
-                more = _minutes_to_settle(pair.timed, cell, math.log1p(most), bounds.value)
-                inconclusive.append(_unsettled(cell, speed, most, "%", f"{minutes(more)} of measuring"))
+                more = f"{minutes(_minutes_to_settle(pair.timed, cell, math.log1p(most), bounds.value))} of measuring"
+                if cell.profile.measured_in and not in_same_session([pair.timed, cell]):
+                    more += " both in one session (slmbench versus)"
+                inconclusive.append(_unsettled(cell, speed, most, "%", more))
     accuracy_of, found = None, None
     if cell.test_hash != pair.answered.test_hash:
         accuracy = _tested_on_others(cell, pair.answered)

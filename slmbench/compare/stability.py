@@ -23,11 +23,15 @@ from slmbench.compare.cells import Cell
 from slmbench.compare.choosing import choose
 from slmbench.compare.decision import Decision
 from slmbench.compare.front import costs
+from slmbench.compare.pairs import in_same_session
 from slmbench.records.comparison import Stability
 from slmbench.statistics import METRICS
 from slmbench.statistics.resampling import resampled
+from slmbench.statistics.sessions import deviation_between
 
 REPLAYS = 1000
+#: Half the width of a 95 % interval of the normal distribution, in standard deviations.
+Z95 = 1.96
 #: Confidence that the cost of shipping the winner is not larger.
 CONFIDENCE = 0.95
 
@@ -46,7 +50,10 @@ def stability_of(decision: Decision) -> Stability | None:
         return None
     cells, compared = choice.candidates, choice.compared
     qualities = quality_replays(cells, compared.rule.metric)
-    log_times = np.stack([time_replays(cell) for cell in cells], axis=1)
+    shared = in_same_session(cells)
+    log_times = np.stack(
+        [time_replays(cell, center, shared) for cell, center in zip(cells, compared.log_time, strict=True)], axis=1
+    )
     chosen = choose(qualities, log_times, compared.size, compared.margins)
     shares = np.bincount(chosen.winner, minlength=len(cells)) / REPLAYS
     winner = cells.index(choice.winner)
@@ -55,7 +62,7 @@ def stability_of(decision: Decision) -> Stability | None:
     return Stability(
         replays=REPLAYS,
         chosen={cells[number].label: float(shares[number]) for number in order if shares[number] > 0},
-        pareto=_front_shares(decision, qualities, log_times),
+        pareto=_front_shares(decision, qualities, log_times, compared.log_time),
         regret_points=largest_advantage(compared.quality, qualities, winner) * 100,
         regret_time=math.expm1(
             largest_advantage(-compared.log_time[as_good], -log_times[:, as_good], as_good.index(winner))
@@ -83,16 +90,28 @@ def quality_replays(cells: Sequence[Cell], metric: str) -> np.ndarray:
     return found
 
 
-def time_replays(cell: Cell) -> np.ndarray:
-    """Return the logarithm of the time a review with its processes drawn again, shape (replays,)."""
+def time_replays(cell: Cell, log_time: float, shared: bool) -> np.ndarray:
+    """Return the logarithm of the time a review with its processes drawn again, shape (replays,).
+
+    Args:
+        cell: The cell.
+        log_time: Logarithm of its time.
+        shared: Whether it is compared with cells of the same session only.
+    """
     generator = np.random.default_rng(zlib.crc32(f"{cell.label} {cell.profile.name}".encode()))
     low, high = (math.log(end / cell.pace_ms) for end in cell.pace_interval)
-    deviation = (high - low) / (2 * 1.96)
+    variance = ((high - low) / (2 * Z95)) ** 2
+    spread, numbers = cell.profile.latency.spread, cell.profile.latency.sessions
+    if shared and spread is not None and numbers is not None:
+        count = len(set(numbers))
+        for sign, parts in ((-1, (spread.deviation, spread.freedom)), (1, (spread.apart, spread.apart_freedom))):
+            variance += sign * (deviation_between(*parts, count) / Z95) ** 2
+    deviation = math.sqrt(max(variance, 0.0))
     medians = np.log(cell.profile.latency.process_p50_ms)
     if len(medians) < 3 or not medians.std() > 0:
-        return math.log(cell.pace_ms) + deviation * generator.standard_normal(REPLAYS)
+        return log_time + deviation * generator.standard_normal(REPLAYS)
     drawn = medians[generator.integers(0, len(medians), (REPLAYS, len(medians)))].mean(1) - medians.mean()
-    return math.log(cell.pace_ms) + drawn * max(1.0, deviation / float(drawn.std()))
+    return log_time + drawn * max(1.0, deviation / float(drawn.std()))
 
 
 def largest_advantage(values: np.ndarray, replays: np.ndarray, winner: int) -> float:
@@ -113,7 +132,9 @@ def largest_advantage(values: np.ndarray, replays: np.ndarray, winner: int) -> f
     return max(0.0, float((gaps + critical * errors).max()))
 
 
-def _front_shares(decision: Decision, qualities: np.ndarray, log_times: np.ndarray) -> dict[str, float]:
+def _front_shares(
+    decision: Decision, qualities: np.ndarray, log_times: np.ndarray, centers: np.ndarray
+) -> dict[str, float]:
     """Return in how many replays each candidate is on the front over the axes of the decision.
 
     Quality and time move with the replay, p95 and rates with the time; what else is an axis stays as it was measured.
@@ -125,7 +146,7 @@ def _front_shares(decision: Decision, qualities: np.ndarray, log_times: np.ndarr
         return {}
     points = np.repeat(base[None], len(qualities), axis=0)
     metric = decision.rule.metric.replace("_", "-")
-    slower = log_times[:, known] - np.log([cells[number].pace_ms for number in known])
+    slower = log_times[:, known] - centers[known]
     for column, axis in enumerate(axes):
         if axis == metric:
             points[:, :, column] = -qualities[:, known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from slmbench.corpora import Corpus, load_corpus
 from slmbench.profiling.identity import finished_profile, profile_name
 from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
+from slmbench.recipes.final_turns import earlier_meetings, let_finalists_meet
 from slmbench.recipes.recipe import CorpusTable, Recipe, find_recipe, read_recipe
 from slmbench.recipes.rung_runs import RungRuns
 from slmbench.recipes.rungs import CascadeRung, Rung
@@ -83,15 +85,18 @@ def run_recipe(
             progress.say(f"{rung.name} failed: {error}")
             ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
     notes += ladder.transfers()
-    profiles = _profile(recipe, ladder, command, progress)
+    planned = _planned(recipe, ladder, progress)
+    profiles = _profile(planned, ladder, command, progress)
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
-    measured = read_measurements(profiles, progress) if profiles else Measurements([])
+    measured = read_measurements([*profiles, *earlier_meetings()], progress) if profiles else Measurements([])
+    limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
+    met = let_finalists_meet(measured, planned, limits, decided_by, command=command, progress=progress)
     record = compare(
-        measured,
-        constraints=recipe.constraints(constraints),
-        rule=recipe.decision.rule(rule),
+        replace(measured, meetings=[*measured.meetings, *met]),
+        constraints=limits,
+        rule=decided_by,
         pareto=pareto,
         baseline=baseline,
         failures=ladder.failures,
@@ -129,13 +134,14 @@ def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:
         )
 
 
-def _profile(recipe: Recipe, ladder: RungRuns, command: Sequence[str], progress: Progress) -> list[Path]:
+def _profile(
+    planned: Sequence[PlannedCell], ladder: RungRuns, command: Sequence[str], progress: Progress
+) -> list[Path]:
     """Profile all cells that are not finished, in turns; no training runs at the same time.
 
     Returns:
         The files of all records, reused ones included.
     """
-    planned = _planned(recipe, ladder, progress)
     files = {one: finished_profile(one.cell, one.options, PROFILES) for one in planned}
 
     def note_failure(one: PlannedCell, error: SlmbenchError) -> None:

@@ -66,6 +66,13 @@ class MeasuringSession(Part):
         """Median time of the sentinel."""
         return float(np.median([run.total_ms for run in self.sentinel]))
 
+    @property
+    def sentence(self) -> str:
+        """The times of the sentinel over the blocks, in one line."""
+        times = [run.total_ms for run in self.sentinel]
+        drift = "" if self.drift is None else f", drift over the blocks {self.drift:+.0%}"
+        return f"sentinel {self.sentinel_ms:.3g} ms [{min(times):.3g}–{max(times):.3g}]{drift}"
+
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def drift(self) -> float | None:
@@ -105,9 +112,7 @@ class InSessions(Part):
         if self.sessions is None or self.spread is None:
             return None
         count, spread = len(set(self.sessions)), self.spread
-        source = (
-            f"of {spread.stored} stored sessions of this machine" if spread.stored else "of the reference profiles"
-        )
+        source = f"{spread.stored} stored sessions of this machine" if spread.stored else "the reference profiles"
         lack = "" if spread.stored else ", because fewer than three sessions of this machine are stored"
         in_one = "one session" if count == 1 else f"{count} sessions"
         return (

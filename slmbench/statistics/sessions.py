@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from slmbench.statistics.intervals import Interval
+from slmbench.statistics.verdicts import Bounds
 
 #: Sessions that begin within so many seconds of each other count as one: they share what the machine does.
 APART_S = 600.0
@@ -178,3 +179,39 @@ def session_replays(values: Sequence[float], sessions: Sequence[int], seed: int 
         chosen = generator.integers(0, len(of_session), RESAMPLES)
         found += drawn[chosen, np.arange(RESAMPLES)] / len(of_session)
     return found
+
+
+def ratio_over_blocks(
+    first: Sequence[float], second: Sequence[float], sessions: Sequence[int], spread: SessionSpread
+) -> Bounds | None:
+    """Return the bounds of the ratio of two times that were measured in the same blocks.
+
+    What a block or a session does to both cancels in the ratio. Each end is the wider of Student's t over the log
+    ratios of the blocks and of a bootstrap over sessions and the blocks in each; it is widened by what sessions do to
+    one kind of work and not to another.
+
+    Args:
+        first: Time of the first in each block.
+        second: Time of the second in the same blocks.
+        sessions: Number of the session of each block.
+        spread: How much sessions of this machine differ.
+
+    Returns:
+        The logarithm of first / second, positive where the second is faster, around the mean over blocks; ``None``
+        with fewer than three blocks.
+    """
+    from scipy.stats import sem, t
+
+    logs = np.log(first) - np.log(second)
+    if len(logs) < MIN_SESSIONS:
+        return None
+    value, replays = float(logs.mean()), session_replays(logs.tolist(), sessions)
+    intervals: list[Interval] = []
+    for confidence in (0.95, 0.90):
+        tail = (1 - confidence) / 2
+        within = float(t.isf(tail, len(logs) - 1) * sem(logs))
+        apart = deviation_between(math.sqrt(2) * spread.apart, spread.apart_freedom, len(set(sessions)), confidence)
+        ends = np.quantile(replays - value, [tail, 1 - tail])
+        low, high = (math.hypot(max(within, float(end)), apart) for end in (-ends[0], ends[1]))
+        intervals.append((value - low, value + high))
+    return Bounds(value, *intervals)

@@ -10,6 +10,7 @@ from slmbench.statistics.sessions import (
     REFERENCE_SPREAD,
     SessionSpread,
     over_sessions,
+    ratio_over_blocks,
     separate_sessions,
     session_replays,
     session_spread,
@@ -81,3 +82,17 @@ def test_intervals_cover_the_mean_of_all_sessions():
         low, high = over_sessions(value, (value * math.exp(-half), value * math.exp(half)), medians, [0] * 5, spread)
         hits += low <= 1 <= high
     assert 0.93 <= hits / 600 <= 0.985
+
+
+def test_the_ratio_over_blocks_covers_the_ratio_over_all_sessions():
+    """Two kinds of work whose ratio differs between sessions, blocks that move both."""
+    generator, hits = np.random.default_rng(3), 0
+    spread = SPREAD.model_copy(update={"apart": 0.06})
+    for _ in range(400):
+        shared = generator.normal(0, 0.2) + generator.normal(0, 0.2, 5)
+        logs = generator.normal(0, 0.06, (2, 1)) + shared + generator.normal(0, 0.05, (2, 5))
+        bounds = ratio_over_blocks(np.exp(logs[0]), np.exp(logs[1]), [0] * 5, spread)
+        hits += bounds.ci95[0] <= 0 <= bounds.ci95[1]
+        assert bounds.ci95[0] < bounds.ci90[0] < bounds.value < bounds.ci90[1] < bounds.ci95[1]
+    assert 0.93 <= hits / 400 <= 0.995
+    assert ratio_over_blocks([1.0, 2.0], [1.0, 1.0], [0, 0], spread) is None

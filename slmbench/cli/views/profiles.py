@@ -183,11 +183,7 @@ def _warnings(records: Sequence[ProfileRecord]) -> list[str]:
 def _session_notes(records: Sequence[ProfileRecord]) -> list[str]:
     """Return a line on the sentinel of each session, and one on how intervals allow for other sessions."""
     sessions = {session.id: session for record in records for session in record.measured_in}
-    lines = []
-    for session in sessions.values():
-        times = [run.total_ms for run in session.sentinel]
-        drift = "" if session.drift is None else f", drift {session.drift:+.0%}"
-        lines.append(f"sentinel {session.sentinel_ms:.3g} ms [{min(times):.3g}–{max(times):.3g}]{drift}")
+    lines = [session.sentence for session in sessions.values()]
     return [*lines, *dict.fromkeys(record.latency.widening for record in records if record.latency.widening)]
 
 

@@ -1,0 +1,86 @@
+"""Finalists of a recipe meet in paired turns: those whose bundles are at hand, in the recipe's way, a few pairs."""
+
+from dataclasses import replace
+
+import pytest
+from factories import profile_record
+from listener import Listener
+
+from slmbench.common.errors import SlmbenchError
+from slmbench.compare import Constraints, DecisionRule, Measurements
+from slmbench.profiling import ProfileOptions
+from slmbench.profiling.identity import profile_name
+from slmbench.profiling.measuring import find_cells
+from slmbench.profiling.turns import PlannedCell
+from slmbench.recipes import final_turns
+
+
+@pytest.fixture
+def planned(tiny_bundle):
+    options = ProfileOptions(processes=3, time_limit_s=0.5, threads=1)
+    return [PlannedCell(cell, options) for cell in find_cells([tiny_bundle], options)]
+
+
+@pytest.fixture
+def meet(planned, monkeypatch):
+    """Let the profiles of planned cells be the finalists; returns how versus was called."""
+    profiles = [profile_record(one.cell.form, name=profile_name(one.cell, one.options)) for one in planned]
+    called = []
+
+    def versus(*bundles, **given):
+        called.append((*bundles, given))
+        return len(called)
+
+    monkeypatch.setattr(final_turns, "versus", versus)
+
+    def run(cells, pairs=((0, 1),), progress=None):
+        found = [(profiles[one], profiles[other]) for one, other in pairs]
+        monkeypatch.setattr(final_turns, "finalists", lambda *_: found)
+        met = final_turns.let_finalists_meet(
+            Measurements(profiles),
+            cells,
+            Constraints(),
+            DecisionRule(),
+            command=["slmbench"],
+            progress=progress or Listener(),
+        )
+        return met, called
+
+    return run
+
+
+def test_the_other_is_measured_against_the_fastest_as_the_recipe_measures(planned, meet, tiny_bundle):
+    met, [(candidate, baseline, options, given)] = meet(planned)
+
+    assert met == [1]
+    assert (candidate, baseline) == (f"{tiny_bundle}:int8", f"{tiny_bundle}:fp32")
+    assert (options.processes, options.time_limit_s, options.threads) == (4, 0.5, 1)
+    assert (given["output"].name, given["command"]) == ("profiles", ["slmbench"])
+
+
+def test_only_so_many_pairs_meet(planned, meet):
+    met, called = meet(planned, pairs=[(0, 1)] * 5)
+
+    assert met == [1, 2]
+    assert len(called) == final_turns.MAX_PAIRS
+
+
+def test_what_is_not_at_hand_or_measured_otherwise_does_not_meet(planned, meet):
+    fp32, int8 = planned
+    for cells in (
+        [fp32],
+        [fp32, PlannedCell(int8.cell, replace(int8.options, time_limit_s=1.0))],
+        [PlannedCell(one.cell, replace(one.options, processes=1)) for one in planned],
+    ):
+        assert meet(cells) == ([], [])
+
+
+def test_a_pair_that_cannot_be_measured_is_said_and_left_out(planned, meet, monkeypatch):
+    def fails(*_, **__):
+        raise SlmbenchError("out of memory")
+
+    ears = Listener()
+    monkeypatch.setattr(final_turns, "versus", fails)
+
+    assert meet(planned, progress=ears) == ([], [])
+    assert any("out of memory" in line for line in ears.said)
