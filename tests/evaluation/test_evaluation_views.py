@@ -173,8 +173,8 @@ def test_details_are_brief(categories):
     assert "unparsable" in view
     assert "first Books and so on, share 0.1235" in view
     assert "777" not in view
-    assert "x" * 60 not in view
-    assert "x" * 59 + "…" in view
+    assert "x" * 80 not in view
+    assert "x" * 79 + "…" in view
 
 
 def test_own_rows_show_how_the_run_was_made(categories):

@@ -220,8 +220,8 @@ def test_a_report_of_other_rows_is_named_when_it_is_replaced(measured, tmp_path,
 
 def test_what_was_fed_in_and_learned_from_is_said_of_the_rows_it_is_true_of(tmp_path, without_matplotlib):
     cut = Truncation(max_length=128, reviews=1000, cut_reviews=453, tokens=300_000, cut_tokens=100_000)
-    few = Latency(processes_ms=latency_samples(30.0, count=240), reviews=200)
-    all_of_them = Latency(processes_ms=latency_samples(1.0, count=600), reviews=200)
+    few = Latency(processes_ms=latency_samples(30.0, count=80), reviews=200)
+    all_of_them = Latency(processes_ms=latency_samples(1.0, count=200), reviews=200)
     rows = [
         profile_record("tfidf", method="tfidf", accuracy=0.8, latency=all_of_them),
         profile_record("slow", latency=few, truncation=cut),
