@@ -1,9 +1,13 @@
-"""Tiny wheels and the text of a pip that serves them from a folder."""
+"""Tiny wheels and the text of a pip that serves them from a folder; and the real starter items."""
 
 import hashlib
 import io
 import zipfile
 
+import pytest
+
+from slmbench import starter
+from slmbench.common.errors import SlmbenchError
 from slmbench.starter.items import File, Item, Wheel
 
 FAKE_PIP = """
@@ -115,3 +119,12 @@ def left_in(cache):
         for path in cache.rglob("*")
         if path.name not in {"fetch.lock", "downloads", "starter"}
     )
+
+
+def fetch_or_skip(*names):
+    """Fetch starter items into the user's cache where they are missing; skip the test where that cannot be done."""
+    for name in names:
+        try:
+            starter.ensure(name)
+        except SlmbenchError as error:
+            pytest.skip(f"{name} cannot be fetched: {error}")

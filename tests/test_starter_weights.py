@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from starter_helpers import fetch_or_skip
 
-from slmbench import starter
-from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
 from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
@@ -22,11 +21,7 @@ BLAME = "Terrible. Two boring hours of awful acting and a stupid plot; the worst
 @pytest.fixture
 def starter_items():
     """The starter weights and reviews, fetched into the user's cache where they are missing."""
-    for name in ("bert-tiny", "imdb"):
-        try:
-            starter.ensure(name)
-        except SlmbenchError as error:
-            pytest.skip(f"{name} cannot be fetched: {error}")
+    fetch_or_skip("bert-tiny", "imdb")
 
 
 @pytest.mark.slow

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starter_helpers import fetch_or_skip
 from study_000 import study_corpus
 from tiny import byte_level_bpe, masked_lm_folder, model_folder
 from typer.testing import CliRunner
 
-from slmbench import starter
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT
@@ -441,11 +441,7 @@ def test_an_empty_title_and_copies_are_answered(base, tmp_path):
 @pytest.fixture
 def starter_items():
     """The starter weights and reviews, fetched into the user's cache where they are missing."""
-    for name in ("bert-tiny", "minilm-l6", "imdb"):
-        try:
-            starter.ensure(name)
-        except SlmbenchError as error:
-            pytest.skip(f"{name} cannot be fetched: {error}")
+    fetch_or_skip("bert-tiny", "minilm-l6", "imdb")
 
 
 @pytest.mark.slow

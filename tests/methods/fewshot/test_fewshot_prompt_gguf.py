@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from starter_helpers import fetch_or_skip
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from slmbench import starter
 from slmbench.common.errors import SlmbenchError
 from slmbench.corpora import load_corpus
 from slmbench.methods.declarations.fewshot import PROMPT
@@ -111,11 +111,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_smollm2_on_imdb(tmp_path):
-    try:
-        starter.ensure("smollm2-135m")
-        starter.ensure("imdb")
-    except SlmbenchError as error:
-        pytest.skip(f"smollm2-135m cannot be fetched: {error}")
+    fetch_or_skip("smollm2-135m", "imdb")
     corpus = load_corpus("imdb", train_size=20, test_size=4)
     # Calibrated, for a plain run would write the half gigabyte of its classifier.
     options = PROMPT.choose({"answer_by": "calibrated", "max_length": 32, "device": "cpu"})

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from learnable import write_reviews
+from starter_helpers import fetch_or_skip
 from tiny import configuration, masked_lm_folder, model_folder, wordpiece
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from slmbench import starter
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.progress import SILENT, Silent
@@ -391,11 +391,7 @@ class TestCommand:
 
 @pytest.mark.slow
 def test_bert_tiny_learns_what_reviews_say(tmp_path):
-    for name in ("bert-tiny", "imdb"):
-        try:
-            starter.ensure(name)
-        except SlmbenchError as error:
-            pytest.skip(f"{name} cannot be fetched: {error}")
+    fetch_or_skip("bert-tiny", "imdb")
     options = MlmOptions(max_reviews=160, max_length=64)
     record = adapt("bert-tiny", "imdb", options, output=tmp_path / "run")
     assert not record.new_head
