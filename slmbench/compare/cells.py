@@ -233,7 +233,7 @@ class Cell:
 
     @property
     def highest_rate(self) -> float | None:
-        """Reviews a second at the highest rate that keeps a bound, where it was sought."""
+        """Reviews a second at the highest rate that keeps a bound, where it was searched for."""
         load = self.profile.load
         return None if load is None or load.max_p95_ms is None else load.qps
 
@@ -254,7 +254,7 @@ class Cell:
         """Milliseconds a review that speed is judged by.
 
         The median latency; in the offline scenario, where that is of batches, the time a review has in the median
-        pass; where the highest rate was sought, the time between two reviews at that rate.
+        pass; where the highest rate was searched for, the time between two reviews at that rate.
         """
         return self.profile.latency.p50_ms if self._rate is None else 1e3 / self._rate
 

@@ -10,7 +10,7 @@ The rule, in order:
    margin. A cell is called less accurate only where Holm's correction for all pairs of candidates leaves it so: the
    reference was chosen for being the highest. The others are undecided, and not shipped.
 3. Of those as accurate, the fastest wins, by median latency, offline by reviews a second, and where the highest rate
-   was sought by that; among cells shown to be as fast, within the margin, the smallest.
+   was searched for by that; among cells shown to be as fast, within the margin, the smallest.
 4. What is not shown to be more often right than always the commonest label is not shipped.
 """
 

@@ -77,7 +77,8 @@ def open_table(
             if kind not in FORMATS:
                 known = f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
                 raise UsageError(
-                    f"{path} is of no format slmbench reads ({known}): convert it, or give it another suffix"
+                    f"{path} is in a format that slmbench does not read (it reads {known}): convert it, or give it"
+                    " another suffix"
                 )
             if kind in _ARROW or head.startswith((PARQUET, ARROW_FILE)):
                 yield ArrowTable(path, raw, head, task)

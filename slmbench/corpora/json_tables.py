@@ -47,7 +47,7 @@ def json_table(path: Path, lines: Lines, usual_lines: bool, bad_rows: BadRows) -
         raise SlmbenchError(f"{path} is not JSON ({error})") from None
     rows = _rows_of(document)
     if rows is None:
-        raise SlmbenchError(f"{path} is JSON of no layout that slmbench reads ({_LAYOUTS})")
+        raise SlmbenchError(f"{path} is JSON in a layout that slmbench does not read (it reads {_LAYOUTS})")
     table = ObjectTable(enumerate(rows, start=1), bad_rows)
     parts = [key for key, value in document.items() if _are_objects(value)] if isinstance(document, dict) else []
     if len(parts) > 1 and (read := next((key for key in _ROW_KEYS if key in parts), None)):

@@ -118,7 +118,7 @@ def check_training(rows: RowSet, label_names: list[str], name: str) -> list[str]
                 " reviews, a smaller validation fraction, or other labels"
             )
     once = [f"'{label[:50]}'" for label in label_names if counts[label] == 1]
-    return [f"a single training review is labelled {few(once)}: expect little of it"] if once else []
+    return [f"a single training review is labelled {few(once)}: hardly enough to learn it"] if once else []
 
 
 def split_of(rows: RowSet, label_names: Sequence[str]) -> Split:
