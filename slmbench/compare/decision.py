@@ -11,7 +11,7 @@ The rule, in order:
    reference was chosen for being the highest. The others are undecided, and not shipped.
 3. Of those as accurate, the fastest wins, by median latency, offline by reviews a second, and where the highest rate
    was searched for by that; among cells shown to be as fast, within the margin, the smallest.
-4. What is not shown to be more often right than always the commonest label is not shipped.
+4. What is not shown to be more often right than always the most frequent label is not shipped.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Decision:
         choice: What was chosen; ``None`` where no candidate is left.
         limits: The limits that were set, by name.
         rule: The margins and the metric.
-        over_majority: Accuracy of the winner minus that of always the commonest label, paired.
+        over_majority: Accuracy of the winner minus that of always the most frequent label, paired.
     """
 
     cells: list[Cell]
@@ -80,7 +80,7 @@ class Decision:
 
     @property
     def at_chance(self) -> bool:
-        """Whether what would be shipped is not shown to be right more often than always the commonest label.
+        """Whether what would be shipped is not shown to be right more often than always the most frequent label.
 
         A decision by another metric is not stopped by that: where labels are rare, accuracy says little.
         """
@@ -148,7 +148,7 @@ def decide(
 
 
 def over_majority(cell: Cell) -> Bounds:
-    """Compare a cell with always giving the commonest label of its test reviews."""
+    """Compare a cell with always giving the most frequent label of its test reviews."""
     truth = np.asarray(cell.profile.predictions.truth)[np.argsort(cell.profile.predictions.row_ids)]
     return over_a_constant(cell, truth == np.bincount(truth).argmax())
 

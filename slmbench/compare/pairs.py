@@ -84,7 +84,7 @@ def accuracy_difference(first: Cell, second: Cell) -> PairedDifference:
 
 
 def over_a_constant(cell: Cell, right: np.ndarray) -> Bounds:
-    """Compare a cell's accuracy with answers that do not depend on a seed, such as always the commonest label.
+    """Compare a cell's accuracy with answers that do not depend on a seed, such as always the most frequent label.
 
     Args:
         cell: The cell.

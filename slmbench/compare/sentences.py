@@ -105,7 +105,7 @@ def in_replays(stability: Stability | None) -> str:
 def _no_better_than_majority(decision: Decision) -> str:
     winner = decision.choice.winner if decision.choice else decision.comparable[0]
     return (
-        f"no better than always saying the commonest label ({percent(winner.accuracy)}, 95 % interval"
+        f"no better than always saying the most frequent label ({percent(winner.accuracy)}, 95 % interval"
         f" {percent_interval(winner.accuracy_ci95)}, against"
         f" {percent(winner.profile.evaluation.majority_baseline)})"
     )

@@ -241,7 +241,7 @@ def spelling_key(label: str) -> str:
 
 
 def one_spelling(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return the labels that another spelling of them stands for: of each the commonest.
+    """Return the labels that another spelling of them stands for: of each the most frequent.
 
     Args:
         counts: How many rows have each label.

@@ -286,7 +286,7 @@ def test_at_chance_level_nothing_is_shipped(decide):
     record = decide(row)
     assert record.recommended is None and not any(one.recommended for one in record.rows)
     assert reason(record, "guesser fp32") == "at_chance"
-    assert "commonest label" in record.decisions[0].sentence and "55.0 %" in record.decisions[0].sentence
+    assert "most frequent label" in record.decisions[0].sentence and "55.0 %" in record.decisions[0].sentence
 
 
 def test_what_does_not_beat_the_baseline_says_so_first(decide):
@@ -593,7 +593,7 @@ def test_a_row_that_always_gives_one_label_is_said_in_table_and_decision(decide)
 
     record = decide(profile("silent", [0] * 100))
     assert record.rows[0].only_answer == "ok"
-    # It is no better than always saying the commonest label, so it is not shipped.
+    # It is no better than always saying the most frequent label, so it is not shipped.
     assert record.recommended is None and reason(record, "silent fp32") == "at_chance"
     assert "97.0 %" in record.decisions[0].sentence
     (shipped,) = decide(profile("silent", [0] * 100), rule=DecisionRule(metric="macro_f1")).decisions
