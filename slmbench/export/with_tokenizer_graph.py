@@ -50,11 +50,8 @@ def tokenizer_model(tokenizer: Tokenizer, wanted: Sequence[str], like: onnx.Mode
         A model with the input ``text``, shape (texts,).
 
     Raises:
-        UnsupportedTokenizer: This tokenizer, or what is wanted, cannot be made.
+        UnsupportedTokenizer: This tokenizer cannot be made.
     """
-    columns = ("input_ids", "attention_mask", "token_type_ids")
-    if unknown := [name for name in wanted if name not in columns]:
-        raise UnsupportedTokenizer(f"its model also needs {', '.join(unknown)}")
     document = json.loads(tokenizer.to_str())
     truncation, padding = document["truncation"], document["padding"]
     if truncation is None or padding is None:
@@ -63,6 +60,7 @@ def tokenizer_model(tokenizer: Tokenizer, wanted: Sequence[str], like: onnx.Mode
     body = GraphBuilder("")
     text = body.node("Gather", ["text", body.node("Reshape", ["tokenizer/index", body.numbers([1])])])
     ids = front_for(document)(body, text, document, tokenizer)
+    columns = ("input_ids", "attention_mask", "token_type_ids")
     row = dict(zip(columns, _as_trained(body, ids, tokenizer), strict=True))
     length = body.node("Shape", [row["input_ids"]])
     missing = body.node("Sub", [body.numbers([longest]), length])

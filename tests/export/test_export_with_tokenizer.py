@@ -215,13 +215,11 @@ def test_a_tokenizer_that_cannot_go_inside_says_so(make_bundle):
     assert not (bundle / FILE).exists()
 
 
-def test_a_model_that_wants_more_than_a_tokenizer_gives_says_so(make_bundle, wordpiece):
+def test_a_model_that_wants_more_than_a_tokenizer_gives_is_refused(make_bundle, wordpiece):
     bundle = make_bundle(wordpiece, inputs=("input_ids", "attention_mask", "position_ids"))
-    record = add_tokenizer(bundle, FORM, texts=FIXED, reviews=REVIEWS)
-    assert (record.accepted, record.reason) == (
-        False,
-        "the tokenizer stays outside: its model also needs position_ids",
-    )
+    with pytest.raises(SlmbenchError, match="position_ids"):
+        add_tokenizer(bundle, FORM, texts=FIXED, reviews=REVIEWS)
+    assert not (bundle / FILE).exists()
 
 
 def test_a_graph_that_cannot_be_loaded_is_a_sentence(make_bundle, wordpiece):
