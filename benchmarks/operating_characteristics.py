@@ -20,8 +20,8 @@ from error_rates.accuracy import accuracy_rates
 from error_rates.forms import form_rates
 from error_rates.rates import COLUMNS, Rate
 from error_rates.selection import selection_rates
-from error_rates.sessions import recorded_rates, simulated_rates
-from error_rates.times import percentile_rates, session_rates, versus_rates
+from error_rates.sessions import recorded_rates, session_rates, simulated_rates
+from error_rates.times import percentile_rates, versus_rates
 
 #: The parts by name: titles, and what returns their rates.
 PARTS: dict[str, tuple[str, Callable[[int, int], list[Rate]]]] = {

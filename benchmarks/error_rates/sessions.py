@@ -15,11 +15,12 @@ from recorded_sessions import SessionOfCell, read_sessions
 
 from error_rates import before
 from error_rates.rates import Goal, Rate, Share, at_least, at_most
+from error_rates.times import planted_rates
 from slmbench.compare.pairs import bounds_of_times
 from slmbench.records import Latency
 from slmbench.statistics import Interval, t_interval
 from slmbench.statistics.intervals import Estimate
-from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions, session_spread
+from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions, ratio_over_blocks, session_spread
 from slmbench.statistics.verdicts import TIME_MARGIN, gate, verdict
 
 PLANTED = 1.1
@@ -113,6 +114,50 @@ def outcomes(sessions: Sequence[SessionOfCell]) -> np.ndarray:
     return found
 
 
+def session_rates(replays: int, seed: int) -> list[Rate]:
+    """Return the rates of two rows timed in the same blocks of one session, and of gates between them."""
+    margin, limit, rates = math.log1p(TIME_MARGIN), math.log1p(LIMIT), []
+    common, own, stored = SESSIONS[-1]
+    for process_spread in (0.02, 0.05):
+        generator, one_session = np.random.default_rng(seed), [0] * PROCESSES
+        equal, slowed, old_different, old_passes = [], [], [], []
+        for _ in range(replays):
+            moved = generator.normal(0, common, (stored + 1, 1)) + generator.normal(0, own, (stored + 1, 5))
+            spread = session_spread(_hourly(stored), np.exp(moved[:stored, :3]).tolist())
+            blocks = generator.normal(0, process_spread, (PROCESSES, 1))
+            logs = moved[stored, 3:] + blocks + generator.normal(0, process_spread / 2, (PROCESSES, 2))
+            first, second = np.exp(logs).T
+            for found, factor in ((equal, 1.0), (slowed, PLANTED)):
+                bounds = ratio_over_blocks(first.tolist(), (factor * second).tolist(), one_session, spread)
+                assert bounds is not None
+                found.append(bounds)
+            old = [_here(row) for row in logs.T]
+            old_different.append(before.speed_verdict(*old) != "equivalent")
+            old_passes.append(not before.fails_if_slower(old[0], _times(old[1], PLANTED), LIMIT))
+        setting = f"rows of one session, {PROCESSES} blocks that differ by {process_spread:.0%}"
+        rates.append(
+            Rate(
+                f"{setting}, equal: called different",
+                Share.of(verdict(bounds, margin) in ("better", "worse") for bounds in equal),
+                Share.of(old_different),
+                at_most(0.05),
+            )
+        )
+        rates += planted_rates(setting, [gate(bounds, limit) for bounds in slowed], old_passes)
+    return rates
+
+
+def _hourly(sessions: int) -> list[float]:
+    """Return when so many sessions began, an hour apart (s)."""
+    return [3600.0 * number for number in range(sessions)]
+
+
+def _here(logs: np.ndarray) -> tuple[float, Interval]:
+    """Return the median of processes, and its interval for other processes of the same session."""
+    value, (low, high) = math.exp(float(np.median(logs))), t_interval(logs)
+    return value, (min(value, math.exp(low)), max(value, math.exp(high)))
+
+
 def simulated_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of a cell measured in two sessions, with so many sentinels of earlier ones stored."""
     rates = []
@@ -135,7 +180,7 @@ def simulated(common: float, own: float, stored: int, replays: int, seed: int) -
     generator, found = np.random.default_rng(seed), []
     for _ in range(replays):
         moved = generator.normal(0, common, (stored + 2, 1)) + generator.normal(0, own, (stored + 2, 4))
-        spread = session_spread([3600.0 * number for number in range(stored)], np.exp(moved[:stored, :3]).tolist())
+        spread = session_spread(_hourly(stored), np.exp(moved[:stored, :3]).tolist())
         found.append(outcome(*(simulated_row(one, spread, generator) for one in moved[stored:, 3])))
     return np.array(found)
 
@@ -143,8 +188,7 @@ def simulated(common: float, own: float, stored: int, replays: int, seed: int) -
 def simulated_row(moved: float, spread: SessionSpread, generator: np.random.Generator) -> Row:
     """Simulate the row of a session that makes everything slower by a factor, given as a logarithm."""
     logs = moved + generator.normal(0, PROCESS_SPREAD, PROCESSES)
-    value, (low, high) = math.exp(float(np.median(logs))), t_interval(logs)
-    here, sessions = (min(value, math.exp(low)), max(value, math.exp(high))), [0] * PROCESSES
+    (value, here), sessions = _here(logs), [0] * PROCESSES
     now = over_sessions(value, here, np.exp(logs).tolist(), sessions, spread)
     return Row((value, now), next_session(value, here, sessions, spread), (value, here))
 

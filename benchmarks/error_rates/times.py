@@ -1,4 +1,4 @@
-"""Times that are simulated: two rows of one session, two forms alternately, percentiles of reviews of all lengths."""
+"""Times that are simulated: two forms alternately, and percentiles of reviews of all lengths."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 
 from error_rates import before
 from error_rates.rates import Rate, Share, at_least, at_most
-from slmbench.compare.pairs import bounds_of_times
 from slmbench.records import Latency
 from slmbench.statistics import Interval, crossed_percentile_interval, paired_ratio
 from slmbench.statistics.verdicts import TIME_MARGIN, Bounds, gate, verdict
 
-#: One standard deviation of the log medians of processes: a quiet machine and one with neighbours.
-SPREADS = (0.02, 0.05)
+#: One standard deviation of the log medians of processes: a machine with neighbours.
+SPREAD = 0.05
 #: The same of noise in single samples, and of the lengths of reviews (IMDb's token counts: 0.6).
 NOISE, LENGTHS = 0.05, 0.6
 PAIRS, PROCESSES, REVIEWS = 6, 5, 20
@@ -61,7 +60,7 @@ def alternately(spread: float, ratio: float, replays: int, seed: int) -> tuple[l
 
 def versus_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of ``slmbench versus`` and its gate."""
-    margin, limit, spread = math.log1p(TIME_MARGIN), math.log1p(LIMIT), max(SPREADS)
+    margin, limit, spread = math.log1p(TIME_MARGIN), math.log1p(LIMIT), SPREAD
     setting = f"versus, {PAIRS} pairs, processes differ by {spread:.0%}"
     equal, low = alternately(spread, 1.0, replays, seed)
     slowed, low_slowed = alternately(spread, PLANTED, replays, seed + 1)
@@ -103,47 +102,6 @@ def planted_rates(setting: str, results: list[str], old_passes: list[bool]) -> l
             Share.of(result == "inconclusive" for result in results),
         ),
     ]
-
-
-def session_rates(replays: int, seed: int) -> list[Rate]:
-    """Return the rates of two rows profiled in turns in one session, and of gates between them."""
-    margin, limit, rates = math.log1p(TIME_MARGIN), math.log1p(LIMIT), []
-    for spread in SPREADS:
-        generator = np.random.default_rng(seed)
-        equal: list[Bounds] = []
-        planted: list[Bounds] = []
-        old_different: list[bool] = []
-        old_passes: list[bool] = []
-        for _ in range(replays):
-            lengths = np.exp(generator.normal(0, LENGTHS, REVIEWS))
-            times = [process_times(spread, PROCESSES, lengths, 2, generator) for _ in range(2)]
-            first, second, slower = (_estimate(one) for one in (*times, PLANTED * times[1]))
-            for found, other in ((equal, second), (planted, slower)):
-                bounds = bounds_of_times(first, other)
-                assert bounds is not None
-                found.append(bounds)
-            old = [(float(np.median(one)), before.percentile_interval(one, 50, generator)) for one in times]
-            old_different.append(before.speed_verdict(*old) != "equivalent")
-            median, interval = old[1]
-            slowed = PLANTED * median, (PLANTED * interval[0], PLANTED * interval[1])
-            old_passes.append(not before.fails_if_slower(old[0], slowed, LIMIT))
-        setting = f"profiles of one session, {PROCESSES} processes that differ by {spread:.0%}"
-        rates.append(
-            Rate(
-                f"{setting}, equal: called different",
-                Share.of(verdict(bounds, margin) in ("better", "worse") for bounds in equal),
-                Share.of(old_different),
-                at_most(0.05),
-            )
-        )
-        rates += planted_rates(setting, [gate(bounds, limit) for bounds in planted], old_passes)
-    return rates
-
-
-def _estimate(times: np.ndarray) -> tuple[float, tuple[float, float] | None]:
-    """Return the median of a row and its interval, as a profile has them."""
-    latency = Latency(processes_ms=times.tolist(), reviews=REVIEWS)
-    return latency.p50_ms, latency.ci95_ms
 
 
 def percentile_rates(replays: int, seed: int) -> list[Rate]:
