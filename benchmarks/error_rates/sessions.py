@@ -15,7 +15,7 @@ from recorded_sessions import SessionOfCell, read_sessions
 
 from error_rates import before
 from error_rates.rates import Goal, Rate, Share, at_least, at_most
-from error_rates.times import planted_rates
+from error_rates.times import LIMIT, PLANTED, planted_rates
 from slmbench.compare.pairs import bounds_of_times
 from slmbench.records import Latency
 from slmbench.statistics import Interval, t_interval
@@ -23,8 +23,6 @@ from slmbench.statistics.intervals import Estimate
 from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions, ratio_over_blocks, session_spread
 from slmbench.statistics.verdicts import TIME_MARGIN, gate, verdict
 
-PLANTED = 1.1
-LIMIT = 0.05
 #: Simulated sessions: processes of each row, and one standard deviation of their log medians.
 PROCESSES, PROCESS_SPREAD = 5, 0.03
 #: One standard deviation of what a session does to all work, and of what it does to one kind of work alone; and how
