@@ -79,10 +79,11 @@ def t_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         values: At least two values.
         confidence: Coverage wanted.
     """
-    from scipy.stats import sem, t
+    from scipy.stats import t
 
     values = np.asarray(values, dtype=float)
-    mean, half = float(values.mean()), float(t.ppf((1 + confidence) / 2, len(values) - 1) * sem(values))
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    mean, half = float(values.mean()), float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
     return mean - half, mean + half
 
 

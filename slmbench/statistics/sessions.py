@@ -200,16 +200,17 @@ def ratio_over_blocks(
         The logarithm of first / second, positive where the second is faster, around the mean over blocks; ``None``
         with fewer than three blocks.
     """
-    from scipy.stats import sem, t
+    from scipy.stats import t
 
     logs = np.log(first) - np.log(second)
     if len(logs) < MIN_SESSIONS:
         return None
     value, replays = float(logs.mean()), session_replays(logs.tolist(), sessions)
+    error = float(logs.std(ddof=1)) / math.sqrt(len(logs))
     intervals: list[Interval] = []
     for confidence in (0.95, 0.90):
         tail = (1 - confidence) / 2
-        within = float(t.isf(tail, len(logs) - 1) * sem(logs))
+        within = float(t.isf(tail, len(logs) - 1)) * error
         apart = deviation_between(math.sqrt(2) * spread.apart, spread.apart_freedom, len(set(sessions)), confidence)
         ends = np.quantile(replays - value, [tail, 1 - tail])
         low, high = (math.hypot(max(within, float(end)), apart) for end in (-ends[0], ends[1]))
