@@ -117,13 +117,14 @@ def served_warning(served: Served | None, prepared: PreparedCell) -> list[str]:
 
 
 def batches_warning(served: Served | None) -> list[str]:
-    """Warn when reviews get another label in batches than one at a time: that speed is of another classifier.
+    """Warn when too many reviews get another label in batches: that speed is of another classifier.
 
     Args:
         served: Labels given in batches, compared with those that the accuracy is computed from.
     """
-    if served is None or not served.differing:
+    if served is None or not served.too_many:
         return []
-    found = f"{served.differing} of {served.reviews} reviews got another label in batches than one at a time"
-    apart = ": their speed is not shown beside this accuracy; --scenario offline measures both in batches"
-    return [found + (apart if served.too_many else "")]
+    return [
+        f"{served.differing} of {served.reviews} reviews got another label in batches than one at a time: the speed"
+        " of batches is not shown beside this accuracy, --scenario offline measures both"
+    ]

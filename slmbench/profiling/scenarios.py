@@ -111,10 +111,11 @@ class _Cell:
     bar: Task
 
     @contextmanager
-    def process(self, measured: Measured, number: int) -> Iterator[MeasuredProcess]:
+    def process(self, measured: Measured, number: int, *, counts: bool = True) -> Iterator[MeasuredProcess]:
         """Start the process of a number, from 0; the last one also measures the energy before it ends.
 
-        The first of several starts from a cold cache where the system allows it.
+        The first of several starts from a cold cache where the system allows it. One that repeats an earlier one of
+        the number does not count as progress.
         """
         if number == 0 and self.options.processes > 1:
             measured.no_cold_cache = drop_from_cache(Path(self.task["folder"]))
@@ -123,7 +124,8 @@ class _Cell:
             yield process
             if number == self.options.processes - 1:
                 measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
-        self.bar.advance()
+        if counts:
+            self.bar.advance()
 
 
 def _single(cell: _Cell) -> Steps:
@@ -232,7 +234,7 @@ def _server(cell: _Cell) -> Steps:
         trials = highest_rate(process, bound, duration_s)
     rate = max(trial.qps for trial in trials if trial.holds)
     for left in reversed(range(VERIFICATIONS)):
-        measured, load = yield from _serve(cell, rate, duration_s)
+        measured, load = yield from _serve(cell, rate, duration_s, bound, first=left == VERIFICATIONS - 1)
         late, requests = late_of(measured.latency_ms, bound)
         holds = late <= late_allowed(requests)
         if holds or not left:
@@ -260,8 +262,13 @@ def late_of(processes_ms: Sequence[Sequence[float]], bound_ms: float) -> tuple[i
     return sum(ms > bound_ms for ms in taken), len(taken)
 
 
-def _serve(cell: _Cell, qps: float, duration_s: float) -> Generator[None, None, tuple[Measured, ServerLoad]]:
-    """Let reviews arrive at a rate, in every process, so many seconds in all."""
+def _serve(
+    cell: _Cell, qps: float, duration_s: float, bound_ms: float | None = None, *, first: bool = True
+) -> Generator[None, None, tuple[Measured, ServerLoad]]:
+    """Let reviews arrive at a rate, in every process, so many seconds in all.
+
+    With a bound, a process stops when it alone has more late requests than all of them may have.
+    """
     measured, options = Measured(), cell.options
     waits: list[list[float]] = []
     seconds: list[float] = []
@@ -270,13 +277,16 @@ def _serve(cell: _Cell, qps: float, duration_s: float) -> Generator[None, None, 
     for number in range(options.processes):
         if number:
             yield
-        with cell.process(measured, number) as process:
+        with cell.process(measured, number, counts=first) as process:
             measured.stable.append(warm_up(process))
             watch = Watch(process.pid)
             due = arrivals(requests, qps, SEED + number)
             # Where the queue grows, the last reviews would be served long after the time limit.
             limit_s = due[-1] + duration_s / options.processes
-            answer = process.ask({"do": "serve", "arrivals_s": due, "limit_s": limit_s})
+            request = {"do": "serve", "arrivals_s": due, "limit_s": limit_s}
+            if bound_ms is not None:
+                request |= {"late_ms": bound_ms, "most_late": max(0, late_allowed(requests * options.processes))}
+            answer = process.ask(request)
             measured.latency_ms.append(answer["ms"])
             waits.append(answer["wait_ms"])
             seconds.append(answer["s"])
