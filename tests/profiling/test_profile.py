@@ -190,7 +190,7 @@ def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
 
     assert record.latency.note is None
     assert len(record.latency.samples_ms) >= 130
-    assert record.latency.ci95_ms == pytest.approx((2.0, 2.0), rel=0.01)
+    assert record.latency.here_ci95_ms == pytest.approx((2.0, 2.0), rel=0.01)
     # However often each of the 41 reviews was timed.
     assert (record.latency.p95_ms, record.latency.p99_ms) == (None, None)
     assert "130 different" in record.latency.unsupported["p95_ms"] and "41" in record.latency.unsupported["p95_ms"]
