@@ -51,7 +51,7 @@ def bar(console: Console, description: str, total: float | None, unit: str) -> I
         TimeRemainingColumn,
     )
 
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}")]
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     if unit:
         amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
         columns += [BarColumn(bar_width=30), *amount, TimeRemainingColumn(), TextColumn("left")]

@@ -131,16 +131,16 @@ def print_error(sentence: str) -> None:
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+    from slmbench.cli.console import PlainConsole
 
     stream = sys.stderr if stderr else sys.stdout
     # A console with a small character set (cp1252, ASCII) shows a substitute for a character that it lacks.
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    console = Console(file=stream)
+    console = PlainConsole(stream)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         # A file or a log has no width of its own, and 80 columns would leave columns out.
-        console = Console(file=stream, width=120)
+        console = PlainConsole(stream, width=120)
     return console
 
 

@@ -112,3 +112,15 @@ def few(words: Sequence[str], most: int = 20) -> str:
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: ``1 row``, ``7 rows``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+#: Characters that steer a terminal or turn the direction of what follows: C0 without tab and line feed, C1, DEL, and
+#: the overrides of direction.
+_STEERING = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that steer a terminal; each is shown as U+FFFD."""
+    return text.translate(_STEERING)

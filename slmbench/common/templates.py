@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from slmbench.common.formatting import printable
+
+#: What begins a tag of HTML; Markdown may have them.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+
+
+def _harmless(value: Any) -> Any:
+    """Return a value that stays within its place: names and sentences are of strangers, too."""
+    if not isinstance(value, str):
+        return value
+    return _TAG.sub("&lt;", printable(value).replace("\n", " ")).replace("](", "]\\(")
 
 
 def render_markdown(
@@ -26,6 +39,7 @@ def render_markdown(
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
+        finalize=_harmless,
     )
     environment.filters |= dict(filters or {})
     return environment.get_template(template).render(**values)

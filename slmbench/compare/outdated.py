@@ -45,7 +45,7 @@ def without_outdated(profiles: Sequence[ProfileRecord]) -> tuple[list[ProfileRec
 def place_of(profile: ProfileRecord) -> Path:
     """Return where what was profiled lies, by the name of the record."""
     folder, found, _ = profile.name.partition(f".{profile.form}.")
-    return (RUNS if profile.backend == "torch" else BUNDLES) / (folder if found else profile.bundle)
+    return (RUNS if profile.backend == "torch" else BUNDLES) / Path(folder if found else profile.bundle).name
 
 
 def found_at(profile: ProfileRecord) -> str | None:

@@ -147,12 +147,6 @@ def _read_profiles(files: Sequence[Path], progress: Progress) -> list[ProfileRec
 def _read_profile(file: Path) -> ProfileRecord:
     profile = read_record(ProfileRecord, file)
     _check_machine(profile, file)
-    predictions = profile.predictions
-    columns = {len(predictions.row_ids), len(predictions.truth), len(predictions.probabilities)}
-    if len(columns) > 1 or not predictions.row_ids:
-        raise SlmbenchError(f"{file} is damaged: its predictions are not one for each review")
-    if not profile.latency.samples_ms:
-        raise SlmbenchError(f"{file} is damaged: it has no latency samples")
     return profile
 
 
@@ -201,8 +195,8 @@ def _find_meetings(paths: Sequence[Path] | None) -> tuple[list[VersusRecord], li
 def _read_sweep(file: Path) -> SweepRecord:
     sweep = read_record(SweepRecord, file)
     _check_machine(sweep, file)
-    if not sweep.points or not all(any(point.processes_ms) for point in sweep.points):
-        raise SlmbenchError(f"{file} is damaged: it has settings without samples")
+    if not sweep.points:
+        raise SlmbenchError(f"{file} is damaged: it has no settings")
     return sweep
 
 

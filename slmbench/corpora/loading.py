@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import splitting
 from slmbench.corpora.columns import Wanted
@@ -251,8 +252,13 @@ def load_again(options: dict[str, Any], test_hash: str | None = None, *, progres
     Raises:
         SlmbenchError: The corpus cannot be loaded, or its test rows are others now.
     """
+    known = inspect.signature(load_corpus).parameters.keys() - {"announce", "progress"}
+    if others := options.keys() - known:
+        raise SlmbenchError(f"the corpus of the record has unknown options: {', '.join(sorted(others))[:200]}")
     try:
         corpus = load_corpus(**options, announce=False, progress=progress)
+    except TypeError as error:
+        raise SlmbenchError(f"the corpus of the record has options of another kind: {first_line(error)}") from None
     except UsageError as error:
         # Nobody has asked for anything wrong now: the corpus was there when the record was made.
         raise SlmbenchError(f"the corpus of the record cannot be loaded again: {error}") from None
@@ -267,7 +273,7 @@ def load_again(options: dict[str, Any], test_hash: str | None = None, *, progres
 def corpus_available(options: dict[str, Any]) -> bool:
     """Say whether a recorded corpus can be loaded without a download: its files or starter items are here."""
     names = (options.get("name_or_path", "imdb"), options.get("test_corpus"))
-    return all(is_available(name) for name in names if name is not None)
+    return all(isinstance(name, str) and is_available(name) for name in names if name is not None)
 
 
 def _check_sizes(train_size: Size | None, test_size: Size | None, validation_fraction: float) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,8 @@ _PART = re.compile(r"(?<![a-z])(train|training|test|validation|valid|val|dev)(?!
 _BESIDE_TABLES = ("", ".md", ".rst", ".txt", ".crc", ".yaml", ".yml", ".py", ".sh")
 #: Files below a folder that are looked at for a message.
 _MAX_LOOKED_AT = 10_000
+#: Files and folders that a pattern may have to look at.
+MAX_PATTERN_LOOKS = 100_000
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 
 
@@ -133,14 +137,52 @@ def local_files(name: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = path.iterdir()
+        found: Iterable[Path] = path.iterdir()
     elif _is_pattern(name):
-        # From the root, because pathlib takes no pattern that begins there.
         whole = path.absolute()
-        found = Path(whole.anchor).glob(str(whole.relative_to(whole.anchor)))
+        found = _matching(Path(whole.anchor), whole.parts[1:], [MAX_PATTERN_LOOKS])
     else:
         return []
-    return sorted(file for file in found if file.is_file() and not file.name.startswith("."))
+    return sorted({file for file in found if file.is_file() and not file.name.startswith(".")})
+
+
+def _matching(folder: Path, parts: Sequence[str], left: list[int]) -> Iterator[Path]:
+    """Return what matches a pattern below a folder; ``**`` stands for any number of folders.
+
+    Args:
+        folder: Where to look.
+        parts: Parts of the pattern.
+        left: How many more names may be looked at.
+
+    Raises:
+        UsageError: It would be more than :data:`MAX_PATTERN_LOOKS`: nothing searches a whole disk.
+    """
+    if not parts:
+        yield folder
+        return
+    first, *further = parts
+    if first != "**" and not _is_pattern(first):
+        if (folder / first).exists():
+            yield from _matching(folder / first, further, left)
+        return
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:  # a file, or a folder that may not be read
+        return
+    left[0] -= len(inside)
+    if left[0] < 0:
+        raise UsageError(
+            f"a pattern has more than {MAX_PATTERN_LOOKS:,} files and folders to look at: name its folder"
+        )
+    if first == "**":
+        yield from _matching(folder, further, left)
+        for one in inside:
+            if one.is_dir() and not one.is_symlink():
+                yield from _matching(one, parts, left)
+    else:
+        for one in inside:
+            if fnmatchcase(os.path.normcase(one.name), os.path.normcase(first)):
+                yield from _matching(one, further, left)
 
 
 def corpus_files(name: str) -> list[Path]:

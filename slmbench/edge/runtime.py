@@ -68,7 +68,7 @@ FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "cascade": CASCADE_FILE}
 #: What a bundle may ask for. Its author may be a stranger: whatever is larger is refused before it is used.
 MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
-MAX_TFIDF_BYTES = 1 << 30
+MAX_ARRAY_BYTES = 1 << 30
 MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
 #: Messages of an ONNX file that are looked at, and graphs within graphs.
 MAX_GRAPH_FIELDS, MAX_GRAPH_DEPTH = 2_000_000, 32
@@ -880,7 +880,7 @@ class TfidfBackend:
 
     def __init__(self, folder: Path) -> None:
         try:
-            settings = read_json(path_inside(folder, "tfidf.json"), MAX_TFIDF_BYTES)
+            settings = read_json(path_inside(folder, "tfidf.json"), MAX_RECORD_BYTES)
             self._idf, self._coefficients, self._intercept = _tfidf_arrays(path_inside(folder, "tfidf.npz"))
             self._pattern = _word_pattern(settings["token_pattern"])
             self._sublinear = bool(settings["sublinear_tf"])
@@ -891,7 +891,7 @@ class TfidfBackend:
             self._character_sizes = _ngram_sizes(characters["ngram_range"])
             pieces = _terms(characters["vocabulary"])
             self._characters = {term: index for index, term in enumerate(pieces, len(words))}
-        except Exception as error:  # noqa: BLE001 - zipfile, zlib, lzma and numpy raise a dozen of damaged arrays
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {_said(error)}") from None
         rows = self._intercept.size
         self.width = 2 if rows == 1 else rows
@@ -955,25 +955,35 @@ def _tfidf_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``idf``, ``coefficients`` and ``intercept``.
 
     Raises:
-        ValueError: They are no numbers, or would unpack to more than :data:`MAX_TFIDF_BYTES`.
+        ValueError: They are no numbers, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
     """
-    from zipfile import ZipFile  # here, because no other backend needs it: a cold start counts every import
-
-    with path.open("rb") as file:
-        regular_size(file)
-        with ZipFile(file) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > MAX_TFIDF_BYTES:
-                raise ValueError(f"its arrays have more than {MAX_TFIDF_BYTES:,} bytes")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as arrays:
-            idf, coefficients, intercept = (
-                np.asarray(arrays[name], dtype=np.float64) for name in ("idf", "coefficients", "intercept")
-            )
+    names = ("idf", "coefficients", "intercept")
+    idf, coefficients, intercept = (one.astype(np.float64) for one in read_arrays(path, names))
     if idf.ndim != 1 or intercept.ndim != 1 or not intercept.size:
         raise ValueError(f"arrays of shape {idf.shape} and {intercept.shape}")
     if not all(np.isfinite(one).all() for one in (idf, coefficients, intercept)):
         raise ValueError("a weight is NaN or infinite")
     return idf, coefficients, intercept
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> list[np.ndarray]:
+    """Read arrays of an ``npz`` archive.
+
+    Raises:
+        OSError: It is missing or no regular file.
+        ValueError: It is damaged, lacks one, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
+    """
+    from zipfile import ZipFile  # here, because no other backend needs it: a cold start counts every import
+
+    regular_size(path)
+    try:
+        with path.open("rb") as file, ZipFile(file) as packed:
+            _check(sum(entry.file_size for entry in packed.infolist()) <= MAX_ARRAY_BYTES, "arrays", "that large")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return [arrays[name] for name in names]
+    except Exception as error:  # noqa: BLE001 - zipfile, zlib, lzma and numpy raise a dozen of damaged archives
+        raise ValueError(_said(error)) from None
 
 
 def _terms(terms: object) -> list[str]:

@@ -76,6 +76,8 @@ def verify(
         # Members are compared with their own manifests. Of the whole only labels count: a text near the threshold may
         # be answered by the other member here, whose logits differ.
         for member in (record.cascade.small, record.cascade.large):
+            if BundleFiles.open(bundle / member.folder).runtime == "cascade":
+                raise SlmbenchError(f"{bundle / member.folder} is a cascade, which cannot be a member of {bundle}")
             inside = verify(bundle / member.folder, forms=[member.form], progress=progress)
             damaged += inside.damaged
             checked |= {f"{member.folder} {form}": answer for form, answer in inside.forms.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from slmbench.edge.runtime import MAX_RECORD_BYTES, path_inside, read_bytes
 from slmbench.records import BundleRecord
 from slmbench.records.sealed_answers import SealedAnswers
 
@@ -39,6 +40,7 @@ def carried_over(folder: Path, bundle: BundleRecord, form: str, *, computes_in: 
     if computes_in is not None:
         return CarriedAnswers(None, f"its sealed answers are those of the CPU that exported it, not of {computes_in}")
     try:
-        return CarriedAnswers(sealed.carrying((folder / sealed.file).read_bytes()))
+        content = read_bytes(path_inside(folder, sealed.file), MAX_RECORD_BYTES)
+        return CarriedAnswers(sealed.carrying(content))
     except OSError as error:
         return CarriedAnswers(None, f"{sealed.file} of its bundle cannot be read ({error.strerror})")

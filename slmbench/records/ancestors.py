@@ -16,6 +16,7 @@ from pydantic import Field
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import counted, listing
+from slmbench.edge.runtime import path_inside, read_arrays
 from slmbench.records.base import Part
 
 #: What reviews were used for.
@@ -128,10 +129,13 @@ class Ancestry:
             SlmbenchError: The file is damaged or does not belong to the record.
         """
         try:
-            with np.load(folder / FILE, allow_pickle=False) as file:
-                ids = tuple(None if fact.rows is None else file[str(place)] for place, fact in enumerate(facts))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            names = [str(place) for place, fact in enumerate(facts) if fact.rows is not None]
+            found = iter(read_arrays(path_inside(folder, FILE), names))
+        except (OSError, ValueError) as error:
             raise SlmbenchError(f"{folder / FILE} is damaged ({error}): make {folder} again") from None
+        ids = tuple(None if fact.rows is None else next(found) for fact in facts)
+        if any(one is not None and (one.ndim != 1 or one.dtype != np.uint64) for one in ids):
+            raise SlmbenchError(f"{folder / FILE} is damaged (it holds other arrays): make {folder} again")
         if any(one is not None and len(one) != fact.rows for one, fact in zip(ids, facts, strict=True)):
             raise SlmbenchError(f"{folder / FILE} does not belong to the record beside it: make {folder} again")
         return cls(tuple(facts), ids)

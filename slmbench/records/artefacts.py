@@ -7,7 +7,6 @@ and the other measurements are a JSON file each, known by its schema. Which is w
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.sole_writer import sole_writer
 from slmbench.common.suggestions import did_you_mean
+from slmbench.edge.runtime import MAX_NAME, MAX_RECORD_BYTES, parse_json, read_bytes
 from slmbench.records.architecture import ArchitectureRecord
 from slmbench.records.base import Record, read_record
 from slmbench.records.bundle import BundleRecord
@@ -233,8 +233,7 @@ def kind_of(path: Path) -> type[Record] | None:
     if path.suffix != ".json" or WRITING in path.name or not path.is_file():
         return None
     try:
-        text = path.read_text(encoding="utf-8")
-        name = _schema_kind(text)
+        name = _schema_kind(path)
     except OSError as error:
         raise SlmbenchError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, or not JSON
@@ -242,11 +241,14 @@ def kind_of(path: Path) -> type[Record] | None:
     return next((kind for kind in KINDS if kind.kind == name and not kind.file), None)
 
 
-def _schema_kind(text: str) -> str | None:
-    """Return the kind that a JSON document's schema names."""
-    if begins := _SCHEMA.match(text):
-        return begins[1]
-    document = json.loads(text)
+def _schema_kind(path: Path) -> str | None:
+    """Return the kind that a JSON document's schema names; a file too large for a record has none."""
+    with path.open("rb") as file:
+        if begins := _SCHEMA.match(file.read(MAX_NAME).decode("utf-8", "replace")):
+            return begins[1]
+    if path.stat().st_size > MAX_RECORD_BYTES:
+        return None
+    document = parse_json(read_bytes(path, MAX_RECORD_BYTES))
     schema = document.get("schema") if isinstance(document, dict) else None
     named = re.match(r"slmbench\.(\w+)/", schema) if isinstance(schema, str) else None
     return named[1] if named else None

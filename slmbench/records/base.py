@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError, first_line, require_extra
 from slmbench.common.files import write_atomically
 from slmbench.common.version import __version__
+from slmbench.records.documents import READING, read_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,29 +187,35 @@ def read_record(record_type: type[R], path: Path) -> R:
         SlmbenchError: There is no such file, it is not JSON, or it is another kind or version of record.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_document(path)
     except FileNotFoundError:
         raise SlmbenchError(f"there is no {record_type.kind} record at {path}") from None
-    except IsADirectoryError:
-        raise SlmbenchError(f"{path} is a folder, not a {record_type.kind} record") from None
     except OSError as error:
+        if path.is_dir():
+            raise SlmbenchError(f"{path} is a folder, not a {record_type.kind} record") from None
         raise SlmbenchError(f"{path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SlmbenchError(
             f"{path} is not a {record_type.kind} record: it is not JSON ({error}): make it again, or move it away"
         ) from None
+    except ValueError as error:
+        raise SlmbenchError(f"{path} is damaged: {error}: make it again, or move it away") from None
     found = document.get("schema") if isinstance(document, dict) else None
     if found != record_type.schema_name():
         raise SlmbenchError(
-            f"{path} is not a {record_type.kind} record this version reads: its schema is {found!r},"
+            f"{path} is not a {record_type.kind} record this version reads: its schema is {found!r:.100},"
             f" {record_type.schema_name()!r} is wanted: make it again with this version, or move it away"
         )
     try:
-        return record_type.model_validate(document)
+        return record_type.model_validate(document, context=READING)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SlmbenchError(f"{path} is damaged: {where}: {first['msg']}: make it again, or move it away") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:300]
+        why = first["msg"].removeprefix("Value error, ")[:300]
+        raise SlmbenchError(f"{path} is damaged: {where}: {why}: make it again, or move it away") from None
+    except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        # Of a value of another kind than the one that is filled in or converted before it is checked.
+        raise SlmbenchError(f"{path} is damaged ({first_line(error)}): make it again, or move it away") from None
 
 
 def finished_record(record_type: type[R], path: Path, key: str) -> R | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from slmbench.edge.runtime import are_labels, is_file_name
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.cascade import CascadeFacts
+from slmbench.records.documents import FileName, is_reading
 from slmbench.records.predictions import Evaluated
 from slmbench.records.roofline import Operations
 from slmbench.records.run import CorpusIdentity, SeedIdentity, Truncation
@@ -149,7 +151,7 @@ class LossCheck(Part):
 class FormRecord(Evaluated):
     """One form of the classifier: a file, its predictions on the test rows, and whether it is accepted."""
 
-    file: str
+    file: FileName
     bytes: int
     sha256: str
     parity: Parity
@@ -248,12 +250,31 @@ class Manifest(Part):
     texts: list[ManifestText]
     logits: dict[str, list[list[float]]]
 
+    @model_validator(mode="after")
+    def _one_row_a_text(self, info: ValidationInfo) -> Self:
+        if is_reading(info):
+            for form, rows in self.logits.items():
+                if len(rows) != len(self.texts) or len(set(map(len, rows))) > 1:
+                    raise ValueError(f"logits.{form[:100]}: they are not one row of labels for each text")
+        return self
+
 
 class WorkloadLengths(Part):
     """Lengths of the test reviews in tokens, with which a device without the corpus is measured."""
 
     test_hash: str
     tokens: list[int]
+
+    @field_validator("tokens")
+    @classmethod
+    def _some(cls, tokens: list[int], info: ValidationInfo) -> list[int]:
+        if is_reading(info) and not (tokens and min(tokens) >= 0 and max(tokens) <= MAX_TOKENS):
+            raise ValueError(f"there are none, or of more than {MAX_TOKENS:,} tokens")
+        return tokens
+
+
+#: Longest review whose length is believed.
+MAX_TOKENS = 1_000_000
 
 
 #: Files that transformers.js looks for, by its ``dtype`` (its ``DEFAULT_DTYPE_SUFFIX_MAPPING``).
@@ -309,6 +330,27 @@ class BundleRecord(Record):
     manifest: Manifest
     #: SHA-256 of every byte before it in the file (``slmbench.edge.runtime.sealed``).
     seal: str | None = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self, info: ValidationInfo) -> Self:
+        """Check a record of a file: what it names lies in the bundle, and its parts are about the same labels."""
+        if not is_reading(info):
+            return self
+        if not self.forms or not all(is_file_name(form) and "/" not in form for form in self.forms):
+            raise ValueError("forms: there are none, or a name is no file's")
+        if bad := next((name for name in self.manifest.files if not is_file_name(name)), None):
+            raise ValueError(f"manifest.files: {bad!r:.100} is no file below the folder")
+        if not are_labels(self.labels):
+            raise ValueError(f"labels: {self.labels!r:.100} are not two or more different names")
+        for name, form in self.forms.items():
+            if sorted(form.predictions.labels) != sorted(self.labels):
+                raise ValueError(f"forms.{name}.predictions.labels: they are not those of the bundle")
+            rows = self.manifest.logits.get(name, [])
+            if rows and len(rows[0]) != len(self.labels):
+                raise ValueError(f"manifest.logits.{name}: they are not one for each label")
+        if not str(self.hardware.get("machine") or ""):
+            raise ValueError("hardware.machine: it is missing")
+        return self
 
     @property
     def needs_onnxruntime(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import computed_field
 
 from slmbench.records.base import Part
+from slmbench.records.documents import FileName
 from slmbench.records.predictions import Evaluated
 from slmbench.statistics import PairedDifference
 
@@ -61,7 +62,7 @@ class MemberIdentity(Part):
 class CascadeMember(Evaluated, MemberIdentity):
     """One of the two models: the bundle inside the cascade's folder, and its answers on all test rows."""
 
-    folder: str
+    folder: FileName
 
     def identity(self) -> MemberIdentity:
         """Return which form of which bundle it is, without its answers."""

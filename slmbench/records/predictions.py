@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
-from pydantic import Field, computed_field
+from pydantic import Field, ValidationInfo, computed_field, model_validator
 
+from slmbench.edge.runtime import are_labels
 from slmbench.records.base import Part
+from slmbench.records.documents import is_reading
 from slmbench.statistics import Evaluation, ScoredReviews, evaluate
 
+#: How far the probabilities of a review may be from 1 together: half precision and rounding have 0.002.
+MAX_SUM_ERROR = 0.01
 #: How a form runs when its accuracy is measured; the single scenario of ``profile`` times the same.
 REGIME = "one review at a time, no padding"
 #: Begins the regime of answers given in batches, as the offline scenario does.
@@ -42,6 +47,41 @@ class Predictions(Part):
     truth: list[int]
     probabilities: list[list[float]]
     abstained: list[int] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _belong_together(self, info: ValidationInfo) -> Self:
+        """Check predictions of a file: nothing may be decided over columns that do not belong together."""
+        if is_reading(info):
+            self.check()
+        return self
+
+    def check(self) -> None:
+        """Check that the columns belong together and that each answered review has probabilities.
+
+        Raises:
+            ValueError: They do not; the message begins with the column.
+        """
+        reviews, labels = len(self.row_ids), len(self.labels)
+        if not are_labels(self.labels):
+            raise ValueError(f"labels: {self.labels!r:.100} are not two or more different names")
+        if not reviews:
+            raise ValueError("row_ids: there are none")
+        if len(set(self.row_ids)) != reviews:
+            raise ValueError("row_ids: a review is there twice")
+        if {len(self.truth), len(self.probabilities)} != {reviews}:
+            raise ValueError(f"probabilities, truth: they are not one for each of {reviews:,} reviews")
+        if not 0 <= min(self.truth) <= max(self.truth) < labels:
+            raise ValueError(f"truth: a label is none of 0 to {labels - 1}")
+        if any(len(row) != labels for row in self.probabilities):
+            raise ValueError(f"probabilities: a row has not one for each of {labels} labels")
+        if len(set(self.abstained)) != len(self.abstained) or any(not 0 <= one < reviews for one in self.abstained):
+            raise ValueError(f"abstained: an index is there twice or none of 0 to {reviews - 1:,}")
+        answered = np.delete(np.asarray(self.probabilities), self.abstained, axis=0)
+        wrong = (answered < 0).any(1) | ~(np.abs(answered.sum(1) - 1) <= MAX_SUM_ERROR)
+        if wrong.any():
+            raise ValueError(
+                f"probabilities: {int(wrong.sum()):,} reviews have some below 0, or that do not sum to 1"
+            )
 
     @classmethod
     def of(

@@ -12,6 +12,7 @@ from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
 from slmbench.records.bundle import FormVerdict
 from slmbench.records.cascade import ProfiledCascade
+from slmbench.records.documents import Count, EachTime, Times
 from slmbench.records.energy import Energy
 from slmbench.records.predictions import Evaluated, is_batched
 from slmbench.records.roofline import Roofline
@@ -164,11 +165,11 @@ class Throughput(InSessions):
     """Reviews in length-sorted batches under a token budget; one entry per pass over the same reviews."""
 
     batch_tokens: int
-    reviews: int
+    reviews: Count
     tokens: int
-    passes_s: list[float]
+    passes_s: EachTime
     #: The same passes by process; ``None`` in records from before it was kept.
-    processes_s: list[list[float]] | None = None
+    processes_s: Times | None = None
     #: In the single scenario, labels given in these batches compared with those that the accuracy is computed from;
     #: ``None`` where words were timed, offline, where the accuracy is that of batches, and in older records.
     labels: Served | None = None
@@ -244,7 +245,7 @@ class ColdStart(Part):
     them, whose files had been dropped from it (in records from before that was done, the first entry may be one).
     """
 
-    processes_ms: list[float]
+    processes_ms: EachTime
     #: The part of it for importing onnxruntime and tokenizers (or torch and transformers) and loading the model.
     load_ms: list[float]
     cold_cache_ms: float | None = None
@@ -290,7 +291,7 @@ class ServerLoad(Part):
     #: Waiting time of each request in milliseconds; one list per process.
     processes_wait_ms: list[list[float]]
     #: Seconds from the first arrival to the last label, one per process.
-    processes_s: list[float]
+    processes_s: EachTime
     #: Bound on the 95th percentile (ms) for which the rate was searched; ``None`` where the rate was given.
     max_p95_ms: float | None = None
     #: Rates tried in the search, in order.

@@ -12,6 +12,7 @@ from pydantic import Field, computed_field
 from slmbench.common.formatting import percent
 from slmbench.records.ancestors import Ancestor
 from slmbench.records.base import Part, Record
+from slmbench.records.documents import FolderName
 from slmbench.records.predictions import Predictions
 from slmbench.statistics import Evaluation
 
@@ -170,6 +171,7 @@ class RunRecord(Record):
         "test.accuracy_ci95.high test.macro_f1 trainable_parameters train.seconds"
     )
 
+    name: FolderName
     path: str
     model: str
     model_source: str

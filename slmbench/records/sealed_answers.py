@@ -10,8 +10,10 @@ import base64
 import hashlib
 import zlib
 
-from slmbench.common.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError, first_line
+from slmbench.edge.runtime import MAX_RECORD_BYTES
 from slmbench.records.base import Part
+from slmbench.records.documents import READING, FileName
 from slmbench.records.predictions import Predictions
 
 #: Folder of the sealed files below a bundle's.
@@ -35,7 +37,7 @@ class SealedAnswers(Part):
     digest: str
     #: How the answers were given.
     regime: str
-    file: str | None = None
+    file: FileName | None = None
     content: list[str] | None = None
 
     def carrying(self, content: bytes) -> SealedAnswers:
@@ -66,5 +68,16 @@ def carried_content(sealed: SealedAnswers) -> bytes:
 
 
 def open_answers(content: bytes) -> Predictions:
-    """Read packed answers."""
-    return Predictions.model_validate_json(zlib.decompress(content))
+    """Read packed answers.
+
+    Raises:
+        SlmbenchError: They are damaged, or unpack to more than :data:`MAX_RECORD_BYTES`.
+    """
+    try:
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(content, MAX_RECORD_BYTES)
+        if not unpacking.eof:
+            raise SlmbenchError("its sealed answers are cut off, or unpack without end")
+        return Predictions.model_validate_json(text, context=READING)
+    except (zlib.error, ValueError) as error:
+        raise SlmbenchError(f"its sealed answers are damaged ({first_line(error)})") from None

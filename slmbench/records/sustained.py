@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import computed_field
 
 from slmbench.records.base import Part
+from slmbench.records.documents import Positive
 from slmbench.statistics import Ratio
 
 #: The last minute is compared with the first; of less than three minutes the last third with the first third.
@@ -25,7 +26,7 @@ class TracePoint(Part):
     #: Reviews answered in it.
     reviews: int
     #: Median over them of the time taken over the usual time of the same review.
-    relative: float
+    relative: Positive
     #: Clock of the fastest core and temperature of the hottest sensor at its end; ``None`` where they are not shown.
     clock_mhz: float | None
     temperature_c: float | None
@@ -34,7 +35,7 @@ class TracePoint(Part):
 class Sustained(Part):
     """A trace of reviews answered one after another by one process, without a pause."""
 
-    seconds: float
+    seconds: Positive
     trace: list[TracePoint]
     #: Why the clock, or the temperature, is not in the trace; ``None`` where it is.
     no_clock: str | None = None

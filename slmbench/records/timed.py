@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Self
 
-from pydantic import computed_field
+from pydantic import ValidationInfo, computed_field, model_validator
 
+from slmbench.records.documents import Count, Times, is_reading
 from slmbench.records.sessions import InSessions
 from slmbench.statistics import (
     Interval,
@@ -19,10 +21,16 @@ from slmbench.statistics import (
 class Timed(InSessions):
     """Samples in milliseconds; one list per process, in the order taken."""
 
-    processes_ms: list[list[float]]
+    processes_ms: Times
     #: Sample ``i`` of a process is of review ``i % reviews`` (or of that batch, text or pass); ``None`` where that
     #: was not kept.
-    reviews: int | None = None
+    reviews: Count | None = None
+
+    @model_validator(mode="after")
+    def _each_in_a_session(self, info: ValidationInfo) -> Self:
+        if is_reading(info) and self.sessions is not None and len(self.sessions) != len(self.processes_ms):
+            raise ValueError("sessions: they are not one for each process")
+        return self
 
     @property
     def all_ms(self) -> list[float]:

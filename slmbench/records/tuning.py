@@ -37,6 +37,8 @@ class Setting(Part):
 class Candidate(Timed):
     """A setting and its single-review times, one list per fresh process; ``failure`` says why it cannot be chosen."""
 
+    #: Of a setting that failed there may be none.
+    processes_ms: list[list[float]]
     setting: Setting
     failure: str | None = None
     #: Its labels for all reviews of the workload; of what is chosen, and what was refused for them. ``None`` of

@@ -7,6 +7,7 @@ record, which is read where the bundle is in ``exported/`` and gives the same an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from slmbench.common.errors import SlmbenchError
@@ -120,7 +121,7 @@ def _flips(reference: Predictions, other: Predictions, texts: Mapping[str, str])
 
 def _texts(profile: ProfileRecord) -> dict[str, str]:
     """Return the beginnings of reviews by row id, from the bundle that was profiled; none where it is not there."""
-    folder = profile.name.partition(f".{profile.form}.")[0]
+    folder = Path(profile.name.partition(f".{profile.form}.")[0]).name  # never a path that a stranger chose
     try:
         form = artefacts.read(BUNDLES / folder, BundleRecord).forms.get(profile.form)
     except SlmbenchError:

@@ -138,8 +138,18 @@ def _csv(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for document in documents for name in document))
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(documents)
+    writer.writerows({name: _no_formula(value) for name, value in document.items()} for document in documents)
     return text.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """Return a cell that a spreadsheet does not compute: what begins as a formula gets an apostrophe before it.
+
+    As https://owasp.org/www-community/attacks/CSV_Injection has it.
+    """
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+    )
 
 
 def _columns(row: Row, intervals: set[str | None]) -> dict[str, Any]:

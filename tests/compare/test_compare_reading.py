@@ -71,7 +71,7 @@ def test_a_file_named_that_is_another_record_is_an_error(tmp_path):
         (lambda text: text.replace("slmbench.profile/1", "slmbench.profile/9"), "profile/9"),
         (
             lambda text: json.dumps({**json.loads(text), "latency": {"processes_ms": [[]]}}),
-            "no latency samples",
+            "latency.processes_ms",
         ),
         (lambda text: json.dumps({**json.loads(text), "hardware": {}}), "hardware.fingerprint is missing"),
         (lambda text: json.dumps({**json.loads(text), "size_bytes": "big"}), "size_bytes"),
@@ -79,7 +79,7 @@ def test_a_file_named_that_is_another_record_is_an_error(tmp_path):
             lambda text: json.dumps(
                 {**json.loads(text), "predictions": {**json.loads(text)["predictions"], "truth": [0, 1]}}
             ),
-            "predictions are not one for each review",
+            "one for each of",
         ),
     ],
 )

@@ -139,10 +139,10 @@ def test_files_named_by_a_shell_are_sorted_into_profiles_and_curves(compared, tm
         (lambda text: text[: len(text) // 2], "it is not JSON"),
         (lambda text: text.replace("slmbench.sweep/1", "slmbench.sweep/9"), "sweep/9"),
         (lambda text: json.dumps({**json.loads(text), "hardware": {}}), "hardware.fingerprint is missing"),
-        (lambda text: json.dumps({**json.loads(text), "points": []}), "settings without samples"),
+        (lambda text: json.dumps({**json.loads(text), "points": []}), "no settings"),
         (
             lambda text: json.dumps({**json.loads(text), "points": [{"value": 1, "processes_ms": [[]]}]}),
-            "settings without samples",
+            "points.0.processes_ms",
         ),
     ],
 )
