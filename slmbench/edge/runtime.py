@@ -891,12 +891,13 @@ class TfidfBackend:
             self._character_sizes = _ngram_sizes(characters["ngram_range"])
             pieces = _terms(characters["vocabulary"])
             self._characters = {term: index for index, term in enumerate(pieces, len(words))}
+            terms = len(words) + len(pieces)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SlmbenchError(f"the TF-IDF files in {folder} are missing or damaged: {_said(error)}") from None
         rows = self._intercept.size
         self.width = 2 if rows == 1 else rows
         if self._coefficients.shape != (rows, self._idf.size) or (
-            len(self._vocabulary) + len(self._characters) != self._idf.size
+            len(self._vocabulary) + len(self._characters) != self._idf.size or terms != self._idf.size
         ):
             raise SlmbenchError(f"the TF-IDF files in {folder} do not belong together: export the bundle again")
 
@@ -1497,6 +1498,7 @@ def check_tokenizer(raw: bytes) -> None:
                 raise ValueError(f"its replacements make a text more than {MAX_GROWTH} times as long")
             affixes = ("prepend", "continuing_subword_prefix", "end_of_word_suffix")
             limit = part.get("max_input_chars_per_word") or 0
+            _check(isinstance(limit, int), "max_input_chars_per_word", limit)
             _check_words([limit], [len(str(part.get(name) or "")) for name in affixes])
             waiting += [one for key, one in part.items() if key not in ("vocab", "merges", "decoder")]
         elif isinstance(part, list):

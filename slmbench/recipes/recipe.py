@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
-from slmbench.common.errors import UsageError
+from slmbench.common.errors import UsageError, first_line
 from slmbench.common.suggestions import did_you_mean
 from slmbench.compare import Constraints, DecisionRule
 from slmbench.corpora.formats import FORMATS, format_of
 from slmbench.corpora.known_corpora import CORPORA
+from slmbench.edge.runtime import read_bytes
 from slmbench.export import (
     DEFAULT_CALIBRATION,
     DEFAULT_FORMS,
@@ -30,6 +31,8 @@ from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung, Share
 
 #: Where the recipes that come with slmbench lie.
+#: Recipes are written by hand.
+MAX_RECIPE_BYTES = 1 << 20
 _OWN = Path(str(resources.files("slmbench.recipes")))
 #: Keys of the corpus table that name a corpus.
 _CORPORA = ("name", "test_corpus", "unlabelled_corpus")
@@ -257,9 +260,9 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: It is not TOML, or a key or value is wrong; the message names the place and the nearest key.
     """
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"the recipe {path} cannot be read: {error}") from None
+        document: dict[str, Any] = tomllib.loads(read_bytes(path, MAX_RECIPE_BYTES).decode())
+    except (ValueError, OSError, RecursionError) as error:
+        raise UsageError(f"the recipe {path} cannot be read: {first_line(error)}") from None
     try:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
