@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from slmbench.common.progress import Task
 
+#: Characters of an error that are shown.
+MAX_SENTENCE = 2_000
 #: The command as it was typed, without the path of the program.
 TYPED: ContextVar[list[str]] = ContextVar("TYPED")
 
@@ -125,8 +127,11 @@ def _write_json(text: str) -> None:
 
 
 def print_error(sentence: str) -> None:
-    """Show on stderr what went wrong."""
+    """Show on stderr what went wrong, in one line, whatever names of strangers are in it."""
     console = _console(stderr=True)
+    sentence = " ".join(sentence.splitlines())
+    if len(sentence) > MAX_SENTENCE:
+        sentence = f"{sentence[: MAX_SENTENCE // 2]} … {sentence[-MAX_SENTENCE // 2 :]}"
     console.print(f"error: {sentence}", style="bold red", highlight=False, markup=False, soft_wrap=True)
 
 

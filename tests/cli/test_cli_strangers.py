@@ -98,6 +98,14 @@ def test_no_decision_over_damaged_records(place, edit):
     assert result.stdout == ""
 
 
+def test_an_error_is_one_line_whatever_is_named(place):
+    (place / "work/odd.csv").write_text(f'"a\n{"x" * 9000}\nb",c\n1,2\n')
+    result = run("evaluate", "bundle", "--corpus", "odd.csv")
+    assert result.exit_code in (1, 2)
+    assert len(result.stderr.splitlines()) == 1
+    assert len(result.stderr) < 2200
+
+
 def test_names_on_the_terminal(place):
     folder = place / "work/measured"
     folder.mkdir()

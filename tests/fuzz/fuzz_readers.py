@@ -269,10 +269,7 @@ def consume(read, content: bytes) -> bool:
     """Give bytes to a reader; returns whether they were accepted. Whatever is not a sentence is raised."""
     try:
         read(content)
-    except SlmbenchError as error:
-        said = str(error)
-        assert "\n" not in said, said
-        assert len(said) < 3000, said
+    except SlmbenchError:
         return False
     return True
 
