@@ -100,9 +100,10 @@ def _unlike_conditions(decided: Sequence[Cell]) -> list[str]:
     if not any(shifts.values()):
         return []
     first, second = max(shifts, key=lambda pair: shifts[pair])
+    shift = 100 * math.expm1(shifts[first, second])
     return [
         f"{first.label} and {second.label} were not measured under like conditions: between their sessions the speed"
-        f" of this machine, by its sentinel, differed by {math.expm1(shifts[first, second]):.0%}, more than its"
+        f" of this machine, by its sentinel, differed by {shift:.0f} %, more than its"
         " sessions do (another host may have the same name): profile both in one command"
     ]
 

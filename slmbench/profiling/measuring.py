@@ -313,8 +313,8 @@ def _sentinel_warnings(sessions: Sequence[MeasuringSession], spread: SessionSpre
     found = []
     for session in sessions:
         if session.is_drifting and session.drift is not None:
-            way = "slower" if session.drift > 0 else "faster"
-            found.append(f"the machine became {abs(session.drift):.0%} {way} over the blocks, by its sentinel")
+            change = f"{100 * abs(session.drift):.0f} % {'slower' if session.drift > 0 else 'faster'}"
+            found.append(f"the machine became {change} over the blocks, by its sentinel")
         if spread.usual_ms and not spread.usual_ms[0] <= session.sentinel_ms <= spread.usual_ms[1]:
             low, high = spread.usual_ms
             found.append(

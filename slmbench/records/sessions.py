@@ -70,7 +70,7 @@ class MeasuringSession(Part):
     def sentence(self) -> str:
         """The times of the sentinel over the blocks, in one line."""
         times = [run.total_ms for run in self.sentinel]
-        drift = "" if self.drift is None else f", drift over the blocks {self.drift:+.0%}"
+        drift = "" if self.drift is None else f", drift over the blocks {100 * self.drift:+.0f} %"
         return f"sentinel {self.sentinel_ms:.3g} ms [{min(times):.3g}–{max(times):.3g}]{drift}"
 
     @computed_field  # type: ignore[prop-decorator]
@@ -117,7 +117,7 @@ class InSessions(Part):
         in_one = "one session" if count == 1 else f"{count} sessions"
         return (
             f"measured in {in_one}: intervals are widened by the spread between sessions of {source}"
-            f" (±{spread.deviation:.0%}){lack}"
+            f" (±{100 * spread.deviation:.0f} %){lack}"
         )
 
     def _over_sessions(self, value: float, interval: Interval | None, medians: Sequence[float]) -> Interval | None:

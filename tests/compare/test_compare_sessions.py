@@ -113,8 +113,8 @@ def test_unlike_conditions_stand_beside_the_decision_and_widen_the_ratio():
     near, far = time_bounds(Cell(one), Cell(alike)), time_bounds(Cell(one), Cell(unlike))
     assert far.ci95[0] == pytest.approx(near.ci95[0] - math.log(1.6))
     assert far.ci90[1] == pytest.approx(near.ci90[1] + math.log(1.6))
-    assert not any("60%" in caveat for caveat in decided(alike))
-    (caveat,) = [caveat for caveat in decided(unlike) if "60%" in caveat]
+    assert not any("60 %" in caveat for caveat in decided(alike))
+    (caveat,) = [caveat for caveat in decided(unlike) if "60 %" in caveat]
     assert "minilm fp32" in caveat
     assert "big fp32" in caveat
 

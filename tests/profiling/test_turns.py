@@ -146,4 +146,4 @@ def test_a_machine_that_becomes_slower_over_the_blocks_is_told(bundle, tmp_path,
     (session,) = record.measured_in
     assert session.drift == pytest.approx(0.5, abs=0.05)
     assert session.is_drifting
-    assert any(f"{session.drift:.0%}" in warning for warning in record.warnings)
+    assert any(f"{100 * session.drift:.0f} %" in warning for warning in record.warnings)
