@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,6 +61,7 @@ def versus(
       slmbench versus exported/bert-tiny-imdb:int8 exported/bert-tiny-imdb:fp32
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_path
         from slmbench.cli.views.profiles import versus_summary
         from slmbench.profiling import ProfileOptions
         from slmbench.profiling.versus import versus as measure
@@ -74,9 +76,8 @@ def versus(
             time_limit_s=time_limit,
         )
         record = measure(first, second, options, output=output, command=out.command, progress=out)
-        out.result(
-            record.to_json(), *versus_summary(record), written=output, then=("profile", first.partition(":")[0])
-        )
+        then = after_path(Path(first if Path(first).is_dir() else first.rpartition(":")[0]))
+        out.result(record.to_json(), *versus_summary(record), written=output, then=then)
         result = "pass" if fail_if_slower is None else record.gate(fail_if_slower)
         if fail_if_slower is not None and result != "pass":
             allowed = f"{record.sentence}; --fail-if-slower allows {1 + fail_if_slower:.3f}×"
