@@ -37,8 +37,15 @@ class Share:
         return cls(hits / n, low, high, n)
 
     @classmethod
-    def of_groups(cls, value: float, replayed: np.ndarray) -> Share:
-        """Take a share of events that are not independent, with its values in bootstrap replays of their groups."""
+    def of_groups(cls, value: float, replayed: np.ndarray, units: int) -> Share:
+        """Take a share of events that are not independent, with its values in bootstrap replays of their groups.
+
+        Where none or all of the events happened, replays have no spread; the bounds are then those of so many
+        independent events.
+        """
+        if value in (0.0, 1.0):
+            alike = cls.of([value == 1.0] * units)
+            return cls(value, alike.low, alike.high, len(replayed))
         low, high = np.quantile(replayed, (0.05, 0.95))
         return cls(value, min(value, float(low)), max(value, float(high)), len(replayed))
 

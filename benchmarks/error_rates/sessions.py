@@ -191,13 +191,14 @@ def simulated_row(moved: float, spread: SessionSpread, generator: np.random.Gene
     return Row((value, now), next_session(value, here, sessions, spread), (value, here))
 
 
-def rates_of(setting: str, found: np.ndarray, replayed: np.ndarray | None = None) -> list[Rate]:
+def rates_of(setting: str, found: np.ndarray, replayed: np.ndarray | None = None, units: int = 0) -> list[Rate]:
     """Return the rates of outcomes.
 
     Args:
         setting: What was measured.
         found: Outcomes, shape (comparisons, kinds); with ``replayed``, their means, shape (kinds,).
         replayed: Their means in replays, where comparisons are not independent, shape (replays, kinds).
+        units: How many independent comparisons there are then at most.
     """
 
     def share(name: str, *, turned: bool = False) -> Share:
@@ -205,7 +206,7 @@ def rates_of(setting: str, found: np.ndarray, replayed: np.ndarray | None = None
         if replayed is None:
             return Share.of(found[:, kind] != turned)
         value, again = found[kind], replayed[:, kind]
-        return Share.of_groups(1 - value, 1 - again) if turned else Share.of_groups(float(value), again)
+        return Share.of_groups(*((1 - value, 1 - again) if turned else (value, again)), units)
 
     def rate(what: str, name: str, goal: Goal | None, *, turned: bool = False) -> Rate:
         old = f"old_{name}"
@@ -233,7 +234,8 @@ def recorded_rates(replays: int, seed: int) -> list[Rate]:
         replayed = np.array([_mean(alike, sessions) for sessions in drawn])
         setting = f"{len(alike)} cells in {count} recorded sessions"
         # Where one session alone was drawn again and again there is no pair.
-        rates += rates_of(setting, _mean(alike, np.arange(count)), replayed[~np.isnan(replayed[:, 0])])
+        known = replayed[~np.isnan(replayed[:, 0])]
+        rates += rates_of(setting, _mean(alike, np.arange(count)), known, (count - 1) * len(alike))
     return rates
 
 

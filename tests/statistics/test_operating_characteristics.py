@@ -100,6 +100,8 @@ def test_bounds_of_rates(parts):
     share = rates.Share.of([True] * 5 + [False] * 95)
     assert (share.value, share.replays) == (0.05, 100)
     assert binomtest(5, 100, share.high).pvalue < 0.11 and share.low < 0.05 < share.high
+    never = rates.Share.of_groups(0.0, np.zeros(10), 33)
+    assert never.low == 0 and never.high == pytest.approx(1 - 0.05 ** (1 / 33))
     assert rates.at_most(0.05).met(share) == "met, not its bound"
     assert rates.at_most(0.2).met(share) == "met"
     assert rates.at_least(0.06).met(share) == "missed"
