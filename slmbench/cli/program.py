@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from slmbench.cli.output import TYPED, print_error
 from slmbench.cli.shared_options import OUTPUT
-from slmbench.cli.signals import Terminated, signals_raised
+from slmbench.cli.signals import Terminated, signals_first, signals_raised
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.suggestions import did_you_mean
@@ -182,7 +182,8 @@ def _errors_explained(*, debug: bool) -> Iterator[None]:
         SystemExit: Something went wrong.
     """
     try:
-        yield
+        with signals_first():
+            yield
     except TyperException as error:
         if type(error).__name__ != "NoArgsIsHelpError":  # which has shown the help already
             print_error(_usage_sentence(error))

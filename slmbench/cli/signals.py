@@ -1,4 +1,7 @@
-"""Signals that end the program become exceptions, so that what was begun is cleaned up."""
+"""Signals that end the program become exceptions, so that what was begun is cleaned up.
+
+An exception that is raised while a library calls back may be turned into another one there: the signal is remembered.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-#: Signals that ask a program to end, where the system has them; Python itself raises KeyboardInterrupt of SIGINT.
-_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+#: Signals that ask a program to end, where the system has them, and what Python does with each by itself.
+_ENDING = {
+    getattr(signal, name): usual
+    for name, usual in {
+        "SIGINT": signal.default_int_handler,
+        "SIGTERM": signal.SIG_DFL,
+        "SIGHUP": signal.SIG_DFL,
+    }.items()
+    if hasattr(signal, name)
+}
+_received: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
@@ -32,17 +44,34 @@ def signals_raised() -> Iterator[None]:
     One that is ignored, as by ``nohup``, stays ignored. Outside the main thread, which alone can handle signals,
     nothing changes.
     """
+    _received.clear()
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
+        _received.append(number)
         raise Terminated(number)
 
     taken = []
     if threading.current_thread() is threading.main_thread():
-        taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+        taken = [number for number, usual in _ENDING.items() if signal.getsignal(number) is usual]
     for number in taken:
         signal.signal(number, end)
     try:
         yield
     finally:
         for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _ENDING[number])
+
+
+@contextmanager
+def signals_first() -> Iterator[None]:
+    """Within the block, an error that comes after a signal is taken for what became of the signal's exception.
+
+    Raises:
+        Terminated: A signal came, and then an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _received:
+            raise Terminated(_received[-1]) from error
+        raise

@@ -157,11 +157,18 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
     Args:
         folder: A folder that is being built.
+
+    Raises:
+        DiskFullError: There is no space left.
     """
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder, ignore_cleanup_errors=True) as scratch:
         before, tempfile.tempdir = tempfile.tempdir, scratch
         try:
             yield Path(scratch)
+        except Exception as error:
+            if full := full_disk(error, folder):
+                raise full from error
+            raise
         finally:
             tempfile.tempdir = before
 

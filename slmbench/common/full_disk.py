@@ -17,11 +17,14 @@ BUILDING = ".building-"
 #: Of a full disk, and of a quota that is used up.
 _ERRNOS = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 #: What libraries say that raise no ``OSError`` with a number: safetensors and tokenizers (Rust), pyarrow and child
-#: processes repeat the system's words; numpy counts what it wrote; torch's zip writer names itself.
+#: processes repeat the system's words; numpy counts what it wrote; torch's zip writer and onnxruntime
+#: say that writing failed.
 _SAYINGS = re.compile(
     r"No space left on device|os error 28\b|Disk quota exceeded|\d+ requested and \d+ written"
-    r"|PytorchStreamWriter failed|unexpected pos \d+ vs \d+"
+    r"|PytorchStreamWriter failed|basic_ios::clear|unexpected pos \d+ vs \d+|Protobuf serialization failed"
 )
+#: Bytes free on a disk on which a writer has just given up.
+_NOTHING = 1 << 16
 
 
 class DiskFullError(SlmbenchError):
@@ -41,9 +44,11 @@ def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
     chain = list(_chain(error))
     if explained := next((one for one in chain if isinstance(one, DiskFullError)), None):
         return explained
-    if not any(_says_full(one) for one in chain):
+    if not any(_says_full(one) for one in chain) and not (_is_strange(chain[-1]) and any(map(_is_full, folders))):
         return None
-    named = [Path(one.filename) for one in chain if isinstance(one, OSError) and isinstance(one.filename, str)]
+    # Of a copy the second name is that of the file that was written.
+    names = [one.filename2 or one.filename for one in chain if isinstance(one, OSError)]
+    named = [Path(name) for name in names if isinstance(name, str)]
     places = [place for place in map(_existing, named[:1] or [*folders, *_always()]) if place is not None]
     if not places:
         return DiskFullError("no space left on the disk: make room and run the same command again")
@@ -66,6 +71,15 @@ def _says_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _ERRNOS
     return _SAYINGS.search(str(error)) is not None
+
+
+def _is_strange(error: BaseException) -> bool:
+    """Say whether an error is a library's: a writer that checks nothing (onnxruntime) lets a later reader fail."""
+    return isinstance(error, Exception) and not isinstance(error, SlmbenchError)
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _NOTHING if folder.is_dir() else False
 
 
 def _always() -> Iterator[Path]:

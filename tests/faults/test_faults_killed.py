@@ -9,7 +9,7 @@ from faults_helpers import TINY_CATALOGUE, check_ending, leftovers, points, whol
 
 TRAIN = ("--model", "base", "--corpus", "reviews.csv", "--epochs", "2", "--batch-size", "8", "--max-length", "16")
 ANY_DROP = ("--max-accuracy-drop", "0.9")
-MEASURE = ("--processes", "1", "--time-limit", "0.2")
+MEASURE = ("--processes", "1", "--time-limit", "1")
 COMMANDS = {
     # It replaces a run of other inputs, so that what is replaced is moved away first.
     "finetune": ("finetune", *TRAIN, "--precision", "fp32", "--device", "cpu", "--output", "run"),
@@ -19,7 +19,7 @@ COMMANDS = {
     "fetch": ("fetch", "whole", "reviews-a", "--from", "../shelf"),
 }
 #: Points in all, and into how many tests they are divided.
-HARD = {"finetune": (24, 4), "export": (24, 4), "profile": (9, 2), "compare": (36, 8), "fetch": (24, 2)}
+HARD = {"finetune": (24, 4), "export": (24, 4), "profile": (4, 1), "compare": (36, 8), "fetch": (24, 2)}
 
 
 class Kills:
@@ -77,14 +77,19 @@ def test_a_few_kills(kills, name):
 def test_every_kill(kills, name, share):
     most, shares = HARD[name]
     command = kills(name)
-    chosen = points(command.events, most)[share::shares]
-    assert chosen
-    for at, number in chosen:
+    chosen = points(command.events, most)
+    assert len(chosen) == most
+    for at, number in chosen[share::shares]:
         command.at(at, number)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.hard), signal.SIGINT]
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_measurement_is_killed_and_its_process_ends_with_it(kills, number):
     kills("profile").at(["child", 0.3], number)
+
+
+@pytest.mark.hard
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 0.7, 0.9])
+def test_a_measurement_is_killed_at_other_times(kills, seconds):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        kills("profile").at(["child", seconds], number)

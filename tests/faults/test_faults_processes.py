@@ -61,6 +61,15 @@ def test_two_commands_on_one_output_both_finish(place):
     assert leftovers(place) == []
 
 
+@pytest.mark.hard
+def test_two_ladders_on_one_folder_both_finish(place):
+    both = [begin(place, "compare", "--recipe", "small.toml") for _ in range(2)]
+    said = [one.communicate(timeout=300)[1] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert {"work/runs/small-tiny/run.json", "work/comparisons/small/comparison.json"} <= whole_records(place).keys()
+    assert leftovers(place) == []
+
+
 def test_a_process_waits_for_the_other_and_says_so(tmp_path):
     other = Holder(tmp_path / "made")
     (tmp_path / ".made.building-of-the-other").mkdir()

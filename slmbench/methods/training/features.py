@@ -21,6 +21,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, content_key, folder_bytes, write_atomically
+from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
 from slmbench.edge import batches_by_tokens
@@ -267,9 +268,10 @@ def _pick(hidden: torch.Tensor, mask: torch.Tensor, kept: Kept) -> Iterator[np.n
 def _check_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise SlmbenchError(
-            f"the encoder's outputs need {size / 1e9:.1f} GB, and the disk of {home()} has {free / 1e9:.1f} GB free:"
-            " lower --train-size or --max-length, or point SLMBENCH_HOME at a larger disk"
+        raise DiskFullError(
+            f"no space left in {home()} for the encoder's outputs, which need {size / 1e6:,.0f} MB"
+            f" ({free / 1e6:,.0f} MB free): lower --train-size or --max-length, or point SLMBENCH_HOME at a larger"
+            " disk"
         )
 
 
