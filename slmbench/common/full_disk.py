@@ -58,6 +58,25 @@ def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
     )
 
 
+def check_space(folder: Path, needed: float, what: str) -> None:
+    """Check that there is space for what is written without being checked.
+
+    Args:
+        folder: Where it is written.
+        needed: Bytes.
+        what: What they are needed for, as the end of a sentence.
+
+    Raises:
+        DiskFullError: There is less.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFullError(
+            f"no space left in {_existing(folder)} for {what} ({free / 1e6:,.0f} of {needed / 1e6:,.0f} MB free):"
+            " make room there and run the same command again"
+        )
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it was raised of, also what ``from None`` hides."""
     seen: set[int] = set()

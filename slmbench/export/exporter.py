@@ -12,6 +12,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.files import scratch_folder
+from slmbench.common.full_disk import check_space
 from slmbench.models import ModelFiles, load_classifier
 from slmbench.models.configuration import HEAD_KEY, read_config
 from slmbench.models.quiet import quiet_libraries
@@ -20,6 +21,8 @@ from slmbench.models.quiet import quiet_libraries
 _TASK = "text-classification"
 #: Operators with weights; static ranges elsewhere bring nothing.
 _STATIC_OPERATORS = ["MatMul", "Gather"]
+#: Space that quantizing takes, as a multiple of the model's: two copies, their inferred shapes, and the result.
+_COPIES = 2.5
 
 
 def export_onnx(model_folder: Path, target: Path) -> None:
@@ -214,6 +217,7 @@ def _preset(name: str, **settings: Any) -> Any:
 def _quantize(model: Path, target: Path, configuration: Any, ranges: Any = None) -> None:
     from optimum.onnxruntime import ORTQuantizer
 
+    _check_space(model, target)
     with scratch_folder(target.parent) as folder, quiet_libraries():
         try:
             ORTQuantizer(model).quantize(
@@ -233,6 +237,7 @@ def _quantize_fused(model: Path, target: Path, configuration: Any) -> None:
     import onnx
     from onnxruntime.quantization import quantize_dynamic as quantize
 
+    _check_space(model, target)
     with scratch_folder(target.parent), quiet_libraries():
         try:
             quantize(
@@ -247,6 +252,11 @@ def _quantize_fused(model: Path, target: Path, configuration: Any) -> None:
             )
         except (ValueError, KeyError, RuntimeError, IndexError) as error:
             raise SlmbenchError(f"onnxruntime cannot quantize {model.name}: {error}") from None
+
+
+def _check_space(model: Path, target: Path) -> None:
+    """Check the space for onnxruntime's copies: where there is none it cuts them off and reads them again."""
+    check_space(target.parent, _COPIES * model.stat().st_size, "the copies that quantizing makes")
 
 
 def _custom_configurations(config: Any) -> dict[str, Any] | None:
