@@ -25,16 +25,6 @@ MORE = {
     "linear": ("finetune", "--method", "linear", "--model", "base", *TRAINED),
     "lora": ("finetune", "--lora", "--model", "base", "--epochs", "1", *TRAINED),
     "profile in torch": ("profile", "run", "--backend", "torch", "--processes", "1", "--time-limit", "0.2"),
-    "cloze": (
-        "fewshot",
-        "--method",
-        "cloze",
-        "--model",
-        "base",
-        "--words",
-        "negative=bad;positive=good",
-        *TRAINED[:2],
-    ),
 }
 #: Run in a command's process: no interface but a loopback that is down, where the system allows that. What Python
 #: asks of the network is refused and noted; what libraries ask, the kernel counts.
