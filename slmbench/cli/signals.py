@@ -10,10 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 #: Signals that ask a program to end, where the system has them, and what Python does with each by itself.
-_ENDING = {
+_ENDING: dict[int, Any] = {
     getattr(signal, name): usual
     for name, usual in {
         "SIGINT": signal.default_int_handler,
