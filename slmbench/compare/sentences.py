@@ -177,11 +177,9 @@ def _nothing_left(decision: Decision) -> str:
     rows = [cell.row for cell in decision.comparable]
     if not rows:
         return "nothing can be recommended: every form was refused"
-    return (
-        f"nothing can be recommended: no row keeps {limits_phrase(decision.limits)};"
-        f" {best_within_reach(decision.limits, rows)}; {nearest_row(decision.limits, rows)}. Relax a limit, or"
-        " profile a smaller model"
-    )
+    near = [best_within_reach(decision.limits, rows), nearest_row(decision.limits, rows)]
+    said = "; ".join([f"no row keeps {limits_phrase(decision.limits)}", *filter(None, near)])
+    return f"nothing can be recommended: {said}. Relax a limit, or profile a smaller model"
 
 
 def _won(choice: Choice, undecided: Sequence[UndecidedPair], *, limited: bool) -> str:

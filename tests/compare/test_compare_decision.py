@@ -150,6 +150,12 @@ def test_a_row_that_breaks_two_limits_names_both(decide):
     assert "limit of 12 ms; size 91.6 MB is over the limit of 20 MB" in why(record, "minilm-l6 fp32")
 
 
+def test_where_nothing_is_known_of_a_limit_no_phrase_is_empty(decide):
+    (decision,) = decide(profile_record("few", samples=40), max_p95_ms=100).decisions
+    assert decision.recommended is None and "p95 is not known" in decision.sentence
+    assert all(part.strip() for part in decision.sentence.split(";"))
+
+
 def test_what_is_not_known_cannot_keep_a_limit(decide):
     record = decide(
         profile_record("few", samples=40, peak_mb=None),
