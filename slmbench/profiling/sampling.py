@@ -11,6 +11,7 @@ import numpy as np
 from slmbench.profiling.conditions import Seen, Watch
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.statistics import median_interval, noise_interval, percentile
+from slmbench.statistics.intervals import PERCENTILE_SAMPLES
 
 #: Sampling stops when both ends of the 95 % interval that noise leaves are within this share.
 PRECISION = 0.03
@@ -20,6 +21,9 @@ WARM_UP_WINDOW = 10
 WARM_UP_LIMIT_S = 5.0
 #: Passes over few reviews are repeated until there are so many samples.
 MIN_SAMPLES = 50
+_P95 = PERCENTILE_SAMPLES[95]
+#: A pass over the reviews goes on so many times as long as given, where a p95 would otherwise have too few of them.
+PATIENCE = 3
 #: Warning when :func:`warm_up` reaches its time limit.
 DRIFTING = "latency was still drifting when warm-up ended"
 
@@ -66,7 +70,8 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, 
         count: Number of samples; ``None`` samples until noise leaves the speed of the process well known
             (:func:`settled`).
         reviews: Number of different reviews. Without a count, sampling ends with a complete pass over them, unless
-            time is over during the first: samples that are compared are of the same reviews, equally often.
+            time is over during the first: samples that are compared are of the same reviews, equally often. A first
+            pass that has not come to as many reviews as a p95 takes goes on, up to :data:`PATIENCE` times the time.
 
     Returns:
         The samples of this process.
@@ -91,19 +96,20 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, 
                 break
             if now + (now - began) * reviews / len(taken) > deadline:
                 break
-        if now >= deadline and len(taken) >= 2:
+        enough = 2 if count is not None or now >= deadline + (PATIENCE - 1) * budget_s else min(reviews, _P95)
+        if now >= deadline and len(taken) >= enough:
             break
     return Sampled(taken, labels, stable, watch.end())
 
 
 def deadline_of(budget_s: float, count: int | None) -> float:
-    """Return when sampling has to end; a process after the first may take twice as long for the same samples.
+    """Return when sampling has to end; later processes may take :data:`PATIENCE` times as long for as many samples.
 
     Args:
         budget_s: Maximum sampling time of the first process (s).
         count: Number of samples of the first process; ``None`` for the first process itself.
     """
-    return time.monotonic() + (budget_s if count is None else 2 * budget_s)
+    return time.monotonic() + (budget_s if count is None else PATIENCE * budget_s)
 
 
 def settled(processes: Sequence[Sequence[float]], reviews: int) -> bool:

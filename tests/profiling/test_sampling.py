@@ -91,8 +91,14 @@ def test_a_pass_that_would_not_end_in_time_is_not_begun(clock):
     assert clock.now - 1000 < 1.0 + 0.5
 
 
-def test_the_first_pass_ends_with_the_time(clock):
-    assert len(sample(FakeProcess(steady(50.0), clock), 1.0, reviews=200).ms) == 30
+def test_the_first_pass_ends_with_the_time_once_a_p95_has_enough_reviews(clock):
+    # At 25 ms: 130 reviews take more than three seconds, and fewer than nine.
+    assert 130 <= len(sample(FakeProcess(steady(25.0), clock), 3.0, reviews=200).ms) < 160
+    assert len(sample(FakeProcess(steady(25.0), clock), 3.0, reviews=100).ms) == 100
+
+
+def test_the_first_pass_does_not_go_on_for_ever(clock):
+    assert 50 <= len(sample(FakeProcess(steady(50.0), clock), 1.0, reviews=200).ms) <= 70
 
 
 def test_sampling_stops_when_time_is_over(clock):
@@ -115,7 +121,7 @@ def test_later_processes_take_as_many_samples_of_the_same_rows(clock):
 def test_a_later_process_that_is_far_slower_is_cut_off(clock):
     taken = sample(FakeProcess(steady(100.0), clock), 2.0, 500, reviews=200)
 
-    assert 40 <= len(taken.ms) < 60  # twice the two seconds, at a tenth of a second each
+    assert 60 <= len(taken.ms) < 80  # three times the two seconds, at a tenth of a second each
 
 
 def test_slow_reviews_are_asked_for_in_short_chunks(clock):
