@@ -52,7 +52,8 @@ class Timed(InSessions):
     @cached_property
     def next_session_ms(self) -> Interval | None:
         """Where the median of one further session lies with 95 %; ``None`` where no spread of sessions is known."""
-        return self._next_session(percentile(self.all_ms, 50), self.here_ci95_ms)
+        here = self.here_ci95_ms
+        return None if here is None else self._next_session(percentile(self.all_ms, 50), here)
 
     @cached_property
     def here_ci95_ms(self) -> Interval | None:
