@@ -5,7 +5,7 @@ From a profile to the recommendation each of eight files is read once: ``reading
 among candidates), ``decision`` (who is a candidate, what is undecided), ``sentences`` (the reasons in words), and
 this one. They look things up in ``machines`` (names), ``outdated`` (profiles that no longer hold), ``quantities``
 (what is known of a row) and ``front`` (Pareto; no recommendation depends on it). What stands beside the decision is
-needed by none of its steps: ``confirmation`` (the accuracy of the winner on reviews that chose nothing),
+needed by none of its steps: ``confirmation`` (the accuracy of the winner on reviews used for nothing else),
 ``stability`` (the choice replayed), ``cascades``, ``curves``, ``caveats`` and ``regression``.
 """
 

@@ -1,4 +1,4 @@
-"""The accuracy of what is recommended, on reviews that chose nothing: one opening a decision, logged.
+"""The accuracy of what is recommended, on reviews used for nothing else: one opening a decision, logged.
 
 Where the profile of the winner carries sealed answers, they are opened and scored. An opening is one decision: these
 answers under these limits. Deciding the same again is not another one; other limits or another winner are, and all
@@ -84,11 +84,10 @@ def headline(found: Confirmation | CorrectedAccuracy | None, limits: Mapping[str
         expected += f", below the minimum of {percent(minimum)}"
     if isinstance(found, Confirmation):
         again = f" (opened {found.openings} times)" if found.openings > 1 else ""
-        return f"accuracy {expected}, confirmed on {found.reviews:,} reviews that chose nothing{again}"
-    direction = "less" if found.optimism >= 0 else "more"
-    than = "as" if abs(found.optimism) < 0.0005 else f"{points(found.optimism)} {direction} than"
+        return f"accuracy {expected}, confirmed on {found.reviews:,} reviews that were used for nothing else{again}"
+    than = "as" if found.optimism < 0.0005 else f"{points(found.optimism)} less than"
     return (
-        f"expected accuracy {expected}, {than} on the {found.reviews:,} reviews that chose it (not confirmed on"
+        f"expected accuracy {expected}, {than} on the {found.reviews:,} reviews it was chosen on (not confirmed on"
         f" others: {found.no_confirmation})"
     )
 

@@ -46,7 +46,7 @@ class PreparedCell:
         runs_in: Runtimes that run it.
         form_sha256: SHA-256 of the form's file, where it is one.
         cascade: Members and threshold, where it is a cascade.
-        confirmation: Its sealed answers to reviews that chose nothing, or why there are none.
+        confirmation: Its sealed answers to reviews used for nothing else, or why there are none.
     """
 
     task: dict[str, Any]

@@ -70,7 +70,7 @@ class Rejection(Part):
 
 
 class Confirmation(Part):
-    """How accurate the recommended row is on reviews that chose nothing: its sealed answers to them were opened."""
+    """How accurate the recommended row is on reviews used for nothing else, from its sealed answers."""
 
     reviews: int
     accuracy: float
@@ -86,7 +86,7 @@ class Confirmation(Part):
 
 
 class CorrectedAccuracy(Part):
-    """Where nothing confirms a recommended row: its accuracy on the reviews that chose it, less what that added."""
+    """Where nothing confirms a recommended row: its accuracy on the reviews it was chosen on, corrected."""
 
     #: Why there is no confirmation.
     no_confirmation: str

@@ -381,7 +381,7 @@ class ProfileRecord(Evaluated, Record):
     sustained: Sustained | None = None
     #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
     cascade: ProfiledCascade | None = None
-    #: Answers to reviews that chose nothing, carried over from the bundle unread; ``None`` where there are none, the
+    #: Answers to reviews used for nothing else, carried over unread; ``None`` where there are none, the
     #: next field then saying why (``None`` too in records from before they were kept).
     confirmation: SealedAnswers | None = None
     no_confirmation: str | None = None

@@ -77,7 +77,7 @@ class CorpusIdentity(Part):
     notes: list[str]
     #: ``None`` where they were not looked for.
     near_duplicates: NearDuplicates | None = None
-    #: Held-out rows beside the test rows, which chose nothing; zero in records from before they were set aside.
+    #: Held-out rows beside the test rows, used for nothing else; zero in records from before they were set aside.
     confirmation_reviews: int = 0
     confirmation_hash: str | None = None
     #: Why there are none.

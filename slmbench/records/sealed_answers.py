@@ -23,7 +23,7 @@ _PIECE = 1000
 
 
 class SealedAnswers(Part):
-    """Answers to reviews that chose nothing.
+    """Answers to reviews used for nothing else.
 
     In a bundle ``file`` has them, by its path below the bundle's folder; in a profile ``content`` does: the file's
     bytes in base64, cut into pieces (a table of records leaves lists out).

@@ -69,7 +69,7 @@ REPLAYS = 500
 def selection_optimism(
     right: np.ndarray, choose: Callable[[np.ndarray], np.ndarray], *, replays: int = REPLAYS, seed: int = 0
 ) -> float:
-    """Estimate by how much the accuracy of a chosen candidate is too high on the reviews that chose it.
+    """Estimate by how much the accuracy of a chosen candidate is too high on the reviews it was chosen on.
 
     The choice is replayed on bootstrap samples of the reviews; of each replay's winner the accuracy on the sample
     minus that on the reviews left out of it is what the choice alone added. That is the bias correction for a minimum
@@ -89,7 +89,8 @@ def selection_optimism(
         seed: Of the resampling; the same reviews give the same estimate.
 
     Returns:
-        The optimism as a fraction, near 0 where one candidate always wins.
+        The optimism as a fraction, near 0 where one candidate always wins. A choice adds nothing below 0, where the
+        estimate may lie by chance.
     """
     count = right.shape[1]
     drawn = resampled(count, replays, seed) + count * np.arange(replays)[:, None]
@@ -99,7 +100,7 @@ def selection_optimism(
         return 0.0
     chosen, left_out = right[choose(samples)], samples == 0
     gains = (chosen * samples).sum(1) / count - (chosen * left_out).sum(1) / left_out.sum(1)
-    return float(gains.mean()) * math.sqrt(0.5)
+    return max(0.0, float(gains.mean())) * math.sqrt(0.5)
 
 
 def corrected_for_selection(value: float, interval: Interval, optimism: float) -> tuple[float, Interval]:
