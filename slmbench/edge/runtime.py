@@ -70,6 +70,8 @@ MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_ARRAY_BYTES = 1 << 30
 MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
+#: Bytes of a file's name that every system takes.
+MAX_NAME_PART = 255
 #: Messages of an ONNX file that are looked at, and graphs within graphs.
 MAX_GRAPH_FIELDS, MAX_GRAPH_DEPTH = 2_000_000, 32
 #: Special tokens of an input, characters of a word that is split, and of a tokenizer's patterns.
@@ -1271,7 +1273,7 @@ def is_file_name(name: object) -> bool:
         and len(name) <= MAX_NAME
         and name.isprintable()  # no control character, no half of a surrogate pair
         and not any(sign in name for sign in '\\:"<>|?*')
-        and all(part.strip(". ") for part in name.split("/"))
+        and all(part.strip(". ") and len(part.encode()) <= MAX_NAME_PART for part in name.split("/"))
     )
 
 

@@ -1,7 +1,6 @@
 """What is fuzzed: every reader of files that strangers make, with sound files to begin from.
 
-A reader takes bytes, and may raise :class:`SlmbenchError` only. Run as a program this module is the target of
-atheris, which is guided by coverage: ``python tests/fuzz/fuzz_readers.py READER -runs=100000``.
+A reader takes bytes, and may raise :class:`SlmbenchError` only.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -277,33 +274,3 @@ def consume(read, content: bytes) -> bool:
 def disk() -> str | None:
     """Return a folder of a disk in memory, where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-def main() -> None:
-    """Let atheris find inputs of one reader."""
-    import atheris
-
-    name = sys.argv.pop(1)
-    folder = Path(tempfile.mkdtemp(dir=disk()))
-    corpus = Path(tempfile.mkdtemp(dir=disk()))
-    for number, content in enumerate(seeds(name)):
-        (corpus / str(number)).write_bytes(content)
-    read = getattr(Readers(folder), name)
-    count = 0
-
-    def one(content: bytes) -> None:
-        nonlocal count
-        count += 1
-        consume(read, content)
-
-    atheris.Setup([*sys.argv, str(corpus)], atheris.instrument_func(one))
-    try:
-        atheris.Fuzz()
-    finally:
-        print(f"{name}: {count:,} inputs", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(corpus, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -90,10 +90,10 @@ def test_files_of_hypothesis(readers, name):
 def test_inputs_guided_by_coverage(name):
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is not installed: pip install 'slmbench[fuzz]'")
-    tests = Path(fuzz_readers.__file__).parents[1]
+    target = Path(fuzz_readers.__file__).with_name("coverage_guided.py")
     done = subprocess.run(
-        [sys.executable, fuzz_readers.__file__, name, f"-runs={ALL}", "-max_len=8000", "-seed=1"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])},
+        [sys.executable, target, name, f"-runs={ALL}", "-max_len=8000", "-seed=1"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(target.parents[1]), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
         timeout=600,
