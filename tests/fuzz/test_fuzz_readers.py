@@ -92,7 +92,7 @@ def test_inputs_guided_by_coverage(name):
         pytest.skip("atheris is not installed: pip install 'slmbench[fuzz]'")
     target = Path(fuzz_readers.__file__).with_name("coverage_guided.py")
     done = subprocess.run(
-        [sys.executable, target, name, f"-runs={ALL}", "-max_len=8000", "-seed=1"],
+        [sys.executable, target, name, f"-runs={ALL}", "-seed=1"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(target.parents[1]), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
