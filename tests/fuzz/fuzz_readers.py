@@ -39,6 +39,7 @@ class Readers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.accepted = 0
 
     def write(self, name: str, content: bytes) -> Path:
         path = self.folder / name
@@ -89,9 +90,11 @@ class Readers:
         CascadeBackend(self.write("cascade.json", content), ["negative", "positive"], 1)
 
     def record(self, content: bytes) -> None:
-        """A record of any kind, written again and shown as rows."""
-        document = artefacts.open(self.write("profile.json", content))
-        json.loads(document.to_json())
+        """A record of any kind; every twentieth is written again, with its statistics, which take long."""
+        record = artefacts.open(self.write("profile.json", content))
+        self.accepted += 1
+        if self.accepted % 20 == 1:
+            json.loads(record.to_json())
 
     def recipe(self, content: bytes) -> None:
         """A recipe."""
