@@ -10,6 +10,7 @@ import json
 import random
 import tempfile
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -214,12 +215,12 @@ def changed_value(value: object, chance: random.Random) -> object:
             if isinstance(inner, (dict, list)):
                 waiting.append(inner)
     if not places or chance.random() < 0.02:
-        return chance.choice(ODD)
+        return deepcopy(chance.choice(ODD))
     holder, key = chance.choice(places)
     other, from_key = chance.choice(places)
     how = chance.randrange(6)
     if how <= 1:
-        holder[key] = chance.choice(ODD)
+        holder[key] = deepcopy(chance.choice(ODD))
     elif how == 2:
         del holder[key]
     elif how == 3:
