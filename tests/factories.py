@@ -329,7 +329,7 @@ def served(qps: float, bundle: str = "minilm-l6", *, bound: float | None = None,
     """One cell of the server scenario: at a rate of arrival, or at the highest found that keeps a bound."""
     samples = latency_samples(changes.get("p50_ms", 30.0))
     # What is left of each without its wait is the service time, here of a server that is busy for half of the time.
-    waits = [[ms - 500 / qps for ms in process] for process in samples]
+    waits = [[max(0.0, ms - 500 / qps) for ms in process] for process in samples]
     load = ServerLoad(qps=qps, seed=0, processes_wait_ms=waits, processes_s=[200 / qps] * 3, max_p95_ms=bound)
     way = f"{qps:g}qps" if bound is None else f"p95-{bound:g}ms"
     return profile_record(

@@ -74,8 +74,9 @@ MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
 MAX_NAME_PART = 255
 #: Messages of an ONNX file that are looked at, and graphs within graphs.
 MAX_GRAPH_FIELDS, MAX_GRAPH_DEPTH = 2_000_000, 32
-#: Special tokens of an input, characters of a word that is split, and of a tokenizer's patterns.
-MAX_SPECIAL_TOKENS, MAX_WORD, MAX_PATTERN = 64, 1_000, 2_000
+#: Special tokens of an input, the words of a prompt among them; characters of a word that is split, of what is put
+#: before or after its pieces, and of a tokenizer's patterns.
+MAX_SPECIAL_TOKENS, MAX_WORD, MAX_AFFIX, MAX_PATTERN = 4_096, 1_000, 64, 2_000
 #: How many times longer a tokenizer's replacements may make a text.
 MAX_GROWTH = 64
 #: What TF-IDF takes for a word, scikit-learn's default, and its longest n-gram: a bundle cannot ask for slow ones.
@@ -1518,7 +1519,7 @@ def _values_of(raw: bytes, key: bytes, value: bytes) -> Iterator[bytes]:
 
 def _check_words(limits: Sequence[int], affixes: Sequence[int]) -> None:
     """Check up to which length words are split, and the length of what is put before or after their pieces."""
-    if any(limit > MAX_WORD for limit in limits) or any(length > MAX_SPECIAL_TOKENS for length in affixes):
+    if any(limit > MAX_WORD for limit in limits) or any(length > MAX_AFFIX for length in affixes):
         raise ValueError(f"it splits words of more than {MAX_WORD:,} characters, or lengthens their pieces")
 
 

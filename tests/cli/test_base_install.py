@@ -73,7 +73,7 @@ def test_profile_compare_and_predict_work(base_install, here, tiny_bundle, floor
         (("export", "{run}"), "exporting needs the 'train' extra"),
         (("export", "{floor}"), "exporting needs the 'train' extra"),
         (("finetune", "--method", "tfidf", "--corpus", "someone/reviews"), "needs the 'train' extra"),
-        (("predict", "{bundle}", "--input", "{parquet}"), "reading Parquet files needs the 'parquet' extra"),
+        (("predict", "{bundle}", "--input", "{parquet}"), "Parquet and Arrow files needs the 'parquet' extra"),
     ],
 )
 def test_what_needs_an_extra_says_which(

@@ -4,7 +4,16 @@ import json
 
 import pytest
 from cli_helpers import json_of, run
-from factories import LABELS, MACHINE, bundle_record, corpus_identity, ladder, profile_record
+from factories import (
+    LABELS,
+    MACHINE,
+    bundle_record,
+    corpus_identity,
+    form_record,
+    ladder,
+    predictions,
+    profile_record,
+)
 
 from slmbench.compare import compare
 from slmbench.records import Latency, write_record
@@ -133,7 +142,9 @@ class TestABundleMadeAgain:
 
         def write(name, **changes):
             own = {"key": f"{name}-1", "labels": LABELS, "corpus": corpus_identity(), **changes}
-            bundle = bundle_record(name, **own)
+            said = predictions(0.8, labels=own["labels"])
+            forms = {"fp32": form_record("fp32", predictions=said)}
+            bundle = bundle_record(name, forms=forms, **own)
             write_record(bundle, here / "exported" / name / "bundle.json")
             return bundle
 

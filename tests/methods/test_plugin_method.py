@@ -68,10 +68,11 @@ def test_the_plugin_is_small():
 
 
 def test_its_options_are_in_the_help(here):
-    result = run(here, "finetune", "--help")
-    assert result.returncode == 0, result.stderr
-    assert "votes" in result.stdout
-    assert "--smoothing" in result.stdout
+    every = run(here, "finetune", "--help")
+    assert every.returncode == 0, every.stderr
+    assert "votes" in every.stdout
+    own = run(here, "finetune", "--method", "votes", "--help")
+    assert own.returncode == 0 and "--smoothing" in own.stdout
 
 
 def test_the_main_path(here):

@@ -142,7 +142,7 @@ def test_numbers_of_threads_are_compared_on_the_same_reviews(bundle, tmp_path, i
     monkeypatch.setattr(sampling, "time", clock)
     imagined(lambda task: FirstOnesShort({1: 12.0, 2: 10.0}[task["threads"]], clock))
 
-    record = curve(bundle, "threads", tmp_path, ProfileOptions(forms=("fp32",), processes=3, time_limit_s=4.5))
+    record = curve(bundle, "threads", tmp_path, ProfileOptions(forms=("fp32",), processes=3, time_limit_s=1.5))
 
     # Two threads get to 40 reviews in that time, of which half are long, one to 35.
     assert record.best == 2
