@@ -22,7 +22,15 @@ from slmbench.corpora.labels import (
     several_labels,
 )
 from slmbench.corpora.marks import MarkColumn
-from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows, Review, UnusableRowError, text_digest, without_half_pairs
+from slmbench.corpora.rows import (
+    INVISIBLE,
+    MAX_ROW_BYTES,
+    BadRows,
+    Review,
+    UnusableRowError,
+    text_digest,
+    without_half_pairs,
+)
 from slmbench.corpora.tables import Table, TableFormat
 
 TEXT_COLUMNS = (
@@ -39,8 +47,6 @@ _AMAZON = {"overall": ("reviewText", "summary"), "star_rating": ("review_body", 
 KNOWN_COLUMNS = frozenset(
     name.lower() for name in (*TEXT_COLUMNS, *LABEL_COLUMNS, *(n for names in _AMAZON.values() for n in names))
 )
-#: Characters without a width: a text of these and white space alone is empty.
-_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\0"))
 _BROKEN = "it is not in UTF-8 (broken characters); the encoding of a CSV file is named with --encoding"
 #: Rows that are looked at to tell several labels a text.
 _ROWS_FOR_LABELS = 100
@@ -346,7 +352,7 @@ def is_missing(value: Any) -> bool:
 def _is_empty(text: str) -> bool:
     """Say whether a text has nothing but white space and characters without a width."""
     rest = text.lstrip()
-    return not rest or (ord(rest[0]) in _UNSEEN and not rest.translate(_UNSEEN).strip())
+    return not rest or (ord(rest[0]) in INVISIBLE and not rest.translate(INVISIBLE).strip())
 
 
 def _text(values: Sequence[Any]) -> str:

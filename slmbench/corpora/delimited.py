@@ -12,7 +12,7 @@ from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora.lines import TOO_LONG, Lines, LineTooLong
-from slmbench.corpora.rows import MAX_ROW_BYTES, BadRows
+from slmbench.corpora.rows import INVISIBLE, MAX_ROW_BYTES, BadRows
 from slmbench.corpora.tables import Table, TableFormat
 
 #: Columns of the Amazon US review files, whose quotation marks are text.
@@ -32,8 +32,6 @@ _QUOTINGS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"escapechar": "\\", "doublequote": False}, "quotation marks in fields have a backslash before them"),
     ({"quoting": csv.QUOTE_NONE}, "quotation marks are text"),
 )
-#: Characters without a width, which a mark of the byte order or a copied name leaves.
-_UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))
 #: From so many words on, a field of the first line is a text and not the name of a column.
 _WORDS_OF_A_TEXT = 6
 
@@ -209,7 +207,7 @@ def _one_character(delimiter: str | None) -> str | None:
 
 def _name(field: str) -> str:
     """Return the name of a column without what is not seen of it."""
-    return field.translate(_UNSEEN).strip()
+    return field.translate(INVISIBLE).strip()
 
 
 def _names_in(row: list[str]) -> set[str]:

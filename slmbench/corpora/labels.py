@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import few, limit, listing
-from slmbench.corpora.rows import UnusableRowError
+from slmbench.corpora.rows import INVISIBLE, UnusableRowError
 
 Stars = Literal["drop", "negative", "neutral"]
 STARS: tuple[Stars, ...] = ("drop", "negative", "neutral")
@@ -33,8 +33,6 @@ _MISSING = frozenset(("", "nan", "null", "<na>", "n/a", "#n/a"))
 _MAYBE_MISSING = frozenset(("none", "na", "-", "--", "?", "unlabelled", "unlabeled"))
 _WHOLE = re.compile(r"-?\d+\.0+")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-#: Characters without a width that stand beside a label unseen.
-_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\0"))
 
 
 class LabelReader(Protocol):
@@ -97,7 +95,7 @@ class ClassLabels:
             raise UnusableRowError(f"the label is not a word or a number but {str(value)[:50]!r}")
         label = str(value).strip()
         if not label.isascii():
-            label = unicodedata.normalize("NFC", label.translate(_UNSEEN)).strip()
+            label = unicodedata.normalize("NFC", label.translate(INVISIBLE)).strip()
         if label.lower() in _MISSING:
             return NO_LABEL
         if label in ("True", "False", "TRUE", "FALSE"):  # as other kinds of files have them
@@ -237,7 +235,7 @@ def label_order(found: Collection[str]) -> list[str]:
 
 def spelling_key(label: str) -> str:
     """Return what is equal for labels that differ in case, white space and unseen characters only."""
-    return " ".join(unicodedata.normalize("NFC", label.translate(_UNSEEN)).split()).casefold()
+    return " ".join(unicodedata.normalize("NFC", label.translate(INVISIBLE)).split()).casefold()
 
 
 def one_spelling(counts: Mapping[str, int]) -> dict[str, str]:

@@ -13,6 +13,8 @@ from slmbench.common.errors import SlmbenchError
 MAX_ROW_BYTES = 10_000_000
 
 
+#: Characters without a width, for ``str.translate``: they come with copied text and marks of the byte order.
+INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\0"))
 #: Halves of surrogate pairs other than those that stand for bytes that are not UTF-8.
 _HALF_PAIRS = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 

@@ -159,7 +159,9 @@ def test_a_header_that_is_there_again_is_no_row(tmp_path, name):
     assert count(load(tmp_path, name, content + more)) == 100
 
 
-@pytest.mark.parametrize("header", ["\ufefftext,label", "\u00a0text ,\u200blabel", '"\ufefftext","label"'])
+@pytest.mark.parametrize(
+    "header", ["\ufefftext,label", "\u200etext,label", "\u00a0text ,\u200blabel", '"\ufefftext","label"']
+)
 def test_names_of_columns_with_unseen_characters(tmp_path, header):
     content = "\ufeff" + header + "\n" + as_csv().partition("\n")[2]
     assert count(load(tmp_path, "r.csv", content)) == 80
@@ -273,7 +275,7 @@ def labelled(tmp_path, values, **options):
         (["1", "1.5", "2.0"], ["1", "1.5", "2"]),
         (["True", "False"], ["false", "true"]),
         (["TRUE", "FALSE"], ["false", "true"]),
-        (["neg ", " neg", "pos\u00a0", "pos\u200b"], ["neg", "pos"]),
+        (["neg ", " neg", "pos\u00a0", "pos\u200b", "\u200epos"], ["neg", "pos"]),
         (["n\u00e9g", "ne\u0301g", "pos"], ["n\u00e9g", "pos"]),
         (["1 star", "5 stars"], ["1 star", "5 stars"]),
         (["01", "02"], ["01", "02"]),
