@@ -12,7 +12,7 @@ from slmbench.common.formatting import printable
 
 
 class PlainConsole(Console):
-    """A console for texts of strangers: square brackets and colons are no markup, control characters are shown as �.
+    """A console for untrusted text: square brackets and colons are not markup, control characters are shown as �.
 
     Args:
         file: Where to write.

@@ -127,7 +127,7 @@ def _write_json(text: str) -> None:
 
 
 def print_error(sentence: str) -> None:
-    """Show on stderr what went wrong, in one line, whatever names of strangers are in it."""
+    """Show on stderr what went wrong, in one line, whatever untrusted names are in it."""
     console = _console(stderr=True)
     sentence = " ".join(sentence.splitlines())
     if len(sentence) > MAX_SENTENCE:

@@ -146,7 +146,7 @@ class Program(_Help, TyperGroup):
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run a command and exit with its status: 0 done, 1 failed, 2 bad usage, 3 inconclusive.
 
-        Of signals it is 128 and their number, as in shells: 130 interrupted, 143 terminated.
+        After a signal it is 128 plus the signal's number, as in shells: 130 interrupted, 143 terminated.
         """
         words = [*(sys.argv[1:] if args is None else args)]
         TYPED.set(["slmbench", *words])

@@ -1,6 +1,6 @@
 """Signals that end the program become exceptions, so that what was begun is cleaned up.
 
-An exception that is raised while a library calls back may be turned into another one there: the signal is remembered.
+A library may turn an exception that is raised in a callback into another one, so the signal is remembered.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def signals_raised() -> Iterator[None]:
 
 @contextmanager
 def signals_first() -> Iterator[None]:
-    """Within the block, an error that comes after a signal is taken for what became of the signal's exception.
+    """Within the block, an error that follows a signal is treated as caused by the signal.
 
     Raises:
         Terminated: A signal came, and then an error.

@@ -76,7 +76,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that are no more had begun to write."""
+    """Remove files that processes which have ended left half written."""
     before = f".{path.stem}{WRITING}"
     for stale in path.parent.glob(f"{escape(before)}*{escape(path.suffix)}"):
         import psutil

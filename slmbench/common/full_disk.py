@@ -14,7 +14,7 @@ from slmbench.common.places import home
 
 #: Part of the name of a folder that is being built and takes its place when it is complete.
 BUILDING = ".building-"
-#: Of a full disk, and of a quota that is used up.
+#: Error numbers of a full disk and of a quota that is used up.
 _ERRNOS = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 #: What libraries say that raise no ``OSError`` with a number: safetensors and tokenizers (Rust), pyarrow and child
 #: processes repeat the system's words; numpy counts what it wrote; torch's zip writer and onnxruntime
@@ -32,11 +32,11 @@ class DiskFullError(SlmbenchError):
 
 
 def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
-    """Return the explanation of an error that a full disk caused, however many errors were raised of it.
+    """Return the explanation of an error that a full disk caused, however many other errors followed from it.
 
     Args:
         error: Any error.
-        *folders: Where was written; the folder of temporary files and the cache are looked at as well.
+        *folders: Where files were written; the folder of temporary files and the cache are checked as well.
 
     Returns:
         The error to raise instead: its sentence names the folder with the least space. ``None`` for other errors.
@@ -46,7 +46,7 @@ def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
         return explained
     if not any(_says_full(one) for one in chain) and not (_is_strange(chain[-1]) and any(map(_is_full, folders))):
         return None
-    # Of a copy the second name is that of the file that was written.
+    # When a file was copied, the second name is that of the file being written.
     names = [one.filename2 or one.filename for one in chain if isinstance(one, OSError)]
     named = [Path(name) for name in names if isinstance(name, str)]
     places = [place for place in map(_existing, named[:1] or [*folders, *_always()]) if place is not None]
@@ -59,7 +59,7 @@ def full_disk(error: BaseException, *folders: Path) -> DiskFullError | None:
 
 
 def check_space(folder: Path, needed: float, what: str) -> None:
-    """Check that there is space for what is written without being checked.
+    """Check that there is space before calling a writer that does not notice a full disk.
 
     Args:
         folder: Where it is written.
@@ -78,7 +78,7 @@ def check_space(folder: Path, needed: float, what: str) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it was raised of, also what ``from None`` hides."""
+    """Yield an error and the errors it was raised from, also those that ``from None`` hides."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -24,7 +24,7 @@ def parse_share(value: str | float, bare: Bare = "fraction", *, least: float = 0
         least: A bare percentage above 0 and below this is refused: a fraction was meant.
 
     Raises:
-        UsageError: It is no number from 0 to 100 %, or a bare number that can be read in two ways.
+        UsageError: It is not a number from 0 to 100 %, or a bare number that can be read in two ways.
     """
     text = str(value).strip()
     written = _WRITTEN.fullmatch(text)

@@ -1,10 +1,10 @@
-"""Libraries that report their use to somebody do not: what each reads is set before any of them is imported."""
+"""Switch off the telemetry of libraries, before any of them is imported."""
 
 from __future__ import annotations
 
 import os
 
-#: Environment variables by which libraries are told; what a user has set stays.
+#: Environment variables that switch telemetry off; those that a user has set stay.
 SETTINGS = {
     # A convention (consoledonottrack.com) that huggingface_hub and mlflow follow.
     "DO_NOT_TRACK": "1",

@@ -13,7 +13,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def _harmless(value: Any) -> Any:
-    """Return a value that stays within its place: names and sentences are of strangers, too."""
+    """Return a value that cannot add markup: names and sentences may be untrusted."""
     if not isinstance(value, str):
         return value
     return _TAG.sub("&lt;", printable(value).replace("\n", " ")).replace("](", "]\\(")

@@ -227,7 +227,7 @@ def _measuring(cells: Sequence[Cell], axes: Sequence[str] | None, beside: Collec
     for sentence, group in _grouped(cells, lambda cell: cell.profile.evaluation.one_answer_sentence).items():
         if sentence:
             found.append(f"{_who(group, cells)}: {sentence}")
-    for cut, group in _grouped(cells, lambda cell: _cut(cell)).items():
+    for cut, group in _grouped(cells, _cut).items():
         if cut:
             found.append(f"{_who(group, cells)}: {cut}")
     failed = {name: why for cell in cells for name, why in cell.profile.evaluation.failed_metrics.items()}

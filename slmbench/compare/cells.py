@@ -41,13 +41,13 @@ class Cell:
         profile: Where several seeds were run, that of the seed to ship.
         variant: What distinguishes it from others of its bundle and form.
         other_seeds: Profiles of the same form in the same setting of runs that differ only in their seed.
-        met: Records of paired turns with other cells, the newest last.
+        versus: Records of ``slmbench versus`` with other cells, the newest last.
     """
 
     profile: ProfileRecord
     variant: str | None = None
     other_seeds: tuple[ProfileRecord, ...] = ()
-    met: tuple[VersusRecord, ...] = ()
+    versus: tuple[VersusRecord, ...] = ()
 
     @property
     def profiles(self) -> tuple[ProfileRecord, ...]:
@@ -400,15 +400,15 @@ def _aspects(profile: ProfileRecord) -> tuple[str, ...]:
     )
 
 
-def with_meetings(cells: Sequence[Cell], meetings: Sequence[VersusRecord]) -> list[Cell]:
-    """Give each cell the records of paired turns in which its form was measured, on its machine and in its setting.
+def with_versus(cells: Sequence[Cell], versus: Sequence[VersusRecord]) -> list[Cell]:
+    """Give each cell the records of ``versus`` in which its form was measured, on its machine and in its setting.
 
     Args:
         cells: Cells of any machines.
-        meetings: Records of paired turns; those of the same two forms after an older one replace it.
+        versus: Records of ``slmbench versus``; of the same two forms, a newer one replaces an older one.
     """
-    ordered = sorted(meetings, key=lambda record: record.created)
-    return [replace(cell, met=tuple(one for one in ordered if _took_part(cell.profile, one))) for cell in cells]
+    ordered = sorted(versus, key=lambda record: record.created)
+    return [replace(cell, versus=tuple(one for one in ordered if _took_part(cell.profile, one))) for cell in cells]
 
 
 def _took_part(profile: ProfileRecord, record: VersusRecord) -> bool:

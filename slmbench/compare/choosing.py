@@ -17,7 +17,7 @@ import numpy as np
 
 from slmbench.compare.cells import Cell
 from slmbench.compare.constraints import Constraints, DecisionRule
-from slmbench.compare.pairs import Difference, difference, meeting, speed_verdict, time_bounds, turned
+from slmbench.compare.pairs import Difference, difference, speed_verdict, time_bounds, turned, versus_of
 from slmbench.statistics import METRICS, SIGNIFICANCE
 from slmbench.statistics.verdicts import Verdict, holm, verdict
 
@@ -108,14 +108,15 @@ class Candidates:
     def log_time(self) -> np.ndarray:
         """Logarithm of what speed is judged by, shape (k,).
 
-        Of those that met the fastest of them in paired turns, that of the fastest and the paired ratio.
+        For cells that were measured alternately with the fastest of them (``versus``), it is the time of the fastest
+        and the paired ratio.
         """
         times = np.log([cell.pace_ms for cell in self.cells])
-        those_met = [number for number, cell in enumerate(self.cells) if cell.met]
-        if those_met:
-            fastest = min(those_met, key=lambda number: times[number])
-            for number in those_met:
-                if meeting(self.cells[fastest], self.cells[number]) is not None:
+        paired = [number for number, cell in enumerate(self.cells) if cell.versus]
+        if paired:
+            fastest = min(paired, key=lambda number: times[number])
+            for number in paired:
+                if versus_of(self.cells[fastest], self.cells[number]) is not None:
                     bounds = time_bounds(self.cells[fastest], self.cells[number])
                     times[number] = times[fastest] - (bounds.value if bounds else 0.0)
         return times

@@ -19,14 +19,14 @@ from slmbench.common.formatting import counted, p_value, percent, points
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.cascades import cascade_facts
 from slmbench.compare.caveats import caveats, deciding_caveats, deciding_cells
-from slmbench.compare.cells import Cell, cells_by_machine, name_cells, seeds_as_one, with_meetings
+from slmbench.compare.cells import Cell, cells_by_machine, name_cells, seeds_as_one, with_versus
 from slmbench.compare.confirmation import confirm, headline
 from slmbench.compare.constraints import Constraints, DecisionRule
 from slmbench.compare.curves import curves_of
 from slmbench.compare.decision import Decision, decide, undecided_pairs
 from slmbench.compare.machines import machine_facts
 from slmbench.compare.outdated import found_at
-from slmbench.compare.pairs import accuracy_difference, meeting
+from slmbench.compare.pairs import accuracy_difference, versus_of
 from slmbench.compare.reading import Measurements, newest_of_each_cell, read_measurements
 from slmbench.compare.regression import RegressionGate, check_regressions
 from slmbench.compare.sentences import in_replays, qualifications, why_not, why_recommended
@@ -127,7 +127,7 @@ def compare(
         caveats=[
             *(test.sentence for test in baseline_tests if test.verdict != "better"),
             *_not_beside(decisions, caveats(machines, pareto, deciding)),
-            *_meetings(cells),
+            *_versus_sentences(cells),
             *([f"{counted(older, 'older profile')} of cells measured again left out"] if older else []),
             *older_curves,
             *measured.damaged,
@@ -146,10 +146,10 @@ def _not_beside(decisions: Sequence[MachineDecision], found: Sequence[str]) -> l
 def finalists(
     measured: Measurements, constraints: Constraints, rule: DecisionRule
 ) -> list[tuple[ProfileRecord, ProfileRecord]]:
-    """Return which rows should meet in paired turns before they are compared; nothing sealed is opened.
+    """Return which pairs of rows should be measured alternately before the decision; nothing sealed is opened.
 
     These are the fastest row of a decision with each other one that is as accurate, where the profiles do not decide
-    which of the two is faster and they have not met. The closest come first.
+    which of the two is faster and there is no record of ``versus`` yet. The closest come first.
 
     Args:
         measured: The profiles.
@@ -162,20 +162,20 @@ def finalists(
         for cell, speed in choice.speeds.items() if choice else ():
             fastest = choice.fastest if choice else cell
             singly = all(one.profile.scenario == "single" and one.profile.form_sha256 for one in (fastest, cell))
-            if speed == "undecided" and singly and meeting(fastest, cell) is None:
+            if speed == "undecided" and singly and versus_of(fastest, cell) is None:
                 found.append((cell.pace_ms / fastest.pace_ms, fastest.profile, cell.profile))
     return [(first, second) for _, first, second in sorted(found, key=lambda one: one[0])]
 
 
 def _machines(measured: Measurements) -> dict[str, list[Cell]]:
     cells = seeds_as_one(name_cells(newest_of_each_cell(measured.profiles)))
-    return cells_by_machine(with_meetings(cells, measured.meetings))
+    return cells_by_machine(with_versus(cells, measured.versus))
 
 
-def _meetings(cells: Sequence[Cell]) -> list[str]:
-    """Say what rows showed that met in paired turns."""
-    found = [meeting(first, second) for first, second in combinations([cell for cell in cells if cell.met], 2)]
-    return [f"in paired turns: {record.sentence}" for record in found if record is not None]
+def _versus_sentences(cells: Sequence[Cell]) -> list[str]:
+    """Return the findings of ``versus`` on pairs of these rows."""
+    found = [versus_of(first, second) for first, second in combinations([cell for cell in cells if cell.versus], 2)]
+    return [f"measured alternately: {record.sentence}" for record in found if record is not None]
 
 
 def _machine_decision(machine: str, decision: Decision, folders: Mapping[str, Path]) -> MachineDecision:

@@ -1,6 +1,6 @@
 """Profiles of what is not there any more: the bundle or run of their name was made again from other inputs.
 
-Of the bundles and runs in their usual places only the records are read.
+Only the records of the bundles and runs in their usual places are read.
 """
 
 from __future__ import annotations

@@ -101,14 +101,14 @@ def over_a_constant(cell: Cell, right: np.ndarray) -> Bounds:
 def time_bounds(first: Cell, second: Cell) -> Bounds | None:
     """Return the logarithm of the first's time over the second's, positive where the second is faster.
 
-    Where the two met in paired turns (``slmbench versus``), it is the ratio found there. Where they were timed in the
-    same blocks, it is of the ratios of the blocks. Otherwise it is put together from their own intervals, which allow
-    for other sessions. Where a row has too few samples for an interval, the shortest and the longest of them stand
-    for it; of a rate that was searched in a single process nothing is known of its difference to another.
+    Where the two were measured alternately (``slmbench versus``), it is the ratio found there. Where they were timed
+    in the same blocks, it is that of the blocks' ratios. Otherwise it is computed from their own intervals, which
+    allow for other sessions. Where a row has too few samples for an interval, the shortest and the longest sample
+    take its place. For a rate that was searched in a single process it is not known: ``None``.
     """
-    met = meeting(first, second)
-    if met is not None and (bounds := met.ratio.bounds()) is not None:
-        return bounds if met.first.sha256 == second.profile.form_sha256 else turned(bounds)
+    paired = versus_of(first, second)
+    if paired is not None and (bounds := paired.ratio.bounds()) is not None:
+        return bounds if paired.first.sha256 == second.profile.form_sha256 else turned(bounds)
     if any(cell.highest_rate is not None and cell.pace_ci95_ms is None for cell in (first, second)):
         return None
     return _over_blocks(first, second) or _with_shift(
@@ -117,18 +117,18 @@ def time_bounds(first: Cell, second: Cell) -> Bounds | None:
     )
 
 
-def meeting(first: Cell, second: Cell) -> VersusRecord | None:
-    """Return the newest record of paired turns of two cells that is not older than their profiles."""
+def versus_of(first: Cell, second: Cell) -> VersusRecord | None:
+    """Return the newest record of ``versus`` of two cells that is not older than their profiles."""
     forms = {first.profile.form_sha256, second.profile.form_sha256}
     if len(forms) < 2:
         return None
     since = max(first.profile.created, second.profile.created)
-    found = [one for one in first.met if {one.first.sha256, one.second.sha256} == forms and one.created >= since]
+    found = [one for one in first.versus if {one.first.sha256, one.second.sha256} == forms and one.created >= since]
     return found[-1] if found else None
 
 
 def in_same_session(cells: Sequence[Cell]) -> bool:
-    """Return whether all were timed in turns: what the session did to all of them then takes no part."""
+    """Return whether all were timed in turns: effects of the session on all of them then cancel."""
     ids = [{session.id for session in cell.profile.measured_in} for cell in cells]
     return bool(set.intersection(*ids))
 
@@ -221,7 +221,8 @@ def disagreement(first: Cell, second: Cell) -> float:
 def reviews_needed(first: Cell, second: Cell, rule: DecisionRule, within: float) -> int:
     """Return how many test reviews would decide between two cells, if their difference is what was measured.
 
-    Of metrics other than accuracy from the width of the interval, which shrinks with the root of the reviews.
+    For metrics other than accuracy it follows from the width of the interval, which shrinks with the square root of
+    the number of reviews.
     """
     bounds = difference(first, second, rule.metric).bounds
     count = len(first.right)

@@ -31,7 +31,7 @@ class Measurements:
         damaged: A sentence for each sweep that cannot be read.
         folders: Where the profiles with sealed answers lie, by the digest of the answers: openings are logged there.
         notes: Sentences on profiles that were left out.
-        meetings: Records of paired turns found beside the profiles, or named.
+        versus: Records of ``slmbench versus`` found beside the profiles, or named.
     """
 
     profiles: list[ProfileRecord]
@@ -39,13 +39,13 @@ class Measurements:
     damaged: list[str] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    meetings: list[VersusRecord] = field(default_factory=list)
+    versus: list[VersusRecord] = field(default_factory=list)
 
 
 def read_measurements(
     paths: str | Path | Sequence[str | Path] | None = None, progress: Progress = SILENT
 ) -> Measurements:
-    """Read profiles, and the sweeps and records of paired turns beside them.
+    """Read profiles, and the sweeps and records of ``versus`` beside them.
 
     Profiles of what was made again since are left out; see :mod:`slmbench.compare.outdated`.
 
@@ -72,8 +72,8 @@ def read_measurements(
     for note in notes:
         progress.say(note)
     sweeps, damaged = find_sweeps(wanted)
-    meetings, unread = _find_meetings(wanted)
-    return Measurements(kept, sweeps, damaged + unread, folders, notes, meetings)
+    versus, unread = _find_versus(wanted)
+    return Measurements(kept, sweeps, damaged + unread, folders, notes, versus)
 
 
 def newest_of_each_cell(profiles: Sequence[ProfileRecord]) -> list[ProfileRecord]:
@@ -125,7 +125,7 @@ def _profile_files(paths: Sequence[Path] | None) -> list[Path]:
         if path.is_dir():
             files += [file for file in sorted(path.glob("*.json")) if artefacts.kind_of(file) is ProfileRecord]
         elif path.exists():
-            # A shell's profiles/*.json names sweeps and paired turns as well.
+            # A shell's profiles/*.json names records of sweeps and of versus as well.
             files += [] if artefacts.kind_of(path) in (SweepRecord, VersusRecord) else [path]
         elif paths is not None:
             raise UsageError(f"there is no profile or folder at {path}")
@@ -178,18 +178,18 @@ def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[s
     return sweeps, complaints
 
 
-def _find_meetings(paths: Sequence[Path] | None) -> tuple[list[VersusRecord], list[str]]:
-    """Read records of paired turns, as :func:`find_sweeps`; folders are not searched deeper."""
-    meetings, complaints = [], []
+def _find_versus(paths: Sequence[Path] | None) -> tuple[list[VersusRecord], list[str]]:
+    """Read records of ``versus``, as :func:`find_sweeps`; folders are not searched deeper."""
+    versus, complaints = [], []
     for path in [PROFILES] if paths is None else paths:
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
             try:
                 if artefacts.kind_of(file) is VersusRecord:
-                    meetings.append(read_record(VersusRecord, file))
+                    versus.append(read_record(VersusRecord, file))
             except SlmbenchError as error:
                 if file.name.count("-vs-"):
-                    complaints.append(f"paired turns left out: {error}")
-    return meetings, complaints
+                    complaints.append(f"record of versus left out: {error}")
+    return versus, complaints
 
 
 def _read_sweep(file: Path) -> SweepRecord:

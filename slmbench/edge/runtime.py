@@ -4,7 +4,7 @@ It needs numpy, onnxruntime and tokenizers, and nothing of slmbench: an app may 
 instead of installing the package. It runs every bundle: ONNX models, TF-IDF (numpy alone) and cascades of two.
 
 The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic,
-files of strangers, the machine.
+untrusted files, the machine.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -65,7 +65,7 @@ PROVIDERS = {
 _SEAL = b', "seal": "'
 #: The file that a form of each runtime is: this one, or with this ending.
 FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "cascade": CASCADE_FILE}
-#: What a bundle may ask for. Its author may be a stranger: whatever is larger is refused before it is used.
+#: Limits of a bundle, whose author need not be trusted: whatever is larger is refused before it is used.
 MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_ARRAY_BYTES = 1 << 30
@@ -560,7 +560,7 @@ class OnnxBackend:
 
     Raises:
         SlmbenchError: The model or the tokenizer cannot be read or asks for what no classifier of texts needs, the
-            model is no classifier, or the provider is not installed.
+            model is not a text classifier, or the provider is not installed.
     """
 
     def __init__(
@@ -585,7 +585,7 @@ class OnnxBackend:
         outputs = {node.name: node for node in self._session.get_outputs()}
         shape = list(outputs["logits"].shape) if "logits" in outputs else []
         if len(shape) != 2 or outputs["logits"].type not in _FLOATS:
-            raise SlmbenchError(f"{model} is no classifier of texts: it gives no 'logits' of shape (texts, labels)")
+            raise SlmbenchError(f"{model} is not a text classifier: it gives no 'logits' of shape (texts, labels)")
         self.width: int | None = shape[-1] if isinstance(shape[-1], int) else None
         self._long_texts = _long_texts_of(folder)
         if self._long_texts != "head" and self._tokenizer.truncation:
@@ -668,7 +668,7 @@ def _inputs_of(session: Any, model: Path) -> list[str]:
     """Return the names of a model's inputs.
 
     Raises:
-        SlmbenchError: They are not those of a classifier of texts.
+        SlmbenchError: They are not those of a text classifier.
     """
     known = ("input_ids", "attention_mask", "token_type_ids")
     found = {node.name: (node.type, len(node.shape)) for node in session.get_inputs()}
@@ -676,7 +676,7 @@ def _inputs_of(session: Any, model: Path) -> list[str]:
         name not in known or kind != ("tensor(int64)", 2) for name, kind in found.items()
     ):
         raise SlmbenchError(
-            f"{model} is no classifier of texts: its inputs are {', '.join(found)[:200] or 'none'}, not"
+            f"{model} is not a text classifier: its inputs are {', '.join(found)[:200] or 'none'}, not"
             f" {', '.join(known)} (whole numbers, of texts and tokens)"
         )
     return list(found)
@@ -959,7 +959,7 @@ def _tfidf_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``idf``, ``coefficients`` and ``intercept``.
 
     Raises:
-        ValueError: They are no numbers, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
+        ValueError: They are not numbers, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
     """
     names = ("idf", "coefficients", "intercept")
     idf, coefficients, intercept = (one.astype(np.float64) for one in read_arrays(path, names))
@@ -994,10 +994,10 @@ def _terms(terms: object) -> list[str]:
     """Return a vocabulary.
 
     Raises:
-        ValueError: It is no list of texts.
+        ValueError: It is not a list of strings.
     """
     if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
-        raise ValueError("its vocabulary is no list of terms")
+        raise ValueError("its vocabulary is not a list of strings")
     return terms
 
 
@@ -1016,7 +1016,7 @@ def _ngram_sizes(limits: Sequence[int]) -> range:
     """Return the sizes of n-grams.
 
     Raises:
-        ValueError: They are no range, or one that would take long.
+        ValueError: They are not a range, or a range that would take long.
     """
     low, high = limits
     if not (_is_count(low) and _is_count(high) and 1 <= low <= high <= MAX_NGRAM):
@@ -1223,13 +1223,13 @@ def read_seal(folder: Path) -> str | None:
 
 
 def verified_file(seal: str) -> Path | None:
-    """Return where ``slmbench verify`` keeps what it found of a bundle on this processor.
+    """Return where ``slmbench verify`` keeps what it found out about a bundle on this processor.
 
     Args:
         seal: The bundle's seal.
 
     Returns:
-        The file, whether or not it is there; ``None`` in an app that does not have slmbench, or of what is no seal.
+        The file, whether or not it is there; ``None`` in an app without slmbench, or if this is not a seal.
     """
     if re.fullmatch("[0-9a-f]{64}", seal) is None:
         return None
@@ -1243,7 +1243,7 @@ def verified_file(seal: str) -> Path | None:
 
 
 def verified_forms(seal: str) -> dict[str, bool]:
-    """Return of each form whether ``slmbench verify`` found that it answers here as where it was exported.
+    """Return for each form whether ``slmbench verify`` found that it answers here as where it was exported.
 
     Empty where it was not run on this processor with this version of onnxruntime, or without slmbench.
     """
@@ -1310,7 +1310,7 @@ def regular_size(file: Path | BinaryIO) -> int:
     """
     status = file.stat() if isinstance(file, Path) else os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", str(getattr(file, "name", file)))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(getattr(file, "name", file)))
     return status.st_size
 
 
@@ -1344,7 +1344,7 @@ def read_json(path: Path, limit: int) -> Any:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _said(error: BaseException) -> str:
@@ -1388,7 +1388,7 @@ def check_graph(model: Path, weights: Sequence[Path] | None = None) -> None:
         weights: Files that may hold weights; ``None`` for any in its folder.
 
     Raises:
-        SlmbenchError: Weights are in another file, an operator could run without end, or it is no ONNX file.
+        SlmbenchError: Weights are in another file, an operator could run without end, or it is not an ONNX file.
     """
     try:
         regular_size(model)
@@ -1401,7 +1401,7 @@ def check_graph(model: Path, weights: Sequence[Path] | None = None) -> None:
         raise SlmbenchError(f"{model} cannot be used: it has weights in {others[0]!r:.200}, which was not checked")
     for operator in _REFUSED_OPERATORS:
         if operator in operators:
-            raise SlmbenchError(f"{model} cannot be used: it has the operator {operator}, which may run without end")
+            raise SlmbenchError(f"{model} cannot be used: it has the operator {operator}, which may never end")
 
 
 def _is_among(folder: Path, name: str, files: Sequence[Path] | None) -> bool:
@@ -1413,7 +1413,7 @@ def _operators_and_places(data: mmap) -> tuple[set[str], set[str]]:
     """Return the operators in an ONNX file, and the files that it has weights in.
 
     Raises:
-        ValueError: It is no ONNX file, or has more messages than :data:`MAX_GRAPH_FIELDS`.
+        ValueError: It is not an ONNX file, or has more messages than :data:`MAX_GRAPH_FIELDS`.
     """
     operators: set[str] = set()
     places: set[str] = set()
@@ -1433,11 +1433,11 @@ def _operators_and_places(data: mmap) -> tuple[set[str], set[str]]:
                 size, place = _varint(data, place)
                 inner = within.get(tag >> 3)
                 if place + size > end:
-                    raise ValueError("it is no ONNX file, or cut off")
+                    raise ValueError("it is not an ONNX file, or it is cut off")
                 if inner in _ONNX_MESSAGES:
                     waiting.append((inner, place, place + size, depth + (inner == "graph")))
                 elif inner == "function":
-                    raise ValueError("it has functions of its own, which could call one another without end")
+                    raise ValueError("it has functions of its own, which could call one another endlessly")
                 elif inner == "operator":
                     operators.add(data[place : place + min(size, MAX_NAME)].decode("utf-8", "replace"))
                 elif inner in ("key", "value"):
@@ -1449,7 +1449,7 @@ def _operators_and_places(data: mmap) -> tuple[set[str], set[str]]:
             elif tag & 7 in (1, 5):
                 place += 8 if tag & 7 == 1 else 4
             else:
-                raise ValueError("it is no ONNX file")
+                raise ValueError("it is not an ONNX file")
             if seen > MAX_GRAPH_FIELDS:
                 raise ValueError(f"it has more than {MAX_GRAPH_FIELDS:,} fields")
         if "location" in keys:
@@ -1467,7 +1467,7 @@ def _varint(data: mmap, place: int) -> tuple[int, int]:
         if byte < 128:
             return value, place
         shift += 7
-    raise ValueError("it is no ONNX file, or cut off")
+    raise ValueError("it is not an ONNX file, or it is cut off")
 
 
 #: What a tokenizer has to have for a text to take long, or to become much longer; an escaped letter may hide it.
@@ -1493,7 +1493,7 @@ def check_tokenizer(raw: bytes) -> None:
         part = waiting.pop()
         if isinstance(part, dict):
             if "Regex" in part and not is_quick_pattern(part["Regex"]):
-                raise ValueError(f"its pattern {part['Regex']!r:.100} may take without end")
+                raise ValueError(f"its pattern {part['Regex']!r:.100} may take unlimited time")
             if part.get("type") == "Precompiled":
                 growth *= _longest_normalized(part.get("precompiled_charsmap"))
             growth *= max(1, len(str(part.get("content", "")))) if part.get("type") == "Replace" else 1

@@ -31,7 +31,7 @@ THREAD_VARIABLES = (
 )
 
 
-#: How a Python is started: without the folder it is started in on its path, where a stranger's ``types.py`` may lie.
+#: How Python is started: without the working folder on its path, which may hold an untrusted ``types.py``.
 PYTHON = (sys.executable, "-P")
 
 

@@ -22,7 +22,7 @@ WARM_UP_LIMIT_S = 5.0
 #: Passes over few reviews are repeated until there are so many samples.
 MIN_SAMPLES = 50
 _P95 = PERCENTILE_SAMPLES[95]
-#: A pass over the reviews goes on so many times as long as given, where a p95 would otherwise have too few of them.
+#: The first pass may take this many times its time limit, where a p95 would otherwise have too few reviews.
 PATIENCE = 3
 #: Warning when :func:`warm_up` reaches its time limit.
 DRIFTING = "latency was still drifting when warm-up ended"

@@ -1,4 +1,4 @@
-"""Finalists of a recipe meet in paired turns, where the profiles do not decide which of two rows is faster."""
+"""Rows of a recipe are measured alternately where their profiles do not decide which of two is faster."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from slmbench.profiling.turns import PlannedCell
 from slmbench.profiling.versus import PAIRS, versus
 from slmbench.records.versus import VersusRecord
 
-#: Pairs of rows that meet at most: each takes half a minute.
+#: Maximum number of pairs: each takes half a minute.
 MAX_PAIRS = 2
 
 
-def let_finalists_meet(
+def measure_finalists(
     measured: Measurements,
     planned: Sequence[PlannedCell],
     constraints: Constraints,
@@ -28,10 +28,10 @@ def let_finalists_meet(
     command: Sequence[str],
     progress: Progress,
 ) -> list[VersusRecord]:
-    """Measure in paired turns the rows of which the profiles do not decide which is faster.
+    """Measure pairs of rows alternately where their profiles do not decide which is faster.
 
     Args:
-        measured: The profiles, and what met before.
+        measured: The profiles, and earlier records of ``versus``.
         planned: The cells of the recipe, whose bundles are at hand.
         constraints: Limits for the recommendation.
         rule: Margins, and the metric that decides.
@@ -39,7 +39,7 @@ def let_finalists_meet(
         progress: Where to report progress.
 
     Returns:
-        The records, written to ``profiles/``; a pair that cannot be measured is left out, and said.
+        The records, written to ``profiles/``; a pair that cannot be measured is left out, with a message.
     """
     at_hand = {profile_name(one.cell, one.options): one for one in planned if one.options.runs_on.takes == "bundle"}
     found = []
@@ -47,18 +47,17 @@ def let_finalists_meet(
         pair = [at_hand.get(profile.name) for profile in profiles]
         first, second = pair
         if first is None or second is None or first.options != second.options or first.options.processes < 2:
-            continue  # with one process a form nobody asks for intervals
+            continue  # one process a form is a choice to do without intervals
         # One pair of processes more than a form has: with the defaults, what ``slmbench versus`` does.
         options = replace(first.options, processes=min(PAIRS, first.options.processes + 1), sessions=1)
         candidate, baseline = (f"{one.cell.folder}:{one.cell.form}" for one in (second, first))
         try:
-            met = versus(candidate, baseline, options, output=PROFILES, command=command, progress=progress)
-            found.append(met)
+            found.append(versus(candidate, baseline, options, output=PROFILES, command=command, progress=progress))
         except SlmbenchError as error:
-            progress.say(f"{second.cell.name} and {first.cell.name} did not meet in paired turns: {error}")
+            progress.say(f"{second.cell.name} and {first.cell.name} were not measured alternately: {error}")
     return found
 
 
-def earlier_meetings() -> list[Path]:
-    """Return the files of paired turns in ``profiles/``."""
+def earlier_versus_files() -> list[Path]:
+    """Return the files of ``versus`` in ``profiles/``."""
     return sorted(PROFILES.glob("*-vs-*.json"))

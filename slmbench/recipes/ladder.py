@@ -17,7 +17,7 @@ from slmbench.corpora import Corpus, load_corpus
 from slmbench.profiling.identity import finished_profile, profile_name
 from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
-from slmbench.recipes.final_turns import earlier_meetings, let_finalists_meet
+from slmbench.recipes.final_turns import earlier_versus_files, measure_finalists
 from slmbench.recipes.recipe import CorpusTable, Recipe, find_recipe, read_recipe
 from slmbench.recipes.rung_runs import RungRuns
 from slmbench.recipes.rungs import CascadeRung, Rung
@@ -90,11 +90,11 @@ def run_recipe(
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
-    measured = read_measurements([*profiles, *earlier_meetings()], progress) if profiles else Measurements([])
+    measured = read_measurements([*profiles, *earlier_versus_files()], progress) if profiles else Measurements([])
     limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
-    met = let_finalists_meet(measured, planned, limits, decided_by, command=command, progress=progress)
+    more = measure_finalists(measured, planned, limits, decided_by, command=command, progress=progress)
     record = compare(
-        replace(measured, meetings=[*measured.meetings, *met]),
+        replace(measured, versus=[*measured.versus, *more]),
         constraints=limits,
         rule=decided_by,
         pareto=pareto,

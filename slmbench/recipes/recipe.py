@@ -30,9 +30,9 @@ from slmbench.profiling.backends import BACKENDS, TORCH
 from slmbench.profiling.torch.forward import parse_form
 from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, Rung, Share
 
-#: Where the recipes that come with slmbench lie.
-#: Recipes are written by hand.
+#: Larger files are refused: recipes are written by hand.
 MAX_RECIPE_BYTES = 1 << 20
+#: Where the recipes that come with slmbench are.
 _OWN = Path(str(resources.files("slmbench.recipes")))
 #: Keys of the corpus table that name a corpus.
 _CORPORA = ("name", "test_corpus", "unlabelled_corpus")

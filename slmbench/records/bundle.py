@@ -337,9 +337,9 @@ class BundleRecord(Record):
         if not is_reading(info):
             return self
         if not self.forms or not all(is_file_name(form) and "/" not in form for form in self.forms):
-            raise ValueError("forms: there are none, or a name is no file's")
+            raise ValueError("forms: there are none, or one is not named like a file")
         if bad := next((name for name in self.manifest.files if not is_file_name(name)), None):
-            raise ValueError(f"manifest.files: {bad!r:.100} is no file below the folder")
+            raise ValueError(f"manifest.files: {bad!r:.100} is not the name of a file below the folder")
         if not are_labels(self.labels):
             raise ValueError(f"labels: {self.labels!r:.100} are not two or more different names")
         for name, form in self.forms.items():

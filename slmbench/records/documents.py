@@ -1,4 +1,4 @@
-"""JSON documents as strangers may write them: read within limits, and every value checked before a record is made.
+"""Untrusted JSON documents: read within limits, and every value checked before a record is made.
 
 What holds for every record is checked here: sizes, depth, texts, and numbers that no measurement gives. What holds
 for one kind of record is checked by its own model, when it is read (:data:`READING`), not when it is made.
@@ -129,14 +129,14 @@ def _positive(number: float, info: ValidationInfo) -> float:
 def _file_name(name: str, info: ValidationInfo) -> str:
     """Check the name of a file below a record's folder."""
     if is_reading(info) and not is_file_name(name):
-        raise ValueError(f"{name!r:.100} is no file below the folder")
+        raise ValueError(f"{name!r:.100} is not the name of a file below the folder")
     return name
 
 
 def _folder_name(name: str, info: ValidationInfo) -> str:
     """Check a name that becomes a folder's."""
     if is_reading(info) and not (is_file_name(name) and "/" not in name):
-        raise ValueError(f"{name!r:.100} is no name of a folder")
+        raise ValueError(f"{name!r:.100} is not the name of a folder")
     return name
 
 
@@ -151,16 +151,16 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 def _not_finite(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _float(text: str) -> float:
     if math.isinf(value := float(text)):
-        raise ValueError(f"{text[:40]} is no number that can be computed with")
+        raise ValueError(f"{text[:40]} is too large a number to compute with")
     return value
 
 
 def _int(text: str) -> int:
     if len(text) > 20 or abs(value := int(text)) > MAX_INTEGER:
-        raise ValueError(f"{text[:40]} is no number that can be computed with")
+        raise ValueError(f"{text[:40]} is too large a number to compute with")
     return value

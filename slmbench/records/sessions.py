@@ -81,7 +81,7 @@ class MeasuringSession(Part):
 
     @property
     def is_drifting(self) -> bool:
-        """Whether the sentinel moved by more than its spread: the 95 % interval of its slope excludes none."""
+        """Whether the sentinel moved by more than its spread: the 95 % interval of its slope excludes zero."""
         return self._drift is not None and (self._drift[1] > 0 or self._drift[2] < 0)
 
     @cached_property

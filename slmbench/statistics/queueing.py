@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from slmbench.statistics.clusters import t_interval, why_no_interval
 from slmbench.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Share of requests that may be late when the p95 stays within its limit.
 LATE_SHARE = 0.05

@@ -10,15 +10,12 @@ narrower than processes and reviews allow.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from slmbench.statistics.clusters import t_interval, why_no_interval
 from slmbench.statistics.intervals import Interval, quantile_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Numbers in memory at once while resampling (16 MB), and in all: with very many samples there are fewer resamples.
 _CHUNK, _NUMBERS = 2_000_000, 10_000_000

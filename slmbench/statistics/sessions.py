@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from slmbench.statistics.clusters import MIN_CLUSTERS
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.verdicts import Bounds
 
@@ -203,7 +204,7 @@ def ratio_over_blocks(
     from scipy.stats import t
 
     logs = np.log(first) - np.log(second)
-    if len(logs) < MIN_SESSIONS:
+    if len(logs) < MIN_CLUSTERS:
         return None
     value, replays = float(logs.mean()), session_replays(logs.tolist(), sessions)
     error = float(logs.std(ddof=1)) / math.sqrt(len(logs))

@@ -7,7 +7,7 @@ import pytest
 from factories import MACHINE, SOFTWARE, profile_record
 
 from slmbench.compare import Constraints, DecisionRule, Measurements, RegressionGate, compare, finalists
-from slmbench.compare.cells import Cell, with_meetings
+from slmbench.compare.cells import Cell, with_versus
 from slmbench.compare.pairs import speed_verdict, time_bounds
 from slmbench.compare.reading import read_measurements
 from slmbench.records import Conditions, Latency, write_record
@@ -43,7 +43,7 @@ def cell(bundle, ms, session="a", factors=DRIFT, spread=KNOWN, sentinel=10.0, **
     )
 
 
-def meeting_of(first, second, ratio, created="2026-01-10T13:00:00+00:00"):
+def versus_record(first, second, ratio, created="2026-01-10T13:00:00+00:00"):
     def side(profile):
         return Contestant(
             bundle=profile.bundle, form=profile.form, backend="onnxruntime", size_bytes=1, sha256=profile.form_sha256
@@ -121,22 +121,22 @@ def test_unlike_conditions_stand_beside_the_decision_and_widen_the_ratio():
 
 def test_paired_turns_decide_which_is_faster():
     one, other = (cell(name, 10.0, session=name, spread=REFERENCE_SPREAD) for name in ("minilm", "big"))
-    record = meeting_of(other, one, 1.3)
+    record = versus_record(other, one, 1.3)
 
-    first, second = with_meetings([Cell(one), Cell(other)], [record])
+    first, second = with_versus([Cell(one), Cell(other)], [record])
 
     assert speed_verdict(Cell(one), Cell(other), 0.1) == "undecided"
     assert speed_verdict(first, second, 0.1) == "worse"
     assert speed_verdict(second, first, 0.1) == "better"
     assert time_bounds(first, second).value == pytest.approx(-math.log(1.3), abs=1e-3)
     # What was measured before the profiles is not of them; on another machine it is of that one.
-    older = meeting_of(other, one, 1.3, created="2026-01-09T12:00:00+00:00")
+    older = versus_record(other, one, 1.3, created="2026-01-09T12:00:00+00:00")
     elsewhere = record.model_copy(update={"hardware": {**MACHINE, "fingerprint": "other"}})
     for useless in (older, elsewhere):
-        assert speed_verdict(*with_meetings([Cell(one), Cell(other)], [useless]), 0.1) == "undecided"
+        assert speed_verdict(*with_versus([Cell(one), Cell(other)], [useless]), 0.1) == "undecided"
 
 
-def test_finalists_meet_once_and_the_decision_reads_it(tmp_path):
+def test_finalists_are_measured_once_and_the_decision_reads_it(tmp_path):
     said = cell("minilm", 10.0).predictions
     one, other = (
         cell(name, ms, session=name, spread=REFERENCE_SPREAD, predictions=said, size_mb=size)
@@ -149,8 +149,8 @@ def test_finalists_meet_once_and_the_decision_reads_it(tmp_path):
     assert before.recommended.name == "minilm"
     assert [pair.of for pair in before.decisions[0].undecided] == ["speed"]
 
-    # In paired turns it is the other that is faster.
-    for record in (one, other, meeting_of(other, one, 0.7)):
+    # Measured alternately, the other is faster.
+    for record in (one, other, versus_record(other, one, 0.7)):
         write_record(record, tmp_path / f"{record.name}.json")
     found = read_measurements(tmp_path)
     assert finalists(found, Constraints(), DecisionRule()) == []

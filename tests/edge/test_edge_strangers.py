@@ -270,9 +270,9 @@ FILES = {
     "a link to a device": (as_link("/dev/zero"), "it is outside the folder"),
     "a link to the system": (as_link("/etc/passwd"), "it is outside the folder"),
     "a link to itself": (as_link("model.onnx"), ""),
-    "a link to a folder": (as_link("."), "it is no regular file"),
-    "a pipe": (as_pipe, "it is no regular file"),
-    "a folder": (as_folder, "it is no regular file"),
+    "a link to a folder": (as_link("."), "it is not a regular file"),
+    "a pipe": (as_pipe, "it is not a regular file"),
+    "a folder": (as_folder, "it is not a regular file"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Finalists of a recipe meet in paired turns: those whose bundles are at hand, in the recipe's way, a few pairs."""
+"""Close rows of a recipe are measured alternately: a few pairs whose bundles are at hand, in the recipe's way."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def meet(planned, monkeypatch):
     def run(cells, pairs=((0, 1),), progress=None):
         found = [(profiles[one], profiles[other]) for one, other in pairs]
         monkeypatch.setattr(final_turns, "finalists", lambda *_: found)
-        met = final_turns.let_finalists_meet(
+        met = final_turns.measure_finalists(
             Measurements(profiles),
             cells,
             Constraints(),
@@ -58,14 +58,14 @@ def test_the_other_is_measured_against_the_fastest_as_the_recipe_measures(planne
     assert (given["output"].name, given["command"]) == ("profiles", ["slmbench"])
 
 
-def test_only_so_many_pairs_meet(planned, meet):
+def test_only_so_many_pairs_are_measured(planned, meet):
     met, called = meet(planned, pairs=[(0, 1)] * 5)
 
     assert met == [1, 2]
     assert len(called) == final_turns.MAX_PAIRS
 
 
-def test_what_is_not_at_hand_or_measured_otherwise_does_not_meet(planned, meet):
+def test_what_is_not_at_hand_or_measured_in_another_way_is_left_out(planned, meet):
     fp32, int8 = planned
     for cells in (
         [fp32],

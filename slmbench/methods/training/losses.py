@@ -31,8 +31,7 @@ def weighted_cross_entropy(
     Args:
         logits: Shape (rows, classes).
         labels: Label ids, shape (rows,).
-        weights: Weight of each class, from :func:`slmbench.methods.training.losses.class_weights`; all 1 when not
-            given.
+        weights: Weight of each class, from :func:`class_weights`; all 1 when not given.
 
     Returns:
         A scalar.
