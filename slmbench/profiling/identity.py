@@ -54,7 +54,9 @@ def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
         processes=options.processes,
         time_limit_s=options.time_limit_s,
         **_scenario_inputs(options),
-        **({"sessions": options.sessions} if options.sessions > 1 else {}),
+        **(
+            {"sessions": options.sessions, "session_gap_min": options.session_gap_min} if options.sessions > 1 else {}
+        ),
         **({"grid": options.grid} if options.grid is not None else {}),
         versions={name: versions.get(name) for name in libraries},
     )

@@ -72,6 +72,16 @@ def test_keys_of_onnxruntime_on_the_cpu_are_what_they_always_were(bundle):
     )
 
 
+def test_keys_tell_pauses_between_sessions_apart(bundle):
+    ways = [{}, {"sessions": 2}, {"sessions": 2, "session_gap_min": 5.0}]
+    options = [ProfileOptions(forms=FP32, processes=5, **way) for way in ways]
+    (cell,) = find_cells([bundle], options[0])
+    assert len({profile_key(cell, one) for one in options}) == 3
+    # Without a second session there is no pause.
+    single = [ProfileOptions(forms=FP32, session_gap_min=gap) for gap in (5.0, 30.0)]
+    assert profile_key(cell, single[0]) == profile_key(cell, single[1])
+
+
 def test_keys_tell_backends_and_the_versions_of_their_packages_apart(bundle, monkeypatch):
     ways = [ProfileOptions(forms=FP32, **way) for way in ({}, {"backend": "openvino"}, {"device": "cuda"})]
     (cell,) = find_cells([bundle], ways[0])
