@@ -31,8 +31,10 @@ from slmbench.statistics.verdicts import (
     verdict,
 )
 
+#: Half the width of a 95 % interval of the normal distribution, in standard deviations.
+Z95 = 1.96
 #: Width of a 90 % interval over that of a 95 % interval, of the normal distribution. Student's is narrower still.
-_NARROWER = 1.6449 / 1.9600
+_NARROWER = 1.6449 / Z95
 
 
 class Difference(NamedTuple):
@@ -226,7 +228,7 @@ def reviews_needed(first: Cell, second: Cell, rule: DecisionRule, within: float)
     """
     bounds = difference(first, second, rule.metric).bounds
     count = len(first.right)
-    deviation = (bounds.ci95[1] - bounds.ci95[0]) / (2 * 1.96) * count**0.5
+    deviation = (bounds.ci95[1] - bounds.ci95[0]) / (2 * Z95) * count**0.5
     return max(count + 1, reviews_to_settle(deviation**2 + bounds.value**2, within, bounds.value))
 
 

@@ -23,15 +23,13 @@ from slmbench.compare.cells import Cell
 from slmbench.compare.choosing import choose
 from slmbench.compare.decision import Decision
 from slmbench.compare.front import costs
-from slmbench.compare.pairs import in_same_session
+from slmbench.compare.pairs import Z95, in_same_session
 from slmbench.records.comparison import Stability
 from slmbench.statistics import METRICS
 from slmbench.statistics.resampling import resampled
 from slmbench.statistics.sessions import deviation_between
 
 REPLAYS = 1000
-#: Half the width of a 95 % interval of the normal distribution, in standard deviations.
-Z95 = 1.96
 #: Confidence that the cost of shipping the winner is not larger.
 CONFIDENCE = 0.95
 

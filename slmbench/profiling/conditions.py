@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from slmbench.instruments.cpu_time import busy_seconds
+
 if TYPE_CHECKING:
     from slmbench.records import Conditions
 
@@ -57,8 +59,7 @@ class Watch:
             ours = sum(map(cpu_seconds, self._ours))
         except (psutil.Error, OSError):
             return None
-        busy = sum(getattr(system, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-        return time.monotonic(), busy, getattr(system, "steal", 0.0), ours
+        return time.monotonic(), busy_seconds(system), getattr(system, "steal", 0.0), ours
 
 
 class Seen:

@@ -12,6 +12,7 @@ from slmbench.common.files import content_key
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress
 from slmbench.instruments.children import ask_child
+from slmbench.instruments.cpu_time import busy_seconds
 from slmbench.instruments.devices import DEVICES
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions, usable_cores
 from slmbench.records.base import finished_record, write_record
@@ -83,8 +84,7 @@ def machine_ceiling(
 def _cpu_now() -> tuple[float, float, float]:
     """Return the wall time, the CPU time of all processes, and that of this one and its ended children (s)."""
     system, own = psutil.cpu_times(), psutil.Process().cpu_times()
-    busy = sum(getattr(system, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-    return time.monotonic(), busy, own.user + own.system + own.children_user + own.children_system
+    return time.monotonic(), busy_seconds(system), own.user + own.system + own.children_user + own.children_system
 
 
 def _others_share(before: tuple[float, float, float], after: tuple[float, float, float]) -> float | None:
