@@ -1,5 +1,6 @@
 """Bundles that may be damaged, and measurements with made-up latencies."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from profiling_helpers import FakeProcess
 
 from slmbench.instruments.energy import EnergySources
-from slmbench.profiling import agreement, scenarios, turns
+from slmbench.instruments.sentinel import Sentinel
+from slmbench.profiling import agreement, conditions, scenarios, turns
 from slmbench.profiling.backends import ProfilingBackend
 from slmbench.records import BundleRecord, read_record
+from slmbench.records.sessions import SentinelTimes
 
 
 @pytest.fixture
@@ -39,7 +42,10 @@ def pretend(monkeypatch):
             monkeypatch.setattr(module, "MeasuredProcess", start)
         # What only pretends to run need not be installed.
         monkeypatch.setattr(ProfilingBackend, "check_available", lambda self, device: None)
+        # How busy and how fast the machine of the tests is, is not what they ask.
         monkeypatch.setattr(turns.psutil, "cpu_percent", lambda interval: 3.0)
+        monkeypatch.setattr(conditions, "MIN_SECONDS", math.inf)
+        monkeypatch.setattr(Sentinel, "run", lambda self: SentinelTimes(gemm_ms=5.0, copy_ms=5.0, text_ms=5.0))
         # A fake process takes no energy: the idle power of the real machine would be waited for.
         monkeypatch.setattr(turns, "find_sources", lambda *_: EnergySources(reason="no counters readable"))
         return made
