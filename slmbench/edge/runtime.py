@@ -1,10 +1,11 @@
 """The torch-free runtime in one file: check a bundle's folder, load its tokenizer and model, classify texts.
 
 It needs numpy, onnxruntime and tokenizers, and nothing of slmbench: an app may copy this file into its own sources
-instead of installing the package. It runs every bundle: ONNX models, TF-IDF (numpy alone) and cascades of two.
+instead of installing the package. It runs every bundle: ONNX models, TF-IDF and static models (numpy alone), and
+cascades of two.
 
-The order of the file: the classifier, the bundle's folder, the three backends (ONNX, TF-IDF, cascade), arithmetic,
-untrusted files, the machine.
+The order of the file: the classifier, the bundle's folder, the four backends (ONNX, TF-IDF, static, cascade),
+arithmetic, untrusted files, the machine.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -27,7 +28,7 @@ from functools import cache, partial
 from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
@@ -64,7 +65,7 @@ PROVIDERS = {
 #: Precedes the seal, at the end of ``bundle.json``.
 _SEAL = b', "seal": "'
 #: The file that a form of each runtime is: this one, or with this ending.
-FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "cascade": CASCADE_FILE}
+FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "static": ".npz", "cascade": CASCADE_FILE}
 #: Limits of a bundle, whose author need not be trusted: whatever is larger is refused before it is used.
 MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
@@ -81,6 +82,11 @@ MAX_SPECIAL_TOKENS, MAX_WORD, MAX_AFFIX, MAX_PATTERN = 4_096, 1_000, 64, 2_000
 MAX_GROWTH = 64
 #: What TF-IDF takes for a word, scikit-learn's default, and its longest n-gram: a bundle cannot ask for slow ones.
 TOKEN_PATTERN, MAX_NGRAM = r"(?u)\b\w\w+\b", 8
+#: Words of a static model: letters and digits, single Chinese and Japanese characters, and signs that may carry
+#: sentiment: exclamation and question marks, emoji and whatever else is not ASCII. ASCII has fewer to look for.
+_ASCII_WORDS = re.compile(r"\w+|[!?]")
+_ONE_BY_ONE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORDS = re.compile(rf"[{_ONE_BY_ONE}]|[^\W{_ONE_BY_ONE}]+|[!?]|[^\x00-\x7f\w\s]")
 #: Token budget of the padded batches that ``slmbench export`` checks and ``slmbench profile`` times.
 BATCH_TOKENS = 2048
 #: Texts read ahead when batches are formed by length: enough to find texts of like length, little memory.
@@ -310,7 +316,7 @@ class BundleFiles(NamedTuple):
                 )
             runtime = document["runtime"]
             _check(runtime in FORM_FILES, "runtime", runtime)
-            verified = verified_forms(document["seal"]) if runtime != "tfidf" else {}
+            verified = verified_forms(document["seal"]) if runtime not in NUMPY_BACKENDS else {}
             forms = {
                 name: {**_form_facts(name, facts, runtime), "verified": verified.get(name)}
                 for name, facts in document["forms"].items()
@@ -402,7 +408,7 @@ class BundleFiles(NamedTuple):
         file = self.forms[form]["file"]
         if self.runtime == "cascade":  # its members are bundles of their own, opened and checked like any other
             return [file, *(name for name in self.manifest if name.endswith(f"/{RECORD}"))]
-        beside = "tfidf.json" if self.runtime == "tfidf" else "tokenizer.json"
+        beside = NUMPY_BACKENDS[self.runtime].settings if self.runtime in NUMPY_BACKENDS else "tokenizer.json"
         return [file, *self.weights(form), beside, "config.json"]
 
     def weights(self, form: str) -> list[str]:
@@ -494,11 +500,11 @@ def load_backend(
         files: The bundle.
         form: One of its forms.
         threads: Threads inside one inference; ``None`` means :func:`usable_cores`.
-        provider: One of :data:`PROVIDERS`; TF-IDF has only ``cpu``.
+        provider: One of :data:`PROVIDERS`; what numpy runs has only ``cpu``.
         spin_between: As of :class:`OnnxBackend`.
 
     Raises:
-        UsageError: There is no such provider, TF-IDF does not have it, or ``threads`` is below 1.
+        UsageError: There is no such provider, the runtime does not have it, or ``threads`` is below 1.
         SlmbenchError: A file is missing or changed, the provider is not installed, or the model does not give one
             logit for each label.
     """
@@ -515,11 +521,14 @@ def load_backend(
         return onnx
     if files.runtime == "cascade":
         return CascadeBackend(path, files.labels, threads, provider, listed=files.manifest)
+    kind = NUMPY_BACKENDS[files.runtime]
     if provider != "cpu":
-        raise UsageError(f"{files.folder} is a TF-IDF bundle, which runs on the CPU only: leave out the provider")
-    tfidf = TfidfBackend(path.parent)
-    check_width(tfidf.width, files.labels, str(path))
-    return tfidf
+        raise UsageError(
+            f"{files.folder} is a {kind.called} bundle, which runs on the CPU only: leave out the provider"
+        )
+    backend = kind(files.folder, path.name)
+    check_width(backend.width, files.labels, str(path))
+    return backend
 
 
 class TextPart(NamedTuple):
@@ -872,7 +881,8 @@ class TfidfBackend:
     and scaled in the same way by themselves.
 
     Args:
-        folder: Holds the vocabulary and its weights, ``tfidf.json`` and ``tfidf.npz``.
+        folder: Holds the vocabulary, ``tfidf.json``.
+        file: Name of the weights in it.
 
     Attributes:
         width: Number of logits.
@@ -881,10 +891,12 @@ class TfidfBackend:
         SlmbenchError: A file is missing or damaged, or the two do not belong together.
     """
 
-    def __init__(self, folder: Path) -> None:
+    called, settings = "TF-IDF", "tfidf.json"
+
+    def __init__(self, folder: Path, file: str = "tfidf.npz") -> None:
         try:
-            settings = read_json(path_inside(folder, "tfidf.json"), MAX_RECORD_BYTES)
-            self._idf, self._coefficients, self._intercept = _tfidf_arrays(path_inside(folder, "tfidf.npz"))
+            settings = read_json(path_inside(folder, self.settings), MAX_RECORD_BYTES)
+            self._idf, self._coefficients, self._intercept = _tfidf_arrays(path_inside(folder, file))
             self._pattern = _word_pattern(settings["token_pattern"])
             self._sublinear = bool(settings["sublinear_tf"])
             self._sizes = _ngram_sizes(settings["ngram_range"])
@@ -1024,6 +1036,125 @@ def _ngram_sizes(limits: Sequence[int]) -> range:
     return range(low, high + 1)
 
 
+class StaticBackend:
+    """A static model: the rows of a table for a text's words and n-grams, summed, and a linear head on the sum.
+
+    The table has a row for every unknown word, one for each word of the vocabulary, and rows that n-grams of words
+    share by their hash. A text has each row once, however often the word occurs (:func:`static_rows`), and the sum is
+    divided by the square root of their number. In int8 it is a sum of whole numbers: every machine has the same.
+
+    Args:
+        folder: Holds the vocabulary, ``static.json``.
+        file: Name of the table and the head in it.
+
+    Attributes:
+        width: Number of logits.
+
+    Raises:
+        SlmbenchError: A file is missing or damaged, or the two do not belong together.
+    """
+
+    called, settings = "static", "static.json"
+
+    def __init__(self, folder: Path, file: str = "static.npz") -> None:
+        try:
+            settings = read_json(path_inside(folder, self.settings), MAX_RECORD_BYTES)
+            words = _terms(settings["words"])
+            self._longest, self._buckets = settings["longest_ngram"], settings["buckets"]
+            _check(_is_count(self._longest) and 1 <= self._longest <= MAX_NGRAM, "longest_ngram", self._longest)
+            _check(_is_count(self._buckets) and self._buckets < 1 << 31, "buckets", self._buckets)
+            names = ("table", "scale", "head", "bias")
+            self._table, *others = read_arrays(path_inside(folder, file), names)
+            self._scale, self._head, self._bias = (one.astype(np.float64) for one in others)
+            kind = self._table.dtype.name
+            _check(kind in ("int8", "float32") and self._table.ndim == 2, "table", f"{kind} {self._table.shape}")
+            finite = all(np.isfinite(one).all() for one in (self._table, self._scale, self._head, self._bias))
+            _check(finite, "table", "NaN or infinite")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SlmbenchError(
+                f"the static model's files in {folder} are missing or damaged: {_said(error)}"
+            ) from None
+        self._ids = {word: index for index, word in enumerate(words, 1)}
+        rows, dims = self._table.shape
+        self.width = self._bias.size
+        shapes = (self._scale.shape, self._head.shape, self._bias.shape)
+        if (
+            len(self._ids) != len(words)
+            or rows != 1 + len(words) + self._buckets
+            or shapes != ((dims,), (self.width, dims), (self.width,))
+        ):
+            raise SlmbenchError(f"the static model's files in {folder} do not belong together: export it again")
+        self._sum = np.int64 if kind == "int8" else np.float64
+
+    def encode(self, texts: Sequence[str]) -> list[object]:
+        """Split; each item is the list of ids of a text's words, 0 for an unknown one."""
+        known = self._ids.get
+        return [[known(word, 0) for word in static_words(text)] for text in texts]
+
+    def lengths(self, items: Sequence[object]) -> list[int]:
+        """Return the number of words of each item."""
+        return [len(item) for item in items]  # type: ignore[arg-type]
+
+    def logits(self, items: Sequence[object]) -> np.ndarray:
+        """Sum each item's rows, one item after the other: together or alone they have the same logits."""
+        return np.stack([self._logits_of(item) for item in items]).astype(np.float32)  # type: ignore[arg-type]
+
+    def _logits_of(self, ids: list[int]) -> np.ndarray:
+        if not ids:
+            return self._bias
+        rows = static_rows(np.array(ids, dtype=np.uint32), len(self._ids), self._longest, self._buckets)
+        pooled = self._table[rows].sum(0, dtype=self._sum) * self._scale / np.sqrt(len(rows))
+        return self._head @ pooled + self._bias
+
+
+def static_words(text: str) -> list[str]:
+    """Split a text into the words of a static model, in lower case."""
+    text = text.lower()
+    return (_ASCII_WORDS if text.isascii() else _WORDS).findall(text)
+
+
+def static_rows(ids: np.ndarray, words: int, longest: int, buckets: int) -> np.ndarray:
+    """Return which rows of a static model's table a text has, ascending, each once.
+
+    An n-gram's hash is built from the left, in whole numbers of 32 bits that wrap around: from 0, each word's id is
+    combined with it by exclusive or, multiplied by 0x9E3779B1 (2^32 over the golden ratio), and its upper half is
+    combined with the lower. In JavaScript the product is ``Math.imul``.
+
+    Args:
+        ids: Ids of the text's words, 1 to ``words``, 0 for an unknown one, uint32, shape (words of the text,).
+        words: Number of known words.
+        longest: Longest n-gram in words; shorter ones count, too.
+        buckets: Rows that n-grams share; with 0 there are only words.
+    """
+    found, hashed = [ids], ids
+    if buckets:
+        hashed = _mixed(ids)
+        for size in range(2, min(longest, len(ids)) + 1):
+            hashed = _mixed(hashed[:-1] ^ ids[size - 1 :])
+            found.append(hashed % np.uint32(buckets) + np.uint32(1 + words))
+    rows = np.sort(np.concatenate(found))
+    return rows[np.flatnonzero(np.diff(rows, prepend=np.uint32(0xFFFFFFFF)))]
+
+
+def _mixed(hashed: np.ndarray) -> np.ndarray:
+    product = hashed * np.uint32(0x9E3779B1)
+    return product ^ (product >> np.uint32(16))
+
+
+NumpyRuntime = Literal["tfidf", "static"]
+#: What numpy runs, by the runtime's name in ``bundle.json``.
+NUMPY_BACKENDS: dict[str, type[TfidfBackend] | type[StaticBackend]] = {
+    "tfidf": TfidfBackend,
+    "static": StaticBackend,
+}
+
+
+def numpy_runtime(folder: Path) -> NumpyRuntime | None:
+    """Return which of :data:`NUMPY_BACKENDS` runs the model in a folder; ``None`` of any other model."""
+    names = get_args(NumpyRuntime)
+    return next((name for name in names if (folder / NUMPY_BACKENDS[name].settings).is_file()), None)
+
+
 class _CascadeItem(NamedTuple):
     """A text and the small model's input item; most texts never need the large model's."""
 
@@ -1038,11 +1169,11 @@ class CascadeBackend:
         description: The ``cascade.json``; its members' folders are beside it.
         labels: Labels of the cascade in their order; the members may have another order.
         threads: Threads inside one inference of either member.
-        provider: What runs the members that are not TF-IDF; one of :data:`PROVIDERS`.
+        provider: What runs the members that numpy does not run; one of :data:`PROVIDERS`.
         listed: Names of the files that were checked, where the cascade is a finished bundle.
 
     Raises:
-        UsageError: Both members are TF-IDF and the provider is not ``cpu``.
+        UsageError: Numpy runs both members and the provider is not ``cpu``.
         SlmbenchError: The description or a member is missing or damaged, or a member is a cascade itself.
     """
 
@@ -1072,9 +1203,10 @@ class CascadeBackend:
         for files, _ in opened:
             if files.runtime == "cascade":
                 raise SlmbenchError(f"{files.folder} is a cascade, which cannot be a member of {description}")
-        if provider != "cpu" and all(files.runtime == "tfidf" for files, _ in opened):
+        if provider != "cpu" and all(files.runtime in NUMPY_BACKENDS for files, _ in opened):
+            called = " and ".join(dict.fromkeys(NUMPY_BACKENDS[files.runtime].called for files, _ in opened))
             raise UsageError(
-                f"{description.parent} is made of TF-IDF bundles, which run on the CPU only: leave out the provider"
+                f"{description.parent} is made of {called} bundles, which run on the CPU only: leave out the provider"
             )
         members = [_load_member(files, form, labels, threads, provider) for files, form in opened]
         (self._small, self._small_columns), (self._large, self._large_columns) = members
@@ -1106,7 +1238,7 @@ def _load_member(
         columns = label_columns(files.labels, labels)
     except ValueError:
         raise SlmbenchError(f"{files.folder} has other labels than the cascade: make the cascade again") from None
-    provider = "cpu" if files.runtime == "tfidf" else provider
+    provider = "cpu" if files.runtime in NUMPY_BACKENDS else provider
     # The members take turns: one whose threads still spin would slow the other down.
     return load_backend(files, files.choose_form(form), threads, provider, spin_between=False), columns
 

@@ -12,7 +12,7 @@ import numpy as np
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge import Classifier
-from slmbench.edge.runtime import BundleFiles, TfidfBackend, softmax
+from slmbench.edge.runtime import NUMPY_BACKENDS, BundleFiles, numpy_runtime, softmax
 from slmbench.records import BundleRecord, CorpusIdentity, Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME
 
@@ -71,12 +71,13 @@ class Subject:
     def regime(self) -> str:
         """How reviews are fed in."""
         if isinstance(self.record, RunRecord):
-            return REGIME if self._is_tfidf else IN_BATCHES
+            return REGIME if self._runtime else IN_BATCHES
         return self.record.forms[str(self.form)].regime
 
     @property
-    def _is_tfidf(self) -> bool:
-        return (self.folder / "model" / "tfidf.json").is_file()
+    def _runtime(self) -> str | None:
+        """What runs a run in numpy."""
+        return numpy_runtime(self.folder / "model")
 
     @property
     def notes(self) -> list[str]:
@@ -107,8 +108,8 @@ class Subject:
         if isinstance(self.record, BundleRecord):
             classifier = Classifier(self.folder, form=self.form)
             return lambda texts, progress: _streamed(classifier, texts, progress)
-        if self._is_tfidf:
-            backend = TfidfBackend(self.folder / "model")
+        if self._runtime:
+            backend = NUMPY_BACKENDS[self._runtime](self.folder / "model")
             return lambda texts, progress: _one_by_one(
                 lambda batch: softmax(backend.logits(backend.encode(batch))), texts, progress
             )

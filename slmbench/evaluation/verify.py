@@ -17,6 +17,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import write_atomically
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import (
+    NUMPY_BACKENDS,
     Backend,
     BundleFiles,
     load_backend,
@@ -86,7 +87,7 @@ def verify(
         for form in wanted:
             checked[form] = _check_form(files, record, form)
             task.advance()
-    if record.runtime != "tfidf":
+    if record.runtime not in NUMPY_BACKENDS:
         _keep(files.seal, {form: checked[form] for form in wanted})
     here = software_versions()
     versions = {

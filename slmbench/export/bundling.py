@@ -16,6 +16,7 @@ from slmbench.common.progress import SILENT, Progress
 from slmbench.common.templates import render_markdown
 from slmbench.corpora import Split, load_again, stream_texts
 from slmbench.corpora.splitting import draw_key
+from slmbench.edge.runtime import NUMPY_BACKENDS, numpy_runtime
 from slmbench.export.forms import (
     CALIBRATIONS,
     DEFAULT_CALIBRATION,
@@ -27,6 +28,7 @@ from slmbench.export.forms import (
 )
 from slmbench.export.guard import LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
+from slmbench.export.numpy_forms import NUMPY_RUNTIMES
 from slmbench.export.run_forms import MadeForms
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.ancestry import checked, recall
@@ -54,7 +56,8 @@ def export(
 ) -> BundleRecord:
     """Export a run as a bundle and check every form on the run's test reviews.
 
-    A TF-IDF run has one form, ``fp32``.
+    What numpy runs has forms of its own (:mod:`slmbench.export.numpy_forms`): of TF-IDF ``fp32``, of a static model
+    ``fp32`` and ``int8``.
 
     Args:
         run: The run folder.
@@ -83,22 +86,23 @@ def export(
     wanted = list(dict.fromkeys(forms))
     limits = LossLimits(max_accuracy_drop, max_class_drop, accept_undecided)
     _check(wanted, limits, calibration)
-    is_tfidf = (run / "model" / "tfidf.json").is_file()
-    if is_tfidf:
-        others = [form for form in wanted if form != REFERENCE]
+    runtime = numpy_runtime(run / "model")
+    if runtime:
+        called, has = NUMPY_BACKENDS[runtime].called, list(NUMPY_RUNTIMES[runtime].forms)
+        others = [form for form in wanted if form not in has]
         if others and wanted != list(DEFAULT_FORMS):
-            progress.say(f"{record.name} is TF-IDF, which has one form, fp32: {', '.join(others)} not made")
-        wanted = [REFERENCE]
-    if with_tokenizer and is_tfidf:
-        raise UsageError("--with-tokenizer: a TF-IDF run has no ONNX graph to put a tokenizer into")
+            progress.say(f"{record.name} is {called}, which has {' and '.join(has)}: {', '.join(others)} not made")
+        wanted = [form for form in wanted if form in has] or [REFERENCE]
+    if with_tokenizer and runtime:
+        raise UsageError(f"--with-tokenizer: a {called} run has no ONNX graph to put a tokenizer into")
     if with_tokenizer and (how := record.hyperparameters.get("long_texts")):
         raise UsageError(f"--with-tokenizer: the tokenizer inside a graph cannot read long texts by {how}")
     if with_tokenizer:
         require_extra("onnxruntime_extensions", "text", "putting the tokenizer inside the model")
-    needs = [("sklearn", "train")] if is_tfidf else [FORMS[form].needs for form in (REFERENCE, *wanted)]
+    needs = NUMPY_RUNTIMES[runtime].needs if runtime else [FORMS[form].needs for form in (REFERENCE, *wanted)]
     for module, extra in needs:
         require_extra(module, extra, "exporting")
-    calibrated = any(FORMS[form].calibrated for form in wanted)
+    calibrated = not runtime and any(FORMS[form].calibrated for form in wanted)
     texts = _texts_without_labels(calibration, record, progress) if calibrated and calibration.corpus else None
     key = content_key(
         stage="export/3",
@@ -116,7 +120,7 @@ def export(
             progress.say(f"{folder} is already there, made from the same run and options")
             return done
 
-        from slmbench.export.run_forms import RunData, make_onnx_forms, make_tfidf_form
+        from slmbench.export.run_forms import RunData, make_numpy_forms, make_onnx_forms
 
         corpus = load_again(record.corpus.options, record.corpus.test_hash, progress=progress)
         training = corpus.train.row_ids[: calibration.reviews] if calibrated else []
@@ -129,8 +133,8 @@ def export(
         data = RunData(record, run / "model", corpus, _reference_logits(run, record), chosen_texts)
         with build_aside(folder) as building:
             made = (
-                make_tfidf_form(data, building, progress)
-                if is_tfidf
+                make_numpy_forms(data, runtime, wanted, building, limits, progress)
+                if runtime
                 else make_onnx_forms(data, wanted, building, limits, calibration, progress)
             )
             inside = _put_tokenizer_inside(building, made, corpus.test, progress) if with_tokenizer else None
@@ -143,7 +147,7 @@ def export(
                 method=record.method,
                 run=record.name,
                 run_key=record.key,
-                runtime="tfidf" if is_tfidf else "onnx",
+                runtime=runtime or "onnx",
                 architecture=record.architecture,
                 labels=record.predictions.labels,
                 max_length=record.max_length,
@@ -231,6 +235,10 @@ def finished_bundle(folder: Path, key: str) -> BundleRecord | None:
     return record if whole else None
 
 
+def _help_of(runtime: str, form: str) -> str:
+    return NUMPY_RUNTIMES[runtime].forms[form].help if runtime in NUMPY_RUNTIMES else FORMS[form].help
+
+
 def _write_card(bundle: BundleRecord, run: RunRecord, path: Path) -> None:
     """Write the model card, with the hub's metadata block."""
     text = render_markdown(
@@ -239,7 +247,7 @@ def _write_card(bundle: BundleRecord, run: RunRecord, path: Path) -> None:
         bundle=bundle,
         run=run,
         test=run.test,
-        form_help={name: FORMS[name].help for name in bundle.forms},
+        form_help={name: _help_of(bundle.runtime, name) for name in bundle.forms},
         made=how_made(run),
         learned=learned_from(run),
         hub_licence=hub_licence(bundle.base_license),

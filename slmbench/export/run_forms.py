@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +12,23 @@ from typing import Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
-from slmbench.common.files import sha256_of
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus
-from slmbench.edge.runtime import OnnxBackend, TfidfBackend, softmax
+from slmbench.edge.runtime import Backend
 from slmbench.export.builder import FormBuilder
 from slmbench.export.checking import CheckedForm, FormChecker
 from slmbench.export.forms import FORMS, REFERENCE, Calibration, Form
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
 from slmbench.export.guard import Judgement, LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, manifest_of, unanswered_texts
-from slmbench.export.parity import accept_reference, compare_logits, form_logits
+from slmbench.export.numpy_forms import NUMPY_RUNTIMES, copy_settings, load_numpy
+from slmbench.export.parity import accept_reference, compare_logits
 from slmbench.export.sealing import with_sealed_answers
 from slmbench.export.sensitivity import ReferenceAnswers, SearchInputs, keep_more, rank
 from slmbench.instruments.hardware import quantization_preset
 from slmbench.models import load_tokenizer
-from slmbench.records import FormRecord, Parity, Predictions, RunRecord
+from slmbench.records import FormRecord, Parity, RunRecord
 from slmbench.records.bundle import Manifest, SensitivitySearch
-from slmbench.records.predictions import REGIME
-
-_TFIDF_FILES = ("tfidf.json", "tfidf.npz")
 
 
 @dataclass(frozen=True)
@@ -95,8 +91,8 @@ def make_onnx_forms(
     checker = FormChecker(folder, data.corpus.test, data.run.predictions.labels, limits, progress)
     checker.take_reference(fp32)
     parity = compare_logits("the torch model in fp32", data.logits, checker.reference_logits)
-    records = {REFERENCE: _reference_record(data.run, checker, parity)}
-    backends: dict[str, OnnxBackend] = {REFERENCE: checker.reference}
+    records = {REFERENCE: _reference_record(data.run, checker, parity, FORMS[REFERENCE].file)}
+    backends: dict[str, Backend] = {REFERENCE: checker.reference}
     maker = _FormMaker(builder, checker, [*data.corpus.validation.texts, *texts], limits.accuracy, progress)
     try:
         for name in wanted:
@@ -145,7 +141,7 @@ class _FormMaker:
         self._scratch.unlink(missing_ok=True)
         self._builder.remove_scratch_files()
 
-    def make(self, form: Form) -> tuple[FormRecord, OnnxBackend]:
+    def make(self, form: Form) -> tuple[FormRecord, Backend]:
         """Make and check a form."""
         target = self._builder.folder / form.file
         with self._progress.task(f"making {form.name}"):
@@ -228,51 +224,56 @@ def _what_was_kept(search: SensitivitySearch) -> str:
     return f"keeping up to {tried} products in float did not help"
 
 
-def make_tfidf_form(data: RunData, folder: Path, progress: Progress) -> MadeForms:
-    """Copy the numpy form of a TF-IDF run into a bundle's folder and compare it with scikit-learn.
+def make_numpy_forms(
+    data: RunData, runtime: str, wanted: Sequence[str], folder: Path, limits: LossLimits, progress: Progress
+) -> MadeForms:
+    """Write the forms of what numpy runs into a bundle's folder and check them.
 
     Args:
         data: The run.
+        runtime: One of :data:`~slmbench.export.numpy_forms.NUMPY_RUNTIMES`.
+        wanted: Names of the forms to keep; fp32 is made in any case, as the reference.
         folder: The bundle's folder.
+        limits: What a form may lose against fp32.
         progress: Where to say how far it is.
 
     Raises:
-        SlmbenchError: It changes a label.
+        SlmbenchError: The fp32 form changes a label of the trained model.
     """
-    for name in _TFIDF_FILES:
-        shutil.copy(data.model / name, folder)
-    labels = data.run.predictions.labels
-    configuration = {
-        "model_type": "tfidf",
-        "id2label": {str(index): label for index, label in enumerate(labels)},
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
-    (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
-    backend = TfidfBackend(folder)
-    test = data.corpus.test
-    items = backend.encode(test.texts)
-    logits = form_logits(backend, items, progress, "checking the numpy form")
-    parity = compare_logits("scikit-learn in fp64", data.logits, logits)
-    record = FormRecord(
-        file="tfidf.npz",
-        bytes=(folder / "tfidf.npz").stat().st_size,
-        sha256=sha256_of(folder / "tfidf.npz"),
-        parity=parity,
-        accepted=True,
-        verdict="accepted",
-        reason=_reason_of_reference(data.run, parity),
-        predictions=Predictions.of(labels, test.row_ids, test.labels, softmax(logits)),
-        regime=REGIME,
+    declared, labels = NUMPY_RUNTIMES[runtime], data.run.predictions.labels
+    copy_settings(runtime, data.model, folder, labels)
+    trained = data.model / declared.trained
+    checker = FormChecker(
+        folder, data.corpus.test, labels, limits, progress, load=lambda file: load_numpy(runtime, file)
     )
-    record = with_sealed_answers(record, REFERENCE, backend, data.corpus.confirmation, folder, progress)
-    manifest = manifest_of({REFERENCE: backend}, token_ids=False)
-    return MadeForms({REFERENCE: record}, backend.lengths(items), manifest)
+    fp32 = folder / declared.forms[REFERENCE].file
+    declared.forms[REFERENCE].make(trained, fp32)
+    checker.take_reference(fp32)
+    parity = compare_logits(declared.against, data.logits, checker.reference_logits)
+    records, backends = (
+        {REFERENCE: _reference_record(data.run, checker, parity, fp32.name)},
+        {REFERENCE: checker.reference},
+    )
+    for name in wanted:
+        if name != REFERENCE:
+            file = declared.forms[name].file
+            declared.forms[name].make(trained, folder / file)
+            backends[name] = checker.load(folder / file)
+            records[name] = checker.record(file, backends[name], checker.check(name, backends[name]))
+    for name in wanted:
+        records[name] = with_sealed_answers(
+            records[name], name, backends[name], data.corpus.confirmation, folder, progress
+        )
+    manifest = manifest_of({name: backends[name] for name in wanted}, token_ids=False)
+    if REFERENCE not in wanted:
+        fp32.unlink()
+    return MadeForms({name: records[name] for name in wanted}, checker.lengths, manifest)
 
 
-def _reference_record(run: RunRecord, checker: FormChecker, parity: Parity) -> FormRecord:
+def _reference_record(run: RunRecord, checker: FormChecker, parity: Parity, file: str) -> FormRecord:
     judgement = Judgement("accepted", accepted=True, reason=_reason_of_reference(run, parity), checks=[])
     checked = CheckedForm(checker.reference_logits, parity, None, judgement)
-    return checker.record(FORMS[REFERENCE].file, checker.reference, checked)
+    return checker.record(file, checker.reference, checked)
 
 
 def _reason_of_reference(run: RunRecord, parity: Parity) -> str:

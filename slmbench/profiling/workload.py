@@ -11,7 +11,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
 from slmbench.corpora import corpus_available, load_again
-from slmbench.edge.runtime import load_tokenizer
+from slmbench.edge.runtime import NUMPY_BACKENDS, load_tokenizer
 from slmbench.records import BundleRecord, CorpusIdentity, WorkloadIdentity
 
 #: Reviews in a workload: enough for a p95 in one pass, and a sample of the corpus's whole length distribution.
@@ -92,7 +92,7 @@ def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
     if bundle.cascade:
         # The lengths are those of the small member, which reads every review.
         runtime, folder = bundle.cascade.small.runtime, folder / bundle.cascade.small.folder
-    if runtime == "tfidf":
+    if runtime in NUMPY_BACKENDS:
         return " ".join(["movie"] * tokens)
     tokenizer = load_tokenizer(folder)
     tokenizer.no_padding()

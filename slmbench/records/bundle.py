@@ -301,7 +301,7 @@ class BundleRecord(Record):
     method: str
     run: str
     run_key: str | None
-    runtime: Literal["onnx", "tfidf", "cascade"]
+    runtime: Literal["onnx", "tfidf", "static", "cascade"]
     architecture: str
     labels: list[str]
     max_length: int | None
@@ -361,8 +361,8 @@ class BundleRecord(Record):
     def runs_in(self, form: str) -> list[str]:
         """Return which runtimes run a form: ``slmbench.edge`` always, ``onnxruntime``, ``transformers.js``.
 
-        TF-IDF and cascades are no ONNX files. transformers.js finds files by their names, has no XLNet, and reads the
-        head of a long text only. An app with onnxruntime alone turns texts into tokens itself.
+        TF-IDF, static models and cascades are no ONNX files. transformers.js finds files by name, has no XLNet, and
+        reads the head of a long text only. An app with onnxruntime alone turns texts into tokens itself.
         """
         if self.runtime != "onnx":
             return ["slmbench.edge"]

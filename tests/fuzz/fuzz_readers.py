@@ -20,6 +20,7 @@ from slmbench.corpora import stream_texts
 from slmbench.edge.runtime import (
     BundleFiles,
     CascadeBackend,
+    StaticBackend,
     TfidfBackend,
     check_graph,
     check_tokenizer,
@@ -86,6 +87,21 @@ class Readers:
         self.write("tfidf.json", json.dumps(TFIDF).encode())
         TfidfBackend(self.folder)
 
+    def static(self, content: bytes) -> None:
+        """``static.json``, and a text."""
+        self.write("static.json", content)
+        if not (self.folder / "static.npz").exists():
+            np.savez(self.folder / "static.npz", **STATIC_ARRAYS)
+        backend = StaticBackend(self.folder)
+        backend.logits(backend.encode(["A good film, but not that good."]))
+
+    def table(self, content: bytes) -> None:
+        """``static.npz``."""
+        self.write("static.npz", content)
+        self.write("static.json", json.dumps(STATIC).encode())
+        backend = StaticBackend(self.folder)
+        backend.logits(backend.encode(["A good film, but not that good."]))
+
     def cascade(self, content: bytes) -> None:
         """``cascade.json``."""
         CascadeBackend(self.write("cascade.json", content), ["negative", "positive"], 1)
@@ -121,6 +137,13 @@ TFIDF = {
     "vocabulary": ["good", "film", "good film", "bad"],
     "characters": None,
 }
+STATIC = {"longest_ngram": 2, "buckets": 5, "words": ["good", "film", "bad"]}
+STATIC_ARRAYS = {
+    "table": np.ones((9, 1), dtype=np.int8),
+    "scale": np.ones(1, dtype=np.float32),
+    "head": np.ones((2, 1), dtype=np.float32),
+    "bias": np.zeros(2, dtype=np.float32),
+}
 NAMES = [name for name in vars(Readers) if not name.startswith("_") and name != "write"]
 
 
@@ -150,9 +173,12 @@ def seeds(name: str) -> list[bytes]:
         model = {"type": "WordPiece", "max_input_chars_per_word": 100, "continuing_subword_prefix": "##", "vocab": {}}
         split = {"type": "Split", "pattern": {"Regex": r" ?\p{L}+|\s+(?!\S)|\s*[\r\n]+"}}
         return [json.dumps({"normalizer": {"normalizers": steps}, "pre_tokenizer": split, "model": model}).encode()]
-    if name == "arrays":
+    if name == "static":
+        return [json.dumps(STATIC).encode()]
+    if name in ("arrays", "table"):
+        arrays = {"idf": np.ones(4), "coefficients": np.ones((1, 4)), "intercept": np.zeros(1)}
         with tempfile.TemporaryFile() as file:
-            np.savez_compressed(file, idf=np.ones(4), coefficients=np.ones((1, 4)), intercept=np.zeros(1))
+            np.savez_compressed(file, **(arrays if name == "arrays" else STATIC_ARRAYS))
             file.seek(0)
             return [file.read()]
     if name == "cascade":

@@ -14,7 +14,7 @@ import pytest
 
 SAMPLE, ALL = 250, 100_000
 #: Of those whose inputs take longest, guided by coverage; the others' code is small.
-GUIDED = ("bundle", "graph", "tokenizer", "tfidf", "cascade")
+GUIDED = ("bundle", "graph", "tokenizer", "tfidf", "static", "cascade")
 
 
 @pytest.fixture

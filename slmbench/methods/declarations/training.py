@@ -317,6 +317,24 @@ TFIDF = Method(
     needs={"sklearn": "train"},
     takes_model=False,
 )
+STATIC = Method(
+    name="static",
+    help="Add up rows of a table of words and hashed n-grams: vectors of words from the model, fitted with a head",
+    stage="finetune",
+    factory="slmbench.methods.static.training:StaticTraining",
+    options=(
+        Option("words", int, "Known words, at most: those in most of the reviews learned from", 30_000, min=1),
+        Option("ngrams", int, "Longest n-gram, in words", 2, min=1, max=8),
+        Option("buckets", int, "Rows that n-grams of two words and more share by their hash", 100_000, min=1),
+        Option("dimensions", int, "Principal components of the model's vectors of words", 128, min=1),
+        CLASS_WEIGHT,
+        *(replace(option, default=1.0) if option.name == "temperature" else option for option in _TEACHER),
+        ALLOW_PICKLE,
+    ),
+    variant=lambda options: [options.method, *_taught(options), *variations(options)],
+    needs=_NEEDS,
+    card="distilled into a table of words",
+)
 
 #: Options of ``slmbench adapt``, which trains no classifier and therefore is no method.
 ADAPTATION: tuple[Option, ...] = (
@@ -344,4 +362,4 @@ ADAPTATION: tuple[Option, ...] = (
     Option("mask_probability", float, "Share of the tokens to fill in", 0.15, above=0, below=1),
     *_TRAINER,
 )
-TRAINING: tuple[Method, ...] = (FULL, LORA, LINEAR, SPACE, PRETRAINED, TFIDF)
+TRAINING: tuple[Method, ...] = (FULL, LORA, LINEAR, SPACE, PRETRAINED, TFIDF, STATIC)

@@ -18,9 +18,10 @@ import numpy as np
 from slmbench.common.files import content_key, sha256_of
 from slmbench.common.progress import Progress
 from slmbench.corpora import Corpus, Split
-from slmbench.edge.runtime import TOKEN_PATTERN, softmax
+from slmbench.edge.runtime import TOKEN_PATTERN
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
+from slmbench.methods.training.soft_labels import all_labelled, open_teacher, soft_lessons
 from slmbench.methods.training.tfidf_choice import (
     HOW_CHOSEN,
     TfidfSettings,
@@ -31,8 +32,6 @@ from slmbench.methods.training.tfidf_choice import (
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-    from slmbench.methods.training.distillation import Teacher
 
 #: What is the same for all: terms in at least two reviews, and the most frequent 100,000 of words and of characters.
 FIXED: dict[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "max_features": 100_000}
@@ -48,7 +47,7 @@ class TfidfTraining(RunMethod):
     def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         self._corpus = corpus
         self._options = options
-        self._teacher = _teacher(options, corpus)
+        self._teacher = open_teacher(options, corpus)
         self._hyperparameters = {**FIXED, **options.hyperparameters(), **HOW_CHOSEN}
         identity = corpus.identity()
         self.key = content_key(
@@ -64,14 +63,10 @@ class TfidfTraining(RunMethod):
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
         """Fit, save and test; see :class:`slmbench.methods.runs.RunMethod`."""
         corpus = self._corpus
-        # No epoch is picked on the validation rows, so that they may be learned from too.
-        rows = Split(
-            corpus.train.texts + corpus.validation.texts,
-            corpus.train.labels + corpus.validation.labels,
-            corpus.train.row_ids + corpus.validation.row_ids,
-        )
         options = self._options
-        rows, shares = self._lessons(rows, progress)
+        rows, shares = all_labelled(corpus), None
+        if self._teacher is not None:
+            rows, shares = soft_lessons(self._teacher, rows, corpus, progress, hard_weight=options.hard_weight)
         start = time.perf_counter()
         with progress.task("choosing the settings of TF-IDF"):
             choice = choose_settings(
@@ -106,33 +101,6 @@ class TfidfTraining(RunMethod):
             train=training_cost(seconds, len(rows), precision="fp64"),
             logits=classifier.logits(corpus.test.texts),
         )
-
-    def _lessons(self, rows: Split, progress: Progress) -> tuple[Split, np.ndarray | None]:
-        """Return the rows to learn from and, of a student, the share of each label in each row, (rows, labels).
-
-        A row without a label gets the teacher's most probable one, and its probabilities as shares; a labelled row
-        keeps its label, and its shares are a mixture of both by ``hard_weight``.
-        """
-        if self._teacher is None:
-            return rows, None
-        from slmbench.instruments.devices import choose_device
-
-        both, logits = self._teacher.lessons(rows, self._corpus, choose_device("auto"), progress)
-        shares = softmax(logits)
-        guessed = shares[len(rows) :].argmax(-1).tolist()
-        true = np.eye(shares.shape[1], dtype=shares.dtype)[rows.labels]
-        shares[: len(rows)] += self._options.hard_weight * (true - shares[: len(rows)])
-        return Split(both.texts, rows.labels + guessed, both.row_ids), shares
-
-
-def _teacher(options: MethodOptions, corpus: Corpus) -> Teacher | None:
-    """Open the teacher, whose libraries are loaded only where there is one."""
-    folder = options.given.get("teacher")
-    if folder is None:
-        return None
-    from slmbench.methods.training.distillation import Teacher
-
-    return Teacher.open(folder, corpus)
 
 
 class TfidfFeatures:

@@ -10,7 +10,7 @@ import numpy as np
 
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.edge import Classifier
-from slmbench.edge.runtime import mean_by_text
+from slmbench.edge.runtime import mean_by_text, numpy_runtime
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, check_forward, parse_form, prepare_forward
 from slmbench.records import RunRecord, artefacts
 
@@ -47,7 +47,7 @@ class TorchBackend:
         threads: int | None = None,
     ) -> None:
         record = artefacts.read(run, RunRecord)
-        if not record.has_model or (run / "model/tfidf.json").is_file():
+        if not record.has_model or numpy_runtime(run / "model"):
             raise UsageError(f"{run} has no torch model ({record.method}): measure its bundle instead")
         require_extra("torch", "train", "running a run in torch")
         import torch
