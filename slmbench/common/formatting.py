@@ -51,6 +51,14 @@ def minutes(value: float) -> str:
     return counted(max(1, math.ceil(value * 60)), "second")
 
 
+def duration(seconds: float) -> str:
+    """Write a time that was taken: ``0.3 s``, ``41 s``, ``18 min 59 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
 def limit(value: float) -> str:
     """Write a number that a person gave, as they would: ``20``, ``0.5``, ``1500``."""
     return f"{value:.6g}"

@@ -13,6 +13,7 @@ import numpy as np
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import sha256_of
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Split
 from slmbench.edge.runtime import (
     BATCH_TOKENS,
@@ -175,7 +176,8 @@ class FormChecker:
         )
 
     def _logits(self, form: str, backend: Backend) -> np.ndarray:
-        logits = form_logits(backend, self._items, self._progress, f"checking {form}")
+        with stage("judging"):
+            logits = form_logits(backend, self._items, self._progress, f"checking {form}")
         check_width(logits.shape[1], self._labels, form)
         return logits
 
@@ -204,7 +206,7 @@ class FormChecker:
     def _batching(self, backend: Backend, alone: np.ndarray) -> BatchInvariance:
         together = np.empty_like(alone)
         batches = batches_by_tokens(backend.lengths(self._items), BATCH_TOKENS)
-        with self._progress.task("in batches", total=len(batches), unit="batches") as task:
+        with stage("judging_batches"), self._progress.task("in batches", total=len(batches), unit="batches") as task:
             for rows in batches:
                 together[rows] = backend.logits([self._items[row] for row in rows])
                 task.advance()
@@ -219,13 +221,9 @@ class FormChecker:
         )
 
     def _gain(self, backend: Backend, path: Path) -> Any:
-        return measure_gain(
-            self.reference,
-            backend,
-            self._items,
-            fp32_bytes=self._fp32_bytes,
-            form_bytes=path.stat().st_size,
-        )
+        sizes = {"fp32_bytes": self._fp32_bytes, "form_bytes": path.stat().st_size}
+        with stage("gain"):
+            return measure_gain(self.reference, backend, self._items, **sizes)
 
 
 #: Seconds after which no further review is timed.

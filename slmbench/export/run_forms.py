@@ -13,6 +13,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Corpus
 from slmbench.edge.runtime import Backend
 from slmbench.export.builder import FormBuilder
@@ -144,9 +145,10 @@ class _FormMaker:
     def make(self, form: Form) -> tuple[FormRecord, Backend]:
         """Make and check a form."""
         target = self._builder.folder / form.file
-        with self._progress.task(f"making {form.name}"):
+        with stage("quantizing"), self._progress.task(f"making {form.name}"):
             settings = self._write(form, target)
-        search = self._keep_in_float(form, target) if form.quantized else None
+        with stage("search"):
+            search = self._keep_in_float(form, target) if form.quantized else None
         backend = self._checker.load(target)
         checked = self._checker.check(form.name, backend)
         if search is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from slmbench.common.files import sha256_of
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Split
 from slmbench.corpora.sides import MIN_CONFIRMATION
 from slmbench.edge.runtime import Backend, softmax
@@ -43,6 +44,13 @@ def with_sealed_answers(
     """
     if not record.accepted or len(rows) < MIN_CONFIRMATION:
         return record
+    with stage("sealing"):
+        return _sealed(record, form, backend, rows, folder, progress)
+
+
+def _sealed(
+    record: FormRecord, form: str, backend: Backend, rows: Split, folder: Path, progress: Progress
+) -> FormRecord:
     what = f"{form}: sealing answers for confirmation"
     items = backend.encode(rows.texts)
     began = time.perf_counter()

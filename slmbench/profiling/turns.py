@@ -20,6 +20,7 @@ import psutil
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress, Task
+from slmbench.common.stages import stage
 from slmbench.instruments.energy import find_sources
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.instruments.sentinel import Sentinel, spread_here, store_session
@@ -179,7 +180,8 @@ class _Turns:
     def _run_process(self, number: int) -> bool:
         """Measure with one process of a cell; returns whether that went well."""
         try:
-            next(self.running[number])
+            with stage(None, rung=self._ready[number][0].cell.source.name):
+                next(self.running[number])
         except StopIteration as end:
             self.measured[number] = end.value
             del self.running[number]

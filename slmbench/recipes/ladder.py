@@ -11,7 +11,8 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import COMPARISONS, PROFILES
 from slmbench.common.progress import SILENT, Progress
-from slmbench.compare import Constraints, Measurements, RegressionGate, compare, read_measurements
+from slmbench.common.stages import stage, stage_clock
+from slmbench.compare import Constraints, DecisionRule, Measurements, RegressionGate, compare, read_measurements
 from slmbench.compare.machines import variants
 from slmbench.corpora import Corpus, load_corpus
 from slmbench.profiling.identity import finished_profile, profile_name
@@ -22,6 +23,7 @@ from slmbench.recipes.recipe import CorpusTable, Recipe, find_recipe, read_recip
 from slmbench.recipes.rung_runs import RungRuns
 from slmbench.recipes.rungs import CascadeRung, Rung
 from slmbench.records import ComparisonRecord, Row
+from slmbench.records.comparison import stage_times
 from slmbench.report import check_report_dir, write_report
 
 
@@ -73,41 +75,67 @@ def run_recipe(
     check_report_dir(report_dir)
     if baseline is not None:
         _check_baseline(baseline, recipe)
-    ladder = RungRuns(recipe, _corpus_of(recipe, progress), command, progress)
+    limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
+    with stage_clock() as clock:
+        measured, ladder, notes = _measure_all(recipe, notes, limits, decided_by, command, progress)
+        with stage("deciding"):
+            record = compare(
+                measured,
+                constraints=limits,
+                rule=decided_by,
+                pareto=pareto,
+                baseline=baseline,
+                failures=ladder.failures,
+                unprofiled=ladder.unprofiled,
+                notes=notes,
+                name=recipe.name,
+                command=command,
+                progress=progress,
+            )
+    record = record.model_copy(update={"stages": stage_times(clock)})
+    write_report(record, measured.profiles, report_dir, progress=progress)
+    return record
+
+
+def _measure_all(
+    recipe: Recipe,
+    notes: list[str],
+    limits: Constraints,
+    rule: DecisionRule,
+    command: Sequence[str],
+    progress: Progress,
+) -> tuple[Measurements, RungRuns, list[str]]:
+    """Run, export and profile every rung; returns what was measured, the rungs, and what a reader has to know.
+
+    Raises:
+        SlmbenchError: The corpus cannot be loaded, or every cell failed.
+    """
+    with stage("corpus"):
+        corpus = _corpus_of(recipe, progress)
+    ladder = RungRuns(recipe, corpus, command, progress)
     for number, rung in enumerate(recipe.rungs, 1):
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
         try:
-            ladder.run_rung(rung)
+            with stage(None, rung=rung.name):
+                ladder.run_rung(rung)
         except DiskFullError:
             raise  # the other rungs need space as well
         except (SlmbenchError, OSError, RuntimeError) as error:
             # A failure of one rung must not lose the hours spent on the others.
             progress.say(f"{rung.name} failed: {error}")
             ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
-    notes += ladder.transfers()
+    notes = [*notes, *ladder.transfers()]
     planned = _planned(recipe, ladder, progress)
-    profiles = _profile(planned, ladder, command, progress)
+    with stage("profiling"):
+        profiles = _profile(planned, ladder, command, progress)
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
-    measured = read_measurements([*profiles, *earlier_versus_files()], progress) if profiles else Measurements([])
-    limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
-    more = measure_finalists(measured, planned, limits, decided_by, command=command, progress=progress)
-    record = compare(
-        replace(measured, versus=[*measured.versus, *more]),
-        constraints=limits,
-        rule=decided_by,
-        pareto=pareto,
-        baseline=baseline,
-        failures=ladder.failures,
-        unprofiled=ladder.unprofiled,
-        notes=notes,
-        name=recipe.name,
-        command=command,
-        progress=progress,
-    )
-    write_report(record, measured.profiles, report_dir, progress=progress)
-    return record
+    with stage("deciding"):
+        measured = read_measurements([*profiles, *earlier_versus_files()], progress) if profiles else Measurements([])
+    with stage("versus"):
+        more = measure_finalists(measured, planned, limits, rule, command=command, progress=progress)
+    return replace(measured, versus=[*measured.versus, *more]), ladder, notes
 
 
 def _corpus_of(recipe: Recipe, progress: Progress) -> Corpus | None:

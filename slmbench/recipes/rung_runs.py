@@ -10,6 +10,7 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import BUNDLES, RUNS
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Corpus, load_corpus
 from slmbench.evaluation import evaluate
 from slmbench.export import export
@@ -67,14 +68,15 @@ class RungRuns:
         if not run.has_model:
             self.unprofiled.append(_unprofiled(run))
             return
-        bundle = export(
-            Path(run.path),
-            **self._recipe.export.options(),
-            output=BUNDLES / self._folder(rung),
-            name=rung.name,
-            command=self._command,
-            progress=self._progress,
-        )
+        with stage("exporting"):
+            bundle = export(
+                Path(run.path),
+                **self._recipe.export.options(),
+                output=BUNDLES / self._folder(rung),
+                name=rung.name,
+                command=self._command,
+                progress=self._progress,
+            )
         self.bundles[rung.name] = Path(bundle.path)
 
     def runs_in_torch(self) -> dict[str, Path]:
@@ -114,9 +116,10 @@ class RungRuns:
         options = rung.options.replace(**folders)
         size = options.given.get("unlabelled")
         if "teacher" in options.given and (size is not None or self._recipe.corpus.unlabelled_corpus is not None):
-            corpus = load_corpus(
-                **{**corpus.options, "unlabelled_size": size}, announce=False, progress=self._progress
-            )
+            with stage("corpus"):
+                corpus = load_corpus(
+                    **{**corpus.options, "unlabelled_size": size}, announce=False, progress=self._progress
+                )
         return make_run(
             rung.declared,
             rung.model,

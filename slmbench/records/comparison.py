@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from slmbench.common.formatting import listing, percent, points
+from slmbench.common.formatting import duration, listing, percent, points
+from slmbench.common.stages import STAGES, StageClock
 from slmbench.records.base import Part, Record
 from slmbench.records.row import Row, label_of
 from slmbench.records.sweep import Axis
@@ -31,6 +32,10 @@ Reason = Literal[
     "failed",
     "not_profiled",
 ]
+
+
+#: A stage with a smaller share of the time is not named in the sentence about it.
+NOTABLE_STAGE = 0.03
 
 
 class Recommendation(Part):
@@ -265,6 +270,22 @@ class Curve(Part):
         return label_of(self.name, self.form, self.variant)
 
 
+class StageTime(Part):
+    """How long one stage took for one rung, in seconds; what belongs to no single rung has ``None``."""
+
+    #: Key of :data:`slmbench.common.stages.STAGES`.
+    stage: str
+    rung: str | None
+    seconds: float
+
+
+def stage_times(clock: StageClock) -> list[StageTime]:
+    """Return what a clock added up, in the order of :data:`STAGES`; times too short to show are left out."""
+    order = list(STAGES)
+    found = [StageTime(stage=stage, rung=rung, seconds=round(s, 3)) for (stage, rung), s in clock.seconds.items()]
+    return sorted((one for one in found if one.seconds > 0), key=lambda one: order.index(one.stage))
+
+
 class ComparisonRecord(Record):
     """A decision over profiles.
 
@@ -301,6 +322,8 @@ class ComparisonRecord(Record):
     baseline: RegressionReport | None = None
     #: Facts about each machine by fingerprint; ``name`` is what people call it.
     machines: dict[str, dict[str, str]]
+    #: Where the time of a recipe went, until the report was written; finished cells are not done again and take none.
+    stages: list[StageTime] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -316,6 +339,35 @@ class ComparisonRecord(Record):
         if len(self.machines) < 2:
             return {}
         return {machine: chr(ord("A") + number) for number, machine in enumerate(self.machines)}
+
+    @property
+    def stage_rungs(self) -> list[str | None]:
+        """What the time was spent on: rungs as they took time first, then ``None`` for all of them together."""
+        return sorted(dict.fromkeys(one.rung for one in self.stages), key=lambda rung: rung is None)
+
+    def stage_seconds(self, stage: str | None = None, *rung: str | None) -> float:
+        """Return the seconds of a stage (``None``: of all stages) over all rungs, or of one rung."""
+        return sum(
+            one.seconds
+            for one in self.stages
+            if (stage is None or one.stage == stage) and (not rung or one.rung == rung[0])
+        )
+
+    @property
+    def stage_titles(self) -> dict[str, str]:
+        """What each stage that took time does, by its key."""
+        return {one.stage: STAGES.get(one.stage, one.stage) for one in self.stages}
+
+    @property
+    def stage_sentence(self) -> str | None:
+        """Where the time went, in a sentence; the longest stage first."""
+        if not self.stages:
+            return None
+        whole = self.stage_seconds()
+        stages = sorted(dict.fromkeys(one.stage for one in self.stages), key=self.stage_seconds, reverse=True)
+        shown = [name for name in stages if self.stage_seconds(name) >= NOTABLE_STAGE * whole]
+        parts = [f"{STAGES.get(name, name)} {duration(self.stage_seconds(name))}" for name in shown]
+        return f"took {duration(whole)}: {', '.join(parts)}"
 
     @property
     def baseline_sentences(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slmbench.common.formatting import UNKNOWN, listing, percent, three_digits
+from slmbench.common.formatting import UNKNOWN, duration, listing, percent, three_digits
 from slmbench.compare.constraints import limits_phrase
 from slmbench.compare.curves import charts_of
 from slmbench.compare.front import front_phrase
@@ -25,6 +25,8 @@ def number_filters() -> dict[str, Callable[[Any], str]]:
         "ms": _or_dash(three_digits),
         "percent": _or_dash(percent),
         "share": _or_dash(lambda value: f"{value * 100:.1f}"),
+        "duration": _or_dash(duration),
+        "seconds": lambda value: f"{value:.1f}" if value else UNKNOWN,
     }
 
 

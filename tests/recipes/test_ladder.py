@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.stages import STAGES
 from slmbench.compare import Constraints, RegressionGate
 from slmbench.recipes import run_recipe
 from slmbench.records import write_record
@@ -103,6 +104,27 @@ def test_the_report_is_written(ladder):
     text = (report / "report.md").read_text(encoding="utf-8")
     assert "there is no model folder" in text
     assert record.recommended.name in text
+
+
+def test_where_the_time_went_is_in_the_record_and_in_the_report(ladder):
+    folder, record, _ = ladder
+    stages = {(one.stage, one.rung) for one in record.stages}
+    assert {("training", "tiny"), ("testing", "tiny"), ("training", "baseline")} <= stages
+    assert {
+        ("judging", "tiny"),
+        ("judging", "baseline"),
+        ("judging_batches", "tiny"),
+        ("quantizing", "tiny"),
+    } <= stages
+    assert {("profiling", "tiny"), ("profiling", "baseline"), ("corpus", None), ("deciding", None)} <= stages
+    assert {one.stage for one in record.stages} <= set(STAGES)
+    assert set(record.stage_rungs) >= {"baseline", "tiny"}
+    assert record.stage_rungs[-1] is None
+    by_rung = sum(record.stage_seconds(None, rung) for rung in record.stage_rungs)
+    assert by_rung == pytest.approx(record.stage_seconds())
+    for file in ("report.html", "report.md"):
+        text = (folder / "comparisons" / "small" / file).read_text(encoding="utf-8")
+        assert all(title in text for title in record.stage_titles.values())
 
 
 def test_rungs_are_named_by_the_recipe_and_foldered_by_it(ladder):

@@ -33,6 +33,8 @@ def decision_view(record: ComparisonRecord, report: Path) -> list[RenderableType
     parts += [Text(caveat, style="yellow") for decision in record.decisions for caveat in decision.caveats]
     parts += [Text(sentence) for decision in record.decisions for sentence in decision.undecided_sentences]
     parts += [Text(line) for line in [*record.baseline_sentences, *record.cascades]]
+    if record.stage_sentence:
+        parts.append(Text(record.stage_sentence, style="dim"))
     parts.append(Text(f"why each other row lost, plots and caveats: {report / 'report.html'}", style="dim"))
     return [*parts, *_baseline_lines(record)]
 

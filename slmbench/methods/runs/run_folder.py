@@ -13,6 +13,7 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import build_aside, content_key, sha256_of
 from slmbench.common.places import RUNS
 from slmbench.common.progress import SILENT, Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Corpus
 from slmbench.corpora.near_duplicates import find_near_duplicates, near_duplicates_note
 from slmbench.edge.runtime import not_finite, softmax
@@ -78,7 +79,7 @@ def make_run(
         identity = _identity(corpus, progress)
         with build_aside(folder) as building:
             start = time.perf_counter()
-            with quiet_libraries():
+            with quiet_libraries(), stage("training"):
                 outcome = prepared.run(building, folder, progress)
             seconds = time.perf_counter() - start
             probabilities = softmax(outcome.logits)

@@ -13,6 +13,7 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, write_aside
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Corpus, Split
 from slmbench.methods.training.inference import classifier_logits, load_run
 from slmbench.methods.training.losses import UNKNOWN_LABEL
@@ -91,9 +92,10 @@ class Teacher:
         return logits[:, self.order]
 
     def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:
-        model, tokenizer, limit = load_run(self.folder, self.record)
         what = f"running the teacher {self.record.name}"
-        logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
+        with stage("teacher"):
+            model, tokenizer, limit = load_run(self.folder, self.record)
+            logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
         if not np.isfinite(logits).all():
             raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
         return logits

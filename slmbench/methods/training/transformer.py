@@ -13,6 +13,7 @@ import numpy as np
 from slmbench.common.errors import UsageError, require_extra
 from slmbench.common.files import content_key
 from slmbench.common.progress import Progress
+from slmbench.common.stages import stage
 from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.methods.options import MethodOptions
@@ -183,9 +184,13 @@ class TransformerTraining(RunMethod):
             trainable_parameters=trainable,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            logits=classifier_logits(model, tokenizer, self._corpus.test.texts, self._max_length, progress),
+            logits=self._test(model, tokenizer, progress),
             **facts,
         )
+
+    def _test(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress) -> np.ndarray:
+        with stage("testing"):
+            return classifier_logits(model, tokenizer, self._corpus.test.texts, self._max_length, progress)
 
     @property
     def _class_weights(self) -> np.ndarray | None:
