@@ -1,6 +1,7 @@
 """How often decisions are wrong: the whole rule replayed on simulated rows, and on recorded sessions of measurement.
 
-    python benchmarks/operating_characteristics.py [--replays 2000] [--only PART] [--markdown] [--into FILE]
+    python benchmarks/operating_characteristics.py [--replays 2000] [--only PART] [--sessions DIR] [--markdown]
+        [--into FILE]
 
 Every rate has a bound (95 %, one-sided), the rate of the rules before verdicts had margins, and where there is one a
 goal. Simulated are answers of classifiers that disagree on a given share of the reviews, and times of processes that
@@ -14,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from error_rates.accuracy import accuracy_rates
@@ -22,6 +24,7 @@ from error_rates.rates import COLUMNS, Rate
 from error_rates.selection import selection_rates
 from error_rates.sessions import recorded_rates, session_rates, simulated_rates
 from error_rates.times import percentile_rates, versus_rates
+from recorded_sessions import SESSIONS
 
 #: The parts by name: titles, and what returns their rates.
 PARTS: dict[str, tuple[str, Callable[[int, int], list[Rate]]]] = {
@@ -47,12 +50,15 @@ def main() -> int:
     parser.add_argument("--replays", type=int, default=2000, help="of each rate")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; all when not given")
     parser.add_argument("--markdown", action="store_true", help="print tables in Markdown")
+    parser.add_argument("--sessions", type=Path, action="append", help="more folders of recorded sessions")
     parser.add_argument("--into", type=Path, help="a document whose tables are replaced")
     arguments = parser.parse_args()
     began, missed, goals, tables = time.monotonic(), 0, 0, ""
     write = markdown if arguments.markdown else plain
+    folders = [SESSIONS, *(arguments.sessions or [])]
+    parts = {**PARTS, "recorded": (PARTS["recorded"][0], partial(recorded_rates, folders=folders))}
     for name in arguments.only or PARTS:
-        title, rates_of = PARTS[name]
+        title, rates_of = parts[name]
         rates = rates_of(arguments.replays, SEED)
         print(write(title, rates), flush=True)
         tables += markdown(title, rates) + "\n"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,26 +52,27 @@ def write_session(session: dict[str, Any], folder: Path) -> Path:
     return file
 
 
-def read_sessions(folder: Path = SESSIONS) -> dict[str, list[SessionOfCell]]:
+def read_sessions(folders: Sequence[Path] = (SESSIONS,)) -> dict[tuple[str, ...], list[SessionOfCell]]:
     """Read all sessions and return those that measure the same, in the order of time.
 
-    The same is: a form of the same bytes, the same reviews, the same processor with as many cores.
+    The same is: a form of the same bytes, the same reviews, the same kind of machine by its fingerprint.
 
     Args:
-        folder: Where the files are.
+        folders: Where the files are.
 
     Returns:
-        Sessions by a name for what they measure; only what was measured in two or more.
+        Sessions by processor, fingerprint, bundle and form; only what was measured in two or more.
     """
     found: dict[tuple[Any, ...], list[SessionOfCell]] = defaultdict(list)
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted(file for folder in folders for file in folder.glob("*.json")):
         session = json.loads(file.read_text(encoding="utf-8"))
-        machine, recorded = session["machine"], datetime.fromisoformat(session["recorded"])
+        recorded = datetime.fromisoformat(session["recorded"])
         for name, cell in session["cells"].items():
-            key = name, machine["cpu_model"], machine["cores_available"], cell["form_sha256"], cell["reviews"]
+            machine = session["machine"]["cpu_model"], session["machine"]["fingerprint"]
+            key = *machine, name, str(cell["form_sha256"]), cell["reviews"]
             found[key].append(SessionOfCell(recorded, cell["processes_ms"], session["sentinel_ms"]))
     return {
-        f"{key[0]}, {key[1]}, {key[2]} cores": sorted(sessions, key=lambda session: session.recorded)
+        key: sorted(sessions, key=lambda session: session.recorded)
         for key, sessions in found.items()
         if len(sessions) > 1
     }

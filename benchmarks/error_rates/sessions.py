@@ -8,26 +8,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations, permutations
+from operator import itemgetter
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from recorded_sessions import SessionOfCell, read_sessions
+from recorded_sessions import SESSIONS, SessionOfCell, read_sessions
 
 from error_rates import before
 from error_rates.rates import Goal, Rate, Share, at_least, at_most
-from error_rates.times import LIMIT, PLANTED, planted_rates
+from error_rates.times import LIMIT, PLANTED, hourly, planted_rates
+from slmbench.common.formatting import counted
 from slmbench.compare.pairs import bounds_of_times
 from slmbench.records import Latency
 from slmbench.statistics import Interval, t_interval
 from slmbench.statistics.intervals import Estimate
-from slmbench.statistics.sessions import SessionSpread, next_session, over_sessions, ratio_over_blocks, session_spread
+from slmbench.statistics.sessions import (
+    MIN_SESSIONS,
+    REFERENCE_SPREAD,
+    SessionSpread,
+    next_session,
+    over_sessions,
+    ratio_over_blocks,
+    session_spread,
+)
 from slmbench.statistics.verdicts import TIME_MARGIN, gate, verdict
 
 #: Simulated sessions: processes of each row, and one standard deviation of their log medians.
 PROCESSES, PROCESS_SPREAD = 5, 0.03
 #: One standard deviation of what a session does to all work, and of what it does to one kind of work alone; and how
 #: many sentinels of earlier sessions are stored.
-SESSIONS = ((0.15, 0.10, 0), (0.15, 0.10, 3), (0.15, 0.10, 12), (0.05, 0.03, 12))
+SIMULATED = ((0.15, 0.10, 0), (0.15, 0.10, 3), (0.15, 0.10, 12), (0.05, 0.03, 12))
 
 
 class Row(NamedTuple):
@@ -83,8 +95,7 @@ def _times(estimate: Estimate, factor: float) -> Estimate:
 
 def recorded_row(session: SessionOfCell, earlier: Sequence[SessionOfCell]) -> Row:
     """Return the row of a recorded session, with the sentinels of earlier ones of its machine stored."""
-    stored = [one for one in earlier if one.sentinel_ms]
-    spread = session_spread([one.recorded.timestamp() for one in stored], [_typical(one) for one in stored])
+    spread = _known_before(earlier, len(earlier))
     times = np.array(session.processes_ms)
     one_session = [0] * len(times)
     latency = Latency(processes_ms=times.tolist(), reviews=times.shape[1], sessions=one_session, spread=spread)
@@ -94,6 +105,12 @@ def recorded_row(session: SessionOfCell, earlier: Sequence[SessionOfCell]) -> Ro
         next_session(latency.p50_ms, latency.here_ci95_ms, one_session, spread),
         (float(np.median(times)), before.percentile_interval(times, 50, np.random.default_rng(0))),
     )
+
+
+def _known_before(sessions: Sequence[SessionOfCell], number: int) -> SessionSpread:
+    """Return how much the sessions before one differ."""
+    stored = [one for one in sessions[:number] if one.sentinel_ms]
+    return session_spread([one.recorded.timestamp() for one in stored], [_typical(one) for one in stored])
 
 
 def _typical(session: SessionOfCell) -> list[float]:
@@ -115,13 +132,13 @@ def outcomes(sessions: Sequence[SessionOfCell]) -> np.ndarray:
 def session_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of two rows timed in the same blocks of one session, and of gates between them."""
     margin, limit, rates = math.log1p(TIME_MARGIN), math.log1p(LIMIT), []
-    common, own, stored = SESSIONS[-1]
+    common, own, stored = SIMULATED[-1]
     for process_spread in (0.02, 0.05):
         generator, one_session = np.random.default_rng(seed), [0] * PROCESSES
         equal, slowed, old_different, old_passes = [], [], [], []
         for _ in range(replays):
             moved = generator.normal(0, common, (stored + 1, 1)) + generator.normal(0, own, (stored + 1, 5))
-            spread = session_spread(_hourly(stored), np.exp(moved[:stored, :3]).tolist())
+            spread = session_spread(hourly(stored), np.exp(moved[:stored, :3]).tolist())
             blocks = generator.normal(0, process_spread, (PROCESSES, 1))
             logs = moved[stored, 3:] + blocks + generator.normal(0, process_spread / 2, (PROCESSES, 2))
             first, second = np.exp(logs).T
@@ -145,11 +162,6 @@ def session_rates(replays: int, seed: int) -> list[Rate]:
     return rates
 
 
-def _hourly(sessions: int) -> list[float]:
-    """Return when so many sessions began, an hour apart (s)."""
-    return [3600.0 * number for number in range(sessions)]
-
-
 def _here(logs: np.ndarray) -> tuple[float, Interval]:
     """Return the median of processes, and its interval for other processes of the same session."""
     value, (low, high) = math.exp(float(np.median(logs))), t_interval(logs)
@@ -159,7 +171,7 @@ def _here(logs: np.ndarray) -> tuple[float, Interval]:
 def simulated_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of a cell measured in two sessions, with so many sentinels of earlier ones stored."""
     rates = []
-    for common, own, stored in SESSIONS:
+    for common, own, stored in SIMULATED:
         setting = f"sessions differ by {math.hypot(common, own):.0%}, {stored or 'none'} stored"
         rates += rates_of(setting, simulated(common, own, stored, replays, seed))
     return rates
@@ -178,7 +190,7 @@ def simulated(common: float, own: float, stored: int, replays: int, seed: int) -
     generator, found = np.random.default_rng(seed), []
     for _ in range(replays):
         moved = generator.normal(0, common, (stored + 2, 1)) + generator.normal(0, own, (stored + 2, 4))
-        spread = session_spread(_hourly(stored), np.exp(moved[:stored, :3]).tolist())
+        spread = session_spread(hourly(stored), np.exp(moved[:stored, :3]).tolist())
         found.append(outcome(*(simulated_row(one, spread, generator) for one in moved[stored:, 3])))
     return np.array(found)
 
@@ -224,24 +236,63 @@ def rates_of(setting: str, found: np.ndarray, replayed: np.ndarray | None = None
     ]
 
 
-def recorded_rates(replays: int, seed: int) -> list[Rate]:
-    """Return the rates over all recorded sessions; none where fewer than two measure the same."""
-    cells = {name: outcomes(sessions) for name, sessions in read_sessions().items()}
-    rates = []
-    for count in sorted({len(found) for found in cells.values()}):
-        alike = [found for found in cells.values() if len(found) == count]
-        drawn = np.random.default_rng(seed).integers(0, count, (replays, count))
-        replayed = np.array([_mean(alike, sessions) for sessions in drawn])
-        setting = f"{len(alike)} cells in {count} recorded sessions"
-        # Where one session alone was drawn again and again there is no pair.
-        known = replayed[~np.isnan(replayed[:, 0])]
-        rates += rates_of(setting, _mean(alike, np.arange(count)), known, (count - 1) * len(alike))
+def recorded_rates(replays: int, seed: int, folders: Sequence[Path] = (SESSIONS,)) -> list[Rate]:
+    """Return the rates over all recorded sessions of each machine; none where fewer than two measure the same.
+
+    Where there are enough of them, again over those before which the sentinels of three or more are known.
+    """
+    read, rates = read_sessions(folders), []
+    for machine, count in sorted({(key[:2], len(sessions)) for key, sessions in read.items()}, key=itemgetter(1)):
+        alike = [sessions for key, sessions in read.items() if (key[:2], len(sessions)) == (machine, count)]
+        cells = [outcomes(sessions) for sessions in alike]
+        setting = f"{machine[0]}, {count} sessions, {counted(len(alike), 'cell')}"
+        rates += rates_of(setting, *_replayed(cells, np.arange(count), replays, seed))
+        if count >= 2 * MIN_SESSIONS and all(session.sentinel_ms for session in alike[0]):
+            later = np.arange(MIN_SESSIONS, count)
+            rates += rates_of(f"{setting}, {MIN_SESSIONS} or more stored", *_replayed(cells, later, replays, seed))
+        if len(pairs := [ratios for one, two in combinations(alike, 2) if len(ratios := _ratios(one, two))]):
+            value, replayed, units = _replayed(pairs, np.arange(count), replays, seed)
+            now, old = (Share.of_groups(float(value[kind]), replayed[:, kind], units) for kind in range(2))
+            rates.append(Rate(f"{setting}: the ratio of two cells is called different", now, old, at_most(0.05)))
     return rates
+
+
+def _ratios(first: Sequence[SessionOfCell], second: Sequence[SessionOfCell]) -> np.ndarray:
+    """Compare the ratio of two cells timed in the same turns between all sessions, shape (sessions, sessions, 2).
+
+    The second of each is what Student's t over the turns alone would say. Empty where they were not timed in turns.
+    """
+    found = []
+    for number, (one, two) in enumerate(zip(first, second, strict=True)):
+        times = [np.median(np.array(cell.processes_ms), axis=1).tolist() for cell in (one, two)]
+        if one.recorded != two.recorded or not one.sentinel_ms or len(times[0]) != len(times[1]):
+            return np.zeros((0, 0, 2), dtype=bool)
+        bounds = ratio_over_blocks(*times, [0] * len(times[0]), _known_before(first, number))
+        here = ratio_over_blocks(*times, [0] * len(times[0]), REFERENCE_SPREAD, same_work=True)
+        if bounds is None or here is None:
+            return np.zeros((0, 0, 2), dtype=bool)
+        found.append((bounds.value, bounds.ci95, here.ci95))
+    differ = np.zeros((len(found), len(found), 2), dtype=bool)
+    for (i, one), (j, other) in permutations(enumerate(found), 2):
+        for kind, ((low, _), (_, high)) in enumerate(zip(one[1:], other[1:], strict=True)):
+            lower = one[0] >= other[0]
+            differ[i, j, kind] = lower and one[0] - other[0] > math.hypot(one[0] - low, high - other[0])
+    return differ | differ.swapaxes(0, 1)
+
+
+def _replayed(
+    cells: Sequence[np.ndarray], sessions: np.ndarray, replays: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the mean outcome of sessions, that of sessions drawn again, and how many comparisons are independent."""
+    drawn = sessions[np.random.default_rng(seed).integers(0, len(sessions), (replays, len(sessions)))]
+    replayed = np.array([_mean(cells, each) for each in drawn])
+    # Where one session alone was drawn again and again there is no pair.
+    return _mean(cells, sessions), replayed[~np.isnan(replayed[:, 0])], (len(sessions) - 1) * len(cells)
 
 
 def _mean(cells: Sequence[np.ndarray], drawn: np.ndarray) -> np.ndarray:
     """Return the mean outcome over cells and pairs of different ones of the sessions drawn; NaN without a pair."""
     apart = drawn[:, None] != drawn[None]
     if not apart.any():
-        return np.full(len(Outcome._fields), np.nan)
+        return np.full(cells[0].shape[-1], np.nan)
     return np.mean([found[drawn[:, None], drawn[None]][apart].mean(0) for found in cells], axis=0)

@@ -11,6 +11,7 @@ from error_rates import before
 from error_rates.rates import Rate, Share, at_least, at_most
 from slmbench.records import Latency
 from slmbench.statistics import Interval, crossed_percentile_interval, paired_ratio
+from slmbench.statistics.sessions import ratio_over_sessions, session_spread
 from slmbench.statistics.verdicts import TIME_MARGIN, Bounds, gate, verdict
 
 #: One standard deviation of the log medians of processes: a machine with neighbours.
@@ -21,6 +22,8 @@ PAIRS, PROCESSES, REVIEWS = 6, 5, 20
 PERCENTILE_SPREAD = 0.03
 PLANTED = 1.1
 LIMIT = 0.05
+#: What a session does to one kind of work alone, and how many sentinels of earlier sessions are stored.
+APART = ((0.10, 0), (0.03, 3), (0.03, 12))
 #: Bootstrap samples of an interval; versus uses 1,000, which makes its ends a little more exact, not wider.
 RESAMPLES = 200
 
@@ -34,15 +37,26 @@ def process_times(
     return np.exp(np.tile(np.log(lengths), passes) + own + noise)
 
 
-def alternately(spread: float, ratio: float, replays: int, seed: int) -> tuple[list[Bounds], list[float]]:
+def alternately(
+    spread: float, ratio: float, replays: int, seed: int, *, apart: float = 0.0, stored: int = 0
+) -> tuple[list[Bounds], list[Interval]]:
     """Simulate ``versus``: both slowed alike by what slows a process, and each by a quarter as much of its own.
 
+    Args:
+        spread: One standard deviation of what slows a process, of logarithms.
+        ratio: Time of the first over that of the second.
+        replays: Number of measurements.
+        seed: Of everything.
+        apart: One standard deviation of what a session does to one kind of work alone; 0 where both do the same work.
+        stored: Number of earlier sessions whose sentinel is known.
+
     Returns:
-        Of each replay the bounds (positive where the second, which takes ``ratio`` as long, is faster), and the lower
-        end of the ratio's 95 % interval, which alone decided before.
+        Of each replay the bounds (positive where the second, which takes ``ratio`` as long, is faster), and the
+        95 % interval of the ratio in these minutes, which alone decided before.
     """
     generator, found, old = np.random.default_rng(seed), [], []
     for _ in range(replays):
+        moved = generator.normal(0, apart, (stored + 1, 5)) if apart else np.zeros((1, 5))
         shared = generator.normal(0, spread, (PAIRS, 1))
         first, second = (
             np.exp(
@@ -50,36 +64,54 @@ def alternately(spread: float, ratio: float, replays: int, seed: int) -> tuple[l
             )
             for _ in range(2)
         )
-        measured = paired_ratio((ratio * second).tolist(), first.tolist(), resamples=RESAMPLES, seed=seed)
+        here = ratio * math.exp(moved[-1, 3] - moved[-1, 4])
+        measured = paired_ratio((here * second).tolist(), first.tolist(), resamples=RESAMPLES, seed=seed)
+        assert measured.ci95 is not None
+        old.append(measured.ci95)
+        if apart:
+            known = session_spread(hourly(stored), np.exp(moved[:-1, :3]).tolist())
+            measured = ratio_over_sessions(measured, known)
         bounds = measured.bounds()
-        assert bounds is not None and measured.ci95 is not None
+        assert bounds is not None
         found.append(bounds)
-        old.append(measured.ci95[0])
     return found, old
 
 
 def versus_rates(replays: int, seed: int) -> list[Rate]:
     """Return the rates of ``slmbench versus`` and its gate."""
-    margin, limit, spread = math.log1p(TIME_MARGIN), math.log1p(LIMIT), SPREAD
-    setting = f"versus, {PAIRS} pairs, processes differ by {spread:.0%}"
-    equal, low = alternately(spread, 1.0, replays, seed)
-    slowed, low_slowed = alternately(spread, PLANTED, replays, seed + 1)
-    old_passes = [end <= 1 or -bounds.value <= limit for bounds, end in zip(slowed, low_slowed, strict=True)]
+    alike = f"versus, {PAIRS} pairs, processes differ by {SPREAD:.0%}"
+    rates = _versus_rates(alike, replays, seed)
+    for apart, stored in APART:
+        others = f"versus, other work, sessions move each by {apart:.0%}, {stored or 'none'} stored"
+        rates += _versus_rates(others, replays, seed, apart=apart, stored=stored)
+    return rates
+
+
+def _versus_rates(setting: str, replays: int, seed: int, *, apart: float = 0.0, stored: int = 0) -> list[Rate]:
+    margin, limit = math.log1p(TIME_MARGIN), math.log1p(LIMIT)
+    equal, old = alternately(SPREAD, 1.0, replays, seed, apart=apart, stored=stored)
+    slowed, old_slowed = alternately(SPREAD, PLANTED, replays, seed + 1, apart=apart, stored=stored)
+    old_passes = [low <= 1 or -bounds.value <= limit for bounds, (low, _) in zip(slowed, old_slowed, strict=True)]
     return [
         Rate(
             f"{setting}, equal: called different",
             Share.of(verdict(bounds, margin) in ("better", "worse") for bounds in equal),
-            Share.of(bounds.ci95[0] > 0 or bounds.ci95[1] < 0 for bounds in equal),
+            Share.of(low > 1 or high < 1 for low, high in old),
             at_most(0.05),
         ),
         Rate(
             f"{setting}, equal: `--fail-if-slower 5%` fails",
             Share.of(gate(bounds, limit) == "fail" for bounds in equal),
-            Share.of(end > 1 and -bounds.value > limit for bounds, end in zip(equal, low, strict=True)),
+            Share.of(low > 1 and -bounds.value > limit for bounds, (low, _) in zip(equal, old, strict=True)),
             at_most(0.05),
         ),
         *planted_rates(setting, [gate(bounds, limit) for bounds in slowed], old_passes),
     ]
+
+
+def hourly(sessions: int) -> list[float]:
+    """Return when so many sessions began, an hour apart (s)."""
+    return [3600.0 * number for number in range(sessions)]
 
 
 def planted_rates(setting: str, results: list[str], old_passes: list[bool]) -> list[Rate]:

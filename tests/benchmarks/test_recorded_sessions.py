@@ -21,8 +21,8 @@ def scripts():
         sys.modules.pop(name, None)
 
 
-def session(recorded, sha, times, cpu="a processor"):
-    machine = {"fingerprint": "0123456789", "cpu_model": cpu, "cores_available": 2}
+def session(recorded, sha, times, cpu="x"):
+    machine = {"fingerprint": f"0123456{cpu}", "cpu_model": "a processor", "cores_available": 2}
     cell = {"form_sha256": sha, "reviews": "same", "processes_ms": times}
     return {"recorded": recorded, "machine": machine, "sentinel_ms": [{"gemm": 3.0}], "cells": {"tiny int8": cell}}
 

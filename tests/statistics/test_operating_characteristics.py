@@ -5,6 +5,7 @@ Few replays: a rate fails where it is not compatible with its goal (one-sided ex
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from importlib import import_module
@@ -105,3 +106,35 @@ def test_bounds_of_rates(parts):
     assert rates.at_most(0.05).met(share) == "met, not its bound"
     assert rates.at_most(0.2).met(share) == "met"
     assert rates.at_least(0.06).met(share) == "missed"
+
+
+def test_sessions_recorded_in_turns_have_rates_of_ratios_and_of_later_ones(parts, tmp_path):
+    generator, cells = np.random.default_rng(3), {"tiny fp32": 2.0, "tiny int8": 3.0}
+    for hour in range(8):
+        slower = np.exp(generator.normal(0, 0.2))
+        turns = [np.exp(generator.normal(0, 0.02)) for _ in range(3)]
+        session = {
+            "recorded": f"2026-01-01T{hour:02}:00:00+00:00",
+            "machine": {"fingerprint": "0123456789", "cpu_model": "a processor"},
+            "sentinel_ms": [{kind: ms * slower * turn for kind, ms in (("gemm", 3), ("copy", 4))} for turn in turns],
+            "cells": {
+                name: {
+                    "form_sha256": name,
+                    "reviews": "same",
+                    "processes_ms": [[ms * slower * turn] * 9 for turn in turns],
+                }
+                for name, ms in cells.items()
+            },
+        }
+        (tmp_path / f"{hour}.json").write_text(json.dumps(session))
+    rates = {rate.what.partition(": ")[2]: rate for rate in parts["sessions"].recorded_rates(50, 1, [tmp_path])}
+    assert len([what for what in rates if "is called different" in what]) == 2
+    names = [rate.what for rate in parts["sessions"].recorded_rates(50, 1, [tmp_path])]
+    assert sum("3 or more stored" in name for name in names) == 6 and all(
+        "8 sessions, 2 cells" in name for name in names
+    )
+    # Both cells are slowed alike: their ratio never changes, their times do.
+    assert rates["the ratio of two cells is called different"].before.value == 0
+    assert (
+        rates["the same is called different"].before.value > 0.2 > rates["the same is called different"].after.value
+    )
