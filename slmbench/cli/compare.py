@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,7 +181,6 @@ def compare(
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.views.decision import decision_view
         from slmbench.common.errors import InconclusiveError, SlmbenchError, UsageError
-        from slmbench.common.formatting import counted
         from slmbench.compare import Constraints, DecisionRule, RegressionGate, parse_axes, read_measurements
         from slmbench.compare import compare as decide
         from slmbench.report import check_report_dir, write_report
@@ -235,11 +235,16 @@ def compare(
             write_report(record, measured.profiles, report, progress=out)
         out.result(record.to_json(), *decision_view(record, report), written=report, then=_next(record))
         if record.baseline and record.baseline.failures:
-            raise SlmbenchError("; ".join(record.baseline.failures))
+            raise SlmbenchError(*_listed("fail", record.baseline.failures))
         if record.baseline and record.baseline.inconclusive:
-            first, *more = record.baseline.inconclusive
-            others = f"; {counted(len(more), 'more limit')} {'is' if len(more) == 1 else 'are'} inconclusive"
-            raise InconclusiveError(first + (others if more else ""))
+            raise InconclusiveError(*_listed("are inconclusive", record.baseline.inconclusive))
+
+
+def _listed(what: str, sentences: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return one sentence as it is; several as details of how many there are."""
+    if len(sentences) == 1:
+        return sentences[0], ()
+    return f"{len(sentences)} limits of the baseline {what}:", sentences
 
 
 def _next(record: ComparisonRecord) -> tuple[str, ...]:

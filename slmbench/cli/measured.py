@@ -60,7 +60,7 @@ Form = Annotated[
     ),
 ]
 BackendName = Annotated[str, _backend(BUILTIN_BACKENDS)]
-#: Of commands that measure bundles only.
+#: The same for commands that measure bundles only.
 BundleBackendName = Annotated[str, _backend(backend for backend in BUILTIN_BACKENDS if backend.takes == "bundle")]
 Threads = Annotated[
     int | None,

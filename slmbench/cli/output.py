@@ -126,13 +126,14 @@ def _write_json(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def print_error(sentence: str) -> None:
-    """Show on stderr what went wrong, in one line, whatever untrusted names are in it."""
+def print_error(sentence: str, details: Sequence[str] = ()) -> None:
+    """Show on stderr what went wrong, in one line and one for each detail, whatever untrusted names are in it."""
     console = _console(stderr=True)
-    sentence = " ".join(sentence.splitlines())
-    if len(sentence) > MAX_SENTENCE:
-        sentence = f"{sentence[: MAX_SENTENCE // 2]} … {sentence[-MAX_SENTENCE // 2 :]}"
-    console.print(f"error: {sentence}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+    for number, text in enumerate([sentence, *details]):
+        line = ("  " if number else "error: ") + " ".join(text.splitlines())
+        if len(line) > MAX_SENTENCE:
+            line = f"{line[: MAX_SENTENCE // 2]} … {line[-MAX_SENTENCE // 2 :]}"
+        console.print(line, style="red" if number else "bold red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -191,7 +191,7 @@ def _errors_explained(*, debug: bool) -> Iterator[None]:
     except SlmbenchError as error:
         if debug:
             raise
-        print_error(str(error))
+        print_error(str(error), error.details)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader has seen enough (`slmbench predict … | head`).
@@ -243,7 +243,7 @@ def _usage_sentence(error: Any) -> str:
         return f"{ctx.command_path} needs {option}: {', '.join(choices)}"
     message = " ".join(error.message.split()).rstrip(".")
     if isinstance(error, typer.BadParameter) and message:
-        # Of typer's own checks, which name no value, one sees more in the help.
+        # The help says more than typer's own checks, which name no value.
         own = message[:1].isupper()
         return f"{option}: {message[:1].lower()}{message[1:]}{_see_help(ctx)}" if own else f"{option} {message}"
     sentence = " ".join(error.format_message().split()).rstrip(".")

@@ -39,16 +39,15 @@ def verify(
       slmbench verify --form int8
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.next_step import after_path
         from slmbench.cli.views.bundles import verification_summary
         from slmbench.common.errors import SlmbenchError
         from slmbench.common.places import BUNDLES
         from slmbench.evaluation.verify import verify as replay
         from slmbench.records import BundleRecord, artefacts
 
-        records = [
-            replay(folder, forms=form, command=out.command, progress=out)
-            for folder in artefacts.find(bundles or [BUNDLES], BundleRecord)
-        ]
+        folders = artefacts.find(bundles or [BUNDLES], BundleRecord)
+        records = [replay(folder, forms=form, command=out.command, progress=out) for folder in folders]
         document = {
             "schema": "slmbench.verifications/1",
             "agrees": all(record.agrees for record in records),
@@ -56,7 +55,8 @@ def verify(
         }
         parts = [part for record in records for part in verification_summary(record)]
         failed = [record for record in records if not record.agrees]
-        out.result(to_json(document), *parts, then=() if failed else ("profile", *(bundles or ())))
+        then = after_path(folders[0]) if len(folders) == 1 else ("profile", *(bundles or ()))
+        out.result(to_json(document), *parts, then=() if failed else then)
         if failed:
             raise SlmbenchError("; ".join(_sentences(failed)))
 

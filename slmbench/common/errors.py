@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 
 
 class SlmbenchError(Exception):
-    """A failure explained in one sentence that says what to do next (exit status 1)."""
+    """A failure explained in one sentence that says what to do next (exit status 1).
+
+    Args:
+        sentence: The explanation.
+        details: What it is about, shown below it one a line.
+    """
 
     exit_code = 1
+
+    def __init__(self, sentence: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.details = tuple(details)
 
 
 class UsageError(SlmbenchError):

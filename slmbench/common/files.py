@@ -17,6 +17,9 @@ from slmbench.common.errors import UsageError
 from slmbench.common.full_disk import BUILDING, full_disk
 from slmbench.common.sole_writer import OLD, sole_writer
 
+#: How a file begins that Git LFS did not fetch, and what to do with it, after "FILE is ".
+LFS_POINTER = b"version https://git-lfs"
+LFS_ADVICE = "a pointer of Git LFS and not the file itself: fetch it (git lfs pull)"
 #: Part of the name of a file that is being written, before the number of the process that writes it.
 WRITING = ".writing-"
 

@@ -76,7 +76,7 @@ def variants(aspects: Sequence[Sequence[str]]) -> list[str | None]:
         aspects: The same aspects of each measurement, in words; the first is the backend.
 
     Returns:
-        Of each measurement its words that are not the same for all, and always CUDA and a backend that is not one of
+        The words of each measurement that are not the same for all, and always CUDA and a backend that is not one of
         :data:`UNNAMED_BACKENDS`; ``None`` where there are none.
     """
     differing = [len(set(column)) > 1 for column in zip(*aspects, strict=True)]

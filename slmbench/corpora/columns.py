@@ -205,7 +205,7 @@ def _column(table: Table, source: str, named: str | None, guesses: Sequence[str]
         if (found := _called(named, columns)) is None:
             raise UsageError(f"{source} has no column '{named}'; its columns are: {there}{table.advice}")
         return _once(table, source, found)
-    # Of nested objects the last part of a column's name counts, too.
+    # The last part of a column's name counts, too: that of a nested object.
     inner = {column: column.rpartition(".")[2] for column in columns if "." in column}
     for names in ({column: column for column in columns}, inner):
         for guess in guesses:

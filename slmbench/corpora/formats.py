@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.files import LFS_ADVICE, LFS_POINTER
 from slmbench.common.progress import Task
 from slmbench.corpora.arrow_tables import ARROW_FILE, PARQUET, ArrowTable
 from slmbench.corpora.delimited import DelimitedTable
@@ -28,7 +29,7 @@ _OTHERS = {
     bytes.fromhex("d0cf11e0a1b11ae1"): "an old Excel or Office file: save the sheet as CSV",
     bytes.fromhex("28b52ffd"): "compressed with Zstandard: decompress it first (zstd -d)",
     b"%PDF": "a PDF: its reviews have to be in a table",
-    b"version https://git-lfs": "a pointer of Git LFS and not the data: fetch it (git lfs pull)",
+    LFS_POINTER: LFS_ADVICE,
     b"<!DOCTYPE": "a page in HTML and not the data: download the file itself",
     b"<!doctype": "a page in HTML and not the data: download the file itself",
     b"<html": "a page in HTML and not the data: download the file itself",

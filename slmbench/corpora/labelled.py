@@ -108,7 +108,7 @@ def read_labelled(
             first = first or (part, reading)
             _check_same_columns(*first, part, reading)
             own = [] if source.fixed_columns or not reading.note else [reading.note]
-            # Of several files, what is the same in all of them is said once.
+            # What is the same in several files is said once.
             findings += [note for note in (*own, *part.table.notes) if note not in findings]
             dropped: list[str] = []
             rows = sides.setdefault(part.side, RowCollector(keep_all=keep_texts))

@@ -23,7 +23,7 @@ RESEMBLANCE = 0.8
 #: Bands, and values in each: two reviews become candidates with probability 1 - (1 - s^r)^b (Leskovec, Rajaraman and
 #: Ullman, *Mining of Massive Datasets*, 3.4), 99.8 % at a resemblance of 0.8, and few do at 0.4.
 _BANDS, _VALUES = 21, 6
-#: Of more reviews the search would take longer than half a minute.
+#: The search would take longer than half a minute over more reviews.
 MAX_REVIEWS = 100_000
 #: Share of the test reviews from which on it is said.
 NOTABLE_SHARE = 0.01

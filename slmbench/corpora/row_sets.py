@@ -17,7 +17,7 @@ from slmbench.corpora.rows import Review
 MAX_KEPT_BYTES = 40_000_000
 #: What a Python string takes beside its characters.
 _OVERHEAD = 60
-#: Of the SHA-256 of a text, three slices of 8 bytes are kept.
+#: Three slices of 8 bytes are kept of a text's SHA-256.
 _KEYS = struct.Struct(">3Q")
 
 

@@ -18,7 +18,7 @@ from slmbench.models.quiet import quiet_libraries
 
 #: Weights that share a scale in weight-only forms: small enough for int4 to keep its accuracy, 1/16 of its size.
 BLOCK = 32
-#: Of MatMulNBits: products of int8 activations and weights, which is what CPUs have instructions for.
+#: MatMulNBits computes products of int8 activations and weights, which is what CPUs have instructions for.
 _INT8_ARITHMETIC = 4
 
 

@@ -146,7 +146,7 @@ def _proportions(
     checks = []
     for (label, _), (lost, gained, reviews), result in zip(parts, counts, family_gates(counts, limit), strict=True):
         bounds = paired_proportions_bounds(lost, gained, reviews)
-        # Of few reviews none may disagree by chance: one more that does, of two more (Agresti & Min 2005).
+        # By chance none of few reviews may disagree: one more that does, of two more (Agresti & Min 2005).
         needed = reviews_to_gate((lost + gained + 1) / (reviews + 2), limit, bounds.value)
         share = reviews / len(truth)
         checks.append(_check(quantity, label, reviews, bounds, limit, result, needed and round(needed / share)))

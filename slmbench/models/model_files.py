@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import content_key, sha256_of
+from slmbench.common.files import LFS_ADVICE, LFS_POINTER, content_key, sha256_of
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.suggestions import did_you_mean
 from slmbench.records import CheckpointRecord, RunRecord, artefacts
@@ -17,8 +17,8 @@ from slmbench.records import CheckpointRecord, RunRecord, artefacts
 _PATTERNS = ["README.md", "*.json", "*.jinja", "*.txt", "*.model"]
 _WEIGHTS = ["*.safetensors"]
 _PICKLES = ["*.bin"]
-#: How a file of Git LFS begins that was not fetched, and its largest size.
-_POINTER, _MAX_POINTER_BYTES = b"version https://git-lfs", 1024
+#: Largest size of a pointer of Git LFS.
+_MAX_POINTER_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _checked(files: ModelFiles, allow_pickle: bool) -> ModelFiles:
         SlmbenchError: There are no weights, only pickled ones, or a file was not fetched from Git LFS.
     """
     for file in sorted(files.folder.iterdir()):
-        if file.is_file() and file.stat().st_size < _MAX_POINTER_BYTES and file.read_bytes().startswith(_POINTER):
-            raise SlmbenchError(f"{file} is a pointer of Git LFS and not the file itself: fetch it (git lfs pull)")
+        if file.is_file() and file.stat().st_size < _MAX_POINTER_BYTES and file.read_bytes().startswith(LFS_POINTER):
+            raise SlmbenchError(f"{file} is {LFS_ADVICE}")
     if any(files.folder.glob("*.safetensors")):
         return files
     if any(files.folder.glob("*.bin")):

@@ -18,7 +18,7 @@ def quiet_libraries() -> Iterator[None]:
     disabled = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Of all loggers, also those whose level a library sets when it is imported.
+        # This holds for all loggers, also those whose level a library sets when it is imported.
         logging.disable(max(disabled, logging.WARNING))
         try:
             yield

@@ -18,7 +18,7 @@ class CarriedAnswers(NamedTuple):
 
 
 _NOT_KEPT = "its bundle has no sealed answers: it, or the run it was made from, is from before they were kept"
-#: Of runs in torch.
+#: What runs in torch have.
 IN_TORCH = CarriedAnswers(None, "a run measured in torch has no sealed answers; its bundle has")
 
 

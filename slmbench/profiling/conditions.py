@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
 from slmbench.instruments.cpu_time import busy_seconds
+from slmbench.records import Conditions
+from slmbench.records.roofline import NOTABLE_SHARE
 
-if TYPE_CHECKING:
-    from slmbench.records import Conditions
-
-#: A larger share of the CPU used by other processes, or taken by the hypervisor, is named as a cause.
-NOTABLE_SHARE = 0.05
 #: A clock frequency that varied by more than this share is named as a cause.
 NOTABLE_CLOCK = 0.03
 #: Counters of CPU time have a resolution of 10 ms: over a shorter time their shares are too inexact.
@@ -120,8 +117,6 @@ def hottest_celsius() -> float | None:
 
 def conditions_of(seen: Sequence[Seen]) -> Conditions:
     """Return what was seen in each process as part of a record."""
-    from slmbench.records import Conditions
-
     return Conditions(
         others_share=[one.others for one in seen],
         steal_share=[one.steal for one in seen],

@@ -214,7 +214,7 @@ def read_record(record_type: type[R], path: Path) -> R:
         why = first["msg"].removeprefix("Value error, ")[:300]
         raise SlmbenchError(f"{path} is damaged: {where}: {why}: make it again, or move it away") from None
     except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
-        # Of a value of another kind than the one that is filled in or converted before it is checked.
+        # Raised where a value is of another kind than the one that is filled in or converted before it is checked.
         raise SlmbenchError(f"{path} is damaged ({first_line(error)}): make it again, or move it away") from None
 
 

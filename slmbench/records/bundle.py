@@ -137,7 +137,7 @@ class LossCheck(Part):
     label: str | None = None
     #: Test reviews that it is measured on.
     reviews: int
-    #: Of the form minus that of fp32, as a fraction, and its one-sided 95 % bounds.
+    #: The form's quantity minus that of fp32, as a fraction, and its one-sided 95 % bounds.
     difference: float
     low: float
     high: float
@@ -176,7 +176,7 @@ class FormRecord(Evaluated):
     search: SensitivitySearch | None = None
     #: How it was made: preset, calibration, block size.
     settings: dict[str, Any] = Field(default_factory=dict)
-    #: Of an accepted form, where the corpus has confirmation rows; ``None`` in older bundles.
+    #: Known of accepted forms, where the corpus has confirmation rows; ``None`` in older bundles.
     confirmation: SealedAnswers | None = None
 
     @model_validator(mode="before")
@@ -321,7 +321,7 @@ class BundleRecord(Record):
     forms: dict[str, FormRecord]
     #: Bytes that every form needs besides its own file: tokenizer, configuration.
     shared_bytes: int
-    #: Of a cascade, whose one form is ``cascade.json`` and whose shared bytes are both members.
+    #: Set for a cascade, whose one form is ``cascade.json`` and whose shared bytes are both members.
     cascade: CascadeFacts | None = None
     hardware: dict[str, Any]
     software: dict[str, str]

@@ -55,7 +55,7 @@ class MemberIdentity(Part):
     total_parameters: int
     #: Its form's file and what goes with it.
     bytes: int
-    #: Of its form's file.
+    #: That of its form's file.
     sha256: str
 
 

@@ -15,8 +15,8 @@ from slmbench.records.base import Part, Record
 #: Number format of a product.
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 FLOPS_PER_MAC = 2
-#: A ceiling measured while other processes used a larger share of the CPU has a note.
-_NOTABLE_SHARE = 0.05
+#: A larger share of the CPU used by other processes, or taken by the hypervisor, disturbs a measurement: it is named.
+NOTABLE_SHARE = 0.05
 
 
 class Polynomial(Part):
@@ -154,7 +154,7 @@ class Roofline(Part):
     def ceiling_note(self) -> str | None:
         """What disturbed the measurement of the ceilings, as a sentence."""
         share = self.ceiling_others_share
-        if share is None or share <= _NOTABLE_SHARE:
+        if share is None or share <= NOTABLE_SHARE:
             return None
         return (
             f"the GEMM ceiling was measured while other processes used {100 * share:.0f} % of the CPU: it may be too"

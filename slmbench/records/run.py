@@ -190,7 +190,7 @@ class RunRecord(Record):
     #: Reviews that shaped it; ``None`` in records from before they were kept.
     ancestors: list[Ancestor] | None = None
     train: TrainCost
-    #: Of methods that need more than one forward pass of a classifier.
+    #: Known for methods that need more than one forward pass of a classifier.
     answering: AnswerCost | None = None
     #: What of the test reviews was beyond ``max_length``; ``None`` of methods that read them otherwise, and before.
     truncation: Truncation | None = None

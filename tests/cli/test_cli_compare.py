@@ -26,9 +26,9 @@ def measured(here):
     return here
 
 
-def slow_down(folder, factor=1.10):
-    """Plant a slowdown in the one int8 profile of minilm-l6."""
-    profile = next(one for one in ladder() if (one.bundle, one.form) == ("minilm-l6", "int8"))
+def slow_down(folder, factor=1.10, form="int8"):
+    """Plant a slowdown in a profile of minilm-l6."""
+    profile = next(one for one in ladder() if (one.bundle, one.form) == ("minilm-l6", form))
     longer = [[sample * factor for sample in process] for process in profile.latency.processes_ms]
     slower = profile.model_copy(update={"latency": Latency(processes_ms=longer)})
     write_record(slower, folder / f"{profile.name}.json")
@@ -67,6 +67,17 @@ def test_what_the_measurements_do_not_settle_is_exit_status_3_and_says_what_woul
     assert result.exit_code == 3
     (sentence,) = json.loads(result.stdout)["baseline"]["inconclusive"]
     assert "minilm-l6 int8" in sentence and f"error: {sentence}" in result.stderr
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1.3, 1), (1.04, 3)])
+def test_several_limits_that_are_not_kept_are_listed_one_per_line(measured, factor, status):
+    for form in ("fp32", "int8"):
+        slow_down(measured / "now", factor, form)
+    result = run("compare", "now", "--baseline", "profiles", "--fail-if-slower", "5%")
+    assert result.exit_code == status
+    first, *others = result.stderr[result.stderr.index("error: ") :].strip().splitlines()
+    assert "2 limits" in first and len(first) < 60
+    assert sorted(line.split()[:2] for line in others) == [["minilm-l6", "fp32"], ["minilm-l6", "int8"]]
 
 
 def test_margins_and_the_metric_are_options(measured):

@@ -36,7 +36,7 @@ class Work:
     precision: Precision
 
 
-#: Of operators that multiply two inputs as ``MatMul`` does: which inputs.
+#: Which two inputs operators multiply that multiply as ``MatMul`` does.
 _TWO_FACTORS = {
     "MatMul": (0, 1),
     "Gemm": (0, 1),

@@ -130,7 +130,7 @@ def _distilbert(c: Config, _: Task, labels: int) -> Blueprint:
 def _xlnet(c: Config, _: Task, labels: int) -> Blueprint:
     """XLNet compares queries with keys and with relative positions, which have a matrix of their own."""
     width, inner, layers, heads = c["d_model"], c["d_inner"], c["n_layer"], c["n_head"]
-    # Of a layer: biases of three kinds of scores, two segment vectors, two normalisations; once: the mask's vector.
+    # A layer: biases of three kinds of scores, two segment vectors, two normalisations; all share one mask vector.
     vectors = layers * (3 * width + 2 * width + 2 * 2 * width) + width
     return Blueprint(
         products=(
@@ -203,8 +203,8 @@ def _t5(c: Config, task: Task, labels: int) -> Blueprint:
             into(encoder, 3, "token"),
             out(encoder, 1, "token"),
             *feed_forward(encoder, "token"),
-            # Of a decoder layer: its own queries, keys and values, and the queries to the encoder; the keys and
-            # values for those are made of the review.
+            # A decoder layer has its own queries, keys and values, and queries to the encoder; the keys and values
+            # for those are made of the review.
             into(decoder, 4, "answer"),
             into(decoder, 2, "token"),
             out(decoder, 2, "answer"),
