@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -26,7 +26,7 @@ from slmbench.instruments.page_cache import drop_from_cache
 from slmbench.profiling.conditions import Seen, Watch, cpu_seconds
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.profile_options import ProfileOptions
-from slmbench.profiling.sampling import PRECISION, closed, sample, settled, warm_up
+from slmbench.profiling.sampling import PRECISION, closed, further_s, sample, settled, warm_up
 from slmbench.profiling.sustained import measure_sustained, sustained_warning
 from slmbench.records.energy import Energy
 from slmbench.records.profile import ServerLoad, ServerTrial
@@ -63,6 +63,8 @@ class Measured:
     #: Why the first of them did not start from a cold cache; ``None`` where it did.
     no_cold_cache: str | None = "there is one process, and a start from a warm cache is needed first"
     latency_ms: list[list[float]] = field(default_factory=list)
+    #: In the single scenario, where they were timed, of further reviews, each once.
+    further_ms: list[list[float]] = field(default_factory=list)
     #: In the single scenario, the index of the label given, per sample.
     labels: list[list[int]] = field(default_factory=list)
     passes_s: list[list[float]] = field(default_factory=list)
@@ -79,26 +81,32 @@ class Measured:
     warnings: list[str] = field(default_factory=list)
 
 
-#: A measurement that pauses between processes, when the last one has ended; it returns what was measured.
-Steps = Generator[None, None, Measured]
+#: A measurement that pauses between processes, when the last one has ended; it returns what was measured. Before work
+#: that would heat the machine for other cells it yields :data:`AFTER_ALL`.
+Steps = Generator[str | None, None, Measured]
+AFTER_ALL = "after all"
 
 
-def scenario_steps(task: dict[str, Any], options: ProfileOptions, sources: EnergySources, bar: Task) -> Steps:
+def scenario_steps(
+    task: dict[str, Any], further: Sequence[str], options: ProfileOptions, sources: EnergySources, bar: Task
+) -> Steps:
     """Measure one cell in the scenario of the options, process by process.
 
     Args:
         task: What the measured process is told.
+        further: Further texts, which single reviews are timed on where the form is fast enough
+            (:func:`~slmbench.profiling.sampling.further_s`).
         options: How to measure.
         sources: Sources of energy readings; they are read in the last process, after everything is timed.
         bar: Advanced by one for each process.
 
     Returns:
         A generator that measures with one process whenever it is asked for its next value, and returns what was
-        measured. It raises SlmbenchError when the form does not load, the process died, or no rate stays within the
-        bound.
+        measured; :data:`Steps` says what it yields. It raises SlmbenchError when the form does not load, the process
+        died, or no rate stays within the bound.
     """
     run = {"single": _single, "offline": _offline, "server": _server}[options.scenario]
-    return run(_Cell(task, options, sources, bar))
+    return run(_Cell(task, list(further), options, sources, bar))
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ class _Cell:
     """What is measured, how, and where to report progress."""
 
     task: dict[str, Any]
+    further: list[str]
     options: ProfileOptions
     sources: EnergySources
     bar: Task
@@ -127,16 +136,23 @@ class _Cell:
         if counts:
             self.bar.advance()
 
+    def each_process(
+        self, measured: Measured, timed: Callable[[_Cell, MeasuredProcess, Measured], None]
+    ) -> Generator[None, None, None]:
+        """Measure with each process in turn, and pause before all but the first."""
+        for number in range(self.options.processes):
+            if number:
+                yield None
+            with self.process(measured, number) as process:
+                timed(self, process, measured)
+
 
 def _single(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
-    for number in range(options.processes):
-        if number:
-            yield
-        with cell.process(measured, number) as process:
-            _time_reviews(cell, process, measured)
+    yield from cell.each_process(measured, _time_reviews)
     reviews = len(cell.task["texts"])
     if options.sustained_s is not None:
+        yield AFTER_ALL
         with MeasuredProcess(cell.task) as process:
             warm_up(process)
             measured.sustained = measure_sustained(process, options.sustained_s, measured.latency_ms, reviews)
@@ -147,17 +163,19 @@ def _single(cell: _Cell) -> Steps:
 
 
 def _time_reviews(cell: _Cell, process: MeasuredProcess, measured: Measured) -> None:
-    """Time single reviews in one process, then a few passes in batches."""
-    options = cell.options
-    count = len(measured.latency_ms[0]) if measured.latency_ms else None
-    reviews = len(cell.task["texts"])
-    sampled = sample(process, options.time_limit_s / options.processes, count, reviews=reviews)
+    """Time single reviews in one process, further ones where the first process has time, then passes in batches."""
+    options, is_first = cell.options, not measured.latency_ms
+    count = None if is_first else len(measured.latency_ms[0])
+    reviews, budget_s, further = len(cell.task["texts"]), options.time_limit_s / options.processes, len(cell.further)
+    sampled = sample(process, budget_s, count, reviews=reviews, further=further)
     measured.latency_ms.append(sampled.ms)
     measured.labels.append(sampled.labels)
     measured.stable.append(sampled.stable)
     measured.seen.append(sampled.seen)
     # Peak memory of single reviews, read before the batches, which need more.
     memory = process.ask({"do": "memory", "phase": "samples"})
+    if measured.further_ms or (is_first and further_s(sampled.ms, reviews, further, budget_s) is not None):
+        measured.further_ms.append(process.ask({"do": "further", "texts": cell.further})["ms"])
     _warm_up_batches(process, options)
     measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
     measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
@@ -168,11 +186,7 @@ def _time_reviews(cell: _Cell, process: MeasuredProcess, measured: Measured) -> 
 
 def _offline(cell: _Cell) -> Steps:
     measured, options = Measured(), cell.options
-    for number in range(options.processes):
-        if number:
-            yield
-        with cell.process(measured, number) as process:
-            _time_batches(cell, process, measured)
+    yield from cell.each_process(measured, _time_batches)
     if not closed(measured.passes_s[0]):
         measured.note = _interval_note("median pass", f"{len(measured.passes_s[0])} passes", options)
     return measured
@@ -240,7 +254,7 @@ def _server(cell: _Cell) -> Steps:
         if holds or not left:
             break
         rate *= STEP_DOWN
-        yield
+        yield None
     measured.load = load.model_copy(update={"max_p95_ms": bound, "trials": trials})
     if not holds:
         measured.warnings.append(
@@ -264,7 +278,7 @@ def late_of(processes_ms: Sequence[Sequence[float]], bound_ms: float) -> tuple[i
 
 def _serve(
     cell: _Cell, qps: float, duration_s: float, bound_ms: float | None = None, *, first: bool = True
-) -> Generator[None, None, tuple[Measured, ServerLoad]]:
+) -> Generator[str | None, None, tuple[Measured, ServerLoad]]:
     """Let reviews arrive at a rate, in every process, so many seconds in all.
 
     With a bound, a process stops when it alone has more late requests than all of them may have.
@@ -276,7 +290,7 @@ def _serve(
     requests = min(MAX_REQUESTS, max(MIN_REQUESTS, requests))
     for number in range(options.processes):
         if number:
-            yield
+            yield None
         with cell.process(measured, number, counts=first) as process:
             measured.stable.append(warm_up(process))
             watch = Watch(process.pid)

@@ -26,7 +26,7 @@ from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.instruments.sentinel import Sentinel, spread_here, store_session
 from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
-from slmbench.profiling.scenarios import Measured, Steps, scenario_steps
+from slmbench.profiling.scenarios import AFTER_ALL, Measured, Steps, scenario_steps
 from slmbench.records.sessions import MeasuringSession, SentinelTimes
 from slmbench.statistics.sessions import SessionSpread
 
@@ -132,6 +132,7 @@ class _Turns:
         one = f"profiling {ready[0][0].cell.name}"
         self.title = one if len(ready) == 1 else f"profiling {len(ready)} forms in turns"
         self.running: dict[int, Steps] = {}
+        self._waiting: set[int] = set()
         self.measured: dict[int, Measured] = {}
         self.sessions: list[_Session] = []
 
@@ -139,23 +140,30 @@ class _Turns:
         hardware = hardware_fingerprint()
         for number, (one, prepared) in enumerate(self._ready):
             sources = find_sources(hardware, one.options.device)
-            self.running[number] = scenario_steps(prepared.task, one.options, sources, bar)
+            self.running[number] = scenario_steps(prepared.task, prepared.workload.further, one.options, sources, bar)
 
     def run_session(self, sentinel: Sentinel, bar: Task) -> _Session:
-        """Run the blocks of one session; those of the last one until every cell is done."""
+        """Run the blocks of one session; those of the last one until every cell is done.
+
+        What cells keep for the end, such as minutes of uninterrupted work, follows after all blocks and the sentinel.
+        """
         session = _Session(seed=len(self.sessions))
         self.sessions.append(session)
         last = len(self.sessions) == self._planned_sessions
         generator, block = np.random.default_rng(session.seed), 0
-        while self.running and (last or block < self._blocks):
+        while (turns := sorted(self.running.keys() - self._waiting)) and (last or block < self._blocks):
             block += 1
             if len(self._ready) > 1:
                 bar.describe(f"{self.title}, block {block + self._blocks * session.seed}")
             session.sentinel.append(sentinel.run())
-            for number in generator.permutation(sorted(self.running)).tolist():
+            for number in generator.permutation(turns).tolist():
                 if self._run_process(number):
                     session.blocks.setdefault(number, []).append(block)
         session.sentinel.append(sentinel.run())
+        if not turns:
+            for number in sorted(self.running):
+                bar.describe(f"{self.title}, {self._ready[number][0].cell.name} sustained")
+                self._run_process(number)
         return session
 
     def sessions_of(self, number: int) -> list[MeasuringSession]:
@@ -181,7 +189,8 @@ class _Turns:
         """Measure with one process of a cell; returns whether that went well."""
         try:
             with stage(None, rung=self._ready[number][0].cell.source.name):
-                next(self.running[number])
+                if next(self.running[number]) == AFTER_ALL:
+                    self._waiting.add(number)
         except StopIteration as end:
             self.measured[number] = end.value
             del self.running[number]

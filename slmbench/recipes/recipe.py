@@ -124,6 +124,7 @@ class ProfileTable(RecipeTable):
     sessions: int = Field(default=1, ge=1)
     session_gap_min: float = Field(default=30.0, ge=0)
     time_limit_s: float = Field(default=20.0, gt=0)
+    sustained_s: float | None = Field(default=None, gt=0)
 
     def settings(self) -> list[ProfileOptions]:
         """Return the profiling options, one for each backend and device that fit together.
@@ -149,6 +150,7 @@ class ProfileTable(RecipeTable):
                         sessions=self.sessions,
                         session_gap_min=self.session_gap_min,
                         time_limit_s=self.time_limit_s,
+                        sustained_s=self.sustained_s,
                     )
                 )
         for options in found:

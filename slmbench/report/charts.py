@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from slmbench.compare.curves import Chart
 from slmbench.compare.quantities import quantities
 from slmbench.records import ComparisonRecord, ProfileRecord, Row
 from slmbench.records.comparison import Curve
+from slmbench.records.sustained import Sustained, TracePoint
 from slmbench.records.sweep import AXIS_TITLES, tick
 from slmbench.report.explanations import Pair
 from slmbench.report.facts import one_of_each_form
@@ -22,6 +23,8 @@ COLOURS = 8
 DASHES = 4
 #: Percentiles at which a latency distribution is drawn.
 _PERCENTILES = np.linspace(0, 100, 201)
+#: Most points of a trace of uninterrupted work that are drawn.
+_TRACE_POINTS = 300
 
 
 def chart_data(record: ComparisonRecord, pairs: Sequence[Pair], charts: Sequence[Chart]) -> dict[str, Any]:
@@ -80,6 +83,7 @@ def chart_data(record: ComparisonRecord, pairs: Sequence[Pair], charts: Sequence
             for profile in forms.values()
             if profile.cascade
         ],
+        "traces": _traces([(row, profile, look(row, row.name)) for row, profile in pairs if profile.sustained]),
         "charts": [
             {
                 "axis": AXIS_TITLES[chart.axis],
@@ -105,7 +109,11 @@ def _start(record: ComparisonRecord, known: Mapping[str, str]) -> list[str]:
 def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
     found = quantities()
     values = {name: value for name, one in found.items() if (value := one.value(row)) is not None}
-    intervals = {name: interval for name, one in found.items() if (interval := one.interval(row)) is not None}
+    intervals = {
+        name: interval
+        for name, one in found.items()
+        if (interval := one.interval(row)) is not None and (interval[0] > 0 or not one.logarithmic)
+    }
     latency = profile.latency if profile else None
     return {
         "label": row.label,
@@ -121,6 +129,61 @@ def _row(row: Row, profile: ProfileRecord | None) -> dict[str, Any]:
         else None,
         "processes": latency.process_p50_ms if latency else None,
     }
+
+
+class TracedQuantity(NamedTuple):
+    """What is drawn of uninterrupted work over time: a value of each point, unknown where the system shows none."""
+
+    title: str
+    unit: str
+    explanation: str
+    value: Callable[[TracePoint, float], float | None]
+
+
+_TRACED = (
+    TracedQuantity(
+        "time of a review",
+        "of its usual time",
+        "1 is the time that the same reviews took before, so their lengths play no part.",
+        lambda point, seconds: point.relative,
+    ),
+    TracedQuantity(
+        "throughput",
+        "reviews/s",
+        "Long reviews make it lower for a while.",
+        lambda point, seconds: point.reviews / seconds,
+    ),
+    TracedQuantity("clock", "MHz", "Of the fastest core.", lambda point, seconds: point.clock_mhz),
+    TracedQuantity("temperature", "°C", "Of the hottest sensor.", lambda point, seconds: point.temperature_c),
+)
+
+
+def _traces(traced: Sequence[tuple[Row, ProfileRecord, dict[str, int]]]) -> list[dict[str, Any]]:
+    """Return a chart for each machine and quantity that is known of some row."""
+    found = []
+    for machine in dict.fromkeys(row.machine for row, _, _ in traced):
+        for quantity in _TRACED:
+            series = [
+                {"label": row.label, "points": points} | look
+                for row, profile, look in traced
+                if row.machine == machine and profile.sustained and (points := _trace(profile.sustained, quantity))
+            ]
+            if series:
+                shown = {"title": quantity.title, "unit": quantity.unit, "explanation": quantity.explanation}
+                found.append({"machine": machine, **shown, "series": series})
+    return found
+
+
+def _trace(sustained: Sustained, quantity: TracedQuantity) -> list[list[float]]:
+    """Return minutes and values; of long traces the means of stretches, so that there are few hundred."""
+    ends = [*(point.at_s for point in sustained.trace[1:]), sustained.seconds]
+    points = [
+        (point.at_s / 60, value)
+        for point, end in zip(sustained.trace, ends, strict=True)
+        if end > point.at_s and (value := quantity.value(point, end - point.at_s)) is not None
+    ]
+    parts = np.array_split(np.array(points), min(len(points), _TRACE_POINTS)) if points else []
+    return [[round(float(value), 4) for value in part.mean(0)] for part in parts]
 
 
 def _curve(curve: Curve, values: Sequence[int]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def report_facts(record: ComparisonRecord, pairs: Sequence[Pair]) -> dict[str, A
         "charts": charts_of(record.curves, tags),
         "explanations": explanations(record, pairs),
         "workloads": _workloads(pairs),
+        "sustained": [(row, profile.sustained) for row, profile in pairs if profile.sustained],
         "corpora": _corpora(profiles),
         "software": _software(profiles),
         "baseline_tests": baseline_tests,

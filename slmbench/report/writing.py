@@ -17,10 +17,11 @@ from slmbench.common.templates import render_markdown
 from slmbench.compare.quantities import quantities
 from slmbench.compare.reading import profiles_of_rows
 from slmbench.records import ComparisonRecord, EvaluationRecord, ProfileRecord, Row, read_record, write_record
+from slmbench.report.charts import chart_data
 from slmbench.report.explanations import Pair
 from slmbench.report.facts import number_filters, one_of_each_form, report_facts
-from slmbench.report.html import render_html
-from slmbench.statistics import Interval
+from slmbench.report.flips import label_flips
+from slmbench.statistics import Interval, row_shares
 
 RECORD = "comparison.json"
 REPORT = "report.md"
@@ -86,7 +87,7 @@ def write_report(
             write_record(record, building / RECORD)
             write_atomically(building / ROWS, _csv(record.rows))
             write_atomically(building / REPORT, _markdown(record, pairs, no_plots))
-            write_atomically(building / PAGE, render_html(record, pairs))
+            write_atomically(building / PAGE, _page(record, pairs))
     except OSError as error:
         raise SlmbenchError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
 
@@ -124,6 +125,57 @@ def _markdown(record: ComparisonRecord, pairs: Sequence[Pair], no_plots: str | N
     return render_markdown(
         "slmbench.report", "report.md.j2", filters, no_plots=no_plots, **report_facts(record, pairs)
     )
+
+
+def _page(record: ComparisonRecord, pairs: Sequence[Pair]) -> str:
+    """Render ``report.html``: style, script and numbers inline.
+
+    Texts of reviews are shown where the bundles are in ``exported/``.
+
+    Args:
+        record: The comparison.
+        pairs: Each measured row with its profile.
+
+    Returns:
+        HTML; everything that comes from a record is escaped.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("slmbench.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.filters |= number_filters()
+    forms = one_of_each_form(pairs)
+    facts = report_facts(record, pairs)
+    return environment.get_template("report.html.j2").render(
+        **facts,
+        pairs=pairs,
+        data=chart_data(record, pairs, facts["charts"]),
+        recommended={row.machine: row for row in record.rows if row.recommended},
+        timed_machines=list(dict.fromkeys(row.machine for row, _ in pairs)),
+        confusions=[_confusion(profile) for profile in forms.values()],
+        flips=label_flips(list(forms.values())),
+        cascades=[
+            (f"{profile.bundle} {profile.form}", profile.cascade) for profile in forms.values() if profile.cascade
+        ],
+    )
+
+
+def _confusion(profile: ProfileRecord) -> dict[str, Any]:
+    evaluation = profile.evaluation
+    return {
+        "name": f"{profile.bundle} {profile.form}",
+        "accuracy": evaluation.accuracy,
+        "labels": evaluation.labels,
+        "cells": [
+            [(count, round(float(share), 3)) for count, share in zip(*line, strict=True)]
+            for line in zip(evaluation.confusion, row_shares(evaluation.confusion), strict=True)
+        ],
+    }
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -12,6 +12,7 @@ from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
 from slmbench.records import ProfileRecord, read_record
 from slmbench.records.sessions import SentinelTimes
+from slmbench.records.sustained import Sustained
 from slmbench.statistics.sessions import REFERENCE_SPREAD
 
 
@@ -31,6 +32,22 @@ def test_each_block_has_one_process_of_every_cell_in_an_order_that_changes(bundl
     assert all(process.asked[-1] == {"do": "end"} for process in made)
     assert [record.form for record in records] == ["fp32", "int8"]
     assert all(len(record.latency.processes_ms) == 8 for record in records)
+
+
+def test_sustained_work_comes_after_all_blocks_and_the_sentinel(bundle, tmp_path, pretend, monkeypatch):
+    made, asked = pretend({"ms": steady(2.0)}), []
+
+    def sustained(process, seconds, known, reviews):
+        asked.append((process.task["form"], len(made)))
+        return Sustained(seconds=seconds, trace=[])
+
+    monkeypatch.setattr(scenarios, "measure_sustained", sustained)
+    records = profile([bundle], ProfileOptions(processes=3, sustained_s=60.0), output=tmp_path)
+
+    assert asked == [("fp32", 7), ("int8", 8)]  # after three processes of each
+    assert [record.sustained.seconds for record in records] == [60.0, 60.0]
+    assert all([session.blocks for session in record.measured_in] == [[1, 2, 3]] for record in records)
+    assert all(len(session.sentinel) == 4 for record in records for session in record.measured_in)
 
 
 def test_cells_of_several_settings_are_timed_in_the_same_blocks(bundle, tmp_path, pretend):

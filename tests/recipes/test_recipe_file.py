@@ -78,7 +78,8 @@ def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path)
             MINIMAL
             + '[export]\nforms = ["fp32", "int8-static", "int4-weights"]\n'
             + '[profile]\ndevices = ["cpu", "cuda"]\nbackends = ["onnxruntime", "openvino", "torch"]\n'
-            + 'torch_forms = ["fp32", "bf16-compile"]\nthreads = 3\nprocesses = 2\ntime_limit_s = 7\n',
+            + 'torch_forms = ["fp32", "bf16-compile"]\nthreads = 3\nprocesses = 2\n'
+            + "time_limit_s = 7\nsustained_s = 60\n",
         )
     )
 
@@ -92,7 +93,9 @@ def test_every_form_on_every_device_with_every_backend_that_runs_there(tmp_path)
         ("torch", "cpu", ("fp32", "bf16-compile")),
         ("torch", "cuda", ("fp32", "bf16-compile")),
     ]
-    assert {(one.threads, one.processes, one.time_limit_s) for one in settings} == {(3, 2, 7.0)}
+    assert {(one.threads, one.processes, one.time_limit_s, one.sustained_s) for one in settings} == {
+        (3, 2, 7.0, 60.0)
+    }
 
 
 def test_a_rung_with_several_seeds_is_several_rungs_and_the_first_keeps_the_name(tmp_path):

@@ -18,6 +18,7 @@ from slmbench.records import Row, write_record
 from slmbench.records.bundle import Flip
 from slmbench.records.cascade import CascadeFacts, CascadeMember, CascadeTiming, Routing, SweepRow
 from slmbench.records.energy import Energy, GridFactor
+from slmbench.records.sustained import Sustained, TracePoint
 from slmbench.statistics import paired_difference
 
 EVIL = '</script><img src=x onerror="alert(1)">{{ 7 * 7 }}'
@@ -134,6 +135,32 @@ def test_changed_labels_are_counted_by_review_and_shown_with_the_texts_at_hand(r
     forms["int8"] = forms["int8"].model_copy(update={"predictions": predictions(0.8)})
     write_record(bundle.model_copy(update={"forms": forms}), tmp_path / f"exported/{name}/bundle.json")
     assert "A film with a twist" not in reported(*profiles)[1]
+
+
+def traced(celsius=None):
+    points = [(second, 1.0 if second < 300 else 1.2) for second in range(600)]
+    return Sustained(
+        seconds=600.0,
+        trace=[
+            TracePoint(at_s=at, reviews=50, relative=relative, clock_mhz=3000.0, temperature_c=celsius)
+            for at, relative in points
+        ],
+        no_temperature=None if celsius else "no sensor is shown",
+    )
+
+
+def test_uninterrupted_work_is_shown_over_time(reported, tmp_path):
+    _, page, data = reported(profile_record("cool"), profile_record("hot", sustained=traced()))
+    assert 'href="#sustained"' in page and "no sensor is shown" in page
+    assert [trace["title"] for trace in data["traces"]] == ["time of a review", "throughput", "clock"]
+    relative, rate, clock = (trace["series"][0]["points"] for trace in data["traces"])
+    assert [series["label"] for trace in data["traces"] for series in trace["series"]] == ["hot fp32"] * 3
+    assert len(relative) == 300 and relative[0][1] == 1 and relative[-1] == pytest.approx([598.5 / 60, 1.2], rel=1e-3)
+    assert {value for _, value in rate} == {50} and {value for _, value in clock} == {3000}
+    assert "1.20× as long" in (tmp_path / "report/report.md").read_text(encoding="utf-8")
+    _, _, data = reported(profile_record("hot", sustained=traced(celsius=81.0)))
+    assert [trace["title"] for trace in data["traces"]][-1] == "temperature"
+    assert reported(profile_record("cool"))[2]["traces"] == []
 
 
 def cascade_facts(small, large):
@@ -263,6 +290,15 @@ def test_a_cascade_is_drawn(browser, cascade_reported, tmp_path):
     page.complaints.clear()
     page.open((tmp_path / "report/report.html").as_uri())
     assert page.run("document.querySelectorAll('figure[data-chart=cascade] > svg path').length") == 2
+    assert page.complaints == []
+
+
+def test_a_trace_is_drawn(browser, reported, tmp_path):
+    page, _ = browser
+    reported(profile_record("hot", sustained=traced(celsius=81.0)))
+    page.complaints.clear()
+    page.open((tmp_path / "report/report.html").as_uri())
+    assert page.run("document.querySelectorAll('figure[data-chart=trace] > svg path').length") == 4
     assert page.complaints == []
 
 

@@ -303,6 +303,12 @@
       { title: "ms a review (log scale)", log: true, say: (ms) => `${digits(ms)} ms` }, { height: 340, dots: true, ticks });
   };
 
+  const drawTrace = (figure) => {
+    const { title, unit, series } = data.traces[Number(figure.dataset.number)];
+    drawCurves(figure, title, series, { title: "minutes without a pause", say: (at) => `after ${digits(at)} min` },
+      { title: `${title}, ${unit}`, say: (value) => `${digits(value)} ${unit}` }, { height: 260 });
+  };
+
   // ---- medians of single processes -----------------------------------------------------------------------------
 
   const drawProcesses = (figure) => {
@@ -365,7 +371,7 @@
   theme.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; remembered.set(root.dataset.theme); nameTheme(); });
   nameTheme();
 
-  const kinds = { pareto: drawPareto, ecdf: drawEcdf, processes: drawProcesses, roc: drawRoc, cascade: drawCascade, sweep: drawSweep };
+  const kinds = { pareto: drawPareto, ecdf: drawEcdf, processes: drawProcesses, roc: drawRoc, cascade: drawCascade, sweep: drawSweep, trace: drawTrace };
   const draw = (kind) => figures(kind).forEach(kinds[kind]);
   if (figures("pareto").length) {
     document.querySelector(".controls").hidden = false;
