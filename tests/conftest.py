@@ -20,7 +20,7 @@ from slmbench.export import export
 from slmbench.instruments import sentinel
 from slmbench.instruments.hardware import usable_cores
 from slmbench.methods.training import TrainingOptions, finetune
-from slmbench.records import predictions, profile, timed
+from slmbench.records import predictions, timed
 
 # Before any library reads it: a test that asks the model hub has forgotten to say what the hub answers.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -85,7 +85,7 @@ def _the_same_samples_are_resampled_once():
         for module, name in (
             (timed, "clustered_median_interval"),
             (timed, "timing_interval"),
-            (profile, "crossed_percentile_interval"),
+            (timed, "crossed_percentile_interval"),
             (predictions, "evaluate"),
         ):
             patch.setattr(module, name, remembering(getattr(module, name)))

@@ -87,5 +87,12 @@ def versus(
                 raise InconclusiveError(
                     f"{allowed}, which this does not settle: give --processes {MIN_CLUSTERS} or more"
                 )
-            more = minutes(record.minutes_to_settle(fail_if_slower))
-            raise InconclusiveError(f"{allowed}, which this does not settle: about {more} more of sampling would")
+            more = record.minutes_to_settle(fail_if_slower)
+            if more is None:
+                raise InconclusiveError(
+                    f"{allowed}, which one session does not settle, however long: sessions of this machine differ by"
+                    " more. Each `slmbench profile` stores one; those stored make the interval as wide as they differ"
+                )
+            raise InconclusiveError(
+                f"{allowed}, which this does not settle: about {minutes(more)} more of sampling would"
+            )

@@ -25,6 +25,7 @@ from slmbench.records.ancestors import overlap_sentence
 from slmbench.records.row import SeedScore
 from slmbench.records.versus import VersusRecord
 from slmbench.statistics import METRICS, Interval
+from slmbench.statistics.queueing import NONE
 from slmbench.statistics.resampling import crossed_interval, replay_interval, resampled
 
 #: Bootstrap samples of reviews for metrics other than accuracy.
@@ -90,6 +91,9 @@ class Cell:
             p95_ms=latency.p95_ms,
             p95_ci95_ms=latency.p95_ci95_ms,
             p95_note=latency.unsupported.get("p95_ms"),
+            p99_ms=latency.p99_ms,
+            p99_ci95_ms=latency.p99_ci95_ms,
+            p99_note=latency.unsupported.get("p99_ms"),
             reviews_per_second=self._shown_rate,
             reviews_per_second_ci95=None if self._shown_rate is None else self._rate_ci95,
             peak_bytes=profile.memory.peak_bytes,
@@ -264,7 +268,7 @@ class Cell:
         if self._rate is None:
             return self.profile.latency.ci95_ms
         rates = self._rate_ci95
-        return None if rates is None else (1e3 / rates[1], 1e3 / rates[0])
+        return None if rates is None else (1e3 / rates[1], 1e3 / max(rates[0], NONE))
 
     @cached_property
     def pace_interval(self) -> Interval:

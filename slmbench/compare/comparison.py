@@ -63,7 +63,7 @@ def compare(
     The sealed answers of a recommended row to the confirmation rows are opened, and the opening is logged in the
     folder of its profile (:mod:`slmbench.compare.confirmation`).
 
-    Of several profiles of one cell (bundle, form, backend, device, threads, scenario, machine) the newest
+    The newest of several profiles of one cell (bundle, form, backend, device, threads, scenario, machine)
     counts. Unlike machines are never pooled: each has its own front and recommendation.
 
     Args:

@@ -16,6 +16,7 @@ import numpy as np
 
 from slmbench.compare.cells import Cell
 from slmbench.compare.constraints import DecisionRule
+from slmbench.records.sessions import is_same_work
 from slmbench.records.versus import VersusRecord
 from slmbench.statistics import METRICS, PairedDifference, paired_difference, ratio_interval
 from slmbench.statistics.intervals import Estimate
@@ -69,7 +70,7 @@ def difference(first: Cell, second: Cell, metric: str = "accuracy") -> Differenc
 def accuracy_difference(first: Cell, second: Cell) -> PairedDifference:
     """Return the accuracy of the second minus that of the first, for a record.
 
-    Of means over seeds, the reviews that only one gets right are those of an average seed.
+    Where rows are means over seeds, the reviews that only one gets right are those of an average seed.
 
     Raises:
         ValueError: They were not evaluated on the same reviews.
@@ -164,6 +165,7 @@ def _over_blocks(first: Cell, second: Cell) -> Bounds | None:
         [other for _, (other, _) in pairs],
         [number for (_, number), _ in pairs],
         spread,
+        same_work=is_same_work(first.profile, second.profile),
     )
     return found and _moved(found, math.log(first.pace_ms / second.pace_ms) - found.value)
 

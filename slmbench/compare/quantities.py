@@ -146,8 +146,9 @@ def _megabytes(value: float) -> str:
     return bare_megabytes(round(value * MEGABYTE))
 
 
-def _why_no_p95(row: Row) -> str | None:
-    return "offline it is that of a batch, not of a review" if row.scenario == "offline" else row.p95_note
+def _why_unknown(row: Row, note: str | None) -> str | None:
+    """Say why a percentile of a row is not known."""
+    return "offline it is that of a batch, not of a review" if row.scenario == "offline" else note
 
 
 #: How tables show two of the metrics, and what can be limited of them.
@@ -180,7 +181,18 @@ _MEASURED = (
         interval_field="p95_ci95_ms",
         column=Column("p95\nms", leaves=7, headline=True),
         limit=Limit("max_p95_ms", "Maximum p95 latency of one review (ms)."),
-        why_unknown=_why_no_p95,
+        why_unknown=lambda row: _why_unknown(row, row.p95_note),
+    ),
+    Quantity(
+        name="p99",
+        title="p99",
+        unit="ms",
+        field="p99_ms",
+        description="p99 latency",
+        interval_field="p99_ci95_ms",
+        column=Column("p99\nms", optional=True, terminal=False),
+        limit=Limit("max_p99_ms", "Maximum p99 latency of one review (ms); known of fast rows only."),
+        why_unknown=lambda row: _why_unknown(row, row.p99_note),
     ),
     Quantity(
         name="throughput",

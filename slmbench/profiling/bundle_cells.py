@@ -13,7 +13,7 @@ from slmbench.common.progress import Progress
 from slmbench.instruments.hardware import runs_natively
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.carried_answers import carried_over
-from slmbench.profiling.prepared import PreparedCell
+from slmbench.profiling.prepared import PreparedCell, task_of
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import BundleRecord, FormRecord, Predictions, artefacts
@@ -54,13 +54,7 @@ class BundleCell:
 
     def task(self, options: ProfileOptions) -> dict[str, Any]:
         """Return what the measured process is told, except the texts."""
-        return {
-            "loader": options.runs_on.loader,
-            "folder": str(self.folder),
-            "form": self.form,
-            "device": options.device,
-            "threads": options.threads_used,
-        }
+        return task_of(self.folder, self.form, options)
 
     def prepare(self, options: ProfileOptions, progress: Progress) -> PreparedCell:
         """Make it ready to be timed; where it computes otherwise than at export, it first answers all test reviews.

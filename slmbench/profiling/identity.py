@@ -45,7 +45,7 @@ def profile_key(cell: AnyCell, options: ProfileOptions) -> str:
     libraries = options.runs_on.libraries_on(options.device)
     versions = software_versions(libraries)
     return content_key(
-        stage="profile/3",
+        stage="profile/4",
         **cell.inputs,
         machine=hardware_fingerprint()["fingerprint"],
         backend=options.backend,

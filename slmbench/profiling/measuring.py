@@ -157,6 +157,7 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     latency = Latency(
         **dict(in_sessions),
         processes_ms=measured.latency_ms,
+        further_ms=measured.further_ms or None,
         # Offline, a sample is of a batch, and every process has the same.
         reviews=len(measured.latency_ms[0] if options.scenario == "offline" else prepared.workload.texts),
         queued=options.scenario == "server",

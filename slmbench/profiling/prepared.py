@@ -70,6 +70,17 @@ class PreparedCell:
     confirmation: CarriedAnswers = IN_TORCH
 
 
+def task_of(folder: Path, form: str, options: ProfileOptions) -> dict[str, Any]:
+    """Return what the measured process is told, except the texts; see :class:`slmbench.profiling.worker.Worker`."""
+    return {
+        "loader": options.runs_on.loader,
+        "folder": str(folder),
+        "form": form,
+        "device": options.device,
+        "threads": options.threads_used,
+    }
+
+
 class AnyCell(Protocol):
     """One measurement to make: a form of a bundle, or a run in a precision and mode of torch."""
 

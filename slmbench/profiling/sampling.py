@@ -24,6 +24,8 @@ MIN_SAMPLES = 50
 _P95 = PERCENTILE_SAMPLES[95]
 #: The first pass may take this many times its time limit, where a p95 would otherwise have too few reviews.
 PATIENCE = 3
+#: Largest share of its sampling time that a process spends on further reviews, for percentiles that need more.
+FURTHER_SHARE = 0.5
 #: Warning when :func:`warm_up` reaches its time limit.
 DRIFTING = "latency was still drifting when warm-up ended"
 
@@ -58,7 +60,9 @@ def warm_up(process: MeasuredProcess) -> bool:
     return False
 
 
-def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, *, reviews: int) -> Sampled:
+def sample(
+    process: MeasuredProcess, budget_s: float, count: int | None = None, *, reviews: int, further: int = 0
+) -> Sampled:
     """Time reviews one at a time in one process, from the first row on.
 
     The first process of a cell determines the number of samples; the others take as many of the same rows, so that
@@ -72,6 +76,7 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, 
         reviews: Number of different reviews. Without a count, sampling ends with a complete pass over them, unless
             time is over during the first: samples that are compared are of the same reviews, equally often. A first
             pass that has not come to as many reviews as a p95 takes goes on, up to :data:`PATIENCE` times the time.
+        further: Number of further reviews. Without a count, time is left for them where :func:`further_s` finds some.
 
     Returns:
         The samples of this process.
@@ -92,6 +97,8 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, 
         watch.look()
         now = time.monotonic()
         if count is None and len(taken) % reviews == 0:
+            if len(taken) == reviews:
+                deadline -= further_s(taken, reviews, further, budget_s) or 0.0
             if len(taken) >= MIN_SAMPLES and settled([taken], reviews):
                 break
             if now + (now - began) * reviews / len(taken) > deadline:
@@ -100,6 +107,25 @@ def sample(process: MeasuredProcess, budget_s: float, count: int | None = None, 
         if now >= deadline and len(taken) >= enough:
             break
     return Sampled(taken, labels, stable, watch.end())
+
+
+def further_s(taken: Sequence[float], reviews: int, further: int, budget_s: float) -> float | None:
+    """Return how long further reviews take in a process (s), by its first pass.
+
+    Args:
+        taken: Its samples (ms), in the order taken.
+        reviews: Number of different reviews of a pass.
+        further: Number of further reviews.
+        budget_s: Its sampling time (s).
+
+    Returns:
+        The time; ``None`` where there are none, the first pass was not completed, or it is more than
+        :data:`FURTHER_SHARE` of the sampling time: then they are not timed.
+    """
+    if not further or len(taken) < reviews:
+        return None
+    needed = float(np.mean(taken[:reviews])) * further / 1e3
+    return needed if needed <= FURTHER_SHARE * budget_s else None
 
 
 def deadline_of(budget_s: float, count: int | None) -> float:

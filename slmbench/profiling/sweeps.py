@@ -19,7 +19,7 @@ from slmbench.profiling.prepared import measure_each
 from slmbench.profiling.process import MeasuredProcess
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import sample, warm_up
-from slmbench.profiling.workload import Workload, choose_workload, words_of_length
+from slmbench.profiling.workload import Workload, choose_workload, words_of_lengths
 from slmbench.records import write_record
 from slmbench.records.sweep import AXIS_TITLES, ONE_AT_A_TIME, Axis, SweepFailure, SweepPoint, SweepRecord, tick
 
@@ -183,7 +183,7 @@ def _lengths(
     longest = cell.bundle.max_length or max(cell.bundle.lengths.tokens)
     values = [2**power for power in range(SHORTEST.bit_length() - 1, longest.bit_length()) if 2**power < longest]
     values.append(longest)
-    texts = [words_of_length(cell.bundle, cell.folder, tokens) for tokens in values]
+    texts = words_of_lengths(cell.bundle, cell.folder, values)
     taken: dict[int, list[float]] = {value: [] for value in values}
     with MeasuredProcess({**task, "texts": texts}) as process:
         warm_up(process)

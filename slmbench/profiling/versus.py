@@ -20,6 +20,7 @@ from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
+from slmbench.instruments.sentinel import spread_here
 from slmbench.profiling.bundle_cells import BundleCell, find_bundle_cells
 from slmbench.profiling.conditions import Seen, Watch, conditions_of, wait_until_idle, why_unsteady
 from slmbench.profiling.identity import check_output, setting_name
@@ -93,6 +94,7 @@ def versus(
         device=options.device,
         threads=options.threads_used,
         pairs=pairs,
+        spread=spread_here(),
         corpus=workload.identity,
         note=note,
         warnings=warnings,
@@ -213,4 +215,5 @@ def _contestant(cell: BundleCell, options: ProfileOptions) -> Contestant:
         backend=cell.backend(options),
         size_bytes=form.bytes + cell.bundle.shared_bytes,
         sha256=form.sha256,
+        architecture=cell.bundle.architecture,
     )

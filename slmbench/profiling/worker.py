@@ -1,8 +1,8 @@
 """The measured process: it loads one form and times what its parent asks for.
 
-Of a bundle it imports the edge runtime and nothing else, so that its memory and cold start are those of an app; of a
-run torch and transformers. Between requests it sleeps on the pipe, and the parent sleeps while it works. Statistics
-are computed by the parent.
+For a bundle it imports the edge runtime and nothing else, so that its memory and cold start are those of an app; for
+a run, torch and transformers. Between requests it sleeps on the pipe, and the parent sleeps while it works. Its
+parent computes statistics.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Worker:
         """Call the method that ``request["do"]`` names with the rest of the request as arguments."""
         actions: dict[str, Callable[..., dict[str, Any]]] = {
             "single": self.single,
+            "further": self.further,
             "batches": self.batches,
             "serve": self.serve,
             "answers": self.answers,
@@ -87,6 +88,11 @@ class Worker:
         timed = [self._time(text) for text in texts]
         number = {label: index for index, label in enumerate(self._classifier.labels)}
         return {"ms": [ms for ms, _ in timed], "labels": [number[label] for _, label in timed]}
+
+    def further(self, texts: list[str]) -> dict[str, Any]:
+        """Time further texts, each once; returns times (ms)."""
+        self._run_every_shape(texts, None)
+        return {"ms": [self._time(text)[0] for text in texts]}
 
     def batches(self, batch_tokens: int | None, each: bool = False, reviews: int | None = None) -> dict[str, Any]:
         """Time a pass over the first ``reviews``, or all, in batches of up to ``batch_tokens`` tokens.
@@ -157,15 +163,18 @@ class Worker:
         return taken / 1e6, predictions[0].label
 
     def _warm_up_shapes(self, batch_tokens: int | None) -> None:
-        """Run every review before the first is timed, as often as the form needs to be as fast as it gets.
+        """Run every review before the first is timed."""
+        if batch_tokens not in self._warmed:
+            self._warmed.add(batch_tokens)
+            self._run_every_shape(self._texts, batch_tokens)
+
+    def _run_every_shape(self, texts: list[str], batch_tokens: int | None) -> None:
+        """Run texts untimed, as often as the form needs to be as fast as it gets.
 
         Compiled models need it: a new shape costs them more than one that was seen before.
         """
-        if batch_tokens in self._warmed:
-            return
-        self._warmed.add(batch_tokens)
         for _ in range(getattr(self._classifier, "warm_up_passes", 0)):
-            self._classifier.predict_proba(self._texts, batch_tokens=batch_tokens)
+            self._classifier.predict_proba(texts, batch_tokens=batch_tokens)
 
 
 def _load(task: dict[str, Any]) -> Classifier:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +14,15 @@ from slmbench.common.progress import Progress
 from slmbench.corpora import corpus_available, load_again
 from slmbench.edge.runtime import NUMPY_BACKENDS, load_tokenizer
 from slmbench.records import BundleRecord, CorpusIdentity, WorkloadIdentity
+from slmbench.statistics import PERCENTILE_SAMPLES
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 #: Reviews in a workload: enough for a p95 in one pass, and a sample of the corpus's whole length distribution.
 REVIEWS = 200
+#: Reviews with the further ones, which fast forms are timed on too: enough for a p99.
+REVIEWS_IN_ALL = PERCENTILE_SAMPLES[99]
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,14 @@ class Workload:
         identity: How a record describes them.
         lengths: Tokens of each.
         row_ids: Ids of the reviews; ``None`` of words.
+        further: Further texts of the same kind, for percentiles that need more of them; none where there are too few.
     """
 
     texts: list[str]
     identity: WorkloadIdentity
     lengths: list[int]
     row_ids: list[str] | None = None
+    further: list[str] = field(default_factory=list)
 
     @property
     def tokens(self) -> int:
@@ -54,20 +63,20 @@ def choose_workload(bundle: BundleRecord, folder: Path, progress: Progress) -> W
     Returns:
         The workload; without the corpus, words with exactly the token counts of those reviews.
     """
-    lengths = bundle.lengths.tokens[:REVIEWS]
+    lengths = bundle.lengths.tokens
     if corpus_available(bundle.corpus.options):
         try:
             test = load_again(bundle.corpus.options, bundle.corpus.test_hash).test
-            return workload_of(bundle.corpus, test.texts[:REVIEWS], lengths, test.row_ids[:REVIEWS])
+            return workload_of(bundle.corpus, test.texts, lengths, test.row_ids)
         except SlmbenchError as error:
             progress.say(f"{bundle.name}: {error}; words of the same lengths are timed instead")
-    return workload_of(bundle.corpus, [words_of_length(bundle, folder, tokens) for tokens in lengths], lengths)
+    return workload_of(bundle.corpus, words_of_lengths(bundle, folder, lengths[:REVIEWS_IN_ALL]), lengths)
 
 
 def workload_of(
     corpus: CorpusIdentity, texts: list[str], lengths: Sequence[int], row_ids: list[str] | None = None
 ) -> Workload:
-    """Describe texts to time.
+    """Take the texts to time from the first ones of a test set.
 
     Args:
         corpus: Their corpus, or the one whose lengths they have.
@@ -75,6 +84,8 @@ def workload_of(
         lengths: Tokens of each.
         row_ids: Ids of the reviews; ``None`` for words of the same lengths.
     """
+    further = texts[REVIEWS:REVIEWS_IN_ALL] if len(texts) >= REVIEWS_IN_ALL else []
+    texts, lengths = texts[:REVIEWS], lengths[:REVIEWS]
     identity = WorkloadIdentity(
         name=corpus.name,
         test_hash=corpus.test_hash,
@@ -83,24 +94,28 @@ def workload_of(
         tokens_p50=float(np.median(lengths)),
         tokens_max=max(lengths),
     )
-    return Workload(texts, identity, [int(length) for length in lengths], row_ids)
+    return Workload(texts, identity, [int(length) for length in lengths], row_ids and row_ids[:REVIEWS], further)
 
 
-def words_of_length(bundle: BundleRecord, folder: Path, tokens: int) -> str:
-    """Return a text that has a given number of tokens for a bundle."""
+def words_of_lengths(bundle: BundleRecord, folder: Path, lengths: Sequence[int]) -> list[str]:
+    """Return a text for each length that has so many tokens for a bundle."""
     runtime: str = bundle.runtime
     if bundle.cascade:
         # The lengths are those of the small member, which reads every review.
         runtime, folder = bundle.cascade.small.runtime, folder / bundle.cascade.small.folder
     if runtime in NUMPY_BACKENDS:
-        return " ".join(["movie"] * tokens)
+        return [" ".join(["movie"] * tokens) for tokens in lengths]
     tokenizer = load_tokenizer(folder)
+    limit = tokenizer.truncation["max_length"] if tokenizer.truncation else None
     tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return [_words(tokenizer, tokens, limit) for tokens in lengths]
+
+
+def _words(tokenizer: Tokenizer, tokens: int, limit: int | None) -> str:
     added = tokenizer.num_special_tokens_to_add(is_pair=False)
-    limit = tokenizer.truncation["max_length"] if tokenizer.truncation else tokens
-    if tokens > limit:  # read in windows, each of which has the special tokens
+    if limit is not None and tokens > limit:  # read in windows, each of which has the special tokens
         tokens -= (tokens // limit - 1) * added
-        tokenizer.no_truncation()
     # A word that is one token at any position; which one depends on the vocabulary.
     for word in ("a", "e", "1", "."):
         text = " ".join([word] * max(1, tokens - added))

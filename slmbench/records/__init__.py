@@ -17,7 +17,6 @@ from slmbench.records.profile import (
     ColdStart,
     Conditions,
     GpuPeaks,
-    Latency,
     Memory,
     MemoryPhase,
     ProfileRecord,
@@ -38,6 +37,7 @@ from slmbench.records.run import (
     Truncation,
 )
 from slmbench.records.sweep import SweepRecord
+from slmbench.records.timed import Latency
 from slmbench.records.tuning import TuningRecord
 from slmbench.records.verification import FormVerification, VerificationRecord
 from slmbench.records.versus import VersusRecord

@@ -20,124 +20,13 @@ from slmbench.records.run import CorpusIdentity, SeedIdentity, Truncation
 from slmbench.records.sealed_answers import SealedAnswers
 from slmbench.records.sessions import InSessions, MeasuringSession
 from slmbench.records.sustained import Sustained
-from slmbench.records.timed import Timed
-from slmbench.statistics import (
-    Interval,
-    Outliers,
-    clustered_median_interval,
-    count_outliers,
-    crossed_percentile_interval,
-    percentile,
-    supported_percentile,
-)
-from slmbench.statistics.queueing import highest_rate_interval, late_allowed
+from slmbench.records.timed import Latency
+from slmbench.statistics import Interval, clustered_median_interval, percentile
+from slmbench.statistics.queueing import NONE, geometric_mean, highest_rate_interval, late_allowed, process_rates
 
 #: Share of other labels that a setting may give and still count as the form that was exported: at most so much
 #: accuracy can they cost, and an export accepts as much by default. Our choice.
 MAX_DIFFERING = 0.01
-
-
-class Latency(Timed):
-    """Text in, label out.
-
-    A sample depends on the scenario: ``single`` one review, ``offline`` one batch, ``server`` one review from its
-    arrival, waiting included. Percentiles are of such reviews: their number of samples is that of different reviews,
-    and their intervals are for other reviews and other processes. ``ci95_ms`` is of the median of these reviews.
-    """
-
-    #: Whether a sample has the wait for earlier reviews in it, as in the ``server`` scenario.
-    queued: bool = False
-    #: Set when the time limit ended sampling before the interval of the median was narrow enough.
-    note: str | None = None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def samples_ms(self) -> list[float]:
-        """All samples of all processes."""
-        return self.all_ms
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def p50_ms(self) -> float:
-        """Median latency."""
-        return percentile(self.samples_ms, 50)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def p50_ci95_ms(self) -> Interval | None:
-        """95 % interval of the median latency of such reviews; ``None`` from fewer than six different ones."""
-        return self._interval_of_such_reviews(50)
-
-    @property
-    def different(self) -> int:
-        """Number of different reviews (or batches) among the samples; repeats of one are not independent."""
-        longest = max(map(len, self.processes_ms))
-        return longest if self.reviews is None else min(self.reviews, longest)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def p95_ms(self) -> float | None:
-        """95th percentile, when 130 different reviews support it."""
-        return supported_percentile(self.samples_ms, 95, self.different)[0]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def p95_ci95_ms(self) -> Interval | None:
-        """95 % interval of the 95th percentile of such reviews, where that is supported."""
-        return self._tail_interval(95)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def p99_ms(self) -> float | None:
-        """99th percentile, when 662 different reviews support it."""
-        return supported_percentile(self.samples_ms, 99, self.different)[0]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def p99_ci95_ms(self) -> Interval | None:
-        """95 % interval of the 99th percentile of such reviews, where that is supported."""
-        return self._tail_interval(99)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def unsupported(self) -> dict[str, str]:
-        """Why a percentile, or the interval of the median, is null."""
-        reasons = {f"p{q}_ms": supported_percentile(self.samples_ms, q, self.different)[1] for q in (95, 99)}
-        reasons["ci95_ms"] = self.no_interval
-        return {name: reason for name, reason in reasons.items() if reason}
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def mean_ms(self) -> float:
-        """Mean latency."""
-        return float(np.mean(self.samples_ms))
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def process_p50_ms(self) -> list[float]:
-        """Median of each process; they vary more than the samples within one."""
-        return super().process_p50_ms
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def outliers(self) -> Outliers | None:
-        """Samples far above the others of the same review; they are counted, not removed."""
-        if self.reviews is None or self.queued:
-            return None
-        return count_outliers(self.processes_ms, self.reviews)
-
-    def _tail_interval(self, q: int) -> Interval | None:
-        if supported_percentile(self.samples_ms, q, self.different)[0] is None:
-            return None
-        return self._interval_of_such_reviews(q)
-
-    def _interval_of_such_reviews(self, q: int) -> Interval | None:
-        """Return the interval of a percentile for other reviews, processes and sessions."""
-        here = crossed_percentile_interval(self.processes_ms, self.different, q)
-        if here is None:
-            return None
-        own = [percentile(process, q) for process in self.processes_ms]
-        return self._over_sessions(percentile(self.samples_ms, q), here, own)
 
 
 class Served(Part):
@@ -188,7 +77,7 @@ class Throughput(InSessions):
             return None
         medians = [float(np.median(passes)) for passes in self.processes_s]
         here = clustered_median_interval(self.processes_s)
-        interval = self._over_sessions(float(np.median(self.passes_s)), here, medians)
+        interval = self.over_sessions(float(np.median(self.passes_s)), here, medians)
         return None if interval is None else (self.reviews / interval[1], self.reviews / interval[0])
 
     @computed_field  # type: ignore[prop-decorator]
@@ -379,7 +268,7 @@ class ProfileRecord(Evaluated, Record):
     load: ServerLoad | None = None
     #: With ``--sustained``.
     sustained: Sustained | None = None
-    #: Of a cascade: its members and its threshold; ``None`` in records from before they were kept.
+    #: Members and threshold of a cascade; ``None`` in records from before they were kept.
     cascade: ProfiledCascade | None = None
     #: Answers to reviews used for nothing else, carried over unread; ``None`` where there are none, the
     #: next field then saying why (``None`` too in records from before they were kept).
@@ -414,9 +303,11 @@ class ProfileRecord(Evaluated, Record):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def highest_rate_ci95(self) -> Interval | None:
-        """95 % interval of the highest rate that keeps the bound, for other processes, reviews and arrivals.
+        """95 % interval of the highest rate that keeps the bound, for other processes, reviews, arrivals, sessions.
 
-        ``None`` where no rate was searched; see :func:`slmbench.statistics.queueing.highest_rate_interval`.
+        ``None`` where no rate was searched; see :func:`slmbench.statistics.queueing.highest_rate_interval`. For other
+        sessions the queue is replayed with all times as much longer or shorter as sessions make them: near the bound
+        a rate falls by more than times grow.
         """
         load = self.load
         if load is None or load.max_p95_ms is None:
@@ -425,9 +316,20 @@ class ProfileRecord(Evaluated, Record):
             [taken - waited for taken, waited in zip(*process, strict=False)]
             for process in zip(self.latency.processes_ms, load.processes_wait_ms, strict=False)
         ]
-        found = highest_rate_interval(service, self.latency.different, load.max_p95_ms)
+        bound = load.max_p95_ms
+        here = highest_rate_interval(service, self.latency.different, bound)
+        if here is None:
+            return None
+        rates = process_rates(service, bound)
+        found = self.latency.over_sessions(
+            geometric_mean(rates),
+            here,
+            rates,
+            slowed=lambda factor: geometric_mean(process_rates(service, bound, factor)),
+        )
+        low, high = found or here
         # The rate that was verified is a lower bound, so it may lie below.
-        return None if found is None else (min(found[0], load.qps), max(found[1], load.qps))
+        return min(low, load.qps) if low > NONE else 0.0, max(high, load.qps)
 
     @property
     def keeps_its_bound(self) -> bool:

@@ -55,6 +55,10 @@ class Row(Part):
     p95_ci95_ms: Interval | None = None
     #: Why ``p95_ms`` is null.
     p95_note: str | None = None
+    p99_ms: float | None = None
+    p99_ci95_ms: Interval | None = None
+    #: Why ``p99_ms`` is null.
+    p99_note: str | None = None
     reviews_per_second: float | None = None
     reviews_per_second_ci95: Interval | None = None
     peak_bytes: int | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from pydantic import computed_field
@@ -97,6 +98,33 @@ class MeasuringSession(Part):
         return change, least, most
 
 
+class Work(Protocol):
+    """A form that was timed: a profile, or a side of ``versus``."""
+
+    @property
+    def form(self) -> str:
+        """The form."""
+
+    @property
+    def architecture(self) -> str | None:
+        """What it is a form of; ``None`` where that was not kept."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+
+
+def is_same_work(first: Work, second: Work) -> bool:
+    """Return whether two forms do the same work with other numbers: what a session does to one, it does to the other.
+
+    That is the same form of the same architecture and size (within 1 %), such as two seeds or two trainings.
+    """
+    if first.architecture is None or (first.form, first.architecture) != (second.form, second.architecture):
+        return False
+    sizes = first.size_bytes, second.size_bytes
+    return max(sizes) <= 1.01 * min(sizes)
+
+
 class InSessions(Part):
     """Times of processes that were measured in sessions."""
 
@@ -112,21 +140,34 @@ class InSessions(Part):
         if self.sessions is None or self.spread is None:
             return None
         count, spread = len(set(self.sessions)), self.spread
-        source = f"{spread.stored} stored sessions of this machine" if spread.stored else "the reference profiles"
         lack = "" if spread.stored else ", because fewer than three sessions of this machine are stored"
         in_one = "one session" if count == 1 else f"{count} sessions"
         return (
-            f"measured in {in_one}: intervals are widened by the spread between sessions of {source}"
+            f"measured in {in_one}: intervals are widened by the spread between sessions of {spread.source}"
             f" (±{100 * spread.deviation:.0f} %){lack}"
         )
 
-    def _over_sessions(self, value: float, interval: Interval | None, medians: Sequence[float]) -> Interval | None:
-        """Widen the interval of a time to what other sessions would show; as it is in older records."""
+    def over_sessions(
+        self,
+        value: float,
+        interval: Interval | None,
+        medians: Sequence[float],
+        *,
+        slowed: Callable[[float], float] | None = None,
+    ) -> Interval | None:
+        """Widen an interval to what other sessions would show; as it is in older records.
+
+        Args:
+            value: The time, or a rate that falls as times grow.
+            interval: For other processes of the same sessions.
+            medians: Of each process.
+            slowed: As :func:`slmbench.statistics.sessions.over_sessions` takes it.
+        """
         if interval is None or self.sessions is None or self.spread is None:
             return interval
-        return over_sessions(value, interval, medians, self.sessions, self.spread)
+        return over_sessions(value, interval, medians, self.sessions, self.spread, slowed=slowed)
 
-    def _next_session(self, value: float, interval: Interval | None) -> Interval | None:
+    def next_session(self, value: float, interval: Interval | None) -> Interval | None:
         """Return where the time is expected in one further session; ``None`` where no spread of sessions is known."""
         if interval is None or self.sessions is None or self.spread is None:
             return None

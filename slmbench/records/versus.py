@@ -11,7 +11,9 @@ from pydantic import computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, WorkloadIdentity
+from slmbench.records.sessions import is_same_work
 from slmbench.statistics import Ratio, paired_ratio, percentile, ratio_of_medians, why_no_interval
+from slmbench.statistics.sessions import SessionSpread, deviation_apart, ratio_over_sessions
 from slmbench.statistics.verdicts import (
     TIME_MARGIN,
     GateResult,
@@ -40,6 +42,8 @@ class Contestant(Part):
     size_bytes: int
     #: SHA-256 of the form's file.
     sha256: str
+    #: ``None`` in older records.
+    architecture: str | None = None
 
     @property
     def title(self) -> str:
@@ -74,6 +78,8 @@ class VersusRecord(Record):
     note: str | None
     warnings: list[str]
     conditions: Conditions
+    #: How much times of this machine differ between sessions; ``None`` in older records.
+    spread: SessionSpread | None = None
     #: Largest ratio of times that counts as equal, less 1.
     time_margin: float = TIME_MARGIN
     hardware: dict[str, Any]
@@ -82,14 +88,29 @@ class VersusRecord(Record):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ratio(self) -> Ratio:
-        """Median over reviews of first / second: above 1 the first is slower."""
+        """Median over reviews of first / second: above 1 the first is slower; intervals allow for other sessions."""
+        return self._over_sessions(self.here)
+
+    @cached_property
+    def here(self) -> Ratio:
+        """The same ratio with intervals for other processes of the same minutes."""
         return paired_ratio([pair.first_ms for pair in self.pairs], [pair.second_ms for pair in self.pairs])
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def ratio_of_medians(self) -> Ratio:
         """Median latency of the first over that of the second."""
-        return ratio_of_medians([pair.first_ms for pair in self.pairs], [pair.second_ms for pair in self.pairs])
+        return self._over_sessions(
+            ratio_of_medians([pair.first_ms for pair in self.pairs], [pair.second_ms for pair in self.pairs])
+        )
+
+    @property
+    def apart(self) -> SessionSpread | None:
+        """By what the intervals of ratios are widened; ``None`` where both do the same work, and in older records."""
+        return None if is_same_work(self.first, self.second) else self.spread
+
+    def _over_sessions(self, ratio: Ratio) -> Ratio:
+        return ratio if self.apart is None else ratio_over_sessions(ratio, self.apart)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -120,6 +141,8 @@ class VersusRecord(Record):
             if interval
             else f", {why_no_interval([pair.first_ms for pair in self.pairs])}"
         )
+        if self.apart is not None and (here := self.here.ci95) is not None:
+            bounds += f" ({here[0]:.3f}–{here[1]:.3f} in this session, widened by the spread of {self.apart.source})"
         found = f"a review takes {self.ratio.value:.3f}× the time{bounds}"
         named = f"{self.first.title} and {self.second.title}"
         if self.verdict == "undecided":
@@ -133,8 +156,14 @@ class VersusRecord(Record):
         bounds = self.ratio.bounds()
         return "inconclusive" if bounds is None else gate(bounds, math.log1p(limit))
 
-    def minutes_to_settle(self, limit: float) -> float:
-        """Return how many more minutes of sampling would settle a gate, if the ratio is what was measured."""
+    def minutes_to_settle(self, limit: float) -> float | None:
+        """Return how many more minutes of sampling would settle a gate, if the ratio is what was measured.
+
+        ``None`` where none would in this session: sessions differ by more than the ratio does from the limit.
+        """
+        distance = abs(math.log1p(limit) - math.log(self.ratio.value))
+        if self.apart is not None and deviation_apart(self.apart, 1, 0.90) >= distance:
+            return None
         ratios = [np.divide(pair.first_ms, pair.second_ms) for pair in self.pairs]
         medians = [float(np.median(np.log(ratio))) for ratio in ratios]
         deviation = float(np.std(medians, ddof=1)) if len(medians) > 1 else abs(medians[0])

@@ -16,6 +16,8 @@ LATE_SHARE = 0.05
 PASSING_CONFIDENCE = 0.99
 #: Bootstrap samples of a rate, halvings of the search for each, and the most requests of a process that are replayed.
 RESAMPLES, HALVINGS, REPLAYED = 200, 12, 1000
+#: Seed of the arrivals that every process's queue is replayed with, and the rate that stands for none at all.
+ARRIVALS, NONE = 1, 1e-9
 
 
 def late_allowed(requests: int, late_share: float = LATE_SHARE, confidence: float = PASSING_CONFIDENCE) -> int:
@@ -83,6 +85,28 @@ def highest_rates(service_ms: np.ndarray, gaps: np.ndarray, limit_ms: float) -> 
     return low
 
 
+def process_rates(service_ms: Sequence[Sequence[float]], limit_ms: float, factor: float = 1.0) -> list[float]:
+    """Return the highest rate of each process, with the same arrivals for all.
+
+    Args:
+        service_ms: Service times of the requests of each process.
+        limit_ms: When a request is late (ms).
+        factor: What service times are multiplied by, such as by a slower session.
+
+    Returns:
+        Requests a second; :data:`NONE` where requests that do not wait are late.
+    """
+    kept = min(REPLAYED, *map(len, service_ms))
+    times = factor * np.array([process[:kept] for process in service_ms])
+    gaps = np.tile(np.random.default_rng(ARRIVALS).exponential(size=kept), (len(times), 1))
+    return np.maximum(highest_rates(times, gaps, limit_ms), NONE).tolist()
+
+
+def geometric_mean(rates: Sequence[float]) -> float:
+    """Return the mean of rates that differ by factors."""
+    return math.exp(math.fsum(map(math.log, rates)) / len(rates))
+
+
 def highest_rate_interval(
     service_ms: Sequence[Sequence[float]], reviews: int, limit_ms: float, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
@@ -104,14 +128,14 @@ def highest_rate_interval(
     """
     if why_no_interval(service_ms):
         return None
+    rates = process_rates(service_ms, limit_ms)
+    if min(rates) <= NONE:
+        return None
+    low, high = t_interval(np.log(rates).tolist())
     fewest = min(map(len, service_ms))
     generator, kept = np.random.default_rng(seed), min(fewest, REPLAYED)
     times = np.array([process[:fewest] for process in service_ms])
     size = len(times), kept
-    rates = highest_rates(times[:, :kept], np.tile(generator.exponential(size=kept), (len(times), 1)), limit_ms)
-    if not rates.all():
-        return None
-    low, high = t_interval(np.log(rates).tolist())
     different = min(reviews, fewest)
     drawn = np.empty(resamples)
     for number in range(resamples):
@@ -120,6 +144,6 @@ def highest_rate_interval(
         owners = generator.integers(0, len(times), len(times))
         # A queue for each drawn process, of the same reviews in the same order.
         replayed = highest_rates(times[owners][:, rows], generator.exponential(size=size), limit_ms)
-        drawn[number] = np.log(np.maximum(replayed, 1e-9)).mean()
+        drawn[number] = np.log(np.maximum(replayed, NONE)).mean()
     drawn_low, drawn_high = np.percentile(drawn, [2.5, 97.5])
     return math.exp(min(low, drawn_low)), math.exp(max(high, drawn_high))

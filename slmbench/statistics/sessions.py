@@ -11,12 +11,12 @@ Reasonable Time*, ISMM 2013): sessions, processes (one a block), samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from slmbench.statistics.clusters import MIN_CLUSTERS
+from slmbench.statistics.clusters import MIN_CLUSTERS, Ratio
 from slmbench.statistics.intervals import Interval
 from slmbench.statistics.verdicts import Bounds
 
@@ -51,8 +51,13 @@ class SessionSpread(BaseModel):
     stored: int = 0
     usual_ms: Interval | None = None
 
+    @property
+    def source(self) -> str:
+        """Whose it is, in words."""
+        return f"{self.stored} stored sessions of this machine" if self.stored else "the reference profiles"
 
-#: Of the reference profiles: six sessions on 21 November 2026, 8 to 21 o'clock, on a virtual machine with two cores
+
+#: That of the reference profiles: six sessions on 21 November 2026, 8 to 21 o'clock, on a virtual machine, two cores
 #: (profiles/reference in the history of this repository). Standard deviation over sessions of the log medians of
 #: seven forms, 0.19 (tf-idf: 0.162 to 0.377 ms), and after what each session has in common was taken away, 0.10.
 REFERENCE_SPREAD = SessionSpread(deviation=0.19, freedom=5, apart=0.10, apart_freedom=30)
@@ -110,22 +115,27 @@ def over_sessions(
     sessions: Sequence[int],
     spread: SessionSpread,
     confidence: float = 0.95,
+    *,
+    slowed: Callable[[float], float] | None = None,
 ) -> Interval:
     """Widen the interval of a time to what other sessions would show.
 
     With several sessions each end is the wider of that and of a bootstrap over sessions and the processes in each.
 
     Args:
-        value: The time.
+        value: The time, or a rate that falls as times grow.
         interval: Its interval for other processes of the same sessions.
         medians: Of each process.
         sessions: Number of the session of each process.
         spread: How much sessions of this machine differ.
         confidence: Coverage wanted.
+        slowed: Of a rate, what it would be if every time were so many times as long; ``None`` of a time.
     """
     between = deviation_between(spread.deviation, spread.freedom, len(set(sessions)), confidence)
-    low = -math.hypot(math.log(value / interval[0]), between)
-    high = math.hypot(math.log(interval[1] / value), between)
+    below = above = between
+    if slowed is not None:
+        below, above = math.log(value / slowed(math.exp(between))), math.log(slowed(math.exp(-between)) / value)
+    low, high = -math.hypot(math.log(value / interval[0]), below), math.hypot(math.log(interval[1] / value), above)
     if len(set(sessions)) > 1:
         replays = session_replays(np.log(medians).tolist(), sessions)
         center = float(np.mean(np.log(medians)))
@@ -153,6 +163,29 @@ def next_session(
     between = deviation_between(spread.deviation, spread.freedom, count, confidence) * math.sqrt(1 + count)
     low, high = (math.sqrt(2) * math.log(end / value) for end in interval)
     return value * math.exp(-math.hypot(low, between)), value * math.exp(math.hypot(high, between))
+
+
+def ratio_over_sessions(ratio: Ratio, spread: SessionSpread) -> Ratio:
+    """Widen the interval of a ratio of two kinds of work to what other sessions would show.
+
+    Args:
+        ratio: Of times that were measured alternately in one session.
+        spread: How much sessions of this machine differ; of two kinds of work measured together, by ``apart``.
+    """
+
+    def widened(interval: Interval | None, confidence: float) -> Interval | None:
+        if interval is None:
+            return None
+        apart = deviation_apart(spread, 1, confidence)
+        low, high = (math.hypot(math.log(end / ratio.value), apart) for end in interval)
+        return ratio.value * math.exp(-low), ratio.value * math.exp(high)
+
+    return Ratio(value=ratio.value, ci95=widened(ratio.ci95, 0.95), ci90=widened(ratio.ci90, 0.90))
+
+
+def deviation_apart(spread: SessionSpread, sessions: int, confidence: float = 0.95) -> float:
+    """Return :func:`deviation_between` of the log ratio of two kinds of work that were measured together."""
+    return deviation_between(math.sqrt(2) * spread.apart, spread.apart_freedom, sessions, confidence)
 
 
 def deviation_between(deviation: float, freedom: float, sessions: int, confidence: float = 0.95) -> float:
@@ -183,7 +216,12 @@ def session_replays(values: Sequence[float], sessions: Sequence[int], seed: int 
 
 
 def ratio_over_blocks(
-    first: Sequence[float], second: Sequence[float], sessions: Sequence[int], spread: SessionSpread
+    first: Sequence[float],
+    second: Sequence[float],
+    sessions: Sequence[int],
+    spread: SessionSpread,
+    *,
+    same_work: bool = False,
 ) -> Bounds | None:
     """Return the bounds of the ratio of two times that were measured in the same blocks.
 
@@ -196,6 +234,7 @@ def ratio_over_blocks(
         second: Time of the second in the same blocks.
         sessions: Number of the session of each block.
         spread: How much sessions of this machine differ.
+        same_work: Whether both do the same work, so that sessions do the same to both.
 
     Returns:
         The logarithm of first / second, positive where the second is faster, around the mean over blocks; ``None``
@@ -212,7 +251,7 @@ def ratio_over_blocks(
     for confidence in (0.95, 0.90):
         tail = (1 - confidence) / 2
         within = float(t.isf(tail, len(logs) - 1)) * error
-        apart = deviation_between(math.sqrt(2) * spread.apart, spread.apart_freedom, len(set(sessions)), confidence)
+        apart = 0.0 if same_work else deviation_apart(spread, len(set(sessions)), confidence)
         ends = np.quantile(replays - value, [tail, 1 - tail])
         low, high = (math.hypot(max(within, float(end)), apart) for end in (-ends[0], ends[1]))
         intervals.append((value - low, value + high))

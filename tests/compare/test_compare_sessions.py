@@ -67,6 +67,24 @@ def versus_record(first, second, ratio, created="2026-01-10T13:00:00+00:00"):
     )
 
 
+def test_versus_allows_for_what_other_sessions_do_to_one_kind_of_work_and_not_to_the_other():
+    pair = cell("minilm-big", 10.0), cell("minilm", 10.0)
+    before = versus_record(*pair, 1.12)
+    known, unknown = (before.model_copy(update={"spread": spread}) for spread in (KNOWN, REFERENCE_SPREAD))
+    sides = (side.model_copy(update={"architecture": "bert"}) for side in (known.first, known.second))
+    alike = unknown.model_copy(update=dict(zip(("first", "second"), sides, strict=True)))
+
+    assert before.ratio == alike.ratio == before.here and before.verdict == alike.verdict == "slower"
+    assert known.ratio.ci95[0] == pytest.approx(1.12 * math.exp(-math.sqrt(2) * 0.01 * 2.02), rel=0.002)
+    assert known.ratio.ci95[0] < known.ratio.ci90[0] < 1.12 < known.ratio.ci90[1] < known.ratio.ci95[1]
+    assert (known.verdict, known.gate(0.05), known.gate(0.2)) == ("slower", "fail", "pass")
+    # Of a machine whose sessions are not known, one session of it shows little; and no more minutes of it show more.
+    assert (unknown.verdict, unknown.gate(0.05), unknown.gate(0.2)) == ("undecided", "inconclusive", "inconclusive")
+    assert unknown.minutes_to_settle(0.05) is None and known.minutes_to_settle(0.0) > 0
+    assert "21 stored sessions" in known.sentence and "reference profiles" in unknown.sentence
+    assert "widened" not in alike.sentence
+
+
 def test_what_a_block_does_to_both_cancels():
     fast, slow = cell("minilm", 10.0), cell("minilm-big", 13.0)
 
@@ -81,10 +99,13 @@ def test_what_a_block_does_to_both_cancels():
 
 
 def test_what_sessions_do_to_one_kind_of_work_is_allowed_for():
-    pair = [Cell(cell(name, ms, spread=REFERENCE_SPREAD)) for name, ms in (("minilm", 10.0), ("minilm-big", 13.0))]
+    fast, slow = (cell(name, ms, spread=REFERENCE_SPREAD) for name, ms in (("minilm", 10.0), ("minilm-big", 13.0)))
+    larger = slow.model_copy(update={"size_bytes": 2 * fast.size_bytes})
 
     # On the reference machine the ratio of two forms differed by more than this from session to session.
-    assert speed_verdict(*pair, 0.1) == "undecided"
+    assert speed_verdict(Cell(fast), Cell(larger), 0.1) == "undecided"
+    # Other weights of the same size make the same work.
+    assert speed_verdict(Cell(fast), Cell(slow), 0.1) == "worse"
 
 
 def test_the_same_code_in_another_session_is_not_called_slower():

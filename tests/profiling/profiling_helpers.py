@@ -60,6 +60,9 @@ class FakeProcess:
         labels = [self._labels[row % len(self._labels)] for row in rows]
         return {"ms": [next(self._ms) for _ in rows], "labels": labels}
 
+    def _further(self, texts):
+        return {"ms": [next(self._ms) for _ in texts]}
+
     def _batches(self, batch_tokens, each=False, reviews=None):
         if reviews is not None:  # the batches before those that are timed
             return {"s": 0.05}

@@ -18,7 +18,7 @@ from slmbench.edge import Classifier
 from slmbench.instruments.energy import EnergySources
 from slmbench.instruments.energy.energy_sources import CorePower
 from slmbench.instruments.roofline import ceiling
-from slmbench.profiling import ProfileOptions, profile, scenarios, sustained, turns
+from slmbench.profiling import ProfileOptions, profile, scenarios, sustained, turns, workload
 from slmbench.profiling.identity import finished_profile
 from slmbench.profiling.measuring import find_cells
 from slmbench.profiling.workload import choose_workload
@@ -183,6 +183,36 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
     assert [request["reviews"] for request in made[0].asked if "reviews" in request] == [32]
 
 
+@pytest.mark.parametrize(("limit_s", "further"), [(20.0, 21), (0.4, 0)])
+def test_fast_forms_are_timed_on_further_reviews(bundle, tmp_path, pretend, monkeypatch, limit_s, further):
+    monkeypatch.setattr(workload, "REVIEWS", 20)
+    monkeypatch.setattr(workload, "REVIEWS_IN_ALL", 41)
+    made = pretend({"ms": steady(6.0)})
+    options = ProfileOptions(forms=("fp32",), processes=2, time_limit_s=limit_s)
+
+    (record,) = profile([bundle], options, output=tmp_path)
+
+    # 21 reviews of 6 ms are more than half of 0.2 s; time for which is in the limit of a process.
+    assert (
+        record.latency.further_ms is None
+        if not further
+        else [len(ms) for ms in record.latency.further_ms] == [21, 21]
+    )
+    assert all(("further" in [request["do"] for request in process.asked]) == bool(further) for process in made)
+    assert record.latency.different == record.corpus.reviews == 20
+    there = f"there are {20 + further}"
+    assert there in record.latency.unsupported["p99_ms"] and there in record.latency.unsupported["p95_ms"]
+
+
+def test_a_real_process_times_further_reviews(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(workload, "REVIEWS", 20)
+    monkeypatch.setattr(workload, "REVIEWS_IN_ALL", 41)
+
+    (record,) = profile([bundle], QUICK.with_forms("fp32"), output=tmp_path)
+
+    assert [len(ms) for ms in record.latency.further_ms] == [21] and min(record.latency.further_ms[0]) > 0
+
+
 def test_steady_latencies_need_no_note(bundle, tmp_path, pretend):
     pretend({"ms": steady()})
 
@@ -252,12 +282,12 @@ def test_memory_is_the_largest_of_the_processes(bundle, tmp_path, pretend):
 def test_the_corpus_itself_is_timed_where_it_is_at_hand(bundle):
     made = record_of(bundle)
 
-    workload = choose_workload(made, bundle, SILENT)
+    fed = choose_workload(made, bundle, SILENT)
 
-    assert workload.identity.inputs == "reviews"
-    assert workload.identity.test_hash == made.corpus.test_hash
-    assert Classifier(bundle).token_lengths(workload.texts) == made.lengths.tokens
-    assert workload.tokens == sum(made.lengths.tokens)
+    assert fed.identity.inputs == "reviews"
+    assert fed.identity.test_hash == made.corpus.test_hash
+    assert Classifier(bundle).token_lengths(fed.texts) == made.lengths.tokens
+    assert fed.tokens == sum(made.lengths.tokens)
 
 
 @pytest.mark.parametrize("which", ["tiny_bundle", "floor_bundle"])
@@ -266,13 +296,13 @@ def test_words_of_the_same_lengths_stand_in_for_a_corpus_that_is_not_there(reque
     reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path="/nowhere/reviews.csv"))
     made = record_of(bundle)
 
-    workload = choose_workload(made, bundle, SILENT)
+    fed = choose_workload(made, bundle, SILENT)
 
-    assert workload.identity.inputs == "length-matched words"
-    assert workload.identity.test_hash == made.corpus.test_hash
-    assert Classifier(bundle).token_lengths(workload.texts) == made.lengths.tokens
-    assert workload.tokens == sum(made.lengths.tokens)
-    assert workload.identity.tokens_max == max(made.lengths.tokens)
+    assert fed.identity.inputs == "length-matched words"
+    assert fed.identity.test_hash == made.corpus.test_hash
+    assert Classifier(bundle).token_lengths(fed.texts) == made.lengths.tokens
+    assert fed.tokens == sum(made.lengths.tokens)
+    assert fed.identity.tokens_max == max(made.lengths.tokens)
 
 
 def test_a_corpus_that_changed_is_not_timed(bundle, tmp_path, small_corpus_file):
@@ -282,9 +312,9 @@ def test_a_corpus_that_changed_is_not_timed(bundle, tmp_path, small_corpus_file)
     reseal(bundle, lambda document: document["corpus"]["options"].update(name_or_path=str(changed)))
     ears = Listener()
 
-    workload = choose_workload(record_of(bundle), bundle, ears)
+    fed = choose_workload(record_of(bundle), bundle, ears)
 
-    assert workload.identity.inputs == "length-matched words"
+    assert fed.identity.inputs == "length-matched words"
     assert len(ears.said) == 1
     assert ears.said[0].endswith("words of the same lengths are timed instead")
 

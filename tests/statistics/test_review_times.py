@@ -73,6 +73,20 @@ def test_repeats_of_fifty_reviews_support_no_p95():
     assert enough.p99_ms is None and "662" in enough.unsupported["p99_ms"]
 
 
+def test_further_reviews_make_a_p99_and_leave_the_rest_as_it_is():
+    generator = np.random.default_rng(8)
+    whole = measured(generator, 662)
+    latency = Latency(
+        processes_ms=[one[:200] + one[:200] for one in whole], further_ms=[one[200:] for one in whole], reviews=200
+    )
+    alone = Latency(processes_ms=latency.processes_ms, reviews=200)
+    assert latency.p99_ms == pytest.approx(np.percentile(np.concatenate(whole), 99))
+    assert latency.p99_ci95_ms[0] < latency.p99_ms < latency.p99_ci95_ms[1] and "p99_ms" not in latency.unsupported
+    for name in ("p50_ms", "p50_ci95_ms", "ci95_ms", "p95_ms", "p95_ci95_ms", "mean_ms", "outliers"):
+        assert getattr(latency, name) == getattr(alone, name)
+    assert alone.p99_ms is None and "662" in alone.unsupported["p99_ms"]
+
+
 def test_repeats_make_no_interval_of_such_reviews_narrower_than_reviews_allow():
     lengths = np.random.default_rng(5).normal(0, LENGTHS, 200)
     once, often = (

@@ -153,6 +153,7 @@ def _cold_cache(record: ProfileRecord) -> str | None:
 
 #: Columns that are shown when a record has a value for them, and how soon each leaves a narrow terminal.
 OPTIONAL_COLUMNS: tuple[tuple[str, int, Callable[[ProfileRecord], str | None]], ...] = (
+    ("p99\nms", 0, lambda record: None if record.latency.p99_ms is None else f"{record.latency.p99_ms:.3g}"),
     ("cold\ncache", 0, _cold_cache),
     ("of\nceiling", 2, _of_ceiling),
     ("J per\n1,000", 3, lambda record: _joules(record, "measured")),
@@ -200,8 +201,8 @@ def _notes(record: ProfileRecord) -> list[str]:
     load = record.load
     # A rate that exceeded its bound when it was verified has a warning instead.
     if load is not None and load.max_p95_ms is not None and record.keeps_its_bound:
-        found = record.highest_rate_ci95
-        around = f"; the highest rate is in [{found[0]:.3g}–{found[1]:.3g}]" if found else ""
+        found, in_others = record.highest_rate_ci95, ", in other sessions too" if record.latency.widening else ""
+        around = f"; the highest rate is in [{found[0]:.3g}–{found[1]:.3g}]{in_others}" if found else ""
         notes.append(
             f"{record.bundle} {record.form}: {load.qps:.3g} reviews/s are shown to keep the p95 within"
             f" {load.max_p95_ms:g} ms{around}"

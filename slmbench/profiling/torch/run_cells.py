@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import folder_bytes
@@ -17,10 +16,10 @@ from slmbench.common.places import RUNS
 from slmbench.common.progress import Progress
 from slmbench.profiling.agreement import JUST_ANSWERED, all_test_reviews, ask_all, other_labels
 from slmbench.profiling.backends import TORCH
-from slmbench.profiling.prepared import PreparedCell
+from slmbench.profiling.prepared import PreparedCell, task_of
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.torch.forward import GRAPH_TOKENS, form_name, native_precisions, parse_form
-from slmbench.profiling.workload import REVIEWS, workload_of
+from slmbench.profiling.workload import workload_of
 from slmbench.records import Predictions, RunRecord, artefacts
 from slmbench.records.predictions import REGIME, batched_regime
 
@@ -62,16 +61,6 @@ class RunCell:
         """Never: every precision and device computes in its own way."""
         return False
 
-    def task(self, options: ProfileOptions) -> dict[str, Any]:
-        """Return what the measured process is told, except the texts."""
-        return {
-            "loader": TORCH.loader,
-            "folder": str(self.folder),
-            "form": self.form,
-            "device": options.device,
-            "threads": options.threads_used,
-        }
-
     def prepare(self, options: ProfileOptions, progress: Progress) -> PreparedCell:
         """Make it ready to be timed; see :func:`prepare_run`."""
         return prepare_run(self, options, progress)
@@ -109,7 +98,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
         regime = batched_regime(options.answers_in)
     elif cell.mode == "graphs":
         regime = f"one review at a time, padded to multiples of {GRAPH_TOKENS} tokens"
-    run, task = cell.run, cell.task(options)
+    run, task = cell.run, task_of(cell.folder, cell.form, options)
     try:
         reviews = all_test_reviews(run.corpus)
     except SlmbenchError as error:
@@ -119,7 +108,7 @@ def prepare_run(cell: RunCell, options: ProfileOptions, progress: Progress) -> P
         ) from None
     probabilities, tokens = ask_all(task, reviews.texts, cell.name, progress, options.answers_in)
     predictions = Predictions.of(run.predictions.labels, reviews.row_ids, reviews.labels, probabilities)
-    workload = workload_of(run.corpus, reviews.texts[:REVIEWS], tokens[:REVIEWS], reviews.row_ids[:REVIEWS])
+    workload = workload_of(run.corpus, reviews.texts, tokens, reviews.row_ids)
     differing = other_labels(predictions, run.predictions)
     model = cell.folder / "model"
     return PreparedCell(
