@@ -32,7 +32,7 @@ def test_what_measures_the_same_is_read_together(scripts, tmp_path):
     for hour, sha, cpu in ((9, "one", "x"), (8, "one", "x"), (10, "other", "x"), (11, "one", "y")):
         when = f"2026-01-01T{hour:02}:00:00+00:00"
         recorded.write_session(session(when, sha, [[float(hour), 2.0], [3.0, 4.0]], cpu), tmp_path)
-    (found,) = recorded.read_sessions(tmp_path).values()
+    (found,) = recorded.read_sessions([tmp_path]).values()
     assert [one.recorded.hour for one in found] == [8, 9]
     assert found[0].processes_ms == [[8.0, 2.0], [3.0, 4.0]]
     assert found[0].sentinel_ms == [{"gemm": 3.0}]
