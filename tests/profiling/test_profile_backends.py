@@ -59,7 +59,7 @@ def test_keys_of_onnxruntime_on_the_cpu_are_what_they_always_were(bundle):
     versions = software_versions()
 
     assert profile_key(cell, options) == content_key(
-        stage="profile/3",
+        stage="profile/4",
         bundle=cell.bundle.key,
         file=cell.bundle.forms["fp32"].sha256,
         machine=hardware_fingerprint()["fingerprint"],
