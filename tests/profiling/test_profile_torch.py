@@ -11,11 +11,10 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.compare.cells import name_cells
 from slmbench.edge import Classifier
 from slmbench.instruments.devices import has_bf16
-from slmbench.profiling import ProfileOptions, agreement, profile, worker
+from slmbench.profiling import ProfileOptions, agreement, prepared, profile, worker
 from slmbench.profiling.backends import TORCH as BACKEND
 from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.identity import finished_profile, profile_key
-from slmbench.profiling.prepared import task_of
 from slmbench.profiling.sweeps import sweep
 from slmbench.profiling.torch.backend import WARM_UP_PASSES
 from slmbench.profiling.torch.run_cells import find_run_cells
@@ -151,7 +150,7 @@ def test_on_a_gpu_bf16_needs_ampere(tiny_run, monkeypatch, capability, has):
 
     assert [cell.precision for cell in cells] == (["fp32", "bf16", "fp16"] if has else ["fp32", "fp16"])
     options = ProfileOptions(backend="torch", device="cuda")
-    assert {task_of(cell.folder, cell.form, options)["device"] for cell in cells} == {"cuda"}
+    assert {prepared.task_of(cell.folder, cell.form, options)["device"] for cell in cells} == {"cuda"}
 
 
 @pytest.mark.parametrize("forms", [None, ("bf16-graphs",)])
