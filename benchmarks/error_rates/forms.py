@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from error_rates import before
-from error_rates.rates import Rate, Share, at_most
+from error_rates.rates import Rate, Share, at_least, at_most
 from slmbench.export.guard import LossLimits, judge
+from slmbench.statistics.sequential import LOOKS, gate_at_look, level_of_look
 from slmbench.statistics.verdicts import FORM_MARGIN, reviews_to_settle
 
 #: Share of reviews on which exactly one of form and fp32 is right: a hard case, and that of int8 in the quickstart.
 DISAGREEMENT, USUAL_DISAGREEMENT = 0.04, 0.015
+#: Of answers in batches and alone, int8 in the quickstart; and its test reviews.
+BATCH_DISAGREEMENT, PLANNED = 0.007, 1800
 ACCURACY = 0.86
 LIMITS = LossLimits(FORM_MARGIN)
 
@@ -49,6 +54,28 @@ def forms_losing_a_rare_label(n: int, replays: int, seed: int) -> np.ndarray:
     return np.array(results)
 
 
+def forms_in_batches(loss: float, disagreement: float, replays: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate forms that lose accuracy in batches, looked at as the reviews come in.
+
+    Returns:
+        Whether each was called as accurate as alone, and the reviews that took; shape (replays,) each.
+    """
+    generator = np.random.default_rng(seed)
+    lost, gained = (disagreement + loss) / 2, (disagreement - loss) / 2
+    passed, taken = [], []
+    for _ in range(replays):
+        kinds = generator.choice(3, size=PLANNED, p=[lost, gained, 1 - lost - gained])
+        for look, share in enumerate(LOOKS):
+            seen = kinds[: math.ceil(share * PLANNED)]
+            counts = int((seen == 0).sum()), int((seen == 1).sum()), len(seen)
+            result = gate_at_look(*counts, FORM_MARGIN, level_of_look(look))
+            if result != "inconclusive":
+                break
+        passed.append(result == "pass")
+        taken.append(len(seen))
+    return np.array(passed), np.array(taken)
+
+
 def form_rates(replays: int, seed: int) -> list[Rate]:
     """Return how often forms with a loss are accepted."""
 
@@ -70,6 +97,21 @@ def form_rates(replays: int, seed: int) -> list[Rate]:
         accepted(
             "a form that lost a third of a label with 3 % of 1,000 reviews",
             forms_losing_a_rare_label(1000, replays, seed + 2),
+        ),
+        *(
+            Rate(
+                f"1 point worse in batches, {share:.1%} disagree, up to {PLANNED:,} reviews: called as accurate",
+                Share.of(forms_in_batches(FORM_MARGIN, share, replays, seed + 3)[0]),
+                None,
+                at_most(0.05),
+            )
+            for share in (FORM_MARGIN, USUAL_DISAGREEMENT, DISAGREEMENT)
+        ),
+        Rate(
+            f"as accurate in batches, {BATCH_DISAGREEMENT:.1%} disagree: settled before all {PLANNED:,} reviews",
+            Share.of(forms_in_batches(0.0, BATCH_DISAGREEMENT, replays, seed + 4)[1] < PLANNED),
+            None,
+            at_least(0.5),
         ),
         Rate(
             f"as accurate, {USUAL_DISAGREEMENT:.1%} disagree, {planned:,} reviews, the planned size: undecided",

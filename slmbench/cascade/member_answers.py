@@ -10,7 +10,7 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
 from slmbench.corpora import Split
 from slmbench.edge.runtime import Backend, confidence, not_finite, softmax
-from slmbench.export.parity import form_logits
+from slmbench.export.answering import form_logits
 from slmbench.records import Predictions
 from slmbench.records.cascade import Routing
 

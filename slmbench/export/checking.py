@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,19 +19,21 @@ from slmbench.corpora import Split
 from slmbench.edge.runtime import (
     BATCH_TOKENS,
     Backend,
-    OnnxBackend,
     batches_by_tokens,
     check_width,
     not_finite,
     softmax,
 )
+from slmbench.export.answering import WorkingForm, form_logits, release
 from slmbench.export.graph import graph_facts
 from slmbench.export.guard import Judgement, LossLimits, judge
-from slmbench.export.parity import compare_logits, form_logits, no_answers
+from slmbench.export.parity import compare_logits, no_answers
 from slmbench.records import FormRecord, Parity, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip, Gain, GainVerdict
 from slmbench.records.predictions import REGIME
 from slmbench.statistics import PairedDifference, bootstrap_interval, paired_difference
+from slmbench.statistics.sequential import LOOKS, gate_at_look, level_of_look
+from slmbench.statistics.verdicts import FORM_MARGIN, GateResult
 
 #: Changed labels that a record lists, and how many characters of each review.
 FLIPS_LISTED, FLIP_CHARACTERS = 50, 280
@@ -122,10 +125,10 @@ class FormChecker:
         return self.reference.lengths(self._items)
 
     def load(self, file: Path) -> Backend:
-        """Load a form's file; onnxruntime has its own number of threads, which sleep while another form is timed."""
+        """Load a form's file."""
         if self._load is not None:
             return self._load(file)
-        return OnnxBackend(self._folder, file, None, spin_between=False)
+        return WorkingForm(self._folder, file)
 
     def check(self, form: str, backend: Backend) -> CheckedForm:
         """Run all test reviews through a form, one at a time, and compare its answers with fp32's."""
@@ -156,6 +159,8 @@ class FormChecker:
         answers = checked.logits.copy()
         answers[unanswered] = 0
         is_reference = backend is self._fp32
+        batching = self._batching(backend, checked.logits)
+        release(backend)  # before anything is timed
         return FormRecord(
             file=file,
             bytes=path.stat().st_size,
@@ -169,7 +174,7 @@ class FormChecker:
             isa=isa,
             difference_to_fp32=checked.difference,
             flips=[] if is_reference else self._flips(answers, unanswered),
-            batching=self._batching(backend, checked.logits),
+            batching=batching,
             gain=None if is_reference else self._gain(backend, path),
             graph=None if self._load else graph_facts(path),
             **more,
@@ -182,7 +187,7 @@ class FormChecker:
         return logits
 
     def _right(self, logits: np.ndarray) -> np.ndarray:
-        right = logits.argmax(1) == self.truth
+        right = logits.argmax(1) == self.truth[: len(logits)]
         right[not_finite(logits)] = False
         return right
 
@@ -204,20 +209,38 @@ class FormChecker:
         ]
 
     def _batching(self, backend: Backend, alone: np.ndarray) -> BatchInvariance:
-        together = np.empty_like(alone)
-        batches = batches_by_tokens(backend.lengths(self._items), BATCH_TOKENS)
-        with stage("judging_batches"), self._progress.task("in batches", total=len(batches), unit="batches") as task:
-            for rows in batches:
-                together[rows] = backend.logits([self._items[row] for row in rows])
-                task.advance()
-        parity = compare_logits("alone", alone, together)
+        """Compare answers in padded batches with those alone, on as many reviews as it takes.
+
+        The reviews are the first ones, whose order is that of a hash. After a third and after two thirds of them
+        it may be certain that batches cost less, or more, than :data:`FORM_MARGIN` (``statistics.sequential``).
+        """
+        planned, together = len(alone), alone[:0]
+        lengths, right = backend.lengths(self._items), self._right(alone)
+        result: GateResult = "inconclusive"
+        for look, share in enumerate(LOOKS):
+            rows = range(len(together), math.ceil(share * planned))
+            items = [self._items[row] for row in rows]
+            batches = batches_by_tokens([lengths[row] for row in rows], BATCH_TOKENS)
+            with stage("judging_batches"):
+                answers = form_logits(backend, items, self._progress, "in batches", batches)
+            together = np.concatenate([together, answers])
+            seen = len(together)
+            right_together = self._right(together)
+            lost, gained = right[:seen] & ~right_together, ~right[:seen] & right_together
+            level = level_of_look(look)
+            result = gate_at_look(int(lost.sum()), int(gained.sum()), seen, FORM_MARGIN, level)
+            if result != "inconclusive":
+                break
+        parity = compare_logits("alone", alone[:seen], together)
         return BatchInvariance(
             batch_tokens=BATCH_TOKENS,
-            reviews=len(alone),
+            reviews=seen,
+            planned=planned,
+            result=result,
             label_flips=parity.label_flips,
             max_abs_logit_diff=parity.max_abs_logit_diff,
-            accuracy=float(self._right(together).mean()),
-            difference=paired_difference(self._right(alone), self._right(together)),
+            accuracy=float(right_together.mean()),
+            difference=paired_difference(right[:seen], right_together),
         )
 
     def _gain(self, backend: Backend, path: Path) -> Any:

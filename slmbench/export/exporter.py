@@ -208,6 +208,9 @@ class _One:
 def _preset(name: str, **settings: Any) -> Any:
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
+    # onnxruntime makes a MatMul of a Gemm before it looks for names that are left out.
+    kept = settings.pop("nodes_to_exclude", [])
+    settings["nodes_to_exclude"] = [*kept, *(f"{node}_MatMul" for node in kept)]
     configuration = getattr(AutoQuantizationConfig, name)(**settings)
     # Without VNNI the 16-bit accumulation of two products saturates; 7-bit weights cannot.
     configuration.reduce_range = name in ("avx2", "avx512")

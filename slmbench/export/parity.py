@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from slmbench.common.progress import Progress
-from slmbench.edge.runtime import Backend, not_finite
+from slmbench.edge.runtime import not_finite
 from slmbench.records import Parity
 
 #: With fewer test reviews the reason says how few there were.
 ENOUGH_REVIEWS = 200
-
-
-def form_logits(backend: Backend, items: Sequence[object], progress: Progress, what: str) -> np.ndarray:
-    """Run a form over encoded reviews one at a time; returns logits, shape (items, labels)."""
-    rows = []
-    with progress.task(what, total=len(items), unit="reviews") as task:
-        for item in items:
-            rows.append(backend.logits([item])[0])
-            task.advance()
-    return np.stack(rows)
 
 
 def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -> Parity:

@@ -26,6 +26,7 @@ from slmbench.export.numpy_forms import NUMPY_RUNTIMES, copy_settings, load_nump
 from slmbench.export.parity import accept_reference, compare_logits
 from slmbench.export.sealing import with_sealed_answers
 from slmbench.export.sensitivity import ReferenceAnswers, SearchInputs, keep_more, rank
+from slmbench.export.switched import NotSwitchableError, SwitchedForm, write_switched
 from slmbench.instruments.hardware import quantization_preset
 from slmbench.models import load_tokenizer
 from slmbench.records import FormRecord, Parity, RunRecord
@@ -175,6 +176,18 @@ class _FormMaker:
         with self._progress.task("fp32's answers to reviews that are not test reviews"):
             return ReferenceAnswers(self._checker.reference, self._texts)
 
+    def _switched(self, form: Form, target: Path) -> SwitchedForm | None:
+        """Return a model in which each product of a form can be quantized alone, where there can be one."""
+        source, file = self._source(form), self._builder.folder / "scratch_switched.onnx"
+        nodes = weighted_nodes(source)
+        try:
+            write_switched(source, target, file, nodes)
+            return SwitchedForm(self._builder.folder, file, nodes)
+        except (NotSwitchableError, SlmbenchError):
+            return None  # a form with a graph of its own is made once for each product
+        finally:
+            file.unlink(missing_ok=True)
+
     def _keep_in_float(self, form: Form, target: Path) -> SensitivitySearch | None:
         """Replace a form's file by one with products in float where it changes too many labels.
 
@@ -198,6 +211,7 @@ class _FormMaker:
             self._checker.load,
             self._answers,
             self._scratch,
+            self._switched(form, target),
         )
         harm = rank(inputs, self._progress)
         steps, kept, best = [], [], before

@@ -13,7 +13,7 @@ from slmbench.common.stages import stage
 from slmbench.corpora import Split
 from slmbench.corpora.sides import MIN_CONFIRMATION
 from slmbench.edge.runtime import Backend, softmax
-from slmbench.export.parity import form_logits
+from slmbench.export.answering import form_logits, release
 from slmbench.records import FormRecord, Predictions
 from slmbench.records.predictions import REGIME, hash_rows
 from slmbench.records.sealed_answers import FOLDER, SealedAnswers, seal_answers
@@ -59,6 +59,7 @@ def _sealed(
     wanted = max(len(logits), min(len(items), int(MAX_SECONDS / taken)))
     if wanted > len(logits):
         logits = np.concatenate([logits, form_logits(backend, items[len(logits) : wanted], progress, what)])
+    release(backend)
     row_ids = rows.row_ids[:wanted]
     answers = Predictions.of(record.predictions.labels, row_ids, rows.labels[:wanted], softmax(logits))
     file = folder / FOLDER / f"{form}.sealed"

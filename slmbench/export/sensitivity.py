@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from slmbench.common.progress import Progress
+from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import Backend, not_finite, softmax
+from slmbench.export.answering import form_logits
+from slmbench.export.switched import SwitchedForm
 from slmbench.records.bundle import SearchStep
 
 #: Reviews that rank the products, and that decide how many are kept: the second includes the first.
@@ -61,6 +63,7 @@ class SearchInputs:
         load: Loads such a file.
         answers: What fp32 answers.
         scratch: A file that may be overwritten.
+        switched: One model in which each node can be quantized alone; ``None`` where that cannot be made.
     """
 
     nodes: Sequence[str]
@@ -68,6 +71,7 @@ class SearchInputs:
     load: Callable[[Path], Backend]
     answers: ReferenceAnswers
     scratch: Path
+    switched: SwitchedForm | None = None
 
 
 def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
@@ -83,8 +87,12 @@ def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
     harm = {}
     with progress.task("finding harmful products", total=len(inputs.nodes), unit="products") as task:
         for node in inputs.nodes:
-            inputs.make(inputs.scratch, [other for other in inputs.nodes if other != node])
-            harm[node] = inputs.answers.divergence(inputs.load(inputs.scratch))
+            if inputs.switched is not None:
+                inputs.switched.quantized = node
+                harm[node] = inputs.answers.divergence(inputs.switched)
+            else:
+                inputs.make(inputs.scratch, [other for other in inputs.nodes if other != node])
+                harm[node] = inputs.answers.divergence(inputs.load(inputs.scratch))
             task.advance()
     return dict(sorted(harm.items(), key=lambda entry: -entry[1]))
 
@@ -113,6 +121,6 @@ def keep_more(
 
 
 def _answers(backend: Backend, items: Sequence[object]) -> np.ndarray:
-    logits = np.stack([backend.logits([item])[0] for item in items]).astype(np.float64)
+    logits = form_logits(backend, items, SILENT, "answering").astype(np.float64)
     logits[not_finite(logits)] = 0  # no answer: every label as likely
     return softmax(logits)

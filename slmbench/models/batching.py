@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +27,14 @@ def answer_in_batches(
     encoded: Mapping[str, list[list[int]]],
     device: Any,
     task: Task,
+    *,
+    workers: int = 1,
+    within: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> np.ndarray:
     """Run a model without gradients over tokenised texts.
+
+    Several workers answer a batch each, on one thread of torch: none waits for another one, which takes less time
+    than one batch on all cores, and gives the same answers.
 
     Args:
         answer: From a padded batch to one row of numbers a text.
@@ -34,23 +42,38 @@ def answer_in_batches(
         encoded: What it returned: lists of different lengths, truncated, not padded, at least one.
         device: The torch device the batches go to.
         task: Is advanced by the texts done.
+        workers: Batches that are answered at the same time; on a CPU only.
+        within: Context that each answer is given in, such as autocast, which holds for one thread.
 
     Returns:
         The rows in input order, float32.
     """
     import torch
 
-    out: np.ndarray | None = None
     lengths = [len(ids) for ids in encoded["input_ids"]]
-    with torch.inference_mode():
-        for rows in batches_by_tokens(lengths, BATCH_TOKENS):
-            columns = {name: [column[row] for row in rows] for name, column in encoded.items()}
-            batch = tokenizer.pad(columns, return_tensors="pt").to(device)
-            answers = answer(batch).float().cpu().numpy()
-            if out is None:
-                out = np.empty((len(lengths), answers.shape[1]), dtype=np.float32)
-            out[rows] = answers
-            task.advance(len(rows))
-    if out is None:
+    batches = batches_by_tokens(lengths, BATCH_TOKENS)
+    if not batches:
         raise ValueError("there are no texts")
+
+    def of_batch(rows: list[int]) -> np.ndarray:
+        columns = {name: [column[row] for row in rows] for name, column in encoded.items()}
+        with torch.inference_mode(), within():
+            batch = tokenizer.pad(columns, return_tensors="pt").to(device)
+            return answer(batch).float().cpu().numpy()
+
+    found = []
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for rows, answers in zip(batches, (pool.map if workers > 1 else map)(of_batch, batches), strict=True):
+                found.append(answers)
+                task.advance(len(rows))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(threads)
+    out = np.empty((len(lengths), found[0].shape[1]), dtype=np.float32)
+    for rows, answers in zip(batches, found, strict=True):
+        out[rows] = answers
     return out

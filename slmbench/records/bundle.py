@@ -53,7 +53,12 @@ class BatchInvariance(Part):
     reviews: int
     label_flips: int
     max_abs_logit_diff: float | None
-    #: In batches; one at a time it is the form's accuracy.
+    #: Test reviews at most; fewer sufficed where the result was certain before (``slmbench.statistics.sequential``).
+    #: ``None`` in older bundles, which ran all of them.
+    planned: int | None = None
+    #: Whether batches are shown to cost less accuracy than counts between forms; ``None`` in older bundles.
+    result: GateResult | None = None
+    #: In batches, on these reviews.
     accuracy: float
     difference: PairedDifference
 

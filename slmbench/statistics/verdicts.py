@@ -128,6 +128,11 @@ def paired_proportions_bounds(only_first: int, only_second: int, n: int) -> Boun
     )
 
 
+def paired_proportions_interval(only_first: int, only_second: int, n: int, tail: float) -> Interval:
+    """Return the interval of :func:`paired_proportions_bounds` whose ends are each one-sided bounds of a level."""
+    return _tango(only_second, only_first, n, tail)
+
+
 def _tango(gained: int, lost: int, n: int, tail: float) -> Interval:
     """Return the differences at which Tango's score statistic is not yet beyond the quantile of a tail."""
     from scipy.optimize import brentq

@@ -88,7 +88,9 @@ def test_how_each_form_was_made(record):
 
 def test_batches_and_gain_are_told(record):
     for name, form in record.forms.items():
-        assert form.batching.reviews == record.corpus.test_reviews
+        # Too few reviews to be certain before all were run.
+        assert form.batching.reviews == form.batching.planned == record.corpus.test_reviews
+        assert form.batching.result in ("pass", "fail", "inconclusive")
         assert form.batching.accuracy == pytest.approx(form.accuracy + form.batching.difference.difference)
         assert (form.gain is None) == (name == "fp32")
     # No padding changes what fp32 says.

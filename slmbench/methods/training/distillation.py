@@ -103,7 +103,8 @@ class Teacher:
     def lessons(self, labelled: Split, corpus: Corpus, device: str, progress: Progress) -> tuple[Split, np.ndarray]:
         """Return what a student learns from, with the teacher's logits.
 
-        The unlabelled reviews are asked by themselves: their answers serve every student, whatever its labelled rows.
+        The unlabelled reviews are asked by themselves, and of the labelled ones all that there are: their answers
+        serve every student, whether it learns from validation rows or not.
 
         Args:
             labelled: Labelled rows of the corpus.
@@ -120,7 +121,14 @@ class Teacher:
         """
         texts, ids = corpus.unlabelled, corpus.unlabelled_ids
         rows = Split(labelled.texts + texts, labelled.labels + [UNKNOWN_LABEL] * len(texts), labelled.row_ids + ids)
-        logits = [self.logits(labelled.texts, labelled.row_ids, device, progress)]
+        asked = {
+            row_id: text
+            for side in (corpus.train, corpus.validation, labelled)
+            for row_id, text in zip(side.row_ids, side.texts, strict=True)
+        }
+        answers = self.logits(list(asked.values()), list(asked), device, progress)
+        place = {row_id: number for number, row_id in enumerate(asked)}
+        logits = [answers[[place[row_id] for row_id in labelled.row_ids]]]
         if texts:
             logits.append(self.logits(texts, ids, device, progress))
         return rows, np.concatenate(logits)

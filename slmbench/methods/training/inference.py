@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
-from slmbench.edge.runtime import mean_by_text
+from slmbench.edge.runtime import mean_by_text, usable_cores
 from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
@@ -48,15 +49,24 @@ def classifier_logits(
     Returns:
         Logits, shape (texts, labels), float32, in input order.
     """
+    import torch
+
     encoded = encode_texts(tokenizer, texts, max_length, long_texts_of(model.config))
     model.eval()
-    precision = choose_precision("auto" if fast else "fp32", model.device.type)
+    device = model.device.type
+    in_bf16 = choose_precision("auto" if fast else "fp32", device) == "bf16"
     with (
         progress.task(what, total=len(encoded.texts), unit="inputs") as task,
-        bf16_autocast(model.device.type) if precision == "bf16" else nullcontext(),
+        bf16_autocast(device) if in_bf16 else nullcontext(),
     ):
         answers = answer_in_batches(
-            lambda batch: model(**batch).logits, tokenizer, encoded.columns, model.device, task
+            lambda batch: model(**batch).logits,
+            tokenizer,
+            encoded.columns,
+            model.device,
+            task,
+            workers=usable_cores() if device == "cpu" else 1,
+            within=partial(torch.autocast, device, torch.bfloat16) if in_bf16 else nullcontext,
         )
     return mean_by_text(answers, encoded.texts)
 
