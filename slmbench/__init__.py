@@ -49,11 +49,13 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.records import ProfileRecord as ProfileRecord
     from slmbench.records import Record as Record
     from slmbench.records import RunRecord as RunRecord
+    from slmbench.records import ScoringRecord as ScoringRecord
     from slmbench.records import SweepRecord as SweepRecord
     from slmbench.records import TuningRecord as TuningRecord
     from slmbench.records import VerificationRecord as VerificationRecord
     from slmbench.records import VersusRecord as VersusRecord
     from slmbench.records.artefacts import open as open  # noqa: A004 - read as slmbench.open
+    from slmbench.scoring.predicting import predict_files as predict_files
     from slmbench.starter import fetch as fetch
 
 #: Where each name comes from at run time; a test compares it with the imports above, which type checkers read.
@@ -73,8 +75,9 @@ _HOMES = {
     "slmbench.profiling": "profile",
     "slmbench.profiling.tuning": "tune",
     "slmbench.records": "BundleRecord CheckpointRecord ComparisonRecord CrossValidationRecord EvaluationRecord"
-    " ProfileRecord Record RunRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
+    " ProfileRecord Record RunRecord ScoringRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
     "slmbench.records.artefacts": "open",
+    "slmbench.scoring.predicting": "predict_files",
     "slmbench.starter": "fetch",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

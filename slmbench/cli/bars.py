@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from slmbench.common.formatting import minutes
 from slmbench.common.progress import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
+    from rich.progress import ProgressColumn
+    from rich.progress import Task as RichTask
 
 
 #: Without a terminal, work shorter than this shows nothing, in seconds.
@@ -44,17 +47,18 @@ def bar(console: Console, description: str, total: float | None, unit: str) -> I
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
-        ProgressColumn,
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
+        TransferSpeedColumn,
     )
 
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     if unit:
         amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
-        columns += [BarColumn(bar_width=30), *amount, TimeRemainingColumn(), TextColumn("left")]
+        rate = [TransferSpeedColumn()] if unit == "bytes" else [_rate_column(unit)]
+        columns += [BarColumn(bar_width=30), *amount, *rate, TimeRemainingColumn(), TextColumn("left")]
     with Progress(
         *columns,
         TimeElapsedColumn(),
@@ -62,6 +66,18 @@ def bar(console: Console, description: str, total: float | None, unit: str) -> I
         transient=True,
     ) as bars:
         yield _Bar(bars, description, total)
+
+
+def _rate_column(unit: str) -> ProgressColumn:
+    """Return a column with the steps of a second, where there is more than one."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: RichTask) -> Text:
+            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and task.speed >= 1 else "")
+
+    return Rate()
 
 
 class _Bar:
@@ -156,4 +172,9 @@ class _LogLines:
             return ""
         scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
         of_total = f" of {self._total / scale:,.0f}" if self._total else ""
-        return f"{self._done / scale:,.0f}{of_total} {unit}".rstrip()
+        amount = f"{self._done / scale:,.0f}{of_total} {unit}".rstrip()
+        rate = self._done / self._elapsed()
+        if not (self._total and self._total > _FEW_STEPS and rate / scale >= 1):
+            return amount
+        left = minutes(max(self._total - self._done, 0) / rate / 60)
+        return f"{amount}, {rate / scale:,.0f} {unit}/s, {left} left"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 MEGABYTE = 1_000_000
 #: What stands in a table for an unknown value.
@@ -132,3 +133,13 @@ _STEERING = dict.fromkeys(
 def printable(text: str) -> str:
     """Return a text without characters that steer a terminal; each is shown as U+FFFD."""
     return text.translate(_STEERING)
+
+
+def no_formula(value: Any) -> Any:
+    """Return a cell that a spreadsheet does not compute: what begins as a formula gets an apostrophe before it.
+
+    As https://owasp.org/www-community/attacks/CSV_Injection has it.
+    """
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+    )

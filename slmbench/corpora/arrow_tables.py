@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import IO, Any
 
 from slmbench.common.errors import SlmbenchError, require_extra
@@ -25,11 +26,15 @@ class ArrowTable(Table):
         head: Its first bytes.
         task: Advanced by the bytes that are read.
 
+    Attributes:
+        schema: Names and types of its columns, as pyarrow has them.
+        rows: Number of rows of a Parquet file, whose end tells it; ``None`` of others.
+
     Raises:
         SlmbenchError: It is neither.
     """
 
-    def __init__(self, path: Path, raw: IO[bytes], head: bytes, task: Task) -> None:
+    def __init__(self, path: PurePath, raw: IO[bytes], head: bytes, task: Task) -> None:
         require_extra("pyarrow", "parquet", "reading Parquet and Arrow files")
         import pyarrow
         import pyarrow.parquet
@@ -37,7 +42,8 @@ class ArrowTable(Table):
         self._path = path
         self._raw = raw
         self._task = task
-        self._bytes = path.stat().st_size
+        self._bytes = raw.seek(0, os.SEEK_END)
+        raw.seek(0)
         self._damaged = (pyarrow.ArrowException, OSError)
         self._is_parquet = head.startswith(PARQUET) or path.suffix.lower() == ".parquet"
         self._file: Any
@@ -52,43 +58,71 @@ class ArrowTable(Table):
         except self._damaged as error:
             kind = "a Parquet" if self._is_parquet else "an Arrow"
             raise SlmbenchError(f"{path} is not {kind} file ({error})") from None
+        self.schema = schema
+        self.rows: int | None = self._file.metadata.num_rows if self._is_parquet else None
         super().__init__(schema.names)
         self._names = schema.names
         self.class_names = _class_names(schema.metadata or {})
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         """Yield row number (from 1) and the values of some columns; bytes as text."""
-        number = 0
+        return self.cells_after(columns, 0)
+
+    def cells_after(self, columns: Sequence[str], skipped: int) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Yield row number and values after so many rows; of a Parquet file, groups of rows before are not read."""
+        number = skipped
         try:
-            for lists, share in self._batches([self.columns.index(name) for name in columns]):
+            for lists, share in self._batches([self.columns.index(name) for name in columns], skipped):
                 for values in zip(*lists, strict=True):
                     number += 1
-                    yield number, [_decoded(value) for value in values]
+                    yield number, values
                 self._task.advance(self._bytes * share)
         except self._damaged as error:
             raise SlmbenchError(f"{self._path} is damaged ({error})") from None
 
-    def _batches(self, places: Sequence[int]) -> Iterator[tuple[list[list[Any]], float]]:
-        """Yield the values of columns, and what share of the file they are."""
+    def _batches(self, places: Sequence[int], skipped: int) -> Iterator[tuple[list[list[Any]], float]]:
+        """Yield the values of columns without the first rows, and what share of the file they are."""
         if self._is_parquet:
+            groups, skipped = self._groups_after(skipped)
             rows = max(self._file.metadata.num_rows, 1)
             names = None if self.repeated else [self._names[place] for place in places]
-            for batch in self._file.iter_batches(columns=names, batch_size=_BATCH):
+            for batch in self._file.iter_batches(columns=names, batch_size=_BATCH, row_groups=groups):
                 found = places if names is None else [batch.schema.names.index(name) for name in names]
-                yield [batch.column(place).to_pylist() for place in found], batch.num_rows / rows
+                cut = min(skipped, batch.num_rows)
+                skipped -= cut
+                left = batch.slice(cut)
+                yield [_values(left.column(place)) for place in found], batch.num_rows / rows
         else:
             count = getattr(self._file, "num_record_batches", None)
             batches = self._file if count is None else (self._file.get_batch(place) for place in range(count))
             before = self._raw.tell()
             for batch in batches:
                 after = self._raw.tell()
-                yield [batch.column(place).to_pylist() for place in places], max(0, after - before) / self._bytes
+                cut = min(skipped, batch.num_rows)
+                skipped -= cut
+                left = batch.slice(cut)
+                yield [_values(left.column(place)) for place in places], max(0, after - before) / self._bytes
                 before = after
 
+    def _groups_after(self, skipped: int) -> tuple[list[int] | None, int]:
+        """Return the groups that are not wholly skipped (``None``: all), and how many rows of the first are."""
+        if not skipped:
+            return None, 0
+        metadata = self._file.metadata
+        for group in range(metadata.num_row_groups):
+            rows = metadata.row_group(group).num_rows
+            if rows > skipped:
+                return list(range(group, metadata.num_row_groups)), skipped
+            skipped -= rows
+        return [], 0
 
-def _decoded(value: Any) -> Any:
-    """Return a value; of bytes, as files without a type for texts have them, the text in UTF-8."""
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; of bytes, as files without a type for texts have them, the text in UTF-8."""
+    values = column.to_pylist()
+    if "binary" not in str(column.type):
+        return values
+    return [value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in values]
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:

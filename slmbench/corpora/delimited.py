@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -53,7 +53,7 @@ class DelimitedTable(Table):
     """
 
     def __init__(
-        self, path: Path, lines: Lines, usual: str, given: TableFormat, known: Collection[str], bad_rows: BadRows
+        self, path: PurePath, lines: Lines, usual: str, given: TableFormat, known: Collection[str], bad_rows: BadRows
     ) -> None:
         super().__init__()
         self.advice = _ADVICE
@@ -122,7 +122,7 @@ class DelimitedTable(Table):
         finally:
             csv.field_size_limit(before)
 
-    def _header(self, path: Path) -> list[str]:
+    def _header(self, path: PurePath) -> list[str]:
         try:
             header = next(csv.reader(self._lines, delimiter=self._delimiter, **self._quoting), [])
         except (csv.Error, LineTooLong) as error:

@@ -10,7 +10,7 @@ import lzma
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import IO, Any, cast
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -89,7 +89,9 @@ def sniff(head: bytes, named: str | None, *, may_be_western: bool) -> Encoding:
     return Encoding(name, lone_cr, tuple(notes))
 
 
-def open_text(path: Path, raw: IO[bytes], named: str | None, *, may_be_western: bool) -> tuple[IO[bytes], list[str]]:
+def open_text(
+    path: PurePath, raw: IO[bytes], named: str | None, *, may_be_western: bool
+) -> tuple[IO[bytes], list[str]]:
     """Open a text file, compressed or not, as UTF-8 lines that end in a line feed.
 
     Args:
@@ -121,7 +123,7 @@ def open_text(path: Path, raw: IO[bytes], named: str | None, *, may_be_western: 
 class _Recoded(io.RawIOBase):
     """A file's bytes in UTF-8, its line ends as line feeds."""
 
-    def __init__(self, path: Path, file: IO[bytes], encoding: Encoding) -> None:
+    def __init__(self, path: PurePath, file: IO[bytes], encoding: Encoding) -> None:
         self._path = path
         self._file = file
         self._encoding = encoding

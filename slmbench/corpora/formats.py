@@ -6,7 +6,7 @@ import lzma
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -41,7 +41,7 @@ _OTHERS = {
 _UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
 
-def format_of(path: Path) -> str:
+def format_of(path: PurePath) -> str:
     """Return the suffix that says how to read a file, that of a compression left aside; empty when it has none."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSED:
@@ -69,40 +69,65 @@ def open_table(
         UsageError: It is a folder, or of no supported format, or the layout is none.
         SlmbenchError: It cannot be read, is empty, or is damaged.
     """
-    kind = format_of(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the file with the reviews")
     try:
-        with path.open("rb") as raw:
-            head = checked_head(path, raw)
-            if kind not in FORMATS:
-                known = f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
-                raise UsageError(
-                    f"{path} is in a format that slmbench does not read (it reads {known}): convert it, or give it"
-                    " another suffix"
-                )
-            if kind in _ARROW or head.startswith((PARQUET, ARROW_FILE)):
-                yield ArrowTable(path, raw, head, task)
-                return
-            delimiter = _DELIMITED.get(kind)
-            file, notes = open_text(path, raw, layout.encoding, may_be_western=delimiter is not None)
-            lines = Lines(file, raw, task)
-            if not lines.ahead(1):
-                raise SlmbenchError(f"{path} is empty")
-            table: Table
-            if delimiter is not None:
-                table = DelimitedTable(path, lines, delimiter, layout, known, bad_rows)
-            else:
-                table = json_table(path, lines, kind != ".json", bad_rows)
-            table.notes[:0] = notes
+        with path.open("rb") as raw, table_in(path, raw, layout, known, bad_rows, task) as table:
             yield table
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
-        raise SlmbenchError(f"{path} is damaged: it cannot be decompressed ({error})") from None
     except OSError as error:
         raise SlmbenchError(f"{path} cannot be read ({error.strerror or error})") from None
 
 
-def checked_head(path: Path, raw: IO[bytes]) -> bytes:
+@contextmanager
+def table_in(
+    path: PurePath, raw: IO[bytes], layout: TableFormat, known: Collection[str], bad_rows: BadRows, task: Task
+) -> Iterator[Table]:
+    """Open the table in a file that is open already, wherever it comes from.
+
+    Args:
+        path: What it is called: its suffixes tell the format, and messages name it.
+        raw: It, open for reading, with a position that can be changed.
+        layout: See :func:`open_table`.
+        known: See :func:`open_table`.
+        bad_rows: See :func:`open_table`.
+        task: See :func:`open_table`.
+
+    Yields:
+        The table.
+
+    Raises:
+        UsageError: It is of no supported format, or the layout is none.
+        SlmbenchError: It is empty, or damaged.
+    """
+    kind = format_of(path)
+    try:
+        head = checked_head(path, raw)
+        if kind not in FORMATS:
+            known = f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
+            raise UsageError(
+                f"{path} is in a format that slmbench does not read (it reads {known}): convert it, or give it"
+                " another suffix"
+            )
+        if kind in _ARROW or head.startswith((PARQUET, ARROW_FILE)):
+            yield ArrowTable(path, raw, head, task)
+            return
+        delimiter = _DELIMITED.get(kind)
+        file, notes = open_text(path, raw, layout.encoding, may_be_western=delimiter is not None)
+        lines = Lines(file, raw, task)
+        if not lines.ahead(1):
+            raise SlmbenchError(f"{path} is empty")
+        table: Table
+        if delimiter is not None:
+            table = DelimitedTable(path, lines, delimiter, layout, known, bad_rows)
+        else:
+            table = json_table(path, lines, kind != ".json", bad_rows)
+        table.notes[:0] = notes
+        yield table
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SlmbenchError(f"{path} is damaged: it cannot be decompressed ({error})") from None
+
+
+def checked_head(path: PurePath, raw: IO[bytes]) -> bytes:
     """Return the first bytes of a file, which stays at its beginning.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError
@@ -25,7 +25,7 @@ _LAYOUTS = (
 )
 
 
-def json_table(path: Path, lines: Lines, usual_lines: bool, bad_rows: BadRows) -> ObjectTable:
+def json_table(path: PurePath, lines: Lines, usual_lines: bool, bad_rows: BadRows) -> ObjectTable:
     """Open a file of JSON in any known layout; the row number of JSON Lines is the line number.
 
     Args:

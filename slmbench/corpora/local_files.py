@@ -39,7 +39,7 @@ class LocalFiles(CorpusSource):
 
     def matches(self, corpus: str) -> bool:
         """Say whether a name can only be that of something on this machine: a path that is there, or a pattern."""
-        return Path(corpus).expanduser().exists() or _is_pattern(corpus)
+        return Path(corpus).expanduser().exists() or is_pattern(corpus)
 
     def is_available(self, corpus: str) -> bool:
         """Say whether any file is there."""
@@ -138,7 +138,7 @@ def local_files(name: str) -> list[Path]:
         return [path]
     if path.is_dir():
         found: Iterable[Path] = path.iterdir()
-    elif _is_pattern(name):
+    elif is_pattern(name):
         whole = path.absolute()
         found = _matching(Path(whole.anchor), whole.parts[1:], [MAX_PATTERN_LOOKS])
     else:
@@ -161,7 +161,7 @@ def _matching(folder: Path, parts: Sequence[str], left: list[int]) -> Iterator[P
         yield folder
         return
     first, *further = parts
-    if first != "**" and not _is_pattern(first):
+    if first != "**" and not is_pattern(first):
         if (folder / first).exists():
             yield from _matching(folder / first, further, left)
         return
@@ -234,5 +234,6 @@ def _below(folder: Path) -> str:
     return ""
 
 
-def _is_pattern(name: str) -> bool:
+def is_pattern(name: str) -> bool:
+    """Say whether a name has wildcards, so that it can stand for several files."""
     return _WILDCARD.search(name) is not None

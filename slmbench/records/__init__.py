@@ -36,6 +36,7 @@ from slmbench.records.run import (
     TrainCost,
     Truncation,
 )
+from slmbench.records.scoring import ScoringRecord, ShardRecord
 from slmbench.records.sweep import SweepRecord
 from slmbench.records.timed import Latency
 from slmbench.records.tuning import TuningRecord
@@ -72,9 +73,11 @@ __all__ = [
     "Rejection",
     "Row",
     "RunRecord",
+    "ScoringRecord",
     "Served",
     "ServerLoad",
     "ServerTrial",
+    "ShardRecord",
     "SweepRecord",
     "TextsIdentity",
     "Throughput",

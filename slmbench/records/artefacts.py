@@ -30,6 +30,7 @@ from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.profile import ProfileRecord
 from slmbench.records.roofline import CeilingRecord
 from slmbench.records.run import RunRecord
+from slmbench.records.scoring import ScoringRecord, ShardRecord
 from slmbench.records.sweep import SweepRecord
 from slmbench.records.tuning import TuningRecord
 from slmbench.records.verification import VerificationRecord
@@ -49,6 +50,8 @@ KINDS: tuple[type[Record], ...] = (
     ArchitectureRecord,
     VerificationRecord,
     CeilingRecord,
+    ScoringRecord,
+    ShardRecord,
 )
 
 #: Digits of a key in the name of a folder whose usual name is taken.

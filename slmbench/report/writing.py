@@ -10,7 +10,7 @@ from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import build_aside, write_aside, write_atomically
-from slmbench.common.formatting import listing
+from slmbench.common.formatting import listing, no_formula
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.templates import render_markdown
@@ -190,18 +190,8 @@ def _csv(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for document in documents for name in document))
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(value) for name, value in document.items()} for document in documents)
+    writer.writerows({name: no_formula(value) for name, value in document.items()} for document in documents)
     return text.getvalue()
-
-
-def _no_formula(value: Any) -> Any:
-    """Return a cell that a spreadsheet does not compute: what begins as a formula gets an apostrophe before it.
-
-    As https://owasp.org/www-community/attacks/CSV_Injection has it.
-    """
-    return (
-        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
-    )
 
 
 def _columns(row: Row, intervals: set[str | None]) -> dict[str, Any]:

@@ -17,9 +17,20 @@ COMMANDS = {
     "profile": ("profile", "bundle", "--form", "fp32", *MEASURE),
     "compare": ("compare", "--recipe", "small.toml"),
     "fetch": ("fetch", "whole", "reviews-a", "--from", "../shelf"),
+    "predict": (
+        *("predict", "bundle", "--input", "reviews.csv", "--output", "labels"),
+        *("--shard-rows", "80", "--workers", "1"),
+    ),
 }
 #: Points in all, and into how many tests they are divided.
-HARD = {"finetune": (24, 4), "export": (24, 4), "profile": (4, 1), "compare": (36, 8), "fetch": (24, 2)}
+HARD = {
+    "finetune": (24, 4),
+    "export": (24, 4),
+    "profile": (4, 1),
+    "compare": (36, 8),
+    "fetch": (24, 2),
+    "predict": (24, 2),
+}
 
 
 class Kills:
@@ -36,7 +47,7 @@ class Kills:
         whole = self._copy()
         status, said = self.server.run(whole, *self.words, code=self.code, events=events)
         assert status == 0, said
-        self.keys = whole_records(whole)
+        self.keys, self.answers = whole_records(whole), answers(whole)
         return events
 
     def _copy(self):
@@ -52,7 +63,13 @@ class Kills:
         status, said = self.server.run(killed, *self.words, code=self.code)
         assert status == 0, said
         assert whole_records(killed) == getattr(self, "keys", whole_records(killed)) != {}
+        assert answers(killed) == getattr(self, "answers", answers(killed))
         assert leftovers(killed) == []
+
+
+def answers(place):
+    """The answers of ``predict`` in a place, by shard."""
+    return {file.name: file.read_bytes() for file in sorted(place.glob("work/labels/answers/*"))}
 
 
 @pytest.fixture
@@ -68,6 +85,16 @@ def test_a_few_kills(kills, name):
     # What is replaced has been moved away, and what replaces it has not come.
     command.at(["renamed", renamed - 1], signal.SIGKILL)
     command.at(["event", 8], signal.SIGTERM)
+
+
+def test_a_few_kills_between_shards(kills):
+    command = kills("predict")
+    renamed = command.events.read_text(encoding="utf-8").count("renamed\t")
+    # The record; answers and manifest of three shards; the record with the summary.
+    assert (renamed, len(command.answers)) == (8, 3)
+    command.at(["renamed", 2], signal.SIGKILL)  # answers are there, their manifest is not
+    command.at(["renamed", 5], signal.SIGKILL)  # two shards are done
+    command.at(["renamed", 7], signal.SIGKILL)  # all are, and there is no summary
 
 
 @pytest.mark.hard
