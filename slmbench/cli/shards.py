@@ -7,7 +7,6 @@ from typing import Any
 
 from slmbench.cli.output import Output
 from slmbench.cli.prediction_output import OUTPUT_FORMATS
-from slmbench.cli.views.scoring import view_scoring
 from slmbench.common.errors import UsageError
 
 
@@ -53,6 +52,7 @@ def predict_in_shards(
         options: Keyword arguments of :func:`slmbench.scoring.predicting.predict_files`.
         out: Where progress and the summary are shown.
     """
+    from slmbench.cli.views.scoring import view_scoring
     from slmbench.scoring.predicting import predict_files
 
     kept = None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
