@@ -16,7 +16,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from slmbench.common.errors import SlmbenchError
@@ -34,7 +33,8 @@ from slmbench.records.sustained import Sustained
 from slmbench.statistics import PERCENTILE_SAMPLES, percentile
 from slmbench.statistics.queueing import LATE_SHARE, arrivals, late_allowed
 
-#: Throughput passes per process: exactly so many in the single scenario, at least so many in the offline scenario.
+#: Throughput passes: so many in the first process of the single scenario, and one in the others where those agree
+#: within :data:`PRECISION`; at least so many in each process of the offline scenario.
 PASSES = 2
 #: Reviews of the untimed batches before them: enough to fill a few.
 WARM_UP_REVIEWS = 32
@@ -81,9 +81,10 @@ class Measured:
     warnings: list[str] = field(default_factory=list)
 
 
-#: A measurement that pauses between processes, when the last one has ended; it returns what was measured. Before work
-#: that would heat the machine for other cells it yields :data:`AFTER_ALL`.
-Steps = Generator[str | None, None, Measured]
+#: A measurement that pauses between processes, when the last one has ended; it returns what was measured. In the
+#: single and the offline scenario it shows what was measured so far, and sent ``True`` it makes the next process its
+#: last one. Before work that would heat the machine for other cells it yields :data:`AFTER_ALL`.
+Steps = Generator[Measured | str | None, bool | None, Measured]
 AFTER_ALL = "after all"
 
 
@@ -120,7 +121,9 @@ class _Cell:
     bar: Task
 
     @contextmanager
-    def process(self, measured: Measured, number: int, *, counts: bool = True) -> Iterator[MeasuredProcess]:
+    def process(
+        self, measured: Measured, number: int, *, counts: bool = True, last: bool = False
+    ) -> Iterator[MeasuredProcess]:
         """Start the process of a number, from 0; the last one also measures the energy before it ends.
 
         The first of several starts from a cold cache where the system allows it. One that repeats an earlier one of
@@ -131,20 +134,21 @@ class _Cell:
         with MeasuredProcess(self.task) as process:
             measured.starts.append(process)
             yield process
-            if number == self.options.processes - 1:
+            if last or number == self.options.processes - 1:
                 measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
         if counts:
             self.bar.advance()
 
     def each_process(
         self, measured: Measured, timed: Callable[[_Cell, MeasuredProcess, Measured], None]
-    ) -> Generator[None, None, None]:
+    ) -> Generator[Measured, bool | None, None]:
         """Measure with each process in turn, and pause before all but the first."""
         for number in range(self.options.processes):
-            if number:
-                yield None
-            with self.process(measured, number) as process:
+            last = bool((yield measured) if number else False)
+            with self.process(measured, number, last=last) as process:
                 timed(self, process, measured)
+            if last:
+                return
 
 
 def _single(cell: _Cell) -> Steps:
@@ -177,11 +181,19 @@ def _time_reviews(cell: _Cell, process: MeasuredProcess, measured: Measured) -> 
     if measured.further_ms or (is_first and further_s(sampled.ms, reviews, further, budget_s) is not None):
         measured.further_ms.append(process.ask({"do": "further", "texts": cell.further})["ms"])
     _warm_up_batches(process, options)
-    measured.passes_s.append([_pass(process, options) for _ in range(PASSES)])
+    measured.passes_s.append(_few_passes(process, options, measured))
     measured.memory.append((memory, process.ask({"do": "memory", "phase": "batches"})))
-    if not measured.batch_labels:
-        request = {"do": "answers", "rows": list(range(reviews)), "batch_tokens": options.batch_tokens}
-        measured.batch_labels = np.argmax(process.ask(request)["probabilities"], axis=1).tolist()
+
+
+def _few_passes(process: MeasuredProcess, options: ProfileOptions, measured: Measured) -> list[float]:
+    """Time passes in batches; the first of all also tells the labels given."""
+    if measured.passes_s:
+        first = measured.passes_s[0]
+        alike = max(first) <= (1 + PRECISION) * min(first)
+        return [_pass(process, options) for _ in range(1 if alike else PASSES)]
+    answered = process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "answers": True})
+    measured.batch_labels = answered["labels"]
+    return [answered["s"], *(_pass(process, options) for _ in range(PASSES - 1))]
 
 
 def _offline(cell: _Cell) -> Steps:
@@ -278,7 +290,7 @@ def late_of(processes_ms: Sequence[Sequence[float]], bound_ms: float) -> tuple[i
 
 def _serve(
     cell: _Cell, qps: float, duration_s: float, bound_ms: float | None = None, *, first: bool = True
-) -> Generator[str | None, None, tuple[Measured, ServerLoad]]:
+) -> Generator[str | None, bool | None, tuple[Measured, ServerLoad]]:
     """Let reviews arrive at a rate, in every process, so many seconds in all.
 
     With a bound, a process stops when it alone has more late requests than all of them may have.

@@ -24,6 +24,7 @@ from slmbench.common.stages import stage
 from slmbench.instruments.energy import find_sources
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.instruments.sentinel import Sentinel, spread_here, store_session
+from slmbench.profiling.dominated import MIN_PROCESSES, TimedSoFar, need_no_more
 from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.scenarios import AFTER_ALL, Measured, Steps, scenario_steps
@@ -36,10 +37,18 @@ BUSY_PERCENT = 20.0
 
 @dataclass(frozen=True, eq=False)
 class PlannedCell:
-    """A cell, and how it is to be measured."""
+    """A cell, and how it is to be measured.
+
+    Attributes:
+        cell: The cell.
+        options: How.
+        may_end_early: Whether it may be timed in fewer processes once no limit could choose it any more
+            (:mod:`slmbench.profiling.dominated`).
+    """
 
     cell: AnyCell
     options: ProfileOptions
+    may_end_early: bool = False
 
 
 #: Called when a cell fails, after which the others are measured.
@@ -112,7 +121,7 @@ def time_in_turns(planned: Sequence[PlannedCell], progress: Progress, failed: Fa
             except OSError as error:
                 progress.say(f"how fast the machine was is not kept for later measurements: {error}")
     return [
-        TimedCell(one, prepared, measured, turns.sessions_of(number), spread, warnings)
+        TimedCell(one, prepared, measured, turns.sessions_of(number), spread, warnings + turns.ended_early(number))
         for number, (one, prepared) in enumerate(ready)
         if (measured := turns.measured.get(number)) is not None
     ]
@@ -133,6 +142,8 @@ class _Turns:
         self.title = one if len(ready) == 1 else f"profiling {len(ready)} forms in turns"
         self.running: dict[int, Steps] = {}
         self._waiting: set[int] = set()
+        self._so_far: dict[int, TimedSoFar] = {}
+        self._ended: dict[int, str] = {}
         self.measured: dict[int, Measured] = {}
         self.sessions: list[_Session] = []
 
@@ -156,6 +167,7 @@ class _Turns:
             if len(self._ready) > 1:
                 bar.describe(f"{self.title}, block {block + self._blocks * session.seed}")
             session.sentinel.append(sentinel.run())
+            self._end_early(bar)
             for number in generator.permutation(turns).tolist():
                 if self._run_process(number):
                     session.blocks.setdefault(number, []).append(block)
@@ -165,6 +177,26 @@ class _Turns:
                 bar.describe(f"{self.title}, {self._ready[number][0].cell.name} sustained")
                 self._run_process(number)
         return session
+
+    def _end_early(self, bar: Task) -> None:
+        """Let the process that is next be the last one of cells that need no more, in the single scenario."""
+        singly = all(one.options.scenario == "single" for one, _ in self._ready)
+        done = [
+            len(self._so_far[number].measured.latency_ms) if number in self._so_far else 0 for number in self.running
+        ]
+        if not singly or self._planned_sessions > 1 or min(done) < MIN_PROCESSES - 1:
+            return
+        for number, why in need_no_more(self._so_far).items():
+            one = self._ready[number][0]
+            left = one.options.processes - MIN_PROCESSES
+            if one.may_end_early and left > 0 and number not in self._ended:
+                self._ended[number] = f"timed in {MIN_PROCESSES} of {one.options.processes} processes: {why}"
+                self.processes -= left
+                bar.set_total(self.processes)
+
+    def ended_early(self, number: int) -> list[str]:
+        """Say why a cell was timed in fewer processes than asked for, if it was."""
+        return [self._ended[number]] if number in self._ended else []
 
     def sessions_of(self, number: int) -> list[MeasuringSession]:
         """Return the sessions of the processes that count; a search for a rate measures with more."""
@@ -189,8 +221,13 @@ class _Turns:
         """Measure with one process of a cell; returns whether that went well."""
         try:
             with stage(None, rung=self._ready[number][0].cell.source.name):
-                if next(self.running[number]) == AFTER_ALL:
-                    self._waiting.add(number)
+                steps = self.running[number]
+                shown = steps.send(number in self._ended) if number in self._so_far else next(steps)
+            if shown == AFTER_ALL:
+                self._waiting.add(number)
+            elif isinstance(shown, Measured):
+                one, prepared = self._ready[number]
+                self._so_far[number] = TimedSoFar(one.cell.name, prepared, shown)
         except StopIteration as end:
             self.measured[number] = end.value
             del self.running[number]

@@ -96,16 +96,20 @@ class Worker:
         self._classifier.predict(texts[0])
         return {"ms": [self._time(text)[0] for text in texts]}
 
-    def batches(self, batch_tokens: int | None, each: bool = False, reviews: int | None = None) -> dict[str, Any]:
+    def batches(
+        self, batch_tokens: int | None, each: bool = False, reviews: int | None = None, answers: bool = False
+    ) -> dict[str, Any]:
         """Time a pass over the first ``reviews``, or all, in batches of up to ``batch_tokens`` tokens.
 
-        Without ``batch_tokens`` they run one at a time; with ``each`` the batches are timed separately.
+        Without ``batch_tokens`` they run one at a time; with ``each`` the batches are timed separately; with
+        ``answers`` the index of the label of each review is returned as well.
         """
         self._warm_up_shapes(batch_tokens)
         began = time.perf_counter()
         if not each or batch_tokens is None:
-            self._classifier.predict_proba(self._texts[:reviews], batch_tokens=batch_tokens)
-            return {"s": time.perf_counter() - began}
+            probabilities = self._classifier.predict_proba(self._texts[:reviews], batch_tokens=batch_tokens)
+            timed = {"s": time.perf_counter() - began}
+            return {**timed, "labels": probabilities.argmax(1).tolist()} if answers else timed
         from slmbench.edge.runtime import batches_by_tokens
 
         taken = []

@@ -216,7 +216,7 @@ def _planned(recipe: Recipe, ladder: RungRuns, progress: Progress) -> list[Plann
             continue
         if not options.as_exported:  # what runs in one way only is measured where it runs as it was exported
             cells = [cell for cell in cells if not cell.same_everywhere]
-        planned += [PlannedCell(cell, options) for cell in cells]
+        planned += [PlannedCell(cell, options, may_end_early=True) for cell in cells]
     return planned
 
 

@@ -63,9 +63,12 @@ class FakeProcess:
     def _further(self, texts):
         return {"ms": [next(self._ms) for _ in texts]}
 
-    def _batches(self, batch_tokens, each=False, reviews=None):
+    def _batches(self, batch_tokens, each=False, reviews=None, answers=False):
         if reviews is not None:  # the batches before those that are timed
             return {"s": 0.05}
+        if answers:
+            labels = [self._labels[row % len(self._labels)] for row in range(len(self.task["texts"]))]
+            return {"s": next(self._passes), "labels": labels}
         return {"s": next(self._passes), "ms": [4.0, 6.0, 8.0]} if each else {"s": next(self._passes)}
 
     def _answers(self, rows, batch_tokens=None):

@@ -47,7 +47,9 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert (record.cold.no_cold_cache is None) == (record.cold.cold_cache_ms is not None)
     assert len(record.cold.processes_ms) == len(record.cold.load_ms) == warm
     assert all(cold > load > 0 for cold, load in zip(record.cold.processes_ms, record.cold.load_ms, strict=True))
-    assert len(record.throughput.passes_s) == 4
+    first, second = record.throughput.processes_s
+    # A second pass where the first process has not shown that passes are alike.
+    assert (len(first), len(second)) == (2, 1 if max(first) <= 1.03 * min(first) else 2)
     assert record.throughput.reviews_per_second > 0
     assert record.memory.source in ("VmHWM", "ru_maxrss")
     assert record.memory.peak_bytes > record.memory.load_bytes > 0
@@ -59,7 +61,7 @@ def test_a_record_of_real_processes(bundle, tmp_path):
     assert record.memory.model_bytes == made.forms["int8"].bytes
     assert record.latency.reviews == record.corpus.reviews
     assert record.throughput.labels.reviews == record.corpus.reviews
-    assert record.throughput.processes_s == [record.throughput.passes_s[:2], record.throughput.passes_s[2:]]
+    assert record.throughput.passes_s == first + second
     assert record.size_bytes == made.forms["int8"].bytes + made.shared_bytes
     assert record.predictions == made.forms["int8"].predictions
     assert record.hardware["fingerprint"]
@@ -150,7 +152,7 @@ def test_energy_is_asked_last_of_the_last_process_over_all_reviews(bundle, tmp_p
 
     under_meter = [row for request in made[1].asked[-6:-1] for row in request["rows"]]
     assert under_meter == [number % record.corpus.reviews for number in range(len(under_meter))]
-    assert made[0].asked[-2]["do"] == "answers"  # the labels in batches, and no energy
+    assert made[0].asked[-2]["do"] == "memory"  # and no energy
     assert record.energy.joules_per_1000 == pytest.approx(1000 * 36.0)
     assert record.energy.gco2e_per_1000 == pytest.approx(36_000 / 3.6e6 * 360)
     assert record.energy.grid.source == "360 gCO2e/kWh, as given"
@@ -179,7 +181,7 @@ def test_each_process_times_the_same_reviews_as_often(bundle, tmp_path, pretend)
     assert all(process.asked[-1] == {"do": "end"} for process in made)
     # Memory is read before the batches of the throughput passes can raise it; a few batches go before those timed.
     kinds = [request["do"] for request in made[0].asked]
-    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "batches", "memory", "answers", "end"]
+    assert kinds[kinds.index("memory") :] == ["memory", "batches", "batches", "batches", "memory", "end"]
     assert [request["reviews"] for request in made[0].asked if "reviews" in request] == [32]
 
 
@@ -515,13 +517,16 @@ def test_a_start_from_a_cold_cache_stands_beside_the_others(bundle, tmp_path, pr
 
 
 def test_batches_that_get_other_labels_have_no_speed_beside_the_accuracy(bundle, tmp_path, pretend, monkeypatch):
-    def answers(self, rows, batch_tokens=None):
-        others = [1 - self._labels[row] if row < 6 else self._labels[row] for row in rows]
-        return {"probabilities": np.eye(2)[others].tolist(), "tokens": [10] * len(rows)}
+    in_batches = FakeProcess._batches
+
+    def answers(self, batch_tokens, **asked):
+        answer = in_batches(self, batch_tokens, **asked)
+        labels = answer.get("labels", [])
+        return {**answer, "labels": [1 - label if row < 6 else label for row, label in enumerate(labels)]}
 
     pretend({"ms": steady(2.0)})
     (same,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
-    monkeypatch.setattr(FakeProcess, "_answers", answers)
+    monkeypatch.setattr(FakeProcess, "_batches", answers)
     (other,) = profile([bundle], ProfileOptions(forms=("fp32",), processes=1), output=tmp_path)
 
     assert (same.throughput.labels.differing, other.throughput.labels.differing) == (0, 6)
