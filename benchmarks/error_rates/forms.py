@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def forms_in_batches(loss: float, disagreement: float, replays: int, seed: int) 
     Returns:
         Whether each was called as accurate as alone, and the reviews that took; shape (replays,) each.
     """
-    generator = np.random.default_rng(seed)
+    generator, gate = np.random.default_rng(seed), cache(gate_at_look)
     lost, gained = (disagreement + loss) / 2, (disagreement - loss) / 2
     passed, taken = [], []
     for _ in range(replays):
@@ -68,7 +69,7 @@ def forms_in_batches(loss: float, disagreement: float, replays: int, seed: int) 
         for look, share in enumerate(LOOKS):
             seen = kinds[: math.ceil(share * PLANNED)]
             counts = int((seen == 0).sum()), int((seen == 1).sum()), len(seen)
-            result = gate_at_look(*counts, FORM_MARGIN, level_of_look(look))
+            result = gate(*counts, FORM_MARGIN, level_of_look(look))
             if result != "inconclusive":
                 break
         passed.append(result == "pass")
