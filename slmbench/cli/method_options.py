@@ -50,7 +50,9 @@ def method_help(stage: Stage) -> str:
 def _typer_option(declared: tuple[Option, ...], panel: str, shown: str) -> inspect.Parameter:
     option = declared[0]
     kind: Any = option.type
-    if option.parse is not None or any(other.type != option.type for other in declared):
+    if option.repeated:
+        kind = list[str]
+    elif option.parse is not None or any(other.type != option.type for other in declared):
         kind = str
     elif option.choices and all(other.choices == option.choices for other in declared):
         kind = Literal[option.choices]

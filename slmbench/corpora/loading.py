@@ -18,6 +18,7 @@ from slmbench.corpora.division import Division
 from slmbench.corpora.known_corpora import is_available, location
 from slmbench.corpora.labelled import LabelledRows, read_labelled, read_unlabelled, with_texts
 from slmbench.corpora.labels import Stars, label_order
+from slmbench.corpora.near_duplicates import without_near_duplicates
 from slmbench.corpora.row_sets import RowSet
 from slmbench.corpora.sides import (
     Size,
@@ -78,6 +79,7 @@ def load_corpus(
         validation_fraction: Share of the training reviews that is set aside for validation, in [0, 1).
         unlabelled_size: Further reviews whose labels are not looked at, or ``"all"`` there are, for distillation:
             rows without a label first, then those of ``unlabelled_corpus``, then training reviews beside the sample.
+            No held-out review is among them, and of the first two kinds no near-duplicate of one.
             When ``None`` all of ``unlabelled_corpus``, or none without it.
         unlabelled_corpus: Another corpus of which only the texts are read.
         text_column: Column with the text, or several with commas between them, whose texts are joined with line
@@ -181,6 +183,10 @@ def load_corpus(
     training, validation, test, confirmation, unlabelled = with_texts(
         (training, validation, test, confirmation, unlabelled), wanted, progress
     )
+    unlabelled, left_out = without_near_duplicates(unlabelled, len(spare), (test, confirmation), progress)
+    for note in left_out if announce else ():
+        progress.say(f"{main.name}: {note}")
+    notes += left_out
     return Corpus(
         name=main.name,
         source=main.description,

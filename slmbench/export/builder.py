@@ -109,6 +109,20 @@ class FormBuilder:
         quantize_dynamic(self.fused if fused else self.fp32, target, preset, keep_float, fused=fused)
         return {"preset": preset, "per_channel": True}
 
+    def to_int8_with_small_tables(self, target: Path, keep_float: Sequence[str]) -> dict[str, Any]:
+        """Write dynamic int8 whose embedding tables are in four-bit blocks, which half of a small model's size are.
+
+        Args:
+            target: The file to write.
+            keep_float: Names of nodes that are not quantized.
+        """
+        tables = [name for name in _table_lookups(self.fp32) if name not in keep_float]
+        with scratch_folder(self.folder) as scratch, quiet_libraries():
+            products = scratch / "products.onnx"
+            quantize_dynamic(self.fp32, products, self.preset, [*keep_float, *tables])
+            _quantize_blocks(products, target, keep_float, bits=4, operators=("Gather",))
+        return {"preset": self.preset, "per_channel": True, "embedding_bits": 4, "block": BLOCK}
+
     def to_static_int8(self, target: Path, keep_float: Sequence[str]) -> dict[str, Any]:
         """Write static int8 with ranges from the calibration reviews.
 
@@ -132,32 +146,49 @@ class FormBuilder:
             keep_float: Names of nodes that are not quantized.
             bits: Bits of a weight, 4 or 8.
         """
-        import onnx
-        from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-
-        settings: dict[str, Any] = {
-            "block_size": BLOCK,
-            "is_symmetric": True,
-            "accuracy_level": _INT8_ARITHMETIC,
-            # The block quantizer knows embeddings in four bits only.
-            "op_types_to_quantize": ("MatMul", "Gather") if bits == 4 else ("MatMul",),
-            "quant_axes": (("MatMul", 0), ("Gather", 1)),
-        }
+        # The block quantizer knows embeddings in four bits only.
+        operators = ("MatMul", "Gather") if bits == 4 else ("MatMul",)
         with scratch_folder(self.folder) as scratch, quiet_libraries():
             source = self.fp32
             if bits == 8:
                 source = scratch / "embeddings.onnx"
                 quantize_embeddings(self.fp32, source, keep_float)
-            quantizer = MatMulNBitsQuantizer(
-                onnx.load(str(source)),
-                nodes_to_exclude=list(keep_float),
-                algo_config=DefaultWeightOnlyQuantConfig(bits=bits, **settings),
-                **settings,
-            )
-            quantizer.process()
-            quantizer.model.save_model_to_file(str(target))
+            _quantize_blocks(source, target, keep_float, bits=bits, operators=operators)
         return {"bits": bits, "block": BLOCK}
 
     def remove_scratch_files(self) -> None:
         """Remove what was written beside the forms."""
         (self.folder / "scratch_fused.onnx").unlink(missing_ok=True)
+
+
+def _quantize_blocks(
+    source: Path, target: Path, keep_float: Sequence[str], *, bits: int, operators: tuple[str, ...]
+) -> None:
+    """Quantize the weights of some operators in blocks; see :meth:`FormBuilder.to_blocks`."""
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+    settings: dict[str, Any] = {
+        "block_size": BLOCK,
+        "is_symmetric": True,
+        "accuracy_level": _INT8_ARITHMETIC,
+        "op_types_to_quantize": operators,
+        "quant_axes": (("MatMul", 0), ("Gather", 1)),
+    }
+    quantizer = MatMulNBitsQuantizer(
+        onnx.load(str(source)),
+        nodes_to_exclude=list(keep_float),
+        algo_config=DefaultWeightOnlyQuantConfig(bits=bits, **settings),
+        **settings,
+    )
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(target))
+
+
+def _table_lookups(model: Path) -> list[str]:
+    """Return the names of the nodes of an ONNX file that look rows up in a table of weights."""
+    import onnx
+
+    graph = onnx.load(str(model)).graph
+    tables = {one.name for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) == 2}
+    return [node.name for node in graph.node if node.op_type == "Gather" and node.input[0] in tables]

@@ -96,6 +96,16 @@ BUILTIN_FORMS = (
         quantized=True,
     ),
     Form(
+        "int8-int4",
+        "onnx/model_int8_int4.onnx",
+        "dynamic int8, and embeddings in int4 blocks of 32: smaller where most of a model is its embeddings",
+        lambda builder, target, keep: builder.to_int8_with_small_tables(target, keep),
+        made_by="Optimum and onnxruntime.quantization",
+        quantized=True,
+        for_isa=True,
+        needs=("onnx_ir", "train"),
+    ),
+    Form(
         "int8-fused",
         "onnx/model_fused_int8.onnx",
         "dynamic int8 of the fused graph",

@@ -51,6 +51,7 @@ class Option:
         keyboard_only: Whether it exists on the command line only: it is no recipe key and not recorded.
         recorded: Whether it is a hyper-parameter in the run's record and part of the run's key.
         names_run: Whether the value is the folder of a run; in a recipe it is the name of an earlier rung.
+        repeated: Whether it may be given several times; the value is a tuple, in a recipe a list.
         keyed_by_default: Whether its default is recorded; not of an option that came after others, so that the keys
             of runs made before it stay what they are.
     """
@@ -72,6 +73,7 @@ class Option:
     keyboard_only: bool = False
     recorded: bool = True
     names_run: bool = False
+    repeated: bool = False
     keyed_by_default: bool = True
 
     @property
@@ -106,6 +108,8 @@ class Option:
         """
         from pydantic import TypeAdapter, ValidationError
 
+        if self.repeated and isinstance(value, str):
+            value = (value,)
         if self.parse is not None and isinstance(value, str):
             try:
                 value = self.parse(value)
@@ -167,7 +171,7 @@ class MethodOptions:
         known = {option.name: option for option in self.declared}
         checked = {}
         for name, value in self.given.items():
-            if value is None:
+            if value is None or value == []:  # the command line's list of an option that was not given
                 continue
             if name not in known:
                 flag = f"--{name.replace('_', '-')}"

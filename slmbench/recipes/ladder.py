@@ -238,14 +238,14 @@ def offline_version(recipe: Recipe) -> tuple[Recipe, list[str]]:
     for rung in recipe.rungs:
         changes: dict[str, Any] = {
             "offline": {},
-            **{key: renamed[other] for key, other in rung.references.items()},
+            **rung.references(lambda name: renamed[name]),
         }
         if not isinstance(rung, CascadeRung):
             substitute = models.get(rung.model, rung.model)
             changes |= {"model": substitute, **rung.offline}
             if substitute != rung.model:
                 changes["name"] = f"{Path(substitute).name}-for-{rung.name}"
-        elif any(renamed[name] != name for name in rung.references.values()):
+        elif any(renamed[name] != name for name in rung.referred):
             changes["name"] = f"stand-in-for-{rung.name}"
         renamed[rung.name] = changes.get("name", rung.name)
         rungs.append(rung.changed(**changes))

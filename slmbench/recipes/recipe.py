@@ -305,7 +305,7 @@ def _check_folds(recipe: Recipe, path: Path) -> None:
     """Check that every rung can be cross-validated: it stands for itself, and is of one seed."""
     for rung in recipe.rungs:
         with _wrong(path, f"rung '{rung.name}'"):
-            if isinstance(rung, CascadeRung) or rung.references:
+            if isinstance(rung, CascadeRung) or rung.referred:
                 raise UsageError("with folds a rung cannot build on another, which has seen the reviews of the folds")
             if rung.seeds is not None:
                 raise UsageError("folds and seeds each make several runs: give one of them")
@@ -366,7 +366,7 @@ def _check_rungs(recipe: Recipe, path: Path) -> None:
             raise UsageError(f"the recipe {path} has two rungs named '{rung.name}'")
         with _wrong(path, f"rung '{rung.name}'"):
             _ = rung.options
-            for other in rung.references.values():
+            for other in rung.referred:
                 if other not in earlier:
                     raise UsageError(f"no earlier rung is named '{other}'{did_you_mean(other, earlier)}")
         earlier.add(rung.name)

@@ -112,8 +112,7 @@ class RungRuns:
         )
 
     def _run(self, rung: MethodRung, corpus: Corpus) -> RunRecord:
-        folders = {option: str(self._run_of(other)) for option, other in rung.references.items()}
-        options = rung.options.replace(**folders)
+        options = rung.options.replace(**rung.references(lambda name: str(self._run_of(name))))
         size = options.given.get("unlabelled")
         if "teacher" in options.given and (size is not None or self._recipe.corpus.unlabelled_corpus is not None):
             with stage("corpus"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -111,14 +112,24 @@ class MethodRung(RecipeTable):
             raise UsageError(f"method '{method.name}' needs a model")
         return method.choose(self.given, seed=self.seed)
 
-    @property
-    def references(self) -> dict[str, str]:
-        """The options that name an earlier rung, each with that rung's name."""
+    def references(self, as_named: Callable[[str], str] = str) -> dict[str, Any]:
+        """Return the options that name earlier rungs.
+
+        Args:
+            as_named: What becomes of each name.
+        """
+        given = self.options.given
         return {
-            option.name: self.given[option.name]
+            option.name: tuple(map(as_named, given[option.name])) if option.repeated else as_named(given[option.name])
             for option in self.declared.options
-            if option.names_run and option.name in self.given
+            if option.names_run and option.name in given
         }
+
+    @property
+    def referred(self) -> list[str]:
+        """The names of the earlier rungs that it builds on."""
+        named = self.references().values()
+        return [name for value in named for name in ([value] if isinstance(value, str) else value)]
 
     def per_seed(self) -> list[MethodRung]:
         """Return one rung per seed; the first keeps the name, so that others can refer to it.
@@ -161,10 +172,14 @@ class CascadeRung(RecipeTable):
         """Both members, shown in tables as the model."""
         return f"{self.small} > {self.large}"
 
+    def references(self, as_named: Callable[[str], str] = str) -> dict[str, str]:
+        """Return the keys that name an earlier rung; see :meth:`MethodRung.references`."""
+        return {"small": as_named(self.small), "large": as_named(self.large)}
+
     @property
-    def references(self) -> dict[str, str]:
-        """The keys that name an earlier rung, each with that rung's name."""
-        return {"small": self.small, "large": self.large}
+    def referred(self) -> list[str]:
+        """The names of the earlier rungs that it builds on."""
+        return [self.small, self.large]
 
     @property
     def options(self) -> CascadeOptions:

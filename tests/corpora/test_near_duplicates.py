@@ -6,7 +6,7 @@ import time
 import pytest
 from corpora_helpers import write_jsonl
 
-from slmbench.corpora import load_corpus
+from slmbench.corpora import load_again, load_corpus
 from slmbench.corpora.near_duplicates import find_near_duplicates, near_duplicates_note, resemblance
 
 pytest.importorskip("datasketch")
@@ -93,3 +93,36 @@ def test_too_many_reviews_are_not_searched(tmp_path, monkeypatch):
     assert find_near_duplicates(corpus) is None
     monkeypatch.setattr("slmbench.corpora.near_duplicates.MAX_REVIEWS", 60)
     assert find_near_duplicates(corpus) is not None
+
+
+def test_unlabelled_texts_that_are_almost_held_out_ones_are_left_out(tmp_path):
+    rows = [{"text": text, "label": "ab"[number % 2]} for number, text in enumerate(texts(4000, words=30))]
+    path = write_jsonl(tmp_path / "labelled.jsonl", rows)
+    sizes = {"train_size": 60, "test_size": 100}
+    plain = load_corpus(path, **sizes)
+    assert len(plain.confirmation) >= 400
+    new = texts(40, seed=2)
+    held_out = [plain.test.texts[0], plain.confirmation.texts[0]]
+    near = [changed(text, [29]) for text in held_out]  # 25 of 27 runs are common
+    far = [changed(text, [10, 20]) for text in held_out]
+    more = write_jsonl(tmp_path / "more.jsonl", [{"body": text} for text in new + held_out + near + far])
+    corpus = load_corpus(path, **sizes, unlabelled_corpus=more)
+    assert set(corpus.unlabelled) == {*new, *far}
+    assert len(corpus.unlabelled_ids) == 42
+    assert any("2 of 44 unlabelled texts left out" in note for note in corpus.notes)
+    assert load_again(corpus.options, corpus.identity().test_hash).unlabelled_ids == corpus.unlabelled_ids
+    # Reviews of the training pool are those that there were before.
+    beyond = load_corpus(path, **sizes, unlabelled_corpus=more, unlabelled_size=50)
+    assert beyond.unlabelled[:42] == corpus.unlabelled
+    assert set(beyond.unlabelled[42:]) <= {row["text"] for row in rows}
+
+
+def test_where_unlabelled_texts_are_too_many_to_be_searched_it_is_said(tmp_path, monkeypatch):
+    rows = [{"text": text, "label": "ab"[number % 2]} for number, text in enumerate(texts(200, words=30))]
+    path = write_jsonl(tmp_path / "labelled.jsonl", rows)
+    near = [changed(text, [29]) for text in load_corpus(path).test.texts[:1]]
+    more = write_jsonl(tmp_path / "more.jsonl", [{"text": text} for text in near])
+    monkeypatch.setattr("slmbench.corpora.near_duplicates.MAX_REVIEWS", 10)
+    corpus = load_corpus(path, unlabelled_corpus=more)
+    assert corpus.unlabelled == near
+    assert any("not searched" in note for note in corpus.notes)

@@ -64,6 +64,10 @@ def test_the_record_says_what_the_graph_holds(record):
     assert facts["int8-static"].quantized_products == 12
     assert facts["int4-weights"].quantized_products == 12
     assert "MatMulNBits" in facts["int4-weights"].operators
+    # As in int8, but for the tables.
+    assert facts["int8-int4"].float_products == 0
+    assert facts["int8-int4"].operators["MatMulInteger"] == facts["int8"].operators["MatMulInteger"]
+    assert "GatherBlockQuantized" in facts["int8-int4"].operators
     assert "QAttention" in facts["int8-fused"].operators
     assert facts["fused"].operators["Attention"] == 2
     # onnxruntime merges at load what fusion merges ahead of time.
@@ -82,6 +86,7 @@ def test_how_each_form_was_made(record):
     assert settings["int8-static"]["calibration"] == "minmax"
     assert settings["int8-static"]["calibration_reviews"] == 16
     assert settings["int4-weights"] == {"bits": 4, "block": 32}
+    assert settings["int8-int4"]["embedding_bits"] == 4
     assert record.forms["int8"].isa == settings["int8"]["preset"]
     assert record.forms["int8-weights"].isa is None
 

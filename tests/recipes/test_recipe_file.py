@@ -13,6 +13,7 @@ from slmbench.compare.quantities import LIMITS
 from slmbench.corpora import load_corpus
 from slmbench.export import DEFAULT_FORMS, Calibration
 from slmbench.recipes import find_recipe, read_recipe
+from slmbench.recipes.ladder import offline_version
 from slmbench.statistics.verdicts import MODEL_MARGIN, reviews_to_settle
 
 TINY = (
@@ -32,7 +33,7 @@ def test_the_quickstart_comes_along():
 
     names = [rung.name for rung in recipe.rungs]
     assert names == ["tfidf", "bert-tiny", "minilm-l6-3layers", "minilm-l6", "bert-tiny-distilled", "tfidf-distilled"]
-    assert recipe.rungs[4].options.teacher == "minilm-l6"
+    assert recipe.rungs[4].options.teacher == ("minilm-l6",)
     assert recipe.rungs[0].method == "tfidf"
     assert recipe.rungs[2].options.layers == 3
     assert (recipe.corpus.name, recipe.corpus.train_size, recipe.corpus.test_size) == ("imdb", 1000, 1800)
@@ -46,6 +47,17 @@ def test_little_has_to_be_said(tmp_path):
     assert recipe.corpus.name == "imdb"
     assert recipe.rungs[0].seed == 42
     assert [(one.backend, one.device) for one in recipe.profile.settings()] == [("onnxruntime", "cpu")]
+
+
+def test_a_rung_may_have_several_teachers(tmp_path):
+    text = TINY + '[[rungs]]\nname = "taught"\nmodel = "bert-tiny"\nteacher = ["baseline", "tiny"]\n'
+    recipe = read_recipe(written(tmp_path, text + '[offline]\nmodels = { bert-tiny = "minilm-l6" }\n'))
+    assert recipe.rungs[2].options.teacher == ("baseline", "tiny")
+    assert recipe.rungs[2].referred == ["baseline", "tiny"]
+    here, _ = offline_version(recipe)
+    assert here.rungs[2].options.teacher == ("baseline", "minilm-l6-for-tiny")
+    with pytest.raises(UsageError, match="no earlier rung is named 'tinny'"):
+        read_recipe(written(tmp_path, text.replace('"tiny"]', '"tinny"]')))
 
 
 def test_a_cascade_takes_the_options_of_its_command(tmp_path):

@@ -62,6 +62,15 @@ def _one_layer_learns_fast(architecture: str, hidden_size: int) -> float:
 
 
 LAYERS = Option("layers", int, "Keep only the first N encoder layers", default_text="all", min=1)
+_VOCABULARY = Option(
+    "vocabulary",
+    str,
+    "Pieces of the tokenizer that stay in the model: all, or those that the corpus uses, its unlabelled reviews"
+    " included",
+    "full",
+    choices=("full", "corpus"),
+    keyed_by_default=False,
+)
 SELECT_BY = Option(
     "select_by",
     str,
@@ -86,6 +95,7 @@ _ENCODER = (
     LONG_TEXTS,
     DEVICE,
     LAYERS,
+    _VOCABULARY,
     _DROPOUT,
     WEIGHT_DECAY,
     _WARMUP_RATIO,
@@ -95,16 +105,17 @@ _ENCODER = (
 _TEACHER = (
     Option(
         "teacher",
-        str,
-        "Run whose soft labels to learn",
+        tuple[str, ...],
+        "Run whose soft labels to learn; given several times, the mean of their probabilities",
         panel=_DISTILLATION,
         recorded=False,
         names_run=True,
+        repeated=True,
     ),
     Option(
         "unlabelled",
         Size,
-        "Further reviews for the teacher to label, or 'all'",
+        "Further reviews for the teachers to label, or 'all'",
         default_text="0",
         panel=_DISTILLATION,
         recorded=False,
@@ -114,7 +125,7 @@ _TEACHER = (
     Option(
         "temperature",
         float,
-        "Softens the labels of teacher and student",
+        "Softens the labels of teachers and student",
         2.0,
         above=0,
         panel=_DISTILLATION,
@@ -123,7 +134,7 @@ _TEACHER = (
     Option(
         "hard_weight",
         float,
-        "Weight of the true labels beside the teacher's",
+        "Weight of the true labels beside the teachers'",
         0.5,
         min=0,
         max=1,
@@ -145,12 +156,13 @@ _TRAINER = (
 
 def _variant(options: MethodOptions) -> list[str]:
     layers = [f"{options.layers}layers"] if options.layers is not None else []
-    return [*layers, options.method, *_taught(options), *variations(options)]
+    trimmed = ["trimmed"] if getattr(options, "vocabulary", "full") != "full" else []
+    return [*layers, *trimmed, options.method, *_taught(options), *variations(options)]
 
 
 def _taught(options: MethodOptions) -> list[str]:
-    teacher = options.given.get("teacher")
-    return [f"from-{Path(teacher).name}"] if teacher else []
+    teachers = [Path(one).name for one in options.given.get("teacher", ())]
+    return [f"from-{'+'.join(teachers) if len(teachers) < 4 else f'{len(teachers)}-teachers'}"] if teachers else []
 
 
 FULL = Method(

@@ -39,8 +39,8 @@ def ancestry_of(
     if method.takes_model:
         found = found.joined(ancestry_of_model(model, progress))
     for option in method.options:
-        other = options.given.get(option.name) if option.names_run else None
-        if other is not None:
+        named = options.given.get(option.name, ()) if option.names_run else ()
+        for other in named if option.repeated else filter(None, [named]):
             record = artefacts.read(other, RunRecord, CheckpointRecord)
             found = found.joined(recall(Path(other), record, progress).through(option.name.replace("_", " ")))
     remedy = f"test on others (--test-corpus), or make those again with the split of {corpus.name}"

@@ -23,7 +23,7 @@ from slmbench.methods.static.fitting import Choice, Lessons, fit
 from slmbench.methods.static.table_files import save
 from slmbench.methods.static.word_vectors import reduced, word_vectors
 from slmbench.methods.training.losses import class_weights
-from slmbench.methods.training.soft_labels import all_labelled, open_teacher, soft_lessons
+from slmbench.methods.training.soft_labels import all_labelled, open_teachers, soft_lessons
 from slmbench.models import find_model
 from slmbench.models.model_files import weights_sha256
 
@@ -45,7 +45,7 @@ class StaticTraining(RunMethod):
         self._corpus, self._options = corpus, options
         self._files = find_model(name, allow_pickle=options.allow_pickle, progress=progress)
         self._encoder = weights_sha256(self._files.folder)
-        self._teacher = open_teacher(options, corpus)
+        self._teachers = open_teachers(options, corpus)
         identity = corpus.identity()
         self.key = content_key(
             stage="static/1",
@@ -55,7 +55,7 @@ class StaticTraining(RunMethod):
             train=identity.train_hash,
             test=identity.test_hash,
             labels=corpus.label_names,
-            **(self._teacher.identity(corpus) if self._teacher else {}),
+            **(self._teachers.identity(corpus) if self._teachers else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -63,9 +63,9 @@ class StaticTraining(RunMethod):
         corpus, options = self._corpus, self._options
         rows = all_labelled(corpus)
         shares = np.eye(len(corpus.label_names))[rows.labels]
-        if self._teacher is not None:
+        if self._teachers is not None:
             facts = {"hard_weight": options.hard_weight, "temperature": options.temperature}
-            rows, shares = soft_lessons(self._teacher, rows, corpus, progress, **facts)
+            rows, shares = soft_lessons(self._teachers, rows, corpus, progress, **facts)
         start = time.perf_counter()
         with progress.task("counting words"):
             features = StaticFeatures.of(
@@ -98,7 +98,7 @@ class StaticTraining(RunMethod):
                 "words": len(features.words),
                 "rows": features.rows,
                 "chosen": _chosen(choice, len(rows)),
-                **({"teacher": self._teacher.details()} if self._teacher else {}),
+                **({"teacher": self._teachers.details()} if self._teachers else {}),
             },
             trainable_parameters=parameters,
             total_parameters=parameters,

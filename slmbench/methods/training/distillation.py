@@ -1,9 +1,10 @@
-"""Distillation: a student learns a teacher's soft labels, on labelled and on unlabelled reviews alike."""
+"""Distillation: a student learns its teachers' soft labels, on labelled and on unlabelled reviews alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,19 @@ import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import content_key, write_aside
+from slmbench.common.formatting import listing
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
 from slmbench.common.stages import stage
 from slmbench.corpora import Corpus, Split
-from slmbench.methods.training.inference import classifier_logits, load_run
+from slmbench.edge.runtime import softmax
+from slmbench.methods.training.inference import run_logits
 from slmbench.methods.training.losses import UNKNOWN_LABEL
 from slmbench.records import RunRecord, artefacts
+
+#: Reviews whose answers are one file of the cache: an interrupted teacher goes on where it was, and a larger sample,
+#: which begins with the smaller one, uses what is there of it.
+CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,15 @@ class Teacher:
         a run (:mod:`slmbench.methods.runs.ancestry`).
 
         Raises:
-            UsageError: There is no such run, it is not a transformer, or its labels differ from the corpus's.
+            UsageError: There is no such run, it has no classifier, or its labels differ from the corpus's.
             SlmbenchError: Its record is damaged.
         """
         path = Path(folder)
         record = artefacts.read(path, RunRecord, option="--teacher")
-        if not (path / "model" / "config.json").is_file():
+        if not record.has_model:
             raise UsageError(
-                f"--teacher {folder} is a {record.method} run: a teacher has to be a fine-tuned transformer"
+                f"--teacher {folder} is a {record.method} run without a classifier of its own: a teacher has to be a"
+                " run of `slmbench finetune`, or of `slmbench fewshot` with a trained method"
             )
         labels = record.predictions.labels
         if sorted(labels) != sorted(corpus.label_names):
@@ -72,9 +80,27 @@ class Teacher:
             Logits, shape (texts, labels), float32, columns in the corpus's label order.
 
         Raises:
-            SlmbenchError: The teacher's model cannot be loaded.
+            SlmbenchError: The teacher's model cannot be loaded, or it predicts NaN.
         """
-        # Logits do not depend on the split, so labelled and unlabelled reviews share one entry.
+        files = [self._cached(row_ids[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
+        missing = [place for place, file in enumerate(files) if not file.is_file()]
+        if missing:
+            parts = {place: texts[place * CHUNK : (place + 1) * CHUNK] for place in missing}
+            total = sum(len(part) for part in parts.values())
+            what = f"asking the teacher {self.record.name}"
+            with stage("teacher"), progress.task(what, total=total, unit="reviews") as task:
+                answer = run_logits(self.folder, self.record, device, fast=True)
+                for place, part in parts.items():
+                    logits = answer(part, task)
+                    if not np.isfinite(logits).all():
+                        raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
+                    with write_aside(files[place]) as file:
+                        np.save(file, logits)
+        return np.concatenate([np.load(file, allow_pickle=False) for file in files])[:, self.order]
+
+    def _cached(self, row_ids: Sequence[str]) -> Path:
+        """Return the file of the answers to some reviews."""
+        # Logits do not depend on the split, so labelled and unlabelled reviews share one folder.
         key = content_key(
             weights=self.record.weights_sha256,
             max_length=self.record.max_length,
@@ -82,26 +108,68 @@ class Teacher:
             stage="teacher/1",
             **({"long_texts": how} if (how := self.record.hyperparameters.get("long_texts")) else {}),
         )
-        cached = home() / "teachers" / f"{key[:32]}.npy"
-        if cached.is_file():
-            logits = np.load(cached, allow_pickle=False)
-        else:
-            logits = self._compute(texts, device, progress)
-            with write_aside(cached) as file:
-                np.save(file, logits)
-        return logits[:, self.order]
+        return home() / "teachers" / f"{key[:32]}.npy"
 
-    def _compute(self, texts: Sequence[str], device: str, progress: Progress) -> np.ndarray:
-        what = f"running the teacher {self.record.name}"
-        with stage("teacher"):
-            model, tokenizer, limit = load_run(self.folder, self.record)
-            logits = classifier_logits(model.to(device), tokenizer, texts, limit, progress, what, fast=True)
-        if not np.isfinite(logits).all():
-            raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
-        return logits
+    def details(self) -> dict[str, Any]:
+        """Return the facts about the teacher for the student's record."""
+        return {
+            "name": self.record.name,
+            "model": self.record.model,
+            "weights_sha256": self.record.weights_sha256,
+            "total_parameters": self.record.total_parameters,
+            "accuracy": self.record.test.accuracy,
+            "test_hash": self.record.corpus.test_hash,
+        }
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The runs that a student learns from: of several, the mean of their probabilities.
+
+    Students of earlier teachers are teachers like others, so that naming them makes a further round.
+
+    Attributes:
+        members: At least one, no weights twice, in the order of their hashes: how they are named changes nothing.
+    """
+
+    members: tuple[Teacher, ...]
+
+    @classmethod
+    def open(cls, folders: Sequence[str], corpus: Corpus) -> Teachers:
+        """Read the teachers' records and check that they fit this corpus.
+
+        Raises:
+            UsageError: As of :meth:`Teacher.open`, or two of them are the same classifier.
+            SlmbenchError: A record is damaged.
+        """
+        members = sorted((Teacher.open(one, corpus) for one in folders), key=lambda one: one.record.weights_sha256)
+        for one, next_one in pairwise(members):
+            if one.record.weights_sha256 == next_one.record.weights_sha256:
+                raise UsageError(
+                    f"--teacher {one.folder} and --teacher {next_one.folder} are the same classifier: name it once"
+                )
+        return cls(tuple(members))
+
+    def logits(self, texts: Sequence[str], row_ids: Sequence[str], device: str, progress: Progress) -> np.ndarray:
+        """Return what a student learns on reviews: the logits of one teacher, or of several as one.
+
+        Args:
+            texts: Reviews.
+            row_ids: Their row ids.
+            device: Device to run on.
+            progress: Where progress is reported.
+
+        Returns:
+            Shape (texts, labels), float32, columns in the corpus's label order; see :func:`mean_answer`.
+
+        Raises:
+            SlmbenchError: A teacher's model cannot be loaded, or it predicts NaN.
+        """
+        answers = [one.logits(texts, row_ids, device, progress) for one in self.members]
+        return answers[0] if len(answers) == 1 else mean_answer(answers)
 
     def lessons(self, labelled: Split, corpus: Corpus, device: str, progress: Progress) -> tuple[Split, np.ndarray]:
-        """Return what a student learns from, with the teacher's logits.
+        """Return what a student learns from, with the teachers' logits.
 
         The unlabelled reviews are asked by themselves, and of the labelled ones all that there are: their answers
         serve every student, whether it learns from validation rows or not.
@@ -117,7 +185,7 @@ class Teacher:
             shape (rows, labels), float32, columns in the corpus's label order.
 
         Raises:
-            SlmbenchError: The teacher's model cannot be loaded, or it predicts NaN.
+            SlmbenchError: A teacher's model cannot be loaded, or it predicts NaN.
         """
         texts, ids = corpus.unlabelled, corpus.unlabelled_ids
         rows = Split(labelled.texts + texts, labelled.labels + [UNKNOWN_LABEL] * len(texts), labelled.row_ids + ids)
@@ -135,16 +203,34 @@ class Teacher:
 
     def identity(self, corpus: Corpus) -> dict[str, Any]:
         """Return what identifies a student's lessons, for its key."""
-        return {"teacher": self.record.weights_sha256, "unlabelled": corpus.identity().unlabelled_hash}
+        weights = [one.record.weights_sha256 for one in self.members]
+        unlabelled = corpus.identity().unlabelled_hash
+        # That of one teacher is what it was before there could be several.
+        return {"teacher": weights[0] if len(weights) == 1 else weights, "unlabelled": unlabelled}
 
     def details(self) -> dict[str, Any]:
-        """Return the facts about the teacher for the student's record."""
-        test = self.record.test
+        """Return the facts about the teachers for the student's record; those of several stand in ``members``."""
+        each = [one.details() for one in self.members]
+        if len(each) == 1:
+            return each[0]
         return {
-            "name": self.record.name,
-            "model": self.record.model,
-            "weights_sha256": self.record.weights_sha256,
-            "total_parameters": self.record.total_parameters,
-            "accuracy": test.accuracy,
-            "test_hash": self.record.corpus.test_hash,
+            "name": " + ".join(one["name"] for one in each),
+            "model": listing(list(dict.fromkeys(one["model"] for one in each))),
+            "weights_sha256": content_key(teachers=[one["weights_sha256"] for one in each]),
+            "total_parameters": sum(one["total_parameters"] for one in each),
+            "averaged": "probabilities",
+            "members": each,
         }
+
+
+def mean_answer(logits: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the logarithm of the mean probabilities of several classifiers.
+
+    Args:
+        logits: Of each, shape (texts, labels).
+
+    Returns:
+        Shape (texts, labels), float32.
+    """
+    mean = np.mean([softmax(one.astype(np.float64)) for one in logits], axis=0)
+    return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.progress import Progress
-from slmbench.edge.runtime import mean_by_text, usable_cores
+from slmbench.common.progress import Progress, Task
+from slmbench.edge.runtime import NUMPY_BACKENDS, mean_by_text, numpy_runtime, usable_cores
 from slmbench.instruments.devices import choose_precision
 from slmbench.methods.training.cpu import bf16_autocast
 from slmbench.models import ModelFiles, load_classifier, load_tokenizer
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.configuration import DEFAULT_LENGTH
-from slmbench.models.long_texts import encode_texts, long_texts_of
+from slmbench.models.long_texts import EncodedTexts, encode_texts, long_texts_of
 from slmbench.records import RunRecord
 
 if TYPE_CHECKING:
@@ -49,16 +49,21 @@ def classifier_logits(
     Returns:
         Logits, shape (texts, labels), float32, in input order.
     """
+    encoded = encode_texts(tokenizer, texts, max_length, long_texts_of(model.config))
+    with progress.task(what, total=len(encoded.texts), unit="inputs") as task:
+        return _answers(model, tokenizer, encoded, task, fast=fast)
+
+
+def _answers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, encoded: EncodedTexts, task: Task, *, fast: bool
+) -> np.ndarray:
+    """Return the logits of texts; the task advances by their inputs."""
     import torch
 
-    encoded = encode_texts(tokenizer, texts, max_length, long_texts_of(model.config))
     model.eval()
     device = model.device.type
     in_bf16 = choose_precision("auto" if fast else "fp32", device) == "bf16"
-    with (
-        progress.task(what, total=len(encoded.texts), unit="inputs") as task,
-        bf16_autocast(device) if in_bf16 else nullcontext(),
-    ):
+    with bf16_autocast(device) if in_bf16 else nullcontext():
         answers = answer_in_batches(
             lambda batch: model(**batch).logits,
             tokenizer,
@@ -69,6 +74,58 @@ def classifier_logits(
             within=partial(torch.autocast, device, torch.bfloat16) if in_bf16 else nullcontext,
         )
     return mean_by_text(answers, encoded.texts)
+
+
+def run_logits(
+    folder: Path, record: RunRecord, device: str, *, fast: bool = False
+) -> Callable[[Sequence[str], Task], np.ndarray]:
+    """Load the classifier of a run, whatever its method.
+
+    Args:
+        folder: The run folder.
+        record: Its record.
+        device: Where a torch model runs.
+        fast: As of :func:`classifier_logits`.
+
+    Returns:
+        From texts, and a task that advances by them, to logits, shape (texts, labels), float32, in the run's label
+        order.
+
+    Raises:
+        SlmbenchError: Its files are missing or damaged.
+    """
+    if runtime := numpy_runtime(folder / "model"):
+        backend = NUMPY_BACKENDS[runtime](folder / "model")
+
+        def run_numpy(texts: Sequence[str], task: Task) -> np.ndarray:
+            rows = []
+            for text in texts:
+                rows.append(backend.logits(backend.encode([text])))
+                task.advance()
+            return np.concatenate(rows)
+
+        return run_numpy
+    model, tokenizer, limit = load_run(folder, record)
+    model = model.to(device)
+
+    def run_model(texts: Sequence[str], task: Task) -> np.ndarray:
+        encoded = encode_texts(tokenizer, texts, limit, long_texts_of(model.config))
+        return _answers(model, tokenizer, encoded, _Slower(task, len(texts) / len(encoded.texts)), fast=fast)
+
+    return run_model
+
+
+class _Slower:
+    """Advances a task by a share of the steps: by texts, where the steps are their windows."""
+
+    def __init__(self, task: Task, share: float) -> None:
+        self._task = task
+        self._share = share
+        self.describe = task.describe
+        self.set_total = task.set_total
+
+    def advance(self, steps: float = 1) -> None:
+        self._task.advance(self._share * steps)
 
 
 def load_run(folder: Path, record: RunRecord) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, int]:

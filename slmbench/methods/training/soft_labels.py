@@ -12,7 +12,7 @@ from slmbench.edge.runtime import softmax
 from slmbench.methods.options import MethodOptions
 
 if TYPE_CHECKING:
-    from slmbench.methods.training.distillation import Teacher
+    from slmbench.methods.training.distillation import Teachers
 
 
 def all_labelled(corpus: Corpus) -> Split:
@@ -24,41 +24,47 @@ def all_labelled(corpus: Corpus) -> Split:
     )
 
 
-def open_teacher(options: MethodOptions, corpus: Corpus) -> Teacher | None:
-    """Open the teacher, whose libraries are loaded only where there is one; see ``Teacher.open``."""
-    folder = options.given.get("teacher")
-    if folder is None:
+def open_teachers(options: MethodOptions, corpus: Corpus) -> Teachers | None:
+    """Open the teachers, whose libraries are loaded only where there are any; see ``Teachers.open``."""
+    folders = options.given.get("teacher")
+    if not folders:
         return None
-    from slmbench.methods.training.distillation import Teacher
+    from slmbench.methods.training.distillation import Teachers
 
-    return Teacher.open(folder, corpus)
+    return Teachers.open(folders, corpus)
 
 
 def soft_lessons(
-    teacher: Teacher, rows: Split, corpus: Corpus, progress: Progress, *, hard_weight: float, temperature: float = 1.0
+    teachers: Teachers,
+    rows: Split,
+    corpus: Corpus,
+    progress: Progress,
+    *,
+    hard_weight: float,
+    temperature: float = 1.0,
 ) -> tuple[Split, np.ndarray]:
     """Return the rows to learn from and the share of each label in each of them.
 
-    A row without a label gets the teacher's most probable one, and its probabilities as shares; a labelled row keeps
-    its label, and its shares are a mixture of both.
+    A row without a label gets the teachers' most probable one, and their probabilities as shares; a labelled row
+    keeps its label, and its shares are a mixture of both.
 
     Args:
-        teacher: The teacher.
+        teachers: The teachers.
         rows: Labelled rows.
         corpus: The corpus, with its unlabelled reviews.
         progress: Where progress is reported.
         hard_weight: Weight of the true label in the mixture.
-        temperature: Divides the teacher's logits.
+        temperature: Divides the teachers' logits.
 
     Returns:
         The rows, the unlabelled ones last; the shares, shape (rows, labels).
 
     Raises:
-        SlmbenchError: The teacher's model cannot be loaded, or it predicts NaN.
+        SlmbenchError: A teacher's model cannot be loaded, or it predicts NaN.
     """
     from slmbench.instruments.devices import choose_device
 
-    both, logits = teacher.lessons(rows, corpus, choose_device("auto"), progress)
+    both, logits = teachers.lessons(rows, corpus, choose_device("auto"), progress)
     shares = softmax(logits / temperature)
     guessed = shares[len(rows) :].argmax(-1).tolist()
     true = np.eye(shares.shape[1], dtype=shares.dtype)[rows.labels]

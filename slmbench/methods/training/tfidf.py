@@ -21,7 +21,7 @@ from slmbench.corpora import Corpus, Split
 from slmbench.edge.runtime import TOKEN_PATTERN
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
-from slmbench.methods.training.soft_labels import all_labelled, open_teacher, soft_lessons
+from slmbench.methods.training.soft_labels import all_labelled, open_teachers, soft_lessons
 from slmbench.methods.training.tfidf_choice import (
     HOW_CHOSEN,
     TfidfSettings,
@@ -47,7 +47,7 @@ class TfidfTraining(RunMethod):
     def __init__(self, model: str, corpus: Corpus, options: MethodOptions, progress: Progress) -> None:
         self._corpus = corpus
         self._options = options
-        self._teacher = open_teacher(options, corpus)
+        self._teachers = open_teachers(options, corpus)
         self._hyperparameters = {**FIXED, **options.hyperparameters(), **HOW_CHOSEN}
         identity = corpus.identity()
         self.key = content_key(
@@ -57,7 +57,7 @@ class TfidfTraining(RunMethod):
             hyperparameters=self._hyperparameters,
             train=identity.train_hash,
             test=identity.test_hash,
-            **(self._teacher.identity(corpus) if self._teacher else {}),
+            **(self._teachers.identity(corpus) if self._teachers else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -65,8 +65,8 @@ class TfidfTraining(RunMethod):
         corpus = self._corpus
         options = self._options
         rows, shares = all_labelled(corpus), None
-        if self._teacher is not None:
-            rows, shares = soft_lessons(self._teacher, rows, corpus, progress, hard_weight=options.hard_weight)
+        if self._teachers is not None:
+            rows, shares = soft_lessons(self._teachers, rows, corpus, progress, hard_weight=options.hard_weight)
         start = time.perf_counter()
         with progress.task("choosing the settings of TF-IDF"):
             choice = choose_settings(
@@ -93,7 +93,7 @@ class TfidfTraining(RunMethod):
             hyperparameters=self._hyperparameters,
             details={
                 "chosen": {**vars(choice.settings), "by": choice.chosen_by, "tried": choice.tried},
-                **({"teacher": self._teacher.details()} if self._teacher else {}),
+                **({"teacher": self._teachers.details()} if self._teachers else {}),
             },
             trainable_parameters=classifier.parameters,
             total_parameters=classifier.parameters,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,17 @@ from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
-from slmbench.methods.training.distillation import Teacher
+from slmbench.methods.training.distillation import Teachers
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.losses import class_weights
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
+from slmbench.methods.training.trimming import effect_of_trimming
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
+from slmbench.models.vocabulary import TrimmedVocabulary, check_trimmable, trim_vocabulary
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -55,13 +58,15 @@ class TransformerTraining(RunMethod):
         if self._options.long_texts != "head":  # the side that some models are cut on by default has no meaning then
             self._options = self._options.replace(truncation_side="right")
         self._max_length = input_limit(config, self._options.max_length, progress=progress)
+        if self._options.given.get("vocabulary") == "corpus":
+            check_trimmable(load_tokenizer(self._files.folder), name)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._architecture: str = config.model_type
         self._identity = corpus.identity()
         self._base_sha256 = weights_sha256(self._files.folder)
-        teacher = options.given.get("teacher")
-        self._teacher = Teacher.open(teacher, corpus) if teacher else None
+        folders = options.given.get("teacher")
+        self._teachers = Teachers.open(folders, corpus) if folders else None
         self.key = content_key(
             stage="finetune/1",
             weights=self._base_sha256,
@@ -72,7 +77,7 @@ class TransformerTraining(RunMethod):
             train=self._identity.train_hash,
             test=self._identity.test_hash,
             validation=self._identity.validation_reviews,
-            **(self._teacher.identity(corpus) if self._teacher else {}),
+            **(self._teachers.identity(corpus) if self._teachers else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -95,13 +100,19 @@ class TransformerTraining(RunMethod):
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         set_long_texts(model.config, options.long_texts)
+        trimmed = None
+        if options.given.get("vocabulary") == "corpus":
+            with progress.task("looking for the pieces that the corpus uses"):
+                texts = corpus.train.texts + corpus.validation.texts + corpus.unlabelled
+                trimmed = trim_vocabulary(model, tokenizer, texts)
+            tokenizer = trimmed.tokenizer
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
         _remove_incomplete_checkpoints(self._checkpoints(folder))
         rows, teacher_logits = corpus.train, None
-        if self._teacher:
-            rows, teacher_logits = self._teacher.lessons(corpus.train, corpus, self._device, progress)
-            set_seed(options.seed)  # whether the teacher ran now or before must not change the student
+        if self._teachers:
+            rows, teacher_logits = self._teachers.lessons(corpus.train, corpus, self._device, progress)
+            set_seed(options.seed)  # whether the teachers ran now or before must not change the student
         outcome = train(
             trained,
             tokenizer,
@@ -151,8 +162,9 @@ class TransformerTraining(RunMethod):
                 **self._cost_facts(outcome.best_epoch),
                 history=outcome.history,
             ),
-            details={"teacher": self._teacher.details()} if self._teacher else {},
+            details={"teacher": self._teachers.details()} if self._teachers else {},
             notes=notes,
+            trimmed=trimmed,
         )
 
     def _cost_facts(self, best_epoch: float | None) -> dict[str, Any]:
@@ -169,10 +181,19 @@ class TransformerTraining(RunMethod):
         progress: Progress,
         *,
         trainable: int,
+        details: dict[str, Any],
+        notes: list[str],
+        trimmed: TrimmedVocabulary | None = None,
         **facts: Any,
     ) -> Outcome:
         """Test the saved model and return the outcome."""
         counts = count_parameters(model)
+        logits = self._test(model, tokenizer, progress)
+        if trimmed:
+            effect = effect_of_trimming(trimmed, model, self._corpus.test.texts, logits, self._max_length, progress)
+            details = {**details, "vocabulary": asdict(effect)}
+            progress.say(effect.sentence())
+            notes = [*notes, effect.sentence()]
         return Outcome(
             model_source=self._files.source,
             base_sha256=self._base_sha256,
@@ -184,7 +205,9 @@ class TransformerTraining(RunMethod):
             trainable_parameters=trainable,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            logits=self._test(model, tokenizer, progress),
+            logits=logits,
+            details=details,
+            notes=notes,
             **facts,
         )
 

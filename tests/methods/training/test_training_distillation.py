@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 from learnable import write_reviews
+from typer.testing import CliRunner
 
+from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.common.places import home
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.edge.runtime import softmax
 from slmbench.export import export
-from slmbench.methods.training import TrainingOptions, finetune
-from slmbench.methods.training.distillation import Teacher
+from slmbench.methods.training import TrainingOptions, distillation, finetune
+from slmbench.methods.training.distillation import Teacher, Teachers, mean_answer
 from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss
 
 OPTIONS = {"max_length": 32, "precision": "fp32", "device": "cpu", "batch_size": 8, "learning_rate": 5e-3}
@@ -31,7 +34,8 @@ def corpus(small_corpus_file):
 
 
 def distil(corpus, teacher, base, folder, **changes):
-    options = TrainingOptions(**{**OPTIONS, "epochs": 2, "teacher": str(teacher), **changes})
+    teachers = [str(one) for one in teacher] if isinstance(teacher, list) else str(teacher)
+    options = TrainingOptions(**{**OPTIONS, "epochs": 2, "teacher": teachers, **changes})
     return finetune(str(base), corpus, options, output=folder)
 
 
@@ -90,7 +94,7 @@ def test_the_teacher_is_asked_once(tiny_run, tiny_base, corpus, tmp_path, monkey
     def fail(*args, **kwargs):
         pytest.fail("the teacher was asked again")
 
-    monkeypatch.setattr(Teacher, "_compute", fail)
+    monkeypatch.setattr(distillation, "run_logits", fail)
     second = distil(corpus, tiny_run, tiny_base, tmp_path / "second", epochs=1)
     assert second.predictions == first.predictions
 
@@ -127,9 +131,76 @@ def test_a_teacher_with_other_classes_is_refused(tiny_run, tiny_base, tmp_path):
     assert not (tmp_path / "student").exists()
 
 
-def test_a_teacher_that_is_no_transformer_is_refused(floor_run, tiny_base, corpus, tmp_path):
-    with pytest.raises(UsageError, match="a teacher has to be a fine-tuned transformer"):
-        distil(corpus, floor_run, tiny_base, tmp_path / "student")
+def test_a_teacher_without_a_classifier_is_refused(tiny_run, tiny_base, corpus, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "asks")
+    record = json.loads((tmp_path / "asks" / "run.json").read_text())
+    record["has_model"] = False
+    (tmp_path / "asks" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="without a classifier of its own"):
+        distil(corpus, tmp_path / "asks", tiny_base, tmp_path / "student")
+
+
+class TestSeveral:
+    """Several teachers are asked one by one, and the mean of their probabilities is learned."""
+
+    def ask(self, corpus, *folders):
+        teachers = Teachers.open([str(folder) for folder in folders], corpus)
+        return teachers.logits(corpus.unlabelled, corpus.unlabelled_ids, "cpu", SILENT)
+
+    def test_the_mean_of_the_probabilities_is_learned(self, tiny_run, floor_run, corpus):
+        alone = [softmax(self.ask(corpus, folder)) for folder in (tiny_run, floor_run)]
+        both = softmax(self.ask(corpus, tiny_run, floor_run))
+        assert both == pytest.approx(np.mean(alone, axis=0), abs=1e-5)
+        assert np.abs(alone[0] - alone[1]).max() > 0.01
+        assert (self.ask(corpus, floor_run, tiny_run) == self.ask(corpus, tiny_run, floor_run)).all()
+
+    def test_the_mean_of_certain_answers_is_finite(self):
+        certain = mean_answer([np.array([[800.0, -800.0]]), np.array([[900.0, 0.0]])])
+        assert np.isfinite(certain).all()
+        assert softmax(certain) == pytest.approx(np.array([[1.0, 0.0]]))
+
+    def test_a_student_joins_its_teachers(self, tiny_run, tiny_base, corpus, tmp_path):
+        first = tmp_path / "first"
+        finetune("tfidf", corpus, TrainingOptions(method="tfidf", teacher=str(tiny_run)), output=first)
+        record = distil(corpus, [tiny_run, first], tiny_base, tmp_path / "second")
+        other = distil(corpus, [first, tiny_run], tiny_base, tmp_path / "other")
+        assert {one["name"] for one in record.details["teacher"]["members"]} == {"tiny-bert-full", "first"}
+        assert other.key == record.key
+        assert distil(corpus, tiny_run, tiny_base, tmp_path / "one").key != record.key
+        # What shaped the first student is followed through it.
+        through = {tuple(fact.through) for fact in record.ancestors}
+        assert {("teacher",), ("teacher", "teacher"), ("teacher", "base")} <= through
+        assert record.trained_as.taught_by == record.details["teacher"]["name"]
+        assert "tiny-bert-full" in record.details["teacher"]["name"]
+
+    def test_one_teacher_twice_is_refused(self, tiny_run, corpus):
+        with pytest.raises(UsageError, match="the same classifier"):
+            self.ask(corpus, tiny_run, tiny_run)
+
+    def test_an_interrupted_teacher_goes_on_where_it_was(self, tiny_run, corpus, monkeypatch):
+        monkeypatch.setattr("slmbench.methods.training.distillation.CHUNK", 40)
+        whole = self.ask(corpus, tiny_run)
+        files = sorted((home() / "teachers").iterdir())
+        assert len(files) == 4  # of 40, 40, 40 and 30 reviews
+        files[0].unlink()
+        asked = []
+        ask = distillation.run_logits
+
+        def counting(*args, **options):
+            answer = ask(*args, **options)
+            return lambda texts, task: asked.append(len(texts)) or answer(texts, task)
+
+        monkeypatch.setattr(distillation, "run_logits", counting)
+        assert (self.ask(corpus, tiny_run) == whole).all()
+        assert len(asked) == 1
+
+    def test_on_the_command_line_the_option_is_repeated(self, tiny_run, floor_run, tmp_path, small_corpus_file):
+        teachers = ["--teacher", tiny_run, "--teacher", floor_run, "--unlabelled", "20"]
+        corpus = ["--corpus", small_corpus_file, "--train-size", "24", "--output", tmp_path / "run", "--json"]
+        words = ["finetune", "--method", "tfidf", *teachers, *corpus]
+        run = CliRunner().invoke(app, [str(word) for word in words])
+        assert run.exit_code == 0
+        assert len(json.loads(run.stdout)["details"]["teacher"]["members"]) == 2
 
 
 def test_a_teacher_that_is_not_there_is_refused(tiny_base, corpus, tmp_path):
@@ -209,9 +280,12 @@ class TestTfidf:
 def test_the_answers_to_unlabelled_reviews_serve_every_student(tiny_run, tiny_base, corpus, tmp_path, monkeypatch):
     distil(corpus, tiny_run, tiny_base, tmp_path / "bert")
     asked = []
-    compute = Teacher._compute
-    monkeypatch.setattr(
-        Teacher, "_compute", lambda self, texts, *rest: asked.append(len(texts)) or compute(self, texts, *rest)
-    )
+    ask = distillation.run_logits
+
+    def counting(*args, **options):
+        answer = ask(*args, **options)
+        return lambda texts, task: asked.append(len(texts)) or answer(texts, task)
+
+    monkeypatch.setattr(distillation, "run_logits", counting)
     finetune("tfidf", corpus, TrainingOptions(method="tfidf", teacher=str(tiny_run)), output=tmp_path / "tfidf")
     assert asked == [24]  # the labelled rows, validation included
