@@ -13,7 +13,7 @@ import pytest
 from ceilings import keep_made_up_ceilings
 from learnable import write_reviews
 from sealing import reseal
-from tiny import model_folder
+from tiny import SMALL_STATIC, model_folder
 
 from slmbench.corpora import load_corpus
 from slmbench.export import export
@@ -139,6 +139,22 @@ def floor_bundle(tmp_path_factory, floor_run):
     """The folder of the TF-IDF run's bundle."""
     folder = tmp_path_factory.mktemp("exported") / "tfidf"
     export(floor_run, output=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_run(tmp_path_factory, small_corpus_file, tiny_base):
+    """The folder of a static run on the small corpus, with words from the tiny BERT."""
+    folder = tmp_path_factory.mktemp("runs") / "static"
+    finetune(str(tiny_base), load_corpus(str(small_corpus_file)), method="static", output=folder, **SMALL_STATIC)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_bundle(tmp_path_factory, static_run):
+    """The folder of the static run's bundle, with fp32 and an accepted int8."""
+    folder = tmp_path_factory.mktemp("exported") / "static"
+    export(static_run, max_accuracy_drop=0.2, output=folder)
     return folder
 
 

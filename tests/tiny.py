@@ -21,6 +21,8 @@ ARCHITECTURES = (
     "xlnet",
     "modernbert",
 )
+#: Options of a static classifier that is fitted in a moment.
+SMALL_STATIC = {"words": 300, "buckets": 1000, "dimensions": 8}
 
 
 def wordpiece(folder: Path, kind: str = "bert") -> None:

@@ -1049,6 +1049,9 @@ class StaticBackend:
 
     Attributes:
         width: Number of logits.
+        ids: Of each word the row of the table.
+        longest: Longest n-gram in words.
+        buckets: Number of rows that n-grams share.
 
     Raises:
         SlmbenchError: A file is missing or damaged, or the two do not belong together.
@@ -1060,9 +1063,9 @@ class StaticBackend:
         try:
             settings = read_json(path_inside(folder, self.settings), MAX_RECORD_BYTES)
             words = _terms(settings["words"])
-            self._longest, self._buckets = settings["longest_ngram"], settings["buckets"]
-            _check(_is_count(self._longest) and 1 <= self._longest <= MAX_NGRAM, "longest_ngram", self._longest)
-            _check(_is_count(self._buckets) and self._buckets < 1 << 31, "buckets", self._buckets)
+            self.longest, self.buckets = settings["longest_ngram"], settings["buckets"]
+            _check(_is_count(self.longest) and 1 <= self.longest <= MAX_NGRAM, "longest_ngram", self.longest)
+            _check(_is_count(self.buckets) and self.buckets < 1 << 31, "buckets", self.buckets)
             names = ("table", "scale", "head", "bias")
             self._table, *others = read_arrays(path_inside(folder, file), names)
             self._scale, self._head, self._bias = (one.astype(np.float64) for one in others)
@@ -1074,13 +1077,13 @@ class StaticBackend:
             raise SlmbenchError(
                 f"the static model's files in {folder} are missing or damaged: {_said(error)}"
             ) from None
-        self._ids = {word: index for index, word in enumerate(words, 1)}
+        self.ids = {word: index for index, word in enumerate(words, 1)}
         rows, dims = self._table.shape
         self.width = self._bias.size
         shapes = (self._scale.shape, self._head.shape, self._bias.shape)
         if (
-            len(self._ids) != len(words)
-            or rows != 1 + len(words) + self._buckets
+            len(self.ids) != len(words)
+            or rows != 1 + len(words) + self.buckets
             or shapes != ((dims,), (self.width, dims), (self.width,))
         ):
             raise SlmbenchError(f"the static model's files in {folder} do not belong together: export it again")
@@ -1088,7 +1091,7 @@ class StaticBackend:
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Split; each item is the list of ids of a text's words, 0 for an unknown one."""
-        known = self._ids.get
+        known = self.ids.get
         return [[known(word, 0) for word in static_words(text)] for text in texts]
 
     def lengths(self, items: Sequence[object]) -> list[int]:
@@ -1102,8 +1105,15 @@ class StaticBackend:
     def _logits_of(self, ids: list[int]) -> np.ndarray:
         if not ids:
             return self._bias
-        rows = static_rows(np.array(ids, dtype=np.uint32), len(self._ids), self._longest, self._buckets)
-        pooled = self._table[rows].sum(0, dtype=self._sum) * self._scale / np.sqrt(len(rows))
+        rows = static_rows(np.array(ids, dtype=np.uint32), len(self.ids), self.longest, self.buckets)
+        return self.head(self.pool(rows))
+
+    def pool(self, rows: np.ndarray) -> np.ndarray:
+        """Add up rows of the table; returns shape (columns,)."""
+        return self._table[rows].sum(0, dtype=self._sum) * self._scale / np.sqrt(len(rows))
+
+    def head(self, pooled: np.ndarray) -> np.ndarray:
+        """Return the logits of a pooled text, shape (labels,)."""
         return self._head @ pooled + self._bias
 
 

@@ -104,9 +104,9 @@ def test_the_vendored_file_says_what_is_wrong(bare, app, damage):
     assert sentence.startswith(f"the classifier cannot be loaded: {Path(BUNDLE) / 'tokenizer.json'} is ")
 
 
-@pytest.mark.parametrize("kind", ["floor", "cascade"])
-def test_the_vendored_file_runs_every_kind_of_bundle(bare, app, floor_bundle, tiny_bundle, kind):
-    bundle = floor_bundle
+@pytest.mark.parametrize("kind", ["floor", "static", "cascade"])
+def test_the_vendored_file_runs_every_kind_of_bundle(bare, app, floor_bundle, static_bundle, tiny_bundle, kind):
+    bundle = static_bundle if kind == "static" else floor_bundle
     if kind == "cascade":
         bundle = app.parent / "both"
         cascade(floor_bundle, tiny_bundle, CascadeOptions(threshold=0.9, large_form="fp32"), output=bundle)

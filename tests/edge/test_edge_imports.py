@@ -10,7 +10,7 @@ def test_importing_the_runtime():
     assert {"numpy", "slmbench"} <= loaded
 
 
-@pytest.mark.parametrize("bundle", ["tiny_bundle", "floor_bundle"])
+@pytest.mark.parametrize("bundle", ["tiny_bundle", "floor_bundle", "static_bundle"])
 def test_classifying(bundle, request):
     code = "import sys; from slmbench.edge import Classifier; print(Classifier(sys.argv[1]).predict(['a good film']))"
     loaded = modules_after(code, str(request.getfixturevalue(bundle)))

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from learnable import write_reviews
+from tiny import SMALL_STATIC as SMALL
 
 from slmbench.cascade import CascadeOptions, cascade
 from slmbench.common.errors import SlmbenchError, UsageError
@@ -13,14 +14,12 @@ from slmbench.corpora import load_corpus
 from slmbench.edge import Classifier
 from slmbench.edge.runtime import StaticBackend, static_rows, static_words
 from slmbench.evaluation.verify import verify
-from slmbench.export import export
 from slmbench.methods.static.features import StaticFeatures
 from slmbench.methods.static.fitting import Lessons, fit
 from slmbench.methods.static.table_files import save
 from slmbench.methods.training import finetune
 from slmbench.profiling import ProfileOptions, profile
 
-SMALL = {"words": 300, "buckets": 1000, "dimensions": 8}
 ODD_TEXTS = [
     "",
     " \t\n",
@@ -32,22 +31,6 @@ ODD_TEXTS = [
     "bad\u00a0film\u2003worse\x00end \ud800",
     "good " * 5000 + "un" * 300,
 ]
-
-
-@pytest.fixture(scope="module")
-def static_run(tmp_path_factory, small_corpus_file, tiny_base):
-    """The folder of a static run on the small corpus."""
-    folder = tmp_path_factory.mktemp("runs") / "static"
-    finetune(str(tiny_base), load_corpus(str(small_corpus_file)), method="static", output=folder, **SMALL)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def static_bundle(tmp_path_factory, static_run):
-    """The folder of its bundle, with fp32 and int8."""
-    folder = tmp_path_factory.mktemp("exported") / "static"
-    export(static_run, max_accuracy_drop=0.2, output=folder)
-    return folder
 
 
 def test_words_and_rows():
