@@ -60,7 +60,7 @@ def test_the_runtime_answers_as_what_was_fitted(tmp_path, labels):
     truth = rng.integers(0, labels, len(texts))
     features = StaticFeatures.of(texts, words=50, longest=3, buckets=64)
     vectors = rng.normal(size=(len(features.words), 4)).astype(np.float32)
-    lessons = Lessons(features.matrix(texts), vectors, np.eye(labels)[truth], np.ones(len(texts)))
+    lessons = Lessons.of(features.matrix(texts), vectors, np.eye(labels)[truth], np.ones(len(texts)))
     table = fit(lessons, seed=0).table
     save(tmp_path, features, table)
     backend = StaticBackend(tmp_path)
@@ -80,9 +80,11 @@ def test_the_fit_is_the_minimum():
     features = StaticFeatures.of(texts, words=50, longest=1, buckets=0)
     matrix = features.matrix(texts)
     none = np.empty((len(features.words), 0), dtype=np.float32)
-    choice = fit(Lessons(matrix, none, np.eye(2)[truth], np.ones(80)), seed=0)
-    model = LogisticRegression(C=choice.strength, tol=1e-8, max_iter=1000).fit(matrix, truth)
-    assert choice.table.logits(matrix)[:, 1] == pytest.approx(model.decision_function(matrix), abs=0.02)
+    lessons = Lessons.of(matrix, none, np.eye(2)[truth], np.ones(80))
+    choice = fit(lessons, seed=0)
+    model = LogisticRegression(C=choice.strength, tol=1e-8, max_iter=1000).fit(lessons.features, truth)
+    expected = model.decision_function(lessons.features)
+    assert choice.table.logits(matrix)[:, 1] == pytest.approx(expected, abs=0.02)
 
 
 def test_a_run_and_its_bundle(static_run, static_bundle):

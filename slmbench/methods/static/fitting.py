@@ -2,8 +2,9 @@
 
 Everything between the features and the logits is linear. The row of a word is its vector from the encoder times what
 the head learns about the encoder's dimensions, plus a correction of its own; that of a hashed n-gram is a correction
-alone. Cross-entropy with soft labels and a penalty on the squares of corrections and head is convex, so that one
-solver run (L-BFGS) finds the best of all such tables, without a learning rate, an order of rows or epochs.
+alone. Rare rows are held back less than common ones, as in TF-IDF. Cross-entropy with soft labels and a penalty on
+the squares of corrections and head is convex, so that one solver run (L-BFGS) finds the best of all such tables,
+without a learning rate, an order of rows or epochs.
 """
 
 from __future__ import annotations
@@ -50,16 +51,32 @@ class Lessons:
     """What is learned from.
 
     Attributes:
-        features: Shape (texts, rows), of :meth:`StaticFeatures.matrix`.
+        features: Shape (texts, rows), of :meth:`StaticFeatures.matrix`, times ``rarity``.
+        rarity: By how much each row counts more than another, shape (rows,).
         vectors: The encoder's vectors of words, shape (words, dimensions), weighted; of no dimension without encoder.
         shares: Share of each label in each text, shape (texts, labels).
         weights: Weight of each text, shape (texts,).
     """
 
     features: csr_matrix
+    rarity: np.ndarray
     vectors: np.ndarray
     shares: np.ndarray
     weights: np.ndarray
+
+    @classmethod
+    def of(cls, features: csr_matrix, vectors: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> Lessons:
+        """Weight features by inverse document frequency; see the attributes.
+
+        The frequencies are those of scikit-learn's ``TfidfTransformer``, 1 + ln((1 + n) / (1 + df)), scaled so that
+        texts keep their length on average.
+        """
+        texts, rows = features.shape
+        rarity = 1 + np.log((1 + texts) / (1 + np.bincount(features.indices, minlength=rows)))
+        rarity /= np.sqrt((rarity[features.indices] ** 2).mean()) if features.nnz else 1.0
+        weighted = features.copy()
+        weighted.data = (features.data * rarity[features.indices]).astype(np.float32)
+        return cls(weighted, rarity, vectors, shares, weights)
 
     def dense(self) -> np.ndarray:
         """Return the encoder's part of each text, shape (texts, dimensions)."""
@@ -127,16 +144,18 @@ def logits_of(features: csr_matrix, dense: np.ndarray, weights: np.ndarray) -> n
     return np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
 
 
-def table_of(weights: np.ndarray, vectors: np.ndarray) -> Table:
-    """Multiply out what was fitted: the encoder's vectors with their head, plus the corrections.
+def table_of(weights: np.ndarray, lessons: Lessons) -> Table:
+    """Multiply out what was fitted: the encoder's vectors with their head, plus the corrections, times the rarity.
 
     Args:
         weights: Of :meth:`Fit.run`.
-        vectors: The encoder's vectors of words, shape (words, dimensions).
+        lessons: What was learned from.
     """
+    vectors = lessons.vectors
     dimensions, columns = vectors.shape[1], weights.shape[1]
     rows = weights[: -1 - dimensions].copy()
     rows[1 : 1 + len(vectors)] += vectors @ weights[-1 - dimensions : -1]
+    rows *= lessons.rarity[:, None]
     head = np.eye(columns) if columns > 1 else np.array([[0.0], [1.0]])
     return Table(rows.astype(np.float32), head.astype(np.float32), (head @ weights[-1]).astype(np.float32))
 
@@ -173,7 +192,7 @@ def fit(lessons: Lessons, seed: int, given: float | None = None) -> Choice:
         given = min(tried, key=tried.__getitem__)
     strength = STRENGTHS[0] if given is None else given
     solver = Fit(lessons, dense, np.arange(count))
-    return Choice(table_of(solver.run(solver.start(), strength), lessons.vectors), strength, tried)
+    return Choice(table_of(solver.run(solver.start(), strength), lessons), strength, tried)
 
 
 def _losses(lessons: Lessons, dense: np.ndarray, aside: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class StaticTraining(RunMethod):
         vectors = word_vectors(self._files, self._encoder, features.words, progress)
         with progress.task("fitting the table"):
             counts = np.bincount(matrix.indices, minlength=features.rows)[1 : 1 + len(features.words)]
-            lessons = Lessons(
+            lessons = Lessons.of(
                 matrix,
                 reduced(vectors, counts / max(1, counts.sum()), options.dimensions),
                 shares,

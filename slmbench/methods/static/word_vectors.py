@@ -20,6 +20,9 @@ from slmbench.models import ModelFiles
 RARITY = 1e-3
 #: Longest word that the encoder reads, in tokens with the special ones; the rest of a longer one is cut off.
 MAX_TOKENS = 16
+#: Root mean square length of the vectors. A text's n-grams together have length 1: with longer vectors the fit
+#: repeats its teacher more closely, errors included, and is less accurate.
+LENGTH = 0.3
 #: The components are those of the most frequent words.
 FOR_COMPONENTS = 10_000
 
@@ -66,10 +69,10 @@ def reduced(vectors: np.ndarray, shares: np.ndarray, dimensions: int) -> np.ndar
         dimensions: How many components are kept, at most.
 
     Returns:
-        Shape (words, dimensions), float32; the mean square of their lengths is 1.
+        Shape (words, dimensions), float32; the root mean square of their lengths is :data:`LENGTH`.
     """
     centred = vectors - vectors.mean(0)
     _, _, components = np.linalg.svd(centred[:FOR_COMPONENTS], full_matrices=False)
     found = centred @ components[:dimensions].T * (RARITY / (RARITY + shares))[:, None]
     length = np.sqrt((found**2).sum(1).mean())
-    return (found / length if length else found).astype(np.float32)
+    return (LENGTH * found / length if length else found).astype(np.float32)
