@@ -100,9 +100,17 @@ def scored(words: list[str]) -> tuple[float, list[float]]:
     return time.monotonic() - began, [float(max(part)) for part in np.array_split(seen, 3) if len(part)]
 
 
-def scored_under_fire(words: list[str], kills: int, seconds: float, seed: int) -> dict[str, int]:
-    """Run a command again and again until it is done, while it and its workers are killed; returns how often."""
+def scored_under_fire(words: list[str], output: Path, kills: int, seconds: float, seed: int) -> dict[str, int]:
+    """Run a command again and again until it is done, while it and its workers are killed; returns how often.
+
+    Three of four kills come after the next shard is done, wherever the others are then; the rest at any time, so that
+    starts are disturbed as well.
+    """
     chance, killed = random.Random(seed), {"command": 0, "worker": 0, "starts": 0}
+
+    def done() -> int:
+        return len(list((output / "manifests").glob("*.json")))
+
     while True:
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         killed["starts"] += 1
@@ -110,8 +118,11 @@ def scored_under_fire(words: list[str], kills: int, seconds: float, seed: int) -
             if killed["command"] + killed["worker"] == kills:
                 process.wait()
                 break
+            before = done() if chance.random() < 0.75 else -1
+            while done() <= before and process.poll() is None:
+                time.sleep(0.05)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0, 1.2 * seconds / kills))
+                process.wait(chance.uniform(0, seconds / kills))
                 break
             with suppress(psutil.Error, ProcessLookupError):
                 workers = psutil.Process(process.pid).children(recursive=True)
@@ -143,7 +154,7 @@ def kills(said: argparse.Namespace, folder: Path) -> dict[str, object]:
     words = [command(bundle, rows, folder / name, said.shard_rows, said.workers) for name in ("whole", "killed")]
     seconds, thirds = scored(words[0])
     print(f"undisturbed: {said.rows:,} rows in {seconds:.1f} s, {said.rows / seconds:,.0f} rows/s")
-    killed = scored_under_fire(words[1], said.kills, seconds, said.seed)
+    killed = scored_under_fire(words[1], folder / "killed", said.kills, seconds, said.seed)
     there = times_there(folder / "killed", said.rows)
     return {
         "rows": said.rows,
