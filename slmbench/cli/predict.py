@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,7 +39,21 @@ def predict(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="Threads inside one inference.", show_default="the usable cores"),
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Threads inside one inference.",
+            show_default="the usable cores divided by --workers",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Texts answered at the same time; of shards, processes that answer them.",
+            show_default="the usable cores divided by --threads; for texts on the command line 1",
+        ),
     ] = None,
     tuned: Annotated[
         bool,
@@ -84,16 +99,6 @@ def predict(
             show_default="stop",
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            min=1,
-            help="Processes that answer shards, each with --threads threads (one where that is not given).",
-            rich_help_panel=_SHARDS,
-            show_default="as many as there are cores",
-        ),
-    ] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
     as_json: Annotated[
@@ -115,12 +120,13 @@ def predict(
       slmbench predict exported/bert-tiny-imdb --input 'reviews/*.parquet' --keep id --output labels
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+        from slmbench.cli.piped import PipedLines
         from slmbench.cli.prediction_io import texts_from, trained_columns
         from slmbench.cli.prediction_output import check_output, classify_to
         from slmbench.cli.shards import in_shards, predict_in_shards
         from slmbench.common.errors import UsageError
         from slmbench.corpora.tables import TableFormat
-        from slmbench.edge.runtime import RECORD, Classifier
+        from slmbench.edge.runtime import RECORD, Classifier, usable_cores
         from slmbench.instruments.tuned import tuned_settings
 
         if texts and source:
@@ -141,16 +147,18 @@ def predict(
             more = {name: value for name, value in given.items() if value is not None}
             predict_in_shards(bundle, source, output, keep, {**reading, **for_shards, **more}, out)
             return
-        if workers is not None:
-            raise UsageError("--workers is for shards: name a folder or a pattern with --input")
         if not (bundle / RECORD).is_file():
             from slmbench.records import BundleRecord, artefacts
 
             artefacts.read(bundle, BundleRecord)  # which says what it is instead, and what to do
         into, file = Path(output) if output else None, Path(source) if source else None
         kept = check_output(into, keep)
-        given = {name: value for name, value in (("form", form), ("threads", threads)) if value is not None}
+        options = {"form": form, "threads": threads, "workers": workers}
+        given = {name: value for name, value in options.items() if value is not None}
         found = tuned_settings(bundle) if tuned else {}
+        if not (texts or found or workers):
+            # So many texts may come that only what answers many is loaded.
+            given["workers"] = max(1, usable_cores() // (threads or 1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said below, as other warnings are
             classifier = Classifier(bundle, **{**found, **given})
@@ -162,7 +170,8 @@ def predict(
         if reading and file is None:
             raise UsageError("--delimiter, --encoding and --header are for a table: name it with --input")
         layout = TableFormat(**reading)
-        found_texts = texts_from(texts, file, text_column, trained_columns(bundle), layout, kept, out)
-        classify_to(into, classifier, found_texts, kept, out)
+        piped = None if texts or file else PipedLines(sys.stdin.buffer)
+        found_texts = texts_from(texts, file, piped, text_column, trained_columns(bundle), layout, kept, out)
+        classify_to(into, classifier, found_texts, kept, out, piped)
         if into is not None:
             out.say(f"written to {into}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbench.cli.output import Output
+from slmbench.cli.piped import PipedLines
 from slmbench.cli.prediction_output import KeptColumns
 from slmbench.common.errors import SlmbenchError, UsageError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def texts_from(
     arguments: Sequence[str] | None,
     source: Path | None,
+    piped: PipedLines | None,
     text_column: str | None,
     trained: str | None,
     layout: TableFormat,
@@ -30,6 +32,7 @@ def texts_from(
     Args:
         arguments: Texts given on the command line.
         source: A table (CSV, TSV, JSON, Parquet, Arrow) or a text file with one text per line.
+        piped: Lines of stdin, where there is neither.
         text_column: Column of the text in a table, or several with commas between them; when not given, those that
             the classifier was trained on where the table has them, else found by the usual names.
         trained: The columns that the classifier was trained on.
@@ -48,9 +51,9 @@ def texts_from(
     if arguments:
         yield from _alone((_encodable(text, f"text {number}") for number, text in enumerate(arguments, 1)), kept)
     elif source is None:
-        if sys.stdin.isatty():
+        if sys.stdin.isatty() or piped is None:
             raise UsageError("give texts, --input FILE, or pipe texts into stdin, one per line")
-        yield from _alone(_lines(sys.stdin.buffer, "stdin"), kept)
+        yield from _alone(_lines(piped, "stdin"), kept)
     elif not source.is_file():
         raise UsageError(f"there is no file {source}")
     elif format_of(source) in FORMATS:

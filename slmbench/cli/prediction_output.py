@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.cli.output import Output
+from slmbench.cli.piped import PipedLines, answers_of
 from slmbench.common.errors import SlmbenchError, UsageError, require_extra
 from slmbench.common.files import write_aside
 from slmbench.edge import Classifier
@@ -67,7 +68,12 @@ def check_output(output: Path | None, keep: str | None) -> KeptColumns:
 
 
 def classify_to(
-    output: Path | None, classifier: Classifier, texts: Iterable[str], kept: KeptColumns, out: Output
+    output: Path | None,
+    classifier: Classifier,
+    texts: Iterable[str],
+    kept: KeptColumns,
+    out: Output,
+    piped: PipedLines | None = None,
 ) -> None:
     """Write one row per text, in input order.
 
@@ -77,12 +83,13 @@ def classify_to(
         texts: The texts; who yields them appends the values of kept columns first.
         kept: Columns of the input that go along.
         out: Where lines go when there is no file.
+        piped: The lines that the texts are, where they come from a pipe.
 
     Raises:
         UsageError: A kept column has the name of a column of the answers.
         SlmbenchError: The file cannot be written, or a text has no answer.
     """
-    answers = ((kept.rows.popleft() if kept.rows else (), answer) for answer in classifier.stream(texts))
+    answers = ((kept.rows.popleft() if kept.rows else (), answer) for answer in answers_of(classifier, texts, piped))
     if output is None:
         for values, answer in answers:
             out.line(json_line(kept.names, values, answer))

@@ -20,12 +20,13 @@ import os
 import platform
 import re
 import stat
+import threading
 import warnings
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
-from itertools import islice
+from functools import cache, cached_property, partial
+from itertools import chain
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
@@ -91,6 +92,13 @@ _WORDS = re.compile(rf"[{_ONE_BY_ONE}]|[^\W{_ONE_BY_ONE}]+|[!?]|[^\x00-\x7f\w\s]
 BATCH_TOKENS = 2048
 #: Texts read ahead when batches are formed by length: enough to find texts of like length, little memory.
 WINDOW = 512
+#: What a worker is given at once without batches, to answer one text after the other: so many texts or characters.
+#: Handing over is cheap compared with so many, and they are few enough for all workers to end at the same time.
+TASK_TEXTS, TASK_CHARACTERS = 16, 1_000
+#: Tasks of each worker that are read ahead, so that none waits for the answer that is next in order.
+TASKS_AHEAD = 4
+#: Texts of a call from which on workers pay: the model is then loaded a second time, with one thread for each.
+MANY = 64
 
 
 class Prediction(NamedTuple):
@@ -115,6 +123,10 @@ class Classifier:
             slower than fp32 where it was exported and that answers here as there, by what ``slmbench verify`` found
             or else by the instruction set that it was made for.
         threads: Threads inside one inference; by default :func:`usable_cores`, as ``slmbench profile`` has it.
+        workers: Inferences that run at the same time, each with ``threads`` threads, by default the cores divided by
+            workers. Without ``threads`` and ``workers``, calls with many texts have one worker of one thread for each
+            core, which is the fastest and answers alike; for them the model is loaded a second time, at the first
+            call with :data:`MANY` texts. With ``threads`` alone there is one worker.
         provider: What runs the model: ``cpu`` (the default), ``cuda`` or ``openvino``.
         batch_tokens: Token budget of a padded batch for calls that name none; by default texts run one at a time.
         spin_between: Whether onnxruntime's threads wait busily for the next call for a while, its default and the
@@ -142,10 +154,13 @@ class Classifier:
         *,
         form: str | None = None,
         threads: int | None = None,
+        workers: int | None = None,
         provider: str = "cpu",
         batch_tokens: int | None = None,
         spin_between: bool = True,
     ) -> None:
+        if workers is not None and workers < 1:
+            raise UsageError(f"workers must be at least 1, not {workers}")
         files = BundleFiles.open(path)
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
@@ -157,12 +172,13 @@ class Classifier:
             "path": str(Path(path).absolute()),
             "form": form,
             "threads": threads,
+            "workers": workers,
             "provider": provider,
             "batch_tokens": batch_tokens,
             "spin_between": spin_between,
         }
         self._seal = files.seal
-        self._use(load_backend(files, self.form, threads, provider, spin_between=spin_between))
+        self._use(self._load(files, threads, workers or 1))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle how the bundle was opened."""
@@ -171,17 +187,19 @@ class Classifier:
         return partial(type(self), **self._opened), ()
 
     def _use(self, backend: Backend) -> None:
-        self._loaded = (os.getpid(), backend)
+        self._loaded = _Loaded(backend)
 
     @property
     def _backend(self) -> Backend:
         """The backend of this process."""
-        process, backend = self._loaded
-        if process != os.getpid():
+        return self._of_this_process().backend
+
+    def _of_this_process(self) -> _Loaded:
+        if self._loaded.process != os.getpid():
             # Its threads were not forked, and freeing it would wait for them for ever.
-            never_freed(backend)
+            never_freed(self._loaded)
             self._use(self._open_again())
-        return self._loaded[1]
+        return self._loaded
 
     def _open_again(self) -> Backend:
         if self._opened is None:
@@ -189,8 +207,44 @@ class Classifier:
         files = BundleFiles.open(self._opened["path"])
         if files.seal != self._seal:
             raise SlmbenchError(f"{files.folder} was exported again since it was loaded: restart the service")
+        return self._load(files, self._opened["threads"], self._opened["workers"] or 1)
+
+    def _load(self, files: BundleFiles, threads: int | None, workers: int) -> Backend:
+        """Load the form for so many inferences at a time, with so many threads each."""
+        facts = self._opened or {}
+        if threads is None and workers > 1:
+            threads = max(1, usable_cores() // workers)
+        spin = facts["spin_between"]
+        return load_backend(files, self.form, threads, facts["provider"], spin_between=spin, workers=workers)
+
+    @cached_property
+    def _most_workers(self) -> int:
+        """Inferences that may run at the same time in a call with many texts."""
         facts = self._opened
-        return load_backend(files, self.form, facts["threads"], facts["provider"], spin_between=facts["spin_between"])
+        # Others compute in Python, which runs in one thread at a time.
+        if facts is None or not isinstance(self._backend, (OnnxBackend, CascadeBackend)):
+            return 1
+        if facts["workers"] or facts["threads"] or facts["provider"] != "cpu":
+            return facts["workers"] or 1
+        return usable_cores()
+
+    def _for(self, texts: int) -> tuple[Backend, int]:
+        """Return what answers a call of so many texts, or more, and its number of workers."""
+        loaded, workers, facts = self._of_this_process(), self._most_workers, self._opened
+        if facts is None or workers == 1 or texts < 2:
+            return loaded.backend, 1
+        if facts["workers"]:
+            return loaded.backend, workers
+        if texts < (MANY if loaded.many is None else TASKS_AHEAD * workers):
+            return loaded.backend, 1
+        with loaded.lock:
+            if loaded.many is None:
+                loaded.many = loaded.backend
+                # If the folder is gone, or the bundle was exported again, what was loaded goes on answering.
+                with suppress(SlmbenchError):
+                    files = BundleFiles.open(facts["path"])
+                    loaded.many = self._load(files, 1, workers) if files.seal == self._seal else loaded.backend
+            return loaded.many, 1 if loaded.many is loaded.backend else workers
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
         """Classify texts.
@@ -206,15 +260,32 @@ class Classifier:
         """
         return list(self.stream(texts, batch_tokens=batch_tokens))
 
-    def stream(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> Iterator[Prediction]:
-        """Classify texts as they come, reading one ahead, or with batches up to 512; see :meth:`predict`."""
-        texts, first = iter(checked_texts(texts)), 1
-        while window := list(islice(texts, WINDOW if self._budget(batch_tokens) else 1)):
-            for row in softmax(self._logits(window, batch_tokens, first)):
+    def stream(
+        self, texts: Iterable[str], *, batch_tokens: int | None = None, read_ahead: bool = True
+    ) -> Iterator[Prediction]:
+        """Classify texts in constant memory, in input order; they are read while answers are taken.
+
+        Args:
+            texts: As of :meth:`predict`.
+            batch_tokens: As of :meth:`predict`.
+            read_ahead: Whether texts are read before those before them are answered: where there are several workers
+                :data:`MANY` texts, then four tasks of each worker, and with batches :data:`WINDOW` texts more.
+                Without it every text is answered before the next is read, which a source needs that waits for
+                answers.
+
+        Raises:
+            UsageError: One of the texts is not a string; those before it are answered first.
+            SlmbenchError: As of :meth:`predict_logits`.
+        """
+        ahead = read_ahead and self._most_workers > 1
+        budget = self._budget(batch_tokens) if read_ahead else None
+        most = WINDOW if budget else TASK_TEXTS if ahead else 1
+        windows = windows_of(iter(checked_texts(texts)), most, None if budget else TASK_CHARACTERS)
+        for logits in self._answers(windows, budget, ahead):
+            for row in softmax(logits):
                 best = int(row.argmax())
                 scores = dict(zip(self.labels, row.tolist(), strict=True))
                 yield Prediction(self.labels[best], float(row[best]), scores)
-            first += len(window)
 
     def predict_proba(self, texts: Sequence[str], *, batch_tokens: int | None = None) -> np.ndarray:
         """Return probabilities, shape (texts, labels), rows in input order; see :meth:`predict`."""
@@ -227,40 +298,170 @@ class Classifier:
             UsageError: One of the texts is not a string, or a table or dictionary is given.
             SlmbenchError: The model answers with NaN or infinity, or not with one logit for each label.
         """
-        return self._logits(list(checked_texts(texts)), batch_tokens, 1)
+        window = [checked_text(text) for text in checked_texts(texts)]
+        answers = self._answers(iter([window] if window else []), self._budget(batch_tokens), ahead=True)
+        return np.concatenate([np.empty((0, len(self.labels)), dtype=np.float32), *answers])
 
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has once truncated as trained."""
         return self._backend.lengths(self._backend.encode(list(checked_texts(texts))))
 
-    def _logits(self, texts: Sequence[str], batch_tokens: int | None, first: int) -> np.ndarray:
-        """Return logits; ``first`` is the number of the first text in messages."""
-        for text in texts:
-            if not isinstance(text, str):
-                raise UsageError(f"a text is a string, not {text!r}: leave out missing values, or convert them")
-        out = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        budget = self._budget(batch_tokens)
-        if not budget:
-            for row, text in enumerate(texts):
-                out[row] = self._of_labels(self._backend.logits(self._backend.encode([text])))[0]
-        else:
-            items = self._backend.encode(texts)
-            for rows in batches_by_tokens(self._backend.lengths(items), budget):
-                out[rows] = self._of_labels(self._backend.logits([items[row] for row in rows]))
-        if len(wrong := not_finite(out)):
-            row = int(wrong[0])
-            raise SlmbenchError(
-                f"{self.form} answers text {first + row} ({texts[row][:40]!r}) with NaN or infinity, which is no"
-                " answer: name another form, or export the bundle again"
-            )
-        return out
+    def _answers(self, windows: Iterator[list[str]], budget: int | None, ahead: bool) -> Iterator[np.ndarray]:
+        """Yield the logits of each window of texts.
 
-    def _of_labels(self, logits: np.ndarray) -> np.ndarray:
+        Args:
+            windows: The texts; batches are formed within a window.
+            budget: Token budget of a batch; without one texts run one at a time.
+            ahead: Whether windows may be read before those before them are answered.
+        """
+        read: list[list[str]] = []
+        while ahead and sum(map(len, read)) < MANY:
+            try:
+                read.append(next(windows))
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised again once what was read is answered
+                windows = _failing(error)
+                break
+        backend, workers = self._for(sum(map(len, read)))
+        tasks = (
+            (work, (window, rows))
+            for window in chain(read, windows)
+            for rows, work in self._tasks(backend, window, budget)
+        )
+        first, out, done = 1, None, 0
+        for logits, (window, rows) in in_workers(tasks, workers):
+            out = np.empty((len(window), len(self.labels)), dtype=np.float32) if out is None else out
+            out[rows] = logits
+            done += len(rows)
+            if done == len(window):
+                wrong = not_finite(out)
+                if not len(wrong):
+                    yield out
+                else:
+                    yield out[: wrong[0]]
+                    text, number = window[wrong[0]], first + int(wrong[0])
+                    raise SlmbenchError(
+                        f"{self.form} answers text {number} ({text[:40]!r}) with NaN or infinity, which is no"
+                        " answer: name another form, or export the bundle again"
+                    )
+                first, out, done = first + len(window), None, 0
+
+    def _tasks(
+        self, backend: Backend, texts: Sequence[str], budget: int | None
+    ) -> Iterator[tuple[list[int], Callable[[], np.ndarray]]]:
+        """Split a window of texts into tasks: rows, and what returns their logits."""
+        if budget:
+            items = backend.encode(texts)
+            for rows in batches_by_tokens(backend.lengths(items), budget):
+                yield rows, partial(self._of_items, backend, [items[row] for row in rows])
+            return
+        first = 0
+        for some in windows_of(iter(texts), TASK_TEXTS, TASK_CHARACTERS):
+            yield list(range(first, first + len(some))), partial(self._one_at_a_time, backend, some)
+            first += len(some)
+
+    def _one_at_a_time(self, backend: Backend, texts: Sequence[str]) -> np.ndarray:
+        return np.concatenate([self._of_items(backend, backend.encode([text])) for text in texts])
+
+    def _of_items(self, backend: Backend, items: Sequence[object]) -> np.ndarray:
+        logits = backend.logits(items)
         check_width(logits.shape[-1], self.labels, f"{self.form} of this bundle")
         return logits
 
     def _budget(self, batch_tokens: int | None) -> int | None:
         return self.batch_tokens if batch_tokens is None else batch_tokens
+
+
+class _Loaded:
+    """What a process has loaded of a bundle: a backend, and once it was needed another for many texts.
+
+    Args:
+        backend: Answers single texts.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.process = os.getpid()
+        self.backend = backend
+        self.many: Backend | None = None
+        self.lock = threading.Lock()
+
+
+def windows_of(texts: Iterator[str], most: int | None, characters: int | None) -> Iterator[list[str]]:
+    """Group texts as they come; when their source fails, those that it gave are grouped before it is raised.
+
+    Args:
+        texts: The texts.
+        most: Texts in a group at most; ``None`` is all.
+        characters: A group ends with the text with which it has so many.
+
+    Raises:
+        UsageError: One of them is not a string.
+    """
+    window: list[str] = []
+    size, failure = 0, None
+    while failure is None:
+        try:
+            text = checked_text(next(texts))
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failure = error
+            continue
+        window.append(text)
+        size += len(text)
+        if len(window) == most or (characters is not None and size >= characters):
+            yield window
+            window, size = [], 0
+    if window:
+        yield window
+    if failure is not None:
+        raise failure
+
+
+def _failing(error: Exception) -> Iterator[list[str]]:
+    raise error
+    yield
+
+
+def in_workers(
+    tasks: Iterator[tuple[Callable[[], np.ndarray], Any]], workers: int
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Run tasks in threads, :data:`TASKS_AHEAD` ahead of each worker; yield results in the order of the tasks.
+
+    onnxruntime and the tokenizer release the interpreter lock while they compute. When the source of the tasks fails,
+    the results of those that it gave are yielded before the failure is raised.
+
+    Args:
+        tasks: What to run, and what to yield beside its result.
+        workers: Number of threads; one is the caller's own, which takes a task when its result is asked for.
+    """
+    if workers == 1:
+        for work, about in tasks:
+            yield work(), about
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    running: deque[tuple[Future[np.ndarray], Any]] = deque()
+    failure, more = None, True
+    pool = ThreadPoolExecutor(workers)
+    try:
+        while more or running:
+            if more and len(running) < workers * TASKS_AHEAD:
+                try:
+                    work, about = next(tasks)
+                    running.append((pool.submit(work), about))
+                except StopIteration:
+                    more = False
+                except Exception as error:  # noqa: BLE001 - raised again below
+                    failure, more = error, False
+                continue
+            future, about = running.popleft()
+            yield future.result(), about
+        if failure is not None:
+            raise failure
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class BundleFiles(NamedTuple):
@@ -492,7 +693,13 @@ class Backend(Protocol):
 
 
 def load_backend(
-    files: BundleFiles, form: str, threads: int | None, provider: str = "cpu", *, spin_between: bool = True
+    files: BundleFiles,
+    form: str,
+    threads: int | None,
+    provider: str = "cpu",
+    *,
+    spin_between: bool = True,
+    workers: int = 1,
 ) -> Backend:
     """Check the files of a form and load the form.
 
@@ -502,6 +709,7 @@ def load_backend(
         threads: Threads inside one inference; ``None`` means :func:`usable_cores`.
         provider: One of :data:`PROVIDERS`; what numpy runs has only ``cpu``.
         spin_between: As of :class:`OnnxBackend`.
+        workers: As of :class:`OnnxBackend`.
 
     Raises:
         UsageError: There is no such provider, the runtime does not have it, or ``threads`` is below 1.
@@ -515,12 +723,14 @@ def load_backend(
     path = files.form_path(form)
     if files.runtime == "onnx":
         listed = [files.folder / name for name in files.weights(form)]
-        onnx = OnnxBackend(files.folder, path, threads, provider, spin_between=spin_between, weights=listed)
+        onnx = OnnxBackend(
+            files.folder, path, threads, provider, spin_between=spin_between, weights=listed, workers=workers
+        )
         if onnx.width is not None:
             check_width(onnx.width, files.labels, str(path))
         return onnx
     if files.runtime == "cascade":
-        return CascadeBackend(path, files.labels, threads, provider, listed=files.manifest)
+        return CascadeBackend(path, files.labels, threads, provider, listed=files.manifest, workers=workers)
     kind = NUMPY_BACKENDS[files.runtime]
     if provider != "cpu":
         raise UsageError(
@@ -563,6 +773,7 @@ class OnnxBackend:
         spin_between: Whether onnxruntime's threads may wait busily for the next call, its default; without it they
             sleep after each answer, so that another model in the same process has the cores to itself.
         weights: Files that may hold weights of the model; ``None`` for any in its folder.
+        workers: Inferences that will run at the same time, for OpenVINO, which has as many streams.
 
     Attributes:
         width: Number of logits; ``None`` where the file does not say.
@@ -581,9 +792,10 @@ class OnnxBackend:
         *,
         spin_between: bool = True,
         weights: Sequence[Path] | None = None,
+        workers: int = 1,
     ) -> None:
         check_graph(model, weights)
-        self._session = _session(model, threads, provider, spin_between)
+        self._session = _session(model, threads, provider, spin_between, workers)
         self._name = str(model)
         self._tokenizer = load_tokenizer(folder)
         self._padding = self._tokenizer.padding or {}
@@ -783,7 +995,7 @@ def mean_by_text(answers: np.ndarray, texts: np.ndarray) -> np.ndarray:
     return (np.add.reduceat(answers, firsts, axis=0) / counts[:, None]).astype(answers.dtype)
 
 
-def _session(model: Path, threads: int | None, provider: str, spin_between: bool) -> Any:
+def _session(model: Path, threads: int | None, provider: str, spin_between: bool, workers: int = 1) -> Any:
     """Load a model for a provider; what the provider cannot run of it, onnxruntime runs on the CPU."""
     import onnxruntime
 
@@ -799,7 +1011,9 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
         options.add_session_config_entry("session.force_spinning_stop", "1")
     threads = threads or usable_cores()
     options.intra_op_num_threads = threads
-    settings = {"num_of_threads": str(threads)} if provider == "openvino" else {}
+    settings = {}
+    if provider == "openvino":
+        settings = {"num_of_threads": str(threads * workers), "num_streams": str(workers)}
     providers: list[tuple[str, dict[str, str]]] = [(name, settings), (PROVIDERS["cpu"][0], {})]
     if provider == "cpu":
         del providers[1]
@@ -1180,6 +1394,7 @@ class CascadeBackend:
         labels: Labels of the cascade in their order; the members may have another order.
         threads: Threads inside one inference of either member.
         provider: What runs the members that numpy does not run; one of :data:`PROVIDERS`.
+        workers: As of :class:`OnnxBackend`.
         listed: Names of the files that were checked, where the cascade is a finished bundle.
 
     Raises:
@@ -1195,6 +1410,7 @@ class CascadeBackend:
         provider: str = "cpu",
         *,
         listed: Container[str] | None = None,
+        workers: int = 1,
     ) -> None:
         try:
             settings = read_json(description, MAX_RECORD_BYTES)
@@ -1218,7 +1434,7 @@ class CascadeBackend:
             raise UsageError(
                 f"{description.parent} is made of {called} bundles, which run on the CPU only: leave out the provider"
             )
-        members = [_load_member(files, form, labels, threads, provider) for files, form in opened]
+        members = [_load_member(files, form, labels, threads, provider, workers) for files, form in opened]
         (self._small, self._small_columns), (self._large, self._large_columns) = members
 
     def encode(self, texts: Sequence[str]) -> list[object]:
@@ -1242,7 +1458,7 @@ class CascadeBackend:
 
 
 def _load_member(
-    files: BundleFiles, form: str, labels: Sequence[str], threads: int | None, provider: str
+    files: BundleFiles, form: str, labels: Sequence[str], threads: int | None, provider: str, workers: int
 ) -> tuple[Backend, list[int]]:
     try:
         columns = label_columns(files.labels, labels)
@@ -1250,7 +1466,8 @@ def _load_member(
         raise SlmbenchError(f"{files.folder} has other labels than the cascade: make the cascade again") from None
     provider = "cpu" if files.runtime in NUMPY_BACKENDS else provider
     # The members take turns: one whose threads still spin would slow the other down.
-    return load_backend(files, files.choose_form(form), threads, provider, spin_between=False), columns
+    backend = load_backend(files, files.choose_form(form), threads, provider, spin_between=False, workers=workers)
+    return backend, columns
 
 
 def checked_texts(texts: object) -> Iterable[str]:
@@ -1266,6 +1483,17 @@ def checked_texts(texts: object) -> Iterable[str]:
     if not isinstance(texts, Iterable):
         raise UsageError(f"texts are wanted, not {texts!r}: give a string or a list of them")
     return texts
+
+
+def checked_text(text: object) -> str:
+    """Return a text.
+
+    Raises:
+        UsageError: It is not a string.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"a text is a string, not {text!r}: leave out missing values, or convert them")
+    return text
 
 
 def confidence(logits: np.ndarray) -> np.ndarray:

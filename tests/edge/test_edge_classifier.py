@@ -100,7 +100,7 @@ def test_probabilities_are_the_softmax_of_the_logits(fp32):
     assert fp32.predict_proba(TEXTS) == pytest.approx(wanted, abs=1e-6)
 
 
-def test_a_stream_takes_one_text_at_a_time(classifier):
+def test_a_stream_that_does_not_read_ahead_takes_one_text_at_a_time(classifier):
     taken = []
 
     def source():
@@ -108,7 +108,7 @@ def test_a_stream_takes_one_text_at_a_time(classifier):
             taken.append(text)
             yield text
 
-    stream = classifier.stream(source())
+    stream = classifier.stream(source(), read_ahead=False)
     assert taken == []
     first = next(stream)
     assert taken == TEXTS[:1]
