@@ -136,7 +136,7 @@ class TracedQuantity(NamedTuple):
 
     title: str
     unit: str
-    explanation: str
+    caption: str
     value: Callable[[TracePoint, float], float | None]
 
 
@@ -144,17 +144,19 @@ _TRACED = (
     TracedQuantity(
         "time of a review",
         "of its usual time",
-        "1 is the time that the same reviews took before, so their lengths play no part.",
+        "Time of reviews over the time that the same reviews took before, so their lengths play no part",
         lambda point, seconds: point.relative,
     ),
     TracedQuantity(
         "throughput",
         "reviews/s",
-        "Long reviews make it lower for a while.",
+        "Reviews a second; long ones make it lower for a while",
         lambda point, seconds: point.reviews / seconds,
     ),
-    TracedQuantity("clock", "MHz", "Of the fastest core.", lambda point, seconds: point.clock_mhz),
-    TracedQuantity("temperature", "°C", "Of the hottest sensor.", lambda point, seconds: point.temperature_c),
+    TracedQuantity("clock", "MHz", "Clock of the fastest core", lambda point, seconds: point.clock_mhz),
+    TracedQuantity(
+        "temperature", "°C", "Temperature of the hottest sensor", lambda point, seconds: point.temperature_c
+    ),
 )
 
 
@@ -169,7 +171,7 @@ def _traces(traced: Sequence[tuple[Row, ProfileRecord, dict[str, int]]]) -> list
                 if row.machine == machine and profile.sustained and (points := _trace(profile.sustained, quantity))
             ]
             if series:
-                shown = {"title": quantity.title, "unit": quantity.unit, "explanation": quantity.explanation}
+                shown = {"title": quantity.title, "unit": quantity.unit, "caption": quantity.caption}
                 found.append({"machine": machine, **shown, "series": series})
     return found
 
