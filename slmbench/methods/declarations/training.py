@@ -337,7 +337,7 @@ STATIC = Method(
     options=(
         Option("words", int, "Known words, at most: those in most of the reviews learned from", 30_000, min=1),
         Option("ngrams", int, "Longest n-gram, in words", 2, min=1, max=8),
-        Option("buckets", int, "Rows that n-grams of two words and more share by their hash", 100_000, min=1),
+        Option("buckets", int, "Rows that n-grams of two words and more share by their hash", 400_000, min=1),
         Option("dimensions", int, "Principal components of the model's vectors of words", 128, min=1),
         CLASS_WEIGHT,
         *(replace(option, default=1.0) if option.name == "temperature" else option for option in _TEACHER),
