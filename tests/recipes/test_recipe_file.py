@@ -41,6 +41,15 @@ def test_the_quickstart_comes_along():
     assert recipe.export.forms == ("fp32", "int8")
 
 
+def test_the_students_of_small_join_their_teachers():
+    rungs = {rung.name: rung for rung in read_recipe(find_recipe("small")).rungs}
+    first, second = rungs["static-taught"].referred, rungs["static-second"].referred
+    assert set(second) == {*first, "static-taught", "tfidf-taught"}
+    for name in ("bert-tiny-second", "minilm-l6-second"):
+        assert {f"{name}-seed43", f"{name}-seed44"} <= set(rungs)
+    assert rungs["bert-tiny-second"].options.vocabulary == "corpus"
+
+
 def test_little_has_to_be_said(tmp_path):
     recipe = read_recipe(written(tmp_path, MINIMAL))
 
