@@ -36,8 +36,9 @@ def tuned_settings(bundle: str | Path) -> dict[str, Any]:
         bundle: The bundle's folder.
 
     Returns:
-        Keyword arguments of :class:`slmbench.edge.Classifier`: ``form``, ``threads``, ``provider`` and
-        ``batch_tokens``; empty when the bundle was not tuned on this machine, or is fastest as it is.
+        Keyword arguments of :class:`slmbench.edge.Classifier`: ``form``, ``provider``, ``batch_tokens``, and
+        ``threads`` and ``workers`` where they are not fastest as they are by default; empty when the bundle was not
+        tuned on this machine, or is fastest as it is.
     """
     seal = read_seal(Path(bundle))
     if seal is None:
@@ -49,11 +50,17 @@ def tuned_settings(bundle: str | Path) -> dict[str, Any]:
         chosen, budget = document["chosen"], document["batch_tokens"]
         if chosen["threads"] is None:
             return {}
-        return {
+        threads, workers = int(chosen["threads"]), int(document.get("workers", 1))
+        found = {
             "form": chosen["form"],
-            "threads": int(chosen["threads"]),
             "provider": chosen["provider"],
             "batch_tokens": None if budget is None else int(budget),
         }
+        if workers == 1:
+            return {**found, "threads": threads}
+        each = int(document["worker_threads"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    # All cores for one inference, and one core each for many, is what the classifier does by itself.
+    is_default = chosen["provider"] == "cpu" and (each, workers) == (1, threads)
+    return found if is_default else {**found, "threads": each, "workers": workers}

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from slmbench.edge.runtime import Classifier
 
 
-def load_bundle(folder: Path, *, form: str, threads: int | None, device: str) -> Classifier:
+def load_bundle(
+    folder: Path, *, form: str, threads: int | None, device: str, workers: int | None = None
+) -> Classifier:
     """Load a form of a bundle with the edge runtime.
 
     Args:
@@ -17,6 +19,7 @@ def load_bundle(folder: Path, *, form: str, threads: int | None, device: str) ->
         form: One of its forms.
         threads: Threads inside one inference; ``None`` leaves it to onnxruntime.
         device: One of the edge runtime's providers.
+        workers: Inferences at a time; by default one where there are ``threads``.
 
     Raises:
         UsageError: There is no such folder, form or provider.
@@ -24,7 +27,7 @@ def load_bundle(folder: Path, *, form: str, threads: int | None, device: str) ->
     """
     from slmbench.edge.runtime import Classifier
 
-    return Classifier(folder, form=form, threads=threads, provider=device)
+    return Classifier(folder, form=form, threads=threads, workers=workers, provider=device)
 
 
 def load_bundle_on_openvino(folder: Path, *, form: str, threads: int | None, device: str) -> Classifier:

@@ -1,15 +1,15 @@
-"""``slmbench tune``: the fastest form, provider, threads and token budget of a bundle on this machine.
+"""``slmbench tune``: the fastest form, provider, threads, workers and token budget of a bundle on this machine.
 
 Every candidate gets a fresh process per round, in an order that is reversed from round to round, so that a slow
 minute does not affect only one of them. After each round candidates far behind the fastest are dropped (successive
 halving without the halving: Jamieson & Talwalkar, AISTATS 2016), and so are those that give other labels than the
-exported form. The winner is tried with every token budget, and compared with the untuned bundle as ``versus`` does.
+exported form. The winner is tried with every token budget and number of workers, and compared with the untuned bundle
+as ``versus`` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from slmbench.profiling.versus import PAIRS, measure_pairs
 from slmbench.profiling.workload import Workload, choose_workload
 from slmbench.records import BundleRecord, Served, write_record
 from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
-from slmbench.records.tuning import BudgetLabels, Candidate, Setting, TuningRecord, fastest_of
+from slmbench.records.tuning import BudgetLabels, Candidate, Crew, Setting, TuningRecord, fastest_of
 from slmbench.records.versus import ProcessPair
 
 #: As many as the processes of a profile, because processes differ more than the samples within one.
@@ -81,15 +81,7 @@ def tune(
     candidates = _single(task, settings, record, workload, time_limit_s * SINGLE_SHARE, seen, progress)
     candidates, best = _fastest_with_right_labels(task, candidates, record, workload)
     chosen = task | _task_of(best)
-    limits = replace(options, time_limit_s=time_limit_s * BUDGET_SHARE)
-    passes: list[dict[int, list[float]]] = []
-    reviews = None
-    with progress.task(f"token budgets of {record.name}", total=ROUNDS, unit="processes") as bar:
-        for _ in range(ROUNDS):
-            times, reviews = token_budgets(chosen, workload, limits, seen, reviews)
-            passes.append(times)
-            bar.advance()
-    batches = points_of(passes)
+    batches, crews = _many(chosen, record, workload, time_limit_s * BUDGET_SHARE, seen, progress)
     untuned_form = BundleFiles.open(accepted[0].folder).choose_form(None)
     pairs: list[ProcessPair] = []
     if len(settings) > 1:
@@ -103,7 +95,8 @@ def tune(
         seal=record.seal or "",
         candidates=candidates,
         batches=batches,
-        budget_labels=_budget_labels(task, best, record, workload, batches),
+        crews=crews,
+        budget_labels=_budget_labels(task, best, record, workload, batches, crews),
         rounds=ROUNDS,
         untuned_form=untuned_form,
         pairs=pairs,
@@ -244,6 +237,38 @@ def _fastest_with_right_labels(
             return checked, best.setting
 
 
+def _many(
+    chosen: dict[str, Any],
+    record: BundleRecord,
+    workload: Workload,
+    budget_s: float,
+    seen: list[Seen],
+    progress: Progress,
+) -> tuple[list[SweepPoint], list[Crew]]:
+    """Time passes over the reviews with every token budget, by one worker and by several that share the cores."""
+    counts = thread_counts() if record.needs_onnxruntime and chosen["device"] != "cuda" else [1]
+    shares = {workers: max(1, counts[-1] // workers) for workers in counts[1:]}
+    tasks = {1: chosen} | {
+        workers: chosen | {"workers": workers, "threads": threads} for workers, threads in shares.items()
+    }
+    limits = ProfileOptions(time_limit_s=budget_s / len(tasks), processes=ROUNDS)
+    passes: dict[int, list[dict[int, list[float]]]] = {workers: [] for workers in tasks}
+    reviews = None
+    with progress.task(
+        f"token budgets and workers of {record.name}", total=ROUNDS * len(tasks), unit="processes"
+    ) as bar:
+        for number in range(ROUNDS):
+            for workers in list(tasks)[:: 1 if number % 2 == 0 else -1]:
+                times, reviews = token_budgets(tasks[workers], workload, limits, seen, reviews)
+                passes[workers].append(times)
+                bar.advance()
+    crews = [
+        Crew(workers=workers, threads=threads, batches=points_of(passes[workers]))
+        for workers, threads in shares.items()
+    ]
+    return points_of(passes[1]), crews
+
+
 def _labels_of(
     task: dict[str, Any], setting: Setting, record: BundleRecord, workload: Workload, batch_tokens: int | None = None
 ) -> Served | None:
@@ -261,16 +286,24 @@ def _other_labels(served: Served) -> str:
 
 
 def _budget_labels(
-    task: dict[str, Any], setting: Setting, record: BundleRecord, workload: Workload, batches: Sequence[SweepPoint]
+    task: dict[str, Any],
+    setting: Setting,
+    record: BundleRecord,
+    workload: Workload,
+    batches: Sequence[SweepPoint],
+    crews: Sequence[Crew],
 ) -> list[BudgetLabels]:
     """Check the labels given in batches, the fastest budget first, until one gives the right ones.
 
-    Single reviews were checked with the settings.
+    Single reviews were checked with the settings. Several workers give the labels of one.
     """
     found: list[BudgetLabels] = []
-    for point in sorted(batches, key=lambda point: point.p50_ms):
+    points = [*batches, *(point for crew in crews for point in crew.batches)]
+    for point in sorted(points, key=lambda point: point.p50_ms):
         if point.value == ONE_AT_A_TIME or (found and not found[-1].refused):
             break
+        if any(labels.value == point.value for labels in found):
+            continue
         served = _labels_of(task, setting, record, workload, point.value)
         if served is not None:
             found.append(BudgetLabels(value=point.value, served=served, refused=served.too_many))

@@ -36,7 +36,8 @@ class Worker:
 
     Args:
         task: ``loader``, ``folder``, ``form``, ``threads`` and ``device``, for which see
-            :class:`slmbench.profiling.backends.ProfilingBackend`, and the ``texts``.
+            :class:`slmbench.profiling.backends.ProfilingBackend`, the ``texts``, and of bundles how many ``workers``
+            answer many texts, where it is not one.
 
     Attributes:
         started: ``load_ms``, ``first_ms``, ``load_bytes``, and ``meter_ms``, which is not the app's: opening NVML.
@@ -187,7 +188,8 @@ def _load(task: dict[str, Any]) -> Classifier:
     """Import what runs the form, and load it."""
     module, _, name = task["loader"].partition(":")
     load = getattr(importlib.import_module(module), name)
-    return load(Path(task["folder"]), form=task["form"], threads=task["threads"], device=task["device"])
+    several = {"workers": task["workers"]} if "workers" in task else {}
+    return load(Path(task["folder"]), form=task["form"], threads=task["threads"], device=task["device"], **several)
 
 
 def _gpu_memory() -> GpuMemory:

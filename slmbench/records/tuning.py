@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, computed_field
 
 from slmbench.records.base import Part, Record
 from slmbench.records.profile import Conditions, Served, WorkloadIdentity
-from slmbench.records.sweep import ONE_AT_A_TIME, SweepPoint
+from slmbench.records.sweep import SweepPoint
 from slmbench.records.timed import Timed
 from slmbench.records.versus import ProcessPair
 from slmbench.statistics import Ratio, paired_ratio, percentile
@@ -61,13 +61,30 @@ class BudgetLabels(Part):
     refused: bool
 
 
+class Crew(Part):
+    """Several inferences at a time: passes over the corpus by token budget (0: every review by itself)."""
+
+    workers: int
+    #: Threads of each.
+    threads: int
+    batches: list[SweepPoint]
+
+
+class Many(NamedTuple):
+    """How many reviews are answered fastest; ``threads`` is ``None`` where those of the chosen setting are used."""
+
+    workers: int
+    threads: int | None
+    point: SweepPoint
+
+
 class TuningRecord(Record):
     """Which setting is fastest for a bundle on one machine; ``slmbench.instruments.tuned`` reads it back."""
 
     kind = "tuning"
     made_by = "slmbench tune"
     shown = (
-        "bundle chosen.form chosen.provider chosen.threads batch_tokens speed_up.value speed_up.ci95.low "
+        "bundle chosen.form chosen.provider chosen.threads workers batch_tokens speed_up.value speed_up.ci95.low "
         "speed_up.ci95.high"
     )
 
@@ -77,6 +94,8 @@ class TuningRecord(Record):
     candidates: list[Candidate]
     #: Passes over the corpus with the chosen setting, by token budget (0: one review at a time).
     batches: list[SweepPoint] = Field(default_factory=list)
+    #: The same with several inferences at a time, which give the same labels as one.
+    crews: list[Crew] = Field(default_factory=list)
     #: The token budgets whose labels were checked, the fastest first, until one gave the right labels.
     budget_labels: list[BudgetLabels] = Field(default_factory=list)
     rounds: int
@@ -120,10 +139,28 @@ class TuningRecord(Record):
     @property
     def batch_tokens(self) -> int | None:
         """Token budget with most reviews per second and the right labels; ``None`` when single reviews are best."""
+        return None if self.many is None else self.many.point.value or None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def workers(self) -> int:
+        """Inferences at a time with most reviews per second."""
+        return 1 if self.many is None else self.many.workers
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def worker_threads(self) -> int | None:
+        """Threads of each worker where there are several; ``None`` where there is one, which has the setting's."""
+        return None if self.many is None else self.many.threads
+
+    @property
+    def many(self) -> Many | None:
+        """What gives most reviews per second and the right labels; ``None`` where no pass was timed."""
         refused = {labels.value for labels in self.budget_labels if labels.refused}
-        points = [point for point in self.batches if point.value not in refused]
-        best = min(points, key=lambda point: point.p50_ms, default=None)
-        return None if best is None or best.value == ONE_AT_A_TIME else best.value
+        ways = [Many(1, None, point) for point in self.batches]
+        ways += [Many(crew.workers, crew.threads, point) for crew in self.crews for point in crew.batches]
+        allowed = [way for way in ways if way.point.value not in refused]
+        return min(allowed, key=lambda way: way.point.p50_ms, default=None)
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
@@ -143,11 +180,11 @@ class TuningRecord(Record):
             for candidate in sorted(self.candidates, key=lambda one: one.p50_ms or float("inf"))
             if candidate is not best and _is_finalist(candidate, self.rounds) and _overlap(candidate, best)
         ]
-        many = next((point for point in self.batches if point.value == (self.batch_tokens or ONE_AT_A_TIME)), None)
         sentence = f"{best.setting.title} is fastest here: {best.p50_ms:.3g} ms per review"
-        if many is not None:
-            way = f"in batches of {self.batch_tokens:,} tokens" if self.batch_tokens else "one at a time"
-            sentence += f"; many reviews run best {way} ({many.reviews_per_second:,.0f} reviews/s)"
+        if self.many is not None:
+            way = f"in batches of {self.batch_tokens:,} tokens" if self.batch_tokens else "without batches"
+            crew = f" with {self.workers} workers" if self.workers > 1 else ""
+            sentence += f"; many reviews run best {way}{crew} ({self.many.point.reviews_per_second:,.0f} reviews/s)"
         if equal:
             more = f" and {len(equal) - MAX_NAMED} more" if len(equal) > MAX_NAMED else ""
             sentence += f"; no significant difference from {', '.join(equal[:MAX_NAMED])}{more}"

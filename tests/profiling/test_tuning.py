@@ -100,6 +100,8 @@ def test_the_fastest_setting_is_kept_for_this_machine(bundle, imagined, tmp_path
     assert record.batch_tokens == 512
     facts = ("int8 on cpu with 2 threads", "1.8 ms", "512 tokens", "829 reviews/s", "1.33× as fast", "1.33–1.33")
     assert all(fact in record.sentence for fact in facts)
+    # Two workers of two threads are no faster than one, four of one thread are slower.
+    assert [(crew.workers, crew.threads) for crew in record.crews] == [(2, 2), (4, 1)]
     assert kept(bundle) == {"form": "int8", "threads": 2, "provider": "cpu", "batch_tokens": 512}
     assert read_record(TuningRecord, tuning_path(record.seal)) == record
     assert tuning_path(record.seal).is_relative_to(tmp_path / "home")
@@ -214,6 +216,29 @@ def test_a_token_budget_that_labels_otherwise_is_not_chosen_however_fast(bundle,
         (1024, 0, False),
     ]
     assert kept(bundle)["batch_tokens"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("share", "best_alone", "wanted"),
+    [
+        ({2: 0.7}, 2, {"threads": 2, "workers": 2}),
+        ({2: 0.7, 4: 0.4}, 2, {"threads": 1, "workers": 4}),
+        # One inference by all cores, many by one core each: what a classifier does that is told nothing.
+        ({4: 0.4}, 4, {}),
+    ],
+)
+def test_workers_are_kept_where_many_reviews_run_best_with_them(bundle, imagined, share, best_alone, wanted):
+    def with_workers(task):
+        alone = times(task) / (3 if task["threads"] == best_alone else 1)
+        if "workers" not in task:
+            return alone
+        return 2.0 / 3 * {1: 1.0, 2: 0.9, 4: 2.0}[best_alone] * share.get(task["workers"], 1.5)
+
+    imagined(with_workers)
+    record = tune(bundle, time_limit_s=0.01)
+
+    assert (record.chosen.threads, record.workers) == (best_alone, max(share))
+    assert kept(bundle) == {"form": "int8", "provider": "cpu", "batch_tokens": 512, **wanted}
 
 
 def test_words_have_no_labels_to_keep_to(bundle, imagined):

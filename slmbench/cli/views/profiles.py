@@ -10,7 +10,7 @@ from rich.text import Text
 from slmbench.cli.views.fitting_table import FittingTable, number, text
 from slmbench.records import ProfileRecord
 from slmbench.records.architecture import ArchitectureRecord
-from slmbench.records.sweep import ONE_AT_A_TIME, SweepRecord
+from slmbench.records.sweep import SweepRecord
 from slmbench.records.tuning import Candidate, TuningRecord
 from slmbench.records.versus import VersusRecord
 from slmbench.statistics import Interval
@@ -101,16 +101,18 @@ def tuning_summary(record: TuningRecord) -> list[RenderableType]:
             str(setting.threads),
             f"{candidate.p50_ms:.3g}{_bounds(candidate.ci95_ms)}",
         )
-    budgets = FittingTable([text("batches"), number("reviews\n/s"), number("other\nlabels")])
+    ways = [(1, point) for point in record.batches]
+    ways += [(crew.workers, point) for crew in record.crews for point in crew.batches]
+    columns = [text("batches"), number("workers"), number("reviews\n/s"), number("other\nlabels")]
+    budgets = FittingTable(columns)
     labels = {one.value: one for one in record.budget_labels}
-    for point in record.batches:
-        name = f"{point.value:,} tokens" if point.value else "one at a time"
-        mark = " ★" if point.value == (record.batch_tokens or ONE_AT_A_TIME) else ""
+    for workers, point in ways:
+        name = f"{point.value:,} tokens" if point.value else "none"
+        mark = " ★" if record.many is not None and point is record.many.point else ""
         found = labels.get(point.value)
         other = f"{found.served.differing} of {found.served.reviews}" if found else ""
-        budgets.add_row(
-            name + mark, f"{point.reviews_per_second:,.0f}", other + (", too many" if found and found.refused else "")
-        )
+        refused = ", too many" if found and found.refused else ""
+        budgets.add_row(name + mark, str(workers), f"{point.reviews_per_second:,.0f}", other + refused)
     return [
         table,
         budgets,
