@@ -2,146 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 from typing import Any
 
 import typer
 from typer import TyperException
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup
 
+from slmbench.cli.commands import PANELS, Commands
 from slmbench.cli.output import TYPED, print_error
-from slmbench.cli.shared_options import OUTPUT
+from slmbench.cli.program_help import program_help
 from slmbench.cli.signals import Terminated, signals_first, signals_raised
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.suggestions import did_you_mean
-from slmbench.methods.known_methods import loadable_methods
-from slmbench.methods.listing import SHARED
-from slmbench.methods.method import Stage
 
 #: What the parser says of a value that is none of the choices.
 _NO_CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.+')\.")
 
 
-#: Where spellings or the type of an option are longer, they go into its help, whose column is narrow at 80 columns.
-_MAX_NAMES, _MAX_TYPE = 20, 10
+class Program(TyperGroup):
+    """The commands, behind one boundary for errors."""
 
-
-class _Help:
-    """Help in which a flag, which takes no value, has no type, and the options of the output come last."""
-
-    _is_shown = False
-
-    def get_params(self, ctx: Any) -> Any:
-        """Return the parameters in the order of the help."""
-        parameters = super().get_params(ctx)  # type: ignore[misc]
-        for parameter in parameters:
-            if getattr(parameter, "is_flag", False):
-                parameter.metavar = ""
-        ordered = sorted(parameters, key=lambda one: getattr(one, "rich_help_panel", None) == OUTPUT)
-        return [_for_help(one, ctx) for one in self.chosen_for_help(ordered)] if self._is_shown else ordered
-
-    def chosen_for_help(self, parameters: list[Any]) -> list[Any]:
-        """Return those that the help shows."""
-        return parameters
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Show the help."""
-        self._is_shown = True
-        try:
-            super().format_help(ctx, formatter)  # type: ignore[misc]
-        finally:
-            self._is_shown = False
-
-
-def _for_help(parameter: Any, ctx: Any) -> Any:
-    """Return a copy of an option whose names, type and default leave room for its help."""
-    from rich.markup import escape
-
-    if not isinstance(parameter, TyperOption) or not parameter.help:
-        return parameter
-    shown, more = copy(parameter), []
-    if parameter.secondary_opts and not parameter.is_flag:
-        shown.secondary_opts = []
-    elif parameter.secondary_opts:
-        shown.secondary_opts, shown.opts = [], parameter.opts
-        more.append(f"{parameter.secondary_opts[0]}: not")
-    long = [name for name in parameter.opts if name.startswith("--")]
-    if len(",".join(long)) > _MAX_NAMES and len(long) > 1:
-        shown.opts = [name for name in parameter.opts if name not in long[1:]]
-        more.append(f"also {', '.join(long[1:])}")
-    kind = (parameter.display_type_rich(ctx=ctx) or "").strip("<>")
-    if kind.endswith(" range"):  # which stands beside it in brackets
-        shown.metavar = f"<{kind.removesuffix(' range')}>"
-    elif "|" in kind and len(kind) > _MAX_TYPE:
-        shown.metavar = "<choice>"
-        more.append(", ".join(kind.split("|")))
-    if isinstance(parameter.show_default, str):
-        shown.show_default = False
-        more.append(f"default: {parameter.show_default}")
-    shown.help = parameter.help + (f" ({escape('; '.join(more))})" if more else "")
-    return shown
-
-
-class Command(_Help, TyperCommand):
-    """A command of the program; the paragraphs of its help are filled to the width of the terminal."""
-
-    def __init__(self, *args: Any, help: str | None = None, **attributes: Any) -> None:  # noqa: A002
-        paragraphs = inspect.cleandoc(help or "").split("\n\n")
-        filled = [text if text.startswith("Examples:") else " ".join(text.split()) for text in paragraphs]
-        # The empty paragraph keeps typer from taking the indentation of the examples away.
-        super().__init__(*args, help="\n\n".join([filled[0], "", *filled[1:]]), **attributes)
-
-
-class MethodCommand(Command):
-    """``finetune`` or ``fewshot``: its help shows the options of the method that is named, with its defaults."""
-
-    def chosen_for_help(self, parameters: list[Any]) -> list[Any]:
-        """Return the options without those of other methods.
-
-        Without a method those of the default one, and where there is none, those that several methods have.
-        """
-        stage: Stage = "finetune" if self.name == "finetune" else "fewshot"
-        methods = {method.name: method for method in loadable_methods(stage)}
-        named = _typed_method() or ("full" if stage == "finetune" else "")
-        of_methods = {option.name for method in methods.values() for option in method.options}
-        others = " and ".join(filter(None, [", ".join(list(methods)[:-1]), list(methods)[-1]]))
-        self.epilog = (
-            f"Each method has its own options: slmbench {self.name} --method NAME --help, NAME being {others}."
-        )
-        if named not in methods:
-            return [one for one in parameters if one.name not in of_methods or one.rich_help_panel == SHARED[stage]]
-        own = {option.name: option for option in methods[named].options}
-        found = []
-        for one in parameters:
-            if one.name in own:
-                found.append(copy(one))
-                found[-1].show_default = own[one.name].shown_default
-            elif one.name not in of_methods:
-                found.append(one)
-        return found
-
-
-def _typed_method() -> str | None:
-    """Return the method that was typed beside ``--help``."""
-    words = TYPED.get([])
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == "--method":
-            return following
-        if word.startswith("--method="):
-            return word.partition("=")[2]
-    return "lora" if "--lora" in words else None
-
-
-class Program(_Help, TyperGroup):
-    """The commands, behind one boundary for errors."""
+        """Show the help; no command is imported for it."""
+        options = [(", ".join(one.opts), one.help) for one in self.get_params(ctx)]
+        column = max(map(len, self.commands))
+        commands = [
+            (panel, [(f"{name:{column}}", line) for name, line in lines.items()]) for panel, lines in PANELS.items()
+        ]
+        formatter.write(program_help(self.get_usage(ctx), self.help or "", [("Options", options), *commands]))
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run a command and exit with its status: 0 done, 1 failed, 2 bad usage, 3 inconclusive.
@@ -257,26 +156,3 @@ def _choices(ctx: Any, parameter: Any) -> list[str]:
 
 def _see_help(ctx: Any) -> str:
     return f": see {ctx.command_path} --help" if ctx is not None else ""
-
-
-_ARCHITECTURE = "slmbench architecture NAME"
-#: Options of ``profile`` that became commands of their own.
-_OF_PROFILE = {
-    "--sweep": "slmbench sweep BUNDLE --over length|batch|threads",
-    "--against": "slmbench versus A B",
-    "--fail-if-slower": "slmbench versus A B --fail-if-slower 5%",
-    "--architecture": _ARCHITECTURE,
-    "--random-weights": _ARCHITECTURE,
-}
-
-
-class ProfileCommand(Command):
-    """``profile``, which once was four commands."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse options that are commands now, before any other option is looked at."""
-        for word in args:
-            option = word.partition("=")[0]
-            if option in _OF_PROFILE:
-                raise UsageError(f"profile {option} is a command of its own now: {_OF_PROFILE[option]}")
-        return super().parse_args(ctx, args)

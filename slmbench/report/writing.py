@@ -108,14 +108,18 @@ def _say_what_is_replaced(record: ComparisonRecord, folder: Path, progress: Prog
 
 def _draw(record: ComparisonRecord, pairs: Sequence[Pair], folder: Path, progress: Progress) -> None:
     from slmbench.report.plots import draw_accuracy_latency, draw_confusion, draw_roc
+    from slmbench.report.plots.names import FOREMOST, foremost
 
-    forms = {form: profile.predictions for form, profile in one_of_each_form(pairs).items()}
+    all_forms = {form: profile.predictions for form, profile in one_of_each_form(pairs).items()}
+    shown = {(row.name, row.form) for row in foremost(record.rows)}
+    forms = {form: predictions for form, predictions in all_forms.items() if form in shown}
+    note = f"{len(forms)} of {len(all_forms)}: {FOREMOST}" if len(forms) < len(all_forms) else ""
     with progress.task("drawing plots", total=3, unit="plots") as task:
         draw_accuracy_latency(record, folder / ACCURACY_LATENCY)
         task.advance()
-        draw_roc(forms, folder / ROC)
+        draw_roc(forms, folder / ROC, note)
         task.advance()
-        draw_confusion(forms, folder / CONFUSION)
+        draw_confusion(forms, folder / CONFUSION, note)
         task.advance()
 
 

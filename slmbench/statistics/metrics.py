@@ -29,7 +29,7 @@ from slmbench.statistics.classification import (
     roc_auc,
     top_k_accuracy,
 )
-from slmbench.statistics.intervals import Interval, bootstrap_interval
+from slmbench.statistics.intervals import Interval, bootstrap_interval, counts_bootstrap_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,12 +189,12 @@ def _accuracy_interval(reviews: ScoredReviews) -> Interval:
 
     Resamples of reviews that are all right are all right: the bootstrap would be sure of every review there is.
     """
-    right, hits = int(reviews.right.sum()), reviews.right.astype(float)
-    if 0 < right < len(hits):
-        return bootstrap_interval(lambda sample: hits[sample].mean(1), len(hits))
+    right, count = int(reviews.right.sum()), len(reviews)
+    if 0 < right < count:
+        return counts_bootstrap_interval(lambda counts: counts[:, 1] / count, reviews.right.astype(int))
     from scipy.stats import binomtest
 
-    exact = binomtest(right, len(hits)).proportion_ci()
+    exact = binomtest(right, count).proportion_ci()
     return float(exact.low), float(exact.high)
 
 
@@ -204,12 +204,13 @@ def _macro_f1_interval(reviews: ScoredReviews) -> Interval:
     # No label given is a column of its own, the last, which counts in the support only.
     flat = reviews.truth * (classes + 1) + np.where(reviews.answered, reviews.predicted, classes)
 
-    def values(samples: np.ndarray) -> np.ndarray:
-        counts = np.stack([np.bincount(flat[sample], minlength=classes * (classes + 1)) for sample in samples])
-        counts = counts.reshape(-1, classes, classes + 1)
-        return f1_per_class(counts[..., :classes], counts.sum(-1)).mean(-1)
+    def values(counts: np.ndarray) -> np.ndarray:
+        padded = np.zeros((len(counts), classes * (classes + 1)))
+        padded[:, : counts.shape[1]] = counts
+        table = padded.reshape(-1, classes, classes + 1)
+        return f1_per_class(table[..., :classes], table.sum(-1)).mean(-1)
 
-    return bootstrap_interval(values, len(reviews))
+    return counts_bootstrap_interval(values, flat)
 
 
 def _top_k(k: int) -> Callable[[ScoredReviews], float | None]:

@@ -10,7 +10,8 @@ narrower than processes and reviews allow.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -151,28 +152,91 @@ def _typical(logs: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarr
 def _crossed_replays(
     logs: Sequence[np.ndarray], rows: Sequence[np.ndarray], q: float, resamples: int, seed: int
 ) -> np.ndarray:
-    """Return the percentile of each bootstrap sample; samples are weighted rather than copied."""
+    """Return the percentile of each bootstrap sample; samples are weighted rather than copied.
+
+    A sample's weight is how often its review is drawn times how often its process is. The percentile lies where the
+    weights of the sorted samples add up to its rank: first whole blocks of samples are added up, by a matrix product,
+    then the samples of the one block in which the rank lies.
+    """
     values, of_review = np.concatenate(logs), np.concatenate(rows)
     owner = np.repeat(np.arange(len(logs)), [len(one) for one in logs])
     order = np.argsort(values)
     values, of_review, owner = values[order], of_review[order], owner[order]
     timed = np.unique(of_review)
     resamples = min(resamples, max(200, _NUMBERS // len(values)))
-    place = np.searchsorted(timed, of_review)
-    generator, found = np.random.default_rng(seed), np.empty(resamples)
-    step = max(1, _CHUNK // len(values))
-    for begin in range(0, resamples, step):
-        size = min(step, resamples - begin)
-        reviews, owners = (_multiplicities(generator, size, count) for count in (len(timed), len(logs)))
-        weights = np.cumsum(reviews[:, place] * owners[:, owner], axis=1)
-        at = np.maximum(weights[:, -1] - 1, 0) * q / 100
+    blocks = _Blocks(values, np.searchsorted(timed, of_review), owner, len(timed), len(logs))
+    found = []
+    for reviews, owners in _crossed_draws(len(timed), len(logs), resamples, max(1, _CHUNK // len(values)), seed):
+        until = np.cumsum(blocks.weights(reviews, owners), axis=1)
+        last = until[:, -1] - 1
+        at = np.maximum(last, 0) * q / 100
         below = np.floor(at)
         first, second = (
-            values[(weights > np.minimum(index, weights[:, -1] - 1)[:, None]).argmax(1)]
-            for index in (below, below + 1)
+            blocks.values_at(np.minimum(rank, last), until, reviews, owners) for rank in (below, below + 1)
         )
-        found[begin : begin + size] = first + (at - below) * (second - first)
-    return found
+        found.append(first + (at - below) * (second - first))
+    return np.concatenate(found)
+
+
+class _Blocks:
+    """Sorted samples in blocks of about the square root of their number."""
+
+    def __init__(self, values: np.ndarray, review: np.ndarray, owner: np.ndarray, reviews: int, owners: int) -> None:
+        self._values, self._owners = values, owners
+        self._width = math.ceil(math.sqrt(len(values)))
+        self._count = math.ceil(len(values) / self._width)
+        block = np.arange(len(values)) // self._width
+        index = (review * self._count + block) * owners + owner
+        size = self._count * owners
+        self._members = np.bincount(index, minlength=reviews * size).reshape(reviews, size).astype(np.float32)
+        # The last block is filled up with samples behind the end, which no rank reaches.
+        behind = (0, self._count * self._width - len(values))
+        self._review, self._owner = (np.pad(one, behind).reshape(-1, self._width) for one in (review, owner))
+
+    def weights(self, reviews: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        """Return the weight of each block in each resample; whole numbers, exact in fp32."""
+        by_owner = (reviews @ self._members).reshape(len(reviews), self._count, self._owners)
+        return np.einsum("rbo,ro->rb", by_owner.astype(float), owners)
+
+    def values_at(self, rank: np.ndarray, until: np.ndarray, reviews: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        """Return the sample at a rank, counted from 0, of each resample.
+
+        Args:
+            rank: Shape (resamples,).
+            until: Weight of the blocks up to and with each, shape (resamples, blocks).
+            reviews: How often each review is drawn, shape (resamples, reviews).
+            owners: How often each process is drawn, shape (resamples, processes).
+        """
+        each = np.arange(len(rank))
+        block = (until > rank[:, None]).argmax(1)
+        before = np.where(block > 0, until[each, block - 1], 0)
+        of_samples = reviews[each[:, None], self._review[block]] * owners[each[:, None], self._owner[block]]
+        place = (np.cumsum(of_samples, axis=1) + before[:, None] > rank[:, None]).argmax(1)
+        return self._values[block * self._width + place]
+
+
+def _crossed_draws(
+    reviews: int, processes: int, resamples: int, step: int, seed: int
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Return how often each review and each process is drawn, in parts of up to ``step`` resamples."""
+    if resamples * reviews <= _CHUNK:  # the profiles of a comparison have the same numbers, and so the same draws
+        return _crossed_draws_kept(reviews, processes, resamples, step, seed)
+    return _make_crossed_draws(reviews, processes, resamples, step, seed)
+
+
+def _make_crossed_draws(
+    reviews: int, processes: int, resamples: int, step: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    generator = np.random.default_rng(seed)
+    for begin in range(0, resamples, step):
+        size = min(step, resamples - begin)
+        of_reviews, of_processes = (_multiplicities(generator, size, count) for count in (reviews, processes))
+        yield of_reviews.astype(np.float32), of_processes.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _crossed_draws_kept(*numbers: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(_make_crossed_draws(*numbers))
 
 
 def _multiplicities(generator: np.random.Generator, size: int, count: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Help: instant, and with an example."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typer.main import get_command
 
 import slmbench
 from slmbench.cli.app import app
+from slmbench.cli.commands import PANELS
 from slmbench.methods.known_methods import METHODS
 
 HEAVY = (
@@ -36,6 +38,38 @@ def test_the_program_lists_its_commands_and_says_where_to_begin():
     # The main path comes first, in its order.
     assert shown[:7] == ["fetch", "finetune", "fewshot", "export", "profile", "compare", "predict"]
     assert "slmbench compare --recipe quickstart" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_line_of_a_command_is_the_first_paragraph_of_its_own_help(command):
+    (line,) = [lines[command] for lines in PANELS.values() if command in lines]
+    assert get_command(app).commands[command].help.partition("\n\n")[0] == line
+
+
+def test_the_help_of_the_program_needs_no_command_and_no_rich():
+    script = """
+import json, sys
+from slmbench.cli.app import app
+shown, sys.stdout = sys.stdout, sys.stderr
+try:
+    app(["--help"])
+except SystemExit as stop:
+    assert stop.code == 0
+json.dump(sorted(sys.modules), shown)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert {"slmbench.cli.app", "typer"} <= loaded
+    assert {f"slmbench.cli.{command}" for command in COMMANDS} & loaded == set()
+    assert {"rich", "slmbench.methods", "slmbench.compare", "importlib.metadata"} & loaded == set()
+
+
+def test_where_there_are_no_boxes_the_help_of_the_program_is_ascii():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:replace", "COLUMNS": "70"}
+    words = [sys.executable, "-m", "slmbench.cli.app", "--help"]
+    shown = subprocess.run(words, capture_output=True, text=True, env=environment, check=True).stdout
+    assert re.findall(r"^\| ([a-z]+) ", shown, re.MULTILINE)[0] == "fetch"
+    assert {len(line) for line in shown.splitlines() if line.startswith(("|", "+"))} == {70}
 
 
 def parameters(command):

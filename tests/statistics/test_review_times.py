@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from slmbench.records import Latency
-from slmbench.statistics import crossed_percentile_interval, noise_interval, timing_interval
+from slmbench.statistics import crossed_percentile_interval, noise_interval, review_times, timing_interval
 
 #: Log-normal lengths as those of IMDb's reviews, and what one standard deviation of noise and of processes is.
 LENGTHS = 0.6
@@ -116,3 +116,19 @@ def test_processes_that_agree_by_chance_keep_the_width_of_noise():
     (times,) = measured(np.random.default_rng(9), 100, passes=2, processes=1, noise=0.2, lengths=lengths)
     low, high = timing_interval([times] * 3, 100)
     assert high / low > 1.02
+
+
+@pytest.mark.parametrize(("reviews", "passes", "processes", "q"), [(7, 1, 3, 50), (130, 2, 5, 95), (3000, 1, 2, 99)])
+def test_a_replayed_percentile_is_that_of_the_samples_copied(reviews, passes, processes, q):
+    """Uneven processes and equal times included; every replay, not only the ends."""
+    times = measured(np.random.default_rng(5), reviews, passes, processes)
+    times[0] = np.round(times[0][: len(times[0]) * 2 // 3], 1).tolist()
+    logs = [np.log(one) for one in times]
+    rows = [np.arange(len(one)) % reviews for one in times]
+    replays = review_times._crossed_replays(logs, rows, q, 60, 3)
+    for number, drawn in enumerate(review_times._crossed_draws(reviews, processes, 60, 60, 3)):
+        assert number == 0
+        for replay, of_reviews, of_processes in zip(replays, *drawn, strict=True):
+            times_copied = [of_reviews[row] * n for row, n in zip(rows, of_processes, strict=True)]
+            copied = [np.repeat(one, n.astype(int)) for one, n in zip(logs, times_copied, strict=True)]
+            assert replay == pytest.approx(np.percentile(np.concatenate(copied), q), rel=1e-12)

@@ -7,6 +7,7 @@ from scipy.stats import binom, bootstrap
 from slmbench.statistics import (
     bootstrap_interval,
     clustered_median_interval,
+    counts_bootstrap_interval,
     median_interval,
     percentile,
     quantile_interval,
@@ -83,6 +84,22 @@ def test_the_bootstrap_interval_of_an_accuracy_is_close_to_the_corrected_one(siz
     plain = bootstrap_interval(lambda rows: right[rows].mean(1), size)
     corrected = bootstrap((right,), np.mean, n_resamples=2000, method="BCa", rng=np.random.default_rng(0))
     assert plain == pytest.approx(tuple(corrected.confidence_interval), abs=0.1 * (plain[1] - plain[0]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 80, 1000, 2500])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_counting_the_draws_gives_the_interval_of_drawing(size, groups):
+    """2,500 rows are drawn in three blocks and not kept; the value depends on every group."""
+    group = np.random.default_rng(size).integers(0, groups, size)
+    worth = np.arange(1, groups + 2) ** 2
+
+    def of_counts(counts):
+        return counts @ worth[: counts.shape[1]] / counts.sum(1)
+
+    plain = bootstrap_interval(lambda rows: worth[group[rows]].mean(1), size, resamples=1700)
+    for _ in range(2):
+        assert counts_bootstrap_interval(of_counts, group, resamples=1700) == pytest.approx(plain, rel=1e-12)
+    assert (plain[0] < plain[1]) == (len(set(group)) > 1)
 
 
 def test_one_row_is_all_that_a_bootstrap_knows():

@@ -10,14 +10,25 @@ from slmbench.common.plotting import DPI, GREY, INK, halo
 from slmbench.compare.front import pareto_front
 from slmbench.records import Row
 
+#: Rows that are named, and whose curves and tables are drawn; more could not be read.
+_MOST = 24
+#: Which they are.
+FOREMOST = "the recommended, the Pareto front, and the most accurate"
 #: Steps of the placement: a number and not a time, so that the same rows give the same plot.
 _STEPS = 300
 #: Pixels between a bubble and its name before names are moved apart.
 _GAP = 8
 
 
+def foremost(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that plots show in detail, in their order: all, or the first ones by :data:`FOREMOST`."""
+    ranked = sorted(rows, key=lambda row: (not row.recommended, not row.pareto, -(row.accuracy or 0.0)))
+    chosen = set(map(id, ranked[:_MOST]))
+    return [row for row in rows if id(row) in chosen]
+
+
 def place_names(axes: Any, rows: Sequence[Row], largest: int) -> None:
-    """Write each row's name beside its bubble, with a thin line to it where the name had to move away.
+    """Write the names of the :func:`foremost` rows beside their bubbles, with a line where one had to move.
 
     Args:
         axes: The axes, drawn and of their final size.
@@ -28,11 +39,13 @@ def place_names(axes: Any, rows: Sequence[Row], largest: int) -> None:
     from matplotlib.transforms import Bbox
 
     in_data = axes.transData.inverted()
-    texts, bubbles = [], []
+    texts, bubbles, named = [], [], {id(row) for row in foremost(rows)}
     for row in rows:
         x, y = axes.transData.transform(point(row))
         radius = math.sqrt(area(row.size_bytes or 0, largest) / math.pi) * DPI / 72
         bubbles.append(Bbox.from_extents(x - radius, y - radius, x + radius, y + radius))
+        if id(row) not in named:
+            continue
         # Names stand where their bubble has no neighbour, so that few have to move.
         left = _crowded_right(axes, row, rows)
         start = in_data.transform((x - radius - _GAP if left else x + radius + _GAP, y))
@@ -50,7 +63,7 @@ def place_names(axes: Any, rows: Sequence[Row], largest: int) -> None:
             )
         )
     lines = [box.transformed(in_data) for box in _lines(axes, rows)]
-    xs, ys = zip(*map(point, rows), strict=True)
+    xs, ys = zip(*map(point, foremost(rows)), strict=True)
     adjust_text(
         texts,
         target_x=xs,

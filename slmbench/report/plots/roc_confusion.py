@@ -16,12 +16,13 @@ from slmbench.report.roc import form_curve, rate_titles
 from slmbench.statistics import row_shares
 
 
-def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
+def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path, note: str = "") -> None:
     """Draw one ROC curve a form; for more than two labels the mean of its one-against-rest curves.
 
     Args:
         forms: Predictions by bundle and form.
         path: The PNG to write.
+        note: Written above.
     """
     figure = new_figure(6.4, 6.0)
     axes = figure.subplots()
@@ -50,6 +51,7 @@ def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
     axes.set_xlim(-0.01, 1.0)
     axes.set_ylim(0, 1.01)
     axes.set_aspect("equal")
+    axes.set_title(note, fontsize=8, color=INK)
     if drawn:
         axes.legend(
             loc="lower right",
@@ -66,12 +68,13 @@ def draw_roc(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
     save(figure, path)
 
 
-def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> None:
+def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path, note: str = "") -> None:
     """Draw one confusion matrix a form: colour is the share of the true label's row, text the counts.
 
     Args:
         forms: Predictions by bundle and form.
         path: The PNG to write.
+        note: Written above.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -116,6 +119,8 @@ def draw_confusion(forms: Mapping[tuple[str, str], Predictions], path: Path) -> 
         for spine in axes.spines.values():
             spine.set_color(GREY)
             spine.set_linewidth(0.6)
+    if note:
+        figure.suptitle(note, fontsize=9, color=INK)
     figure.supxlabel("predicted label", fontsize=9, color=INK)
     figure.supylabel("true label", fontsize=9, color=INK)
     save(figure, path)
