@@ -311,6 +311,8 @@ _MEASURED = (
     ),
 )
 
+_MEASURED_BY_NAME = {quantity.name: quantity for quantity in _MEASURED}
+
 #: Every limit that can be set, by its name.
 LIMITS = {
     limit.name: limit
@@ -336,6 +338,13 @@ def known_quantity(name: str) -> Quantity:
     Raises:
         UsageError: There is none of that name; the message lists those that exist.
     """
+    from slmbench.statistics import METRICS
+
+    # Asked for each pair of rows: all quantities are put together only for the message.
+    if name in _MEASURED_BY_NAME:
+        return _MEASURED_BY_NAME[name]
+    if "_" not in name and (metric := name.replace("-", "_")) in METRICS:
+        return _of_metric(METRICS[metric])
     found = quantities()
     if name not in found:
         raise UsageError(f"there is no quantity '{name}'{did_you_mean(name, found)}: choose from {', '.join(found)}")
