@@ -35,7 +35,7 @@ class Program(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the help; no command is imported for it."""
-        options = [(", ".join(one.opts), one.help) for one in self.get_params(ctx)]
+        options = [(", ".join(one.opts), getattr(one, "help", None) or "") for one in self.get_params(ctx)]
         column = max(map(len, self.commands))
         commands = [
             (panel, [(f"{name:{column}}", line) for name, line in lines.items()]) for panel, lines in PANELS.items()

@@ -11,7 +11,7 @@ from textwrap import wrap
 import typer
 
 #: Corners, horizontal and vertical lines, also where the console's character set has no boxes.
-_BOX, _ASCII = "╭╮╰╯─│", "++++-|"
+_BOX, _ASCII = tuple("╭╮╰╯─│"), tuple("++++-|")
 
 Row = tuple[str, str]
 
