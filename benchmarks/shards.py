@@ -122,7 +122,7 @@ def scored_under_fire(words: list[str], output: Path, kills: int, seconds: float
             while done() <= before and process.poll() is None:
                 time.sleep(0.05)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0, seconds / kills))
+                process.wait(chance.uniform(0, 0.6 * seconds / kills))
                 break
             with suppress(psutil.Error, ProcessLookupError):
                 workers = psutil.Process(process.pid).children(recursive=True)

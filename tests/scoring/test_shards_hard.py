@@ -13,7 +13,8 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks/shards.py"
 @pytest.mark.hard
 def test_a_million_rows_are_there_once_whoever_is_killed(tmp_path):
     pytest.importorskip("pyarrow")
-    words = ("kills", "--rows", "1000000", "--kills", "20", "--workers", "2", "--folder", str(tmp_path))
+    words = ("kills", "--rows", "1000000", "--kills", "20", "--workers", "2")
+    words += ("--shard-rows", "10000", "--folder", str(tmp_path))
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
