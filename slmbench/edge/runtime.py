@@ -469,7 +469,7 @@ class BundleFiles(NamedTuple):
 
     Attributes:
         folder: The folder.
-        runtime: ``onnx``, ``tfidf`` or ``cascade``.
+        runtime: ``onnx``, ``tfidf``, ``static`` or ``cascade``.
         labels: Label names, in the order of the logits.
         forms: Of each form ``file``, ``bytes``, ``accepted``, whether it was ``slower`` than fp32 at export, the
             instruction set ``isa`` that it was made for or ``None``, and ``verified``: whether ``slmbench verify``
