@@ -16,14 +16,12 @@ and drawn as a table in notebooks. ``slmbench.open(path)`` reads the record of a
 Names are imported on first use, so that ``import slmbench`` costs nothing and needs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from slmbench.common import telemetry
 from slmbench.common.version import __version__ as __version__
 
 telemetry.turn_off()
 
+TYPE_CHECKING = False  # as typing has it, which takes longer to import than all of this
 if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from outside
     from slmbench.common.errors import SlmbenchError as SlmbenchError
     from slmbench.common.errors import UsageError as UsageError
@@ -83,9 +81,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'slmbench' has no attribute '{name}'")
+    from importlib import import_module
+
     # ``compare`` and ``export`` are packages as well: importing one has bound it here, and calling it runs the stage.
     found = getattr(import_module(_HOME_OF[name]), name)
     return globals().setdefault(name, found)

@@ -12,7 +12,7 @@ from slmbench.cascade.choosing_rows import CascadeRows, load_rows
 from slmbench.cascade.members import FOLDERS, Member, Pair, read_members
 from slmbench.cascade.timing import profiled_times
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, content_key, sha256_of
+from slmbench.common.files import build_aside, check_folder, content_key, sha256_of
 from slmbench.common.places import BUNDLES
 from slmbench.common.progress import SILENT, Progress
 from slmbench.edge.runtime import BundleFiles
@@ -59,6 +59,7 @@ def cascade(
     options.check()
     members = read_members(small, large, options.small_form, options.large_form)
     default = BUNDLES / "+".join(member.record.name for member in members)
+    check_folder(output or default)
     if (output or default).resolve() in (small.resolve(), large.resolve()):
         raise UsageError(f"{output or default} is one of the members: name another folder for the output")
     key = _key(members, options)

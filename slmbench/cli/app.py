@@ -1,4 +1,4 @@
-"""The ``slmbench`` program, wired."""
+"""The ``slmbench`` program, wired; it begins in ``slmbench.cli.entry``."""
 
 from __future__ import annotations
 

@@ -77,6 +77,14 @@ def export(
         bool,
         typer.Option("--with-tokenizer", help="Also write one file with the tokenizer inside: text in, label out."),
     ] = False,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign",
+            help="PEM file of a private Ed25519 key: sign the bundle with it (see slmbench sign).",
+            show_default="no signature",
+        ),
+    ] = None,
     output: opt.OutputFolder = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -103,6 +111,7 @@ def export(
             accept_undecided=accept_undecided,
             calibration=Calibration(calibration, calibration_reviews, calibration_corpus),
             with_tokenizer=with_tokenizer,
+            sign=sign,
             output=output,
             command=out.command,
             progress=out,

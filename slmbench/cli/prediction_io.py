@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from slmbench.cli.output import Output
 from slmbench.cli.piped import PipedLines
 from slmbench.cli.prediction_output import KeptColumns
 from slmbench.common.errors import SlmbenchError, UsageError
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 
 if TYPE_CHECKING:
     from slmbench.corpora.tables import TableFormat
@@ -72,7 +72,7 @@ def texts_from(
 def trained_columns(bundle: Path) -> str | None:
     """Return the text columns that a bundle's classifier was trained on, where its record says so."""
     try:
-        record = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+        record = read_json(bundle / "bundle.json", MAX_RECORD_BYTES)
         return record["corpus"]["columns"]["text"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a bundle of before, or one without a record: its classifier says what is wrong

@@ -15,9 +15,10 @@ from typer import TyperException
 from typer.core import TyperGroup
 
 from slmbench.cli.commands import PANELS, Commands
+from slmbench.cli.endings import ending_of
 from slmbench.cli.output import TYPED, print_error
 from slmbench.cli.program_help import program_help
-from slmbench.cli.signals import Terminated, signals_first, signals_raised
+from slmbench.cli.signals import Terminated, raise_received, signals_first, signals_raised
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import DiskFullError, full_disk
 from slmbench.common.suggestions import did_you_mean
@@ -51,6 +52,7 @@ class Program(TyperGroup):
         TYPED.set(["slmbench", *words])
         with _errors_explained(debug="--debug" in words), signals_raised():
             status = super().main(args, *others, **{**extra, "standalone_mode": False})
+            raise_received()
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -97,9 +99,9 @@ def _errors_explained(*, debug: bool) -> Iterator[None]:
         _abandon_stdout()
         sys.exit(0)
     except KeyboardInterrupt as error:
-        number = error.number if isinstance(error, Terminated) else signal.SIGINT
-        print_error(f"{'interrupted' if number == signal.SIGINT else 'terminated'}; run the same command again")
-        sys.exit(128 + number)
+        sentence, status = ending_of(error.number if isinstance(error, Terminated) else signal.SIGINT)
+        print_error(sentence)
+        sys.exit(status)
     except Exception as error:
         # What the system refuses (no space, no permission, a folder where a file should be) is for the user to fix;
         # that there is no space, libraries say in ways of their own.

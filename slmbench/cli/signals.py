@@ -10,18 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-#: Signals that ask a program to end, where the system has them, and what Python does with each by itself.
-_ENDING: dict[int, Any] = {
-    getattr(signal, name): usual
-    for name, usual in {
-        "SIGINT": signal.default_int_handler,
-        "SIGTERM": signal.SIG_DFL,
-        "SIGHUP": signal.SIG_DFL,
-    }.items()
-    if hasattr(signal, name)
-}
+from slmbench.cli.endings import ENDING, end_at_once
+
 _received: list[int] = []
 
 
@@ -50,16 +42,27 @@ def signals_raised() -> Iterator[None]:
         _received.append(number)
         raise Terminated(number)
 
-    taken = []
+    taken = {}
     if threading.current_thread() is threading.main_thread():
-        taken = [number for number, usual in _ENDING.items() if signal.getsignal(number) is usual]
+        before = {number: signal.getsignal(number) for number in ENDING}
+        taken = {number: one for number, one in before.items() if one in (ENDING[number], end_at_once)}
     for number in taken:
         signal.signal(number, end)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, _ENDING[number])
+        for number, one in taken.items():
+            signal.signal(number, one)
+
+
+def raise_received() -> None:
+    """Raise a signal that came within :func:`signals_raised`; typer turns one before a command begins into a status.
+
+    Raises:
+        Terminated: A signal came.
+    """
+    if _received:
+        raise Terminated(_received[-1])
 
 
 @contextmanager

@@ -26,6 +26,14 @@ def verify(
         list[str] | None,
         typer.Option("--form", help="Form to check, such as int8; can be repeated.", show_default="all of a bundle"),
     ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--public-key",
+            help="PEM file of a public Ed25519 key: fail unless the bundle is signed with its private one.",
+            show_default="signatures are not looked at",
+        ),
+    ] = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
@@ -37,6 +45,7 @@ def verify(
     Examples:
       slmbench verify exported/bert-tiny-imdb
       slmbench verify --form int8
+      slmbench verify exported/bert-tiny-imdb --public-key public.pem
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.next_step import after_path
@@ -47,7 +56,9 @@ def verify(
         from slmbench.records import BundleRecord, artefacts
 
         folders = artefacts.find(bundles or [BUNDLES], BundleRecord)
-        records = [replay(folder, forms=form, command=out.command, progress=out) for folder in folders]
+        records = [
+            replay(folder, forms=form, public_key=public_key, command=out.command, progress=out) for folder in folders
+        ]
         document = {
             "schema": "slmbench.verifications/1",
             "agrees": all(record.agrees for record in records),

@@ -13,8 +13,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from slmbench.common.errors import UsageError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import BUILDING, full_disk
+from slmbench.common.places import named_path
 from slmbench.common.sole_writer import OLD, sole_writer
 
 #: How a file begins that Git LFS did not fetch, and what to do with it, after "FILE is ".
@@ -71,11 +72,17 @@ def write_atomically(path: Path, text: str) -> None:
         text: The whole content, written as UTF-8.
 
     Raises:
+        SlmbenchError: A name in it is not UTF-8.
         DiskFullError: There is no space left.
         OSError: It cannot be written.
     """
-    with write_aside(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        name = text[max(0, error.start - 40) : error.end + 40].encode(errors="replace").decode()
+        raise SlmbenchError(f"{path} cannot be written: {name!r} is not UTF-8: rename that file or folder") from None
+    with write_aside(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -89,6 +96,25 @@ def _remove_leftovers(path: Path) -> None:
             stale.unlink(missing_ok=True)
 
 
+def check_folder(place: Path) -> None:
+    """Check that there is a folder of this name, or can be one.
+
+    Args:
+        place: The folder to make or replace.
+
+    Raises:
+        UsageError: No folder can have that name, something else stands there, or a link that leads nowhere.
+    """
+    named_path(place)
+    beside = next((folder for folder in place.parents if folder.exists() or folder.is_symlink()), None)
+    if beside is not None and not beside.is_dir():
+        raise UsageError(f"{beside} is not a folder: name another one for the output")
+    if place.is_symlink() and not place.exists():
+        raise UsageError(f"{place} is a link that leads nowhere: remove it, or name another folder for the output")
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"{place} is a file: name a folder for the output")
+
+
 def check_place(place: Path, marker: str) -> None:
     """Check that an artefact may take a folder's place: nothing else must be lost.
 
@@ -97,10 +123,9 @@ def check_place(place: Path, marker: str) -> None:
         marker: File that every artefact of the kind has, such as ``run.json``.
 
     Raises:
-        UsageError: A file stands there, or a folder that holds something of another kind.
+        UsageError: See :func:`check_folder`; or the folder holds something of another kind.
     """
-    if place.exists() and not place.is_dir():
-        raise UsageError(f"{place} is a file: name a folder for the output")
+    check_folder(place)
     if place.is_dir() and not (place / marker).is_file() and any(place.iterdir()):
         raise UsageError(f"{place} holds other files, which would be lost: name a new folder for the output")
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slmbench.common.full_disk import BUILDING
 from slmbench.common.progress import SILENT, Progress
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 #: Part of the name of a folder that holds what a new one replaces, until it has its place.
 OLD = ".old-"
+#: Pauses while a lock is waited for, and how often in a row its file may be missing: that was released just then.
+_PAUSE_S, _TRIES = 0.05, 10
 
 
 @contextmanager
@@ -31,19 +38,14 @@ def sole_writer(place: Path, progress: Progress = SILENT) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     place = place.absolute()
     made = [folder for folder in place.parents if not folder.exists()]
     lock = FileLock(place.parent / f".{place.name}.lock", is_singleton=True)
     try:
         with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                progress.say(f"waiting for another slmbench that is making {place}")
-                lock.acquire()
+            _wait_for(lock, place, progress)
         if lock.is_locked and lock.lock_counter == 1:
             _tidy(place)
         yield
@@ -56,6 +58,32 @@ def sole_writer(place: Path, progress: Progress = SILENT) -> Iterator[None]:
         for folder in made:
             with suppress(OSError):  # something stands in it
                 folder.rmdir()
+
+
+def _wait_for(lock: BaseFileLock, place: Path, progress: Progress) -> None:
+    """Take a lock, or nothing where no file can be made though none is there, as below /proc.
+
+    filelock's own waiting never ends there, nor where the folder was removed by the process that was waited for.
+
+    Raises:
+        OSError: No lock can be made.
+    """
+    from filelock import Timeout
+
+    is_told, without_file = False, 0
+    while without_file < _TRIES:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            is_held = Path(lock.lock_file).exists()
+        else:
+            return
+        without_file = 0 if is_held else without_file + 1
+        if is_held and not is_told:
+            progress.say(f"waiting for another slmbench that is making {place}")
+            is_told = True
+        time.sleep(_PAUSE_S)
 
 
 def _tidy(place: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import as_paths
 from slmbench.common.formatting import listing
-from slmbench.common.places import PROFILES
+from slmbench.common.places import PROFILES, named_path
 from slmbench.common.progress import SILENT, Progress
 from slmbench.compare.machines import machine_of
 from slmbench.compare.outdated import without_outdated
@@ -119,7 +119,7 @@ def load_profiles(paths: Sequence[Path] | None, progress: Progress = SILENT) -> 
 
 
 def _profile_files(paths: Sequence[Path] | None) -> list[Path]:
-    wanted = [PROFILES] if paths is None else list(paths)
+    wanted = [PROFILES] if paths is None else [named_path(path) for path in paths]
     files: list[Path] = []
     for path in wanted:
         if path.is_dir():
@@ -164,7 +164,8 @@ def find_sweeps(paths: Sequence[Path] | None) -> tuple[list[SweepRecord], list[s
     files: dict[Path, Path] = {}
     for path in [PROFILES] if paths is None else paths:
         for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
-            files.setdefault(file.resolve(), file)
+            if file.is_file():  # not a link to itself
+                files.setdefault(file.resolve(), file)
     sweeps, complaints = [], []
     for file in files.values():
         try:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from slmbench.common.errors import SlmbenchError, first_line, require_extra
 from slmbench.common.formatting import few
+from slmbench.common.places import named_path
 from slmbench.common.progress import Progress
 from slmbench.corpora.sources import CorpusSource, Opening, OpenPart
 from slmbench.corpora.tables import Table
@@ -55,12 +56,12 @@ class SavedDatasets(CorpusSource):
 
     def matches(self, corpus: str) -> bool:
         """Say whether a name is such a folder."""
-        folder = Path(corpus).expanduser()
+        folder = named_path(corpus)
         return any((folder / file).is_file() for file in ("dataset_dict.json", "state.json"))
 
     def short_name(self, corpus: str) -> str:
         """Return the folder's name."""
-        return Path(corpus).expanduser().absolute().name
+        return named_path(corpus).absolute().name
 
     def description(self, corpus: str) -> str:
         """Return the absolute path."""
@@ -68,7 +69,7 @@ class SavedDatasets(CorpusSource):
 
     def location(self, corpus: str) -> str:
         """Return the absolute path."""
-        return str(Path(corpus).expanduser().absolute())
+        return str(named_path(corpus).absolute())
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
         """Open the part to test on, where there is one, and "train"; of a dataset without parts all of it."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 from slmbench.common.errors import UsageError
 from slmbench.common.formatting import few
+from slmbench.common.places import named_path
 from slmbench.common.progress import Progress
 from slmbench.corpora.columns import KNOWN_COLUMNS
 from slmbench.corpora.formats import FORMATS, format_of, open_table
@@ -39,7 +40,7 @@ class LocalFiles(CorpusSource):
 
     def matches(self, corpus: str) -> bool:
         """Say whether a name can only be that of something on this machine: a path that is there, or a pattern."""
-        return Path(corpus).expanduser().exists() or is_pattern(corpus)
+        return named_path(corpus).exists() or is_pattern(corpus)
 
     def is_available(self, corpus: str) -> bool:
         """Say whether any file is there."""
@@ -47,7 +48,7 @@ class LocalFiles(CorpusSource):
 
     def short_name(self, corpus: str) -> str:
         """Return its last part; of a pattern, without the signs that no folder name may have."""
-        path = Path(corpus).expanduser()
+        path = named_path(corpus)
         if path.exists():
             return path.name or path.resolve().name
         parts = (
@@ -62,7 +63,7 @@ class LocalFiles(CorpusSource):
 
     def location(self, corpus: str) -> str:
         """Return the absolute path or pattern."""
-        return str(Path(corpus).expanduser().absolute())
+        return str(named_path(corpus).absolute())
 
     def parts(self, corpus: str, opening: Opening) -> Iterator[OpenPart]:
         """Open the files in the order of their paths; where their names say so, those of the test part first.
@@ -133,7 +134,7 @@ def local_files(name: str) -> list[Path]:
     Returns:
         The files; none when there are none.
     """
-    path = Path(name).expanduser()
+    path = named_path(name)
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -199,7 +200,7 @@ def corpus_files(name: str) -> list[Path]:
         UsageError: The pattern matches no file, the folder has none, or the files are of several formats.
     """
     files = local_files(name)
-    folder = Path(name).expanduser()
+    folder = named_path(name)
     is_folder = folder.is_dir()
     if not files and is_folder:
         raise UsageError(f"{name} is a folder without files{_below(folder)}")

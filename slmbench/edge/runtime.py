@@ -50,6 +50,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 SCHEMA = "slmbench.bundle/1"
 RECORD = "bundle.json"
+#: Beside it where it was signed: the 64 bytes of an Ed25519 signature (RFC 8032) of all its bytes.
+SIGNATURE = "bundle.sig"
 #: Of a cascade: which members there are, and from which probability on the small one's answer is kept.
 CASCADE_FILE = "cascade.json"
 #: Key of ``config.json`` that says what is read of a text longer than the model: one of :data:`LONG_TEXTS`.
@@ -71,6 +73,8 @@ FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "static": ".npz", "cascade"
 MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_ARRAY_BYTES = 1 << 30
+#: Of an Ed25519 signature.
+SIGNATURE_BYTES = 64
 MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
 #: Bytes of a file's name that every system takes.
 MAX_NAME_PART = 255
@@ -131,6 +135,8 @@ class Classifier:
         batch_tokens: Token budget of a padded batch for calls that name none; by default texts run one at a time.
         spin_between: Whether onnxruntime's threads wait busily for the next call for a while, its default and the
             fastest; a service that is idle most of the time uses less of the CPU without it.
+        public_key: PEM file of the public key with whose private one the bundle has to be signed (``slmbench sign``);
+            no signature is needed or looked at without it.
 
     Attributes:
         labels: Label names, in the order of the logits.
@@ -140,8 +146,9 @@ class Classifier:
             also warned of.
 
     Raises:
-        UsageError: There is no such folder, form or provider.
-        SlmbenchError: The folder is not a bundle, a file is missing or changed, or the provider is not installed.
+        UsageError: There is no such folder, form, provider or key.
+        SlmbenchError: The folder is not a bundle, a file is missing or changed, it is not signed with that key, or
+            the provider is not installed.
     """
 
     batch_tokens: int | None = None
@@ -158,10 +165,11 @@ class Classifier:
         provider: str = "cpu",
         batch_tokens: int | None = None,
         spin_between: bool = True,
+        public_key: str | Path | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"workers must be at least 1, not {workers}")
-        files = BundleFiles.open(path)
+        files = BundleFiles.open(path, public_key)
         self.labels: list[str] = files.labels
         self.form: str = files.choose_form(form)
         self.batch_tokens = batch_tokens
@@ -176,6 +184,7 @@ class Classifier:
             "provider": provider,
             "batch_tokens": batch_tokens,
             "spin_between": spin_between,
+            "public_key": None if public_key is None else str(Path(public_key).absolute()),
         }
         self._seal = files.seal
         self._use(self._load(files, threads, workers or 1))
@@ -204,7 +213,7 @@ class Classifier:
     def _open_again(self) -> Backend:
         if self._opened is None:
             raise SlmbenchError(f"{self.form} was loaded before a fork and cannot run after it: load it in the child")
-        files = BundleFiles.open(self._opened["path"])
+        files = BundleFiles.open(self._opened["path"], self._opened["public_key"])
         if files.seal != self._seal:
             raise SlmbenchError(f"{files.folder} was exported again since it was loaded: restart the service")
         return self._load(files, self._opened["threads"], self._opened["workers"] or 1)
@@ -242,7 +251,7 @@ class Classifier:
                 loaded.many = loaded.backend
                 # If the folder is gone, or the bundle was exported again, what was loaded goes on answering.
                 with suppress(SlmbenchError):
-                    files = BundleFiles.open(facts["path"])
+                    files = BundleFiles.open(facts["path"], facts["public_key"])
                     loaded.many = self._load(files, 1, workers) if files.seal == self._seal else loaded.backend
             return loaded.many, 1 if loaded.many is loaded.backend else workers
 
@@ -486,12 +495,17 @@ class BundleFiles(NamedTuple):
     seal: str
 
     @classmethod
-    def open(cls, path: str | Path) -> BundleFiles:
+    def open(cls, path: str | Path, public_key: str | Path | None = None) -> BundleFiles:
         """Read a bundle's description.
 
+        Args:
+            path: The bundle's folder.
+            public_key: See :class:`Classifier`.
+
         Raises:
-            UsageError: There is no such folder.
-            SlmbenchError: ``bundle.json`` is missing, damaged, changed since it was sealed, or of another version.
+            UsageError: There is no such folder, or no such key.
+            SlmbenchError: ``bundle.json`` is missing, damaged, changed since it was sealed, of another version, or
+                not signed with that key.
         """
         folder = Path(path)
         record = folder / RECORD
@@ -509,6 +523,8 @@ class BundleFiles(NamedTuple):
                 raise SlmbenchError(f"{record} has no manifest: export it again")
             if not _is_sealed(raw):
                 raise SlmbenchError(f"{record} was changed after it was sealed: copy the bundle again")
+            if public_key is not None:
+                check_signature(folder, raw, public_key)
             labels = document["labels"]
             if not are_labels(labels):
                 raise SlmbenchError(
@@ -602,7 +618,8 @@ class BundleFiles(NamedTuple):
     def damaged(self) -> list[str]:
         """Check every file of the bundle; returns a sentence for each that is missing, changed or not listed."""
         there = (path for path in self.folder.rglob("*") if path.is_symlink() or not path.is_dir())
-        names = {*self.manifest, *(path.relative_to(self.folder).as_posix() for path in there)} - {RECORD}
+        names = {*self.manifest, *(path.relative_to(self.folder).as_posix() for path in there)}
+        names -= {RECORD, SIGNATURE}
         return [damage for name in sorted(names) if (damage := self._damage(name))]
 
     def _needed(self, form: str) -> list[str]:
@@ -1583,6 +1600,55 @@ def _is_sealed(raw: bytes) -> bool:
     return seal == hashlib.sha256(content).hexdigest().encode() + b'"}\n'
 
 
+def check_signature(folder: Path, raw: bytes, public_key: str | Path) -> None:
+    """Check that a ``bundle.json``, and with its digests every file of the bundle, was signed with a key.
+
+    Args:
+        folder: The bundle's folder.
+        raw: The bytes of its ``bundle.json``.
+        public_key: PEM file of the public key that belongs to the private one.
+
+    Raises:
+        UsageError: There is no such file, or no public Ed25519 key in it.
+        SlmbenchError: The bundle is not signed, or not with that key, or it was changed, or cryptography is not
+            installed.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    except ImportError:
+        raise SlmbenchError(
+            "checking a signature needs cryptography, which is not installed: pip install cryptography"
+        ) from None
+    try:
+        key = load_pem_public_key(Path(public_key).read_bytes())
+    except OSError as error:
+        raise UsageError(f"the key {public_key} cannot be read: {error.strerror}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise UsageError(
+            f"{public_key} is not the PEM file of a public Ed25519 key: of a private one, `openssl pkey -in PRIVATE"
+            " -pubout` prints it"
+        )
+    try:
+        signature = read_bytes(path_inside(folder, SIGNATURE), SIGNATURE_BYTES)
+    except FileNotFoundError:
+        raise SlmbenchError(
+            f"{folder} is not signed: it has no {SIGNATURE} (its author makes one with `slmbench sign`)"
+        ) from None
+    except OSError as error:
+        raise SlmbenchError(f"{folder / SIGNATURE} is not a signature: {error.strerror}") from None
+    try:
+        key.verify(signature, raw)
+    except InvalidSignature:
+        raise SlmbenchError(
+            f"{folder} is not signed with the key {public_key}, or was changed since: use it only if you trust"
+            " whoever gave it to you"
+        ) from None
+
+
 def read_seal(folder: Path) -> str | None:
     """Return the seal at the end of a bundle's record without parsing it; ``None`` where there is none."""
     try:
@@ -1623,7 +1689,7 @@ def verified_forms(seal: str) -> dict[str, bool]:
             return {}
         import onnxruntime
 
-        document = json.loads(file.read_bytes())
+        document = read_json(file, MAX_RECORD_BYTES)
         if (document["seal"], document["onnxruntime"]) != (seal, onnxruntime.__version__):
             return {}
         return {form: alike for form, alike in document["forms"].items() if isinstance(alike, bool)}

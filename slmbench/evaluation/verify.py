@@ -39,6 +39,7 @@ def verify(
     bundle: str | Path,
     *,
     forms: Sequence[str] | None = None,
+    public_key: str | Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> VerificationRecord:
@@ -54,6 +55,8 @@ def verify(
     Args:
         bundle: The bundle's folder.
         forms: Forms to check; all when not given.
+        public_key: PEM file of the public key with whose private one the bundle has to be signed; signatures are not
+            looked at without it. That of a cascade covers its members.
         command: The command line, for the record.
         progress: Where progress is reported.
 
@@ -61,11 +64,11 @@ def verify(
         The record; forms that do not agree are in it and raise nothing.
 
     Raises:
-        UsageError: There is no such folder or form.
-        SlmbenchError: ``bundle.json`` is damaged or was changed.
+        UsageError: There is no such folder, form or key.
+        SlmbenchError: ``bundle.json`` is damaged or was changed, or the bundle is not signed with that key.
     """
     bundle = Path(bundle)
-    files = BundleFiles.open(bundle)
+    files = BundleFiles.open(bundle, public_key)
     record = artefacts.read(bundle, BundleRecord)
     for form in forms or ():
         if form not in record.forms:
@@ -101,6 +104,7 @@ def verify(
         command=list(command),
         bundle_key=record.key,
         seal=record.seal,
+        signed_with=None if public_key is None else str(public_key),
         damaged=damaged,
         forms=checked,
         other_versions=versions,

@@ -30,6 +30,7 @@ from slmbench.export.guard import LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.export.numpy_forms import NUMPY_RUNTIMES
 from slmbench.export.run_forms import MadeForms
+from slmbench.export.signing import private_key, write_signature
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.ancestry import checked, recall
 from slmbench.methods.runs.card import how_made, hub_licence, learned_from
@@ -49,6 +50,7 @@ def export(
     accept_undecided: bool = False,
     calibration: Calibration = DEFAULT_CALIBRATION,
     with_tokenizer: bool = False,
+    sign: str | Path | None = None,
     output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
@@ -68,6 +70,7 @@ def export(
         accept_undecided: Accept forms also where the test reviews are too few to show either.
         calibration: How the ranges of static int8 are found.
         with_tokenizer: Also write the smallest accepted form with the tokenizer inside: text in, label out.
+        sign: PEM file of a private Ed25519 key that signs the bundle; see ``slmbench.export.signing``.
         output: The bundle folder; ``exported/RUN`` when not given.
         name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
@@ -77,11 +80,12 @@ def export(
         The record; a finished bundle of the same run and options is returned as it is.
 
     Raises:
-        UsageError: There is no such run or form, or an option is out of its range.
+        UsageError: There is no such run, form or key, or an option is out of its range.
         SlmbenchError: The run is damaged, its corpus has changed, fp32 changes a label of the trained model, a form
             cannot be made, or an extra is not installed.
     """
     run = Path(run)
+    signing = private_key(sign) if sign is not None else None
     record = artefacts.read(run, RunRecord)
     wanted = list(dict.fromkeys(forms))
     limits = LossLimits(max_accuracy_drop, max_class_drop, accept_undecided)
@@ -118,6 +122,8 @@ def export(
     with artefacts.claimed_place(BUNDLES / record.name, chosen, BundleRecord, key, progress) as folder:
         if done := finished_bundle(folder, key):
             progress.say(f"{folder} is already there, made from the same run and options")
+            if signing is not None:
+                write_signature(folder, signing)
             return done
 
         from slmbench.export.run_forms import RunData, make_numpy_forms, make_onnx_forms
@@ -173,6 +179,8 @@ def export(
             ancestry.save(building)
             _write_card(bundle, record, building / "README.md")
             bundle = write_bundle(bundle, building)
+            if signing is not None:
+                write_signature(building, signing)
         progress.say(f"bundle in {folder}")
         return bundle
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slmbench.common.files import sha256_of, write_atomically
-from slmbench.edge.runtime import RECORD, Backend, not_finite, sealed
+from slmbench.edge.runtime import RECORD, SIGNATURE, Backend, not_finite, sealed
 from slmbench.records import BundleRecord
 from slmbench.records.bundle import Manifest, ManifestFile, ManifestText
 
@@ -122,6 +122,7 @@ def write_bundle(record: BundleRecord, folder: Path) -> BundleRecord:
     Returns:
         The record as it was written.
     """
+    (folder / SIGNATURE).unlink(missing_ok=True)  # of what was there before
     files = {
         path.relative_to(folder).as_posix(): ManifestFile(bytes=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.rglob("*"))

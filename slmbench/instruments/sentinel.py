@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from slmbench.common.files import write_atomically
 from slmbench.common.places import home
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.records.sessions import SentinelSession, SentinelTimes
 from slmbench.statistics.sessions import SessionSpread, session_spread
@@ -79,7 +80,7 @@ def stored_sessions() -> list[SentinelSession]:
     A file that cannot be read counts as none: it is written again by the next session.
     """
     try:
-        entries = json.loads(_place().read_text(encoding="utf-8"))
+        entries = read_json(_place(), MAX_RECORD_BYTES)
         found = [SentinelSession.model_validate(entry) for entry in entries]
     except (OSError, ValueError, TypeError, ValidationError):
         return []

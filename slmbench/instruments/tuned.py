@@ -7,12 +7,11 @@ again or copied to another machine is not tuned. It is read without pydantic, be
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from slmbench.common.places import home
-from slmbench.edge.runtime import read_seal
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json, read_seal
 from slmbench.instruments.hardware import hardware_fingerprint
 
 SCHEMA = "slmbench.tuning/1"
@@ -44,7 +43,7 @@ def tuned_settings(bundle: str | Path) -> dict[str, Any]:
     if seal is None:
         return {}
     try:
-        document = json.loads(tuning_path(seal).read_text(encoding="utf-8"))
+        document = read_json(tuning_path(seal), MAX_RECORD_BYTES)
         if (document["schema"], document["seal"]) != (SCHEMA, seal):
             return {}
         chosen, budget = document["chosen"], document["batch_tokens"]

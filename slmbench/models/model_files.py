@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from slmbench import starter
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import LFS_ADVICE, LFS_POINTER, content_key, sha256_of
+from slmbench.common.places import named_path
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.suggestions import did_you_mean
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 from slmbench.records import CheckpointRecord, RunRecord, artefacts
 
 #: Files a classifier is made of, and the card; everything else in a hub repository is left there.
@@ -56,7 +57,7 @@ def find_model(name: str, *, allow_pickle: bool = False, progress: Progress = SI
         UsageError: The folder is no model, or the name belongs to nothing known.
         SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
     """
-    folder = Path(name).expanduser()
+    folder = named_path(name)
     licence = None
     kind = artefacts.kind_of(folder)
     if kind in (RunRecord, CheckpointRecord) and (folder / "model" / "config.json").is_file():
@@ -97,7 +98,7 @@ def find_language_model(name: str, *, progress: Progress = SILENT) -> ModelFiles
         UsageError: The folder is no model, or the name belongs to nothing known.
         SlmbenchError: The hub cannot be reached and the model is not cached, or only pickles are there.
     """
-    path = Path(name).expanduser()
+    path = named_path(name)
     if path.suffix == ".gguf" and path.is_file():
         return ModelFiles(name, path.parent, "directory", gguf=path.name)
     item = starter.catalogue().get(name)
@@ -119,7 +120,7 @@ def weights_sha256(folder: Path) -> str:
 def _inherited_licence(record: Path) -> str | None:
     """Return the licence of the weights that a run or an adapted model started from: it holds for them as well."""
     try:
-        return json.loads(record.read_text(encoding="utf-8")).get("base_license")
+        return read_json(record, MAX_RECORD_BYTES).get("base_license")
     except (OSError, ValueError, AttributeError):  # a damaged record; the weights beside it may be sound
         return None
 

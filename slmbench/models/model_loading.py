@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slmbench.common.errors import SlmbenchError, first_line
 from slmbench.common.formatting import counted
 from slmbench.common.progress import SILENT, Progress
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 from slmbench.models.configuration import HEAD_KEY, keep_layers, read_config, set_dropout, set_labels
 from slmbench.models.model_files import ModelFiles
 from slmbench.models.weights_check import WeightsReport, check_weights
@@ -195,7 +195,7 @@ def _drop_unknown_inputs(tokenizer: PreTrainedTokenizerFast, folder: Path) -> No
 def _check_tokens(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Raise when a tokenizer has ids beyond the rows of the embedding table that ``config.json`` describes."""
     try:
-        rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+        rows = read_json(folder / "config.json", MAX_RECORD_BYTES).get("vocab_size")
     except (OSError, ValueError, AttributeError):
         return  # a tokenizer alone
     if not isinstance(rows, int):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from slmbench.common.errors import UsageError, first_line
+from slmbench.common.places import named_path
 from slmbench.common.suggestions import did_you_mean
 from slmbench.compare import Constraints, DecisionRule
 from slmbench.corpora.formats import FORMATS, format_of
@@ -32,6 +33,8 @@ from slmbench.recipes.rungs import CascadeRung, MethodRung, Name, RecipeTable, R
 
 #: Larger files are refused: recipes are written by hand.
 MAX_RECIPE_BYTES = 1 << 20
+#: Of a dotted key, or a line before its first ``=``: tomllib takes a time that grows with their square.
+MAX_DOTS = 200
 #: Where the recipes that come with slmbench are.
 _OWN = Path(str(resources.files("slmbench.recipes")))
 #: Keys of the corpus table that name a corpus.
@@ -262,9 +265,12 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: It is not TOML, or a key or value is wrong; the message names the place and the nearest key.
     """
     try:
-        document: dict[str, Any] = tomllib.loads(read_bytes(path, MAX_RECIPE_BYTES).decode())
+        text = read_bytes(path, MAX_RECIPE_BYTES).decode()
+        document: dict[str, Any] = {} if _has_deep_keys(text) else tomllib.loads(text)
     except (ValueError, OSError, RecursionError) as error:
         raise UsageError(f"the recipe {path} cannot be read: {first_line(error)}") from None
+    if _has_deep_keys(text):
+        raise UsageError(f"the recipe {path} cannot be read: a key has more than {MAX_DOTS} dots")
     try:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
@@ -286,6 +292,10 @@ def read_recipe(path: Path) -> Recipe:
         recipe = _found_beside(path.parent, recipe)
     _check_rungs(recipe, path)
     return recipe
+
+
+def _has_deep_keys(text: str) -> bool:
+    return any(line.partition("=")[0].count(".") > MAX_DOTS for line in text.splitlines())
 
 
 @contextmanager
@@ -350,12 +360,13 @@ def _found_beside(folder: Path, recipe: Recipe) -> Recipe:
 
 def _beside(folder: Path, name: str, *, is_corpus: bool = True) -> str:
     """Return the absolute path of a file or folder that a recipe names; other names stay as they are."""
-    path = Path(name).expanduser()
+    path = named_path(name)
     if path.is_absolute() or folder.resolve() == Path.cwd() or (is_corpus and name in CORPORA):
         return name
     looks_local = name.startswith(".") or (is_corpus and (format_of(path) in FORMATS or path.suffix == ".gz"))
     is_pattern = is_corpus and any(sign in name for sign in "*?[")
-    return str((folder / path).absolute()) if looks_local or is_pattern or (folder / path).exists() else name
+    beside = named_path(folder / path)
+    return str(beside.absolute()) if looks_local or is_pattern or beside.exists() else name
 
 
 def _check_rungs(recipe: Recipe, path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TypeVar, overload
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import WRITING, check_place
 from slmbench.common.formatting import counted
+from slmbench.common.places import named_path
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.sole_writer import sole_writer
 from slmbench.common.suggestions import did_you_mean
@@ -89,7 +90,7 @@ def open(path: str | Path) -> Record:  # noqa: A001 - as gzip.open and others: r
         UsageError: There is nothing, or nothing that slmbench made.
         SlmbenchError: The record is damaged or of another version.
     """
-    path = Path(path).expanduser()
+    path = named_path(path)
     if path.name in {kind.file for kind in KINDS} and path.is_file():
         path = path.parent
     return read(path, *KINDS)
@@ -116,7 +117,7 @@ def read(path: str | Path, *kinds: type[Record], option: str = "") -> Record:
         UsageError: There is nothing, or something of another kind; the message says what, and what to do.
         SlmbenchError: The record is damaged or of another version.
     """
-    path = Path(path).expanduser()
+    path = named_path(path)
     found = kind_of(path)
     for kind in kinds:
         if kind is found:
@@ -142,7 +143,7 @@ def find(paths: Iterable[str | Path], kind: type[Record], *, option: str = "") -
         UsageError: A path is not there, is something else, or holds none.
     """
     found: dict[Path, Path] = {}
-    for path in (Path(path).expanduser() for path in paths):
+    for path in (named_path(path) for path in paths):
         inside = [path] if kind_of(path) is kind else _inside(path, kind)
         if not inside:
             raise UsageError(_refusal(path, (kind,), option))

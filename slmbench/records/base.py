@@ -212,7 +212,9 @@ def read_record(record_type: type[R], path: Path) -> R:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:300]
         why = first["msg"].removeprefix("Value error, ")[:300]
-        raise SlmbenchError(f"{path} is damaged: {where}: {why}: make it again, or move it away") from None
+        raise SlmbenchError(
+            f"{path} is damaged: {where + ': ' if where else ''}{why}: make it again, or move it away"
+        ) from None
     except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         # Raised where a value is of another kind than the one that is filled in or converted before it is checked.
         raise SlmbenchError(f"{path} is damaged ({first_line(error)}): make it again, or move it away") from None

@@ -353,8 +353,9 @@ class BundleRecord(Record):
             rows = self.manifest.logits.get(name, [])
             if rows and len(rows[0]) != len(self.labels):
                 raise ValueError(f"manifest.logits.{name}: they are not one for each label")
-        if not str(self.hardware.get("machine") or ""):
-            raise ValueError("hardware.machine: it is missing")
+        machine = self.hardware.get("machine")
+        if not isinstance(machine, str) or not machine:
+            raise ValueError(f"hardware.machine: it is missing, or no text: {machine!r:.100}")
         return self
 
     @property

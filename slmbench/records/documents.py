@@ -94,15 +94,22 @@ def _check_texts(texts: Iterable[str], where: str, surrogates: bool, longest: in
             raise ValueError(f"{where[:200] or ascii(text[:50])}: a text has half of a surrogate pair")
 
 
+#: Milliseconds, or seconds, of one measured time: eleven days.
+MAX_TIME = 1e9
+
+
 def is_reading(info: ValidationInfo) -> bool:
     """Say whether a record is made from a file's content."""
     return bool(info.context and info.context.get("reading"))
 
 
 def _taken(times: list[list[float]] | None, info: ValidationInfo) -> list[list[float]] | None:
-    """Check times of a file: each process has some, and none is zero."""
-    if is_reading(info) and times is not None and (not times or any(min(one, default=0) <= 0 for one in times)):
-        raise ValueError("every process needs times, all above zero")
+    """Check times of a file: each process has some, none is zero, and none too long to be drawn or added up."""
+    if is_reading(info) and times is not None:
+        if not times or any(min(one, default=0) <= 0 for one in times):
+            raise ValueError("every process needs times, all above zero")
+        if any(max(one) > MAX_TIME for one in times):
+            raise ValueError(f"no time is longer than {MAX_TIME:g}")
     return times
 
 

@@ -38,6 +38,8 @@ class VerificationRecord(Record):
     path: str
     bundle_key: str | None
     seal: str | None
+    #: The public key that its signature was checked with; ``None`` where none was asked for.
+    signed_with: str | None = None
     #: A sentence for each file that is missing, was changed, or is not in the manifest.
     damaged: list[str]
     forms: dict[str, FormVerification]

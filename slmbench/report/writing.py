@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import build_aside, write_aside, write_atomically
+from slmbench.common.files import build_aside, check_folder, write_aside, write_atomically
 from slmbench.common.formatting import listing, no_formula
 from slmbench.common.plotting import reason_for_no_plots
 from slmbench.common.progress import SILENT, Progress
@@ -42,8 +42,7 @@ def check_report_dir(folder: Path) -> None:
     Raises:
         UsageError: It is a file, or contains a file that no report has.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file: name a folder for the report")
+    check_folder(folder)
     if folder.is_dir():
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in FILES)
         if others:

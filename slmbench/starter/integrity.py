@@ -9,6 +9,7 @@ from pathlib import Path
 from slmbench.common.files import sha256_of, write_atomically
 from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import home
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 from slmbench.starter.items import Item, find_item, is_fetched, item_path
 
 
@@ -48,5 +49,5 @@ def _memory(item: Item) -> Path:
 
 def _remembered(item: Item) -> object:
     with suppress(OSError, ValueError):
-        return json.loads(_memory(item).read_text(encoding="utf-8"))
+        return read_json(_memory(item), MAX_RECORD_BYTES)
     return None

@@ -5,7 +5,6 @@ The items themselves are data, in ``items.toml`` beside this module.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from slmbench.common.errors import UsageError
 from slmbench.common.places import home
 from slmbench.common.suggestions import did_you_mean
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_json
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def is_fetched(name: str) -> bool:
     """
     folder = item_path(name)
     try:
-        found = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        found = read_json(folder / MARKER, MAX_RECORD_BYTES)
         sizes = {name: (folder / name).stat().st_size for name in found["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -19,6 +19,7 @@ COMMANDS = (
     "cascade",
     "export",
     "verify",
+    "sign",
     "profile",
     "sweep",
     "versus",

@@ -31,6 +31,9 @@ HARD = {
     "fetch": (24, 2),
     "predict": (24, 2),
 }
+#: When measurements are killed, after their process was started, and by what.
+SECONDS = (0.1, 0.2, 0.4, 0.5)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 class Kills:
@@ -116,7 +119,7 @@ def test_a_measurement_is_killed_and_its_process_ends_with_it(kills, number):
 
 
 @pytest.mark.hard
-@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 0.5])
+@pytest.mark.parametrize("seconds", SECONDS)
 def test_a_measurement_is_killed_at_other_times(kills, seconds):
-    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         kills("profile").at(["child", seconds], number)

@@ -12,9 +12,9 @@ from pathlib import Path
 import fuzz_readers
 import pytest
 
-SAMPLE, ALL = 250, 100_000
-#: Of those whose inputs take longest, guided by coverage; the others' code is small.
-GUIDED = ("bundle", "graph", "tokenizer", "tfidf", "static", "cascade")
+#: Inputs of each reader: in ``make test``; in ``make test-hard`` those that are changed, and as many that coverage
+#: guides; and those of hypothesis.
+SAMPLE, ALL, EXAMPLES = 250, 100_000, 3_000
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_files_of_hypothesis(readers, name):
         lambda chance: fuzz_readers.changed(chance.choice(known), chance)
     )
 
-    @hypothesis.settings(max_examples=3000, deadline=None, database=None, derandomize=True)
+    @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True)
     @hypothesis.given(whole | edits)
     def every_input(content):
         fuzz_readers.consume(read, content)
@@ -86,7 +86,7 @@ def test_files_of_hypothesis(readers, name):
 
 
 @pytest.mark.hard
-@pytest.mark.parametrize("name", GUIDED)
+@pytest.mark.parametrize("name", fuzz_readers.NAMES)
 def test_inputs_guided_by_coverage(name):
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is not installed: pip install 'slmbench[fuzz]'")
@@ -96,7 +96,7 @@ def test_inputs_guided_by_coverage(name):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(target.parents[1]), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     print(*re.findall(r"Done \d+ runs.*", done.stderr), name)
     assert done.returncode == 0, done.stderr[-3000:]

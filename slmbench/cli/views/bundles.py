@@ -85,6 +85,8 @@ def verification_summary(record: VerificationRecord) -> list[RenderableType]:
     parts: list[RenderableType] = [table, *(Text(sentence, style="red") for sentence in record.damaged)]
     same = "the same kind of machine" if here == record.exported_on else f"here {here}"
     parts.append(Text(f"exported on {record.exported_on}; {same}", style="dim"))
+    if record.signed_with is not None:
+        parts.append(Text(f"signed with the key {record.signed_with}", style="dim"))
     parts += [
         Text(f"{library} {before or 'absent'} there, {now or 'absent'} here", style="dim")
         for library, (before, now) in record.other_versions.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.progress import Progress
-from slmbench.edge.runtime import mean_by_text
+from slmbench.edge.runtime import MAX_RECORD_BYTES, mean_by_text, read_json
 from slmbench.models import ModelFiles
 from slmbench.models.batching import answer_in_batches
 from slmbench.models.headed import PooledHead
@@ -69,7 +68,7 @@ def pooling_of(files: ModelFiles) -> Pooling:
             False, "sentence vectors: mean of the tokens; the model has no sentence-transformers modules of its own"
         )
     try:
-        listed = json.loads(modules.read_text(encoding="utf-8"))
+        listed = read_json(modules, MAX_RECORD_BYTES)
         kinds = [str(module["type"]).rpartition(".")[2] for module in listed]
         pooled = [_pooling_mode(files.folder / module["path"]) for module in listed if "Pooling" in module["type"]]
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -86,7 +85,7 @@ def pooling_of(files: ModelFiles) -> Pooling:
 
 def _pooling_mode(folder: Path) -> str:
     """Return the mode in a pooling module's configuration, of sentence-transformers 5.4 and later or before."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json", MAX_RECORD_BYTES)
     if mode := config.get("pooling_mode"):
         return mode if isinstance(mode, str) else " and ".join(mode)
     prefix = "pooling_mode_"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.common.formatting import listing
+from slmbench.common.places import named_path
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora import Corpus, corpus_available, load_again, sample_texts
 from slmbench.methods.known_methods import METHODS
@@ -54,7 +55,7 @@ def ancestry_of_model(model: str, progress: Progress) -> Ancestry:
         model: Folder, run, adapted language model, starter item or hub name.
         progress: Told what is read.
     """
-    folder = Path(model).expanduser()
+    folder = named_path(model)
     for place in (folder, folder.parent) if folder.name == "model" else (folder,):
         if artefacts.kind_of(place) in (RunRecord, CheckpointRecord):
             try:
