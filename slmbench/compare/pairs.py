@@ -207,6 +207,8 @@ def speed_verdict(first: Cell, second: Cell, margin: float) -> Verdict:
         second: What is compared.
         margin: Largest excess of time that counts as none, as a fraction.
     """
+    if _is_same_program(first, second):
+        return "equivalent"
     bounds = time_bounds(first, second)
     if bounds is not None:
         return verdict(bounds, math.log1p(margin))
@@ -214,6 +216,15 @@ def speed_verdict(first: Cell, second: Cell, margin: float) -> Verdict:
     if abs(math.log(first.pace_ms / second.pace_ms)) < math.log1p(margin):
         return "equivalent"
     return "better" if second.pace_ms < first.pace_ms else "worse"
+
+
+def _is_same_program(first: Cell, second: Cell) -> bool:
+    """Return whether two cells run the same file in the same way: no measurement tells them apart."""
+    one, other = (
+        (cell.profile.form_sha256, cell.profile.backend, cell.profile.device, cell.profile.threads, cell.timed_as)
+        for cell in (first, second)
+    )
+    return first.profile.form_sha256 is not None and first.machine == second.machine and one == other
 
 
 def disagreement(first: Cell, second: Cell) -> float:

@@ -85,6 +85,15 @@ def test_versus_allows_for_what_other_sessions_do_to_one_kind_of_work_and_not_to
     assert "widened" not in alike.sentence
 
 
+def test_two_rows_of_one_file_are_equally_fast_and_never_finalists():
+    rows = [cell(name, ms, form_sha256="one") for name, ms in (("minilm", 10.0), ("minilm-again", 13.0))]
+    other_way = rows[1].model_copy(update={"threads": 1})
+
+    assert speed_verdict(Cell(rows[0]), Cell(rows[1]), 0.1) == "equivalent"
+    assert speed_verdict(Cell(rows[0]), Cell(other_way), 0.1) == "worse"
+    assert finalists(Measurements(rows), Constraints(), DecisionRule()) == []
+
+
 def test_what_a_block_does_to_both_cancels():
     fast, slow = cell("minilm", 10.0), cell("minilm-big", 13.0)
 
