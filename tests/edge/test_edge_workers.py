@@ -235,3 +235,26 @@ def test_children_of_a_fork_have_workers_of_their_own(bundles, kind):
         text=True,
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("instructions", "converted"),
+    [(("avx2",), True), ((), True), (("avx2", "avx512_vnni", "amx_int8"), False), (("avx2", "avx_vnni"), False)],
+)
+def test_weights_are_converted_only_where_sums_may_saturate(tiny_bundle, monkeypatch, instructions, converted):
+    import onnxruntime
+
+    seen = []
+    original = onnxruntime.InferenceSession
+
+    def watching(model, options, **more):
+        try:
+            seen.append(options.get_session_config_entry("session.x64quantprecision"))
+        except RuntimeError:  # it was not set
+            seen.append(None)
+        return original(model, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watching)
+    monkeypatch.setattr(runtime, "cpu_instructions", lambda: instructions)
+    Classifier(tiny_bundle, form="fp32", threads=1)
+    assert seen == ["1" if converted else None]
