@@ -44,7 +44,7 @@ class Collected:
 def main() -> None:
     """Collect, count and print."""
     collected = Collected()
-    options = ["--collect-only", "-q", "--no-summary", "-p", "no:terminal", "-p", "no:xdist", "-o", "addopts="]
+    options = ["--collect-only", "-p", "no:terminal", "-p", "no:xdist", "-o", "addopts="]
     status = pytest.main([*options, *(str(TESTS / file) for file in FILES)], plugins=[collected])
     if status:
         sys.exit(f"pytest could not collect the tests: status {int(status)}")
