@@ -8,14 +8,13 @@ change what is added up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from slmbench.common.progress import Progress
-from slmbench.edge.runtime import Backend, OnnxBackend, usable_cores
+from slmbench.edge.runtime import Backend, OnnxBackend, in_workers, usable_cores
 
 
 class WorkingForm(OnnxBackend):
@@ -72,13 +71,9 @@ def form_logits(
     def answer(group: Sequence[int]) -> np.ndarray:
         return worker.logits([items[row] for row in group])
 
-    with progress.task(what, total=len(items), unit="reviews") as task, ThreadPoolExecutor(cores) as pool:
-        try:
-            answers = pool.map(answer, groups) if cores > 1 else map(answer, groups)
-            for group, logits in zip(groups, answers, strict=True):
-                found.update(zip(group, logits, strict=True))
-                task.advance(len(group))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    tasks = ((partial(answer, group), group) for group in groups)
+    with progress.task(what, total=len(items), unit="reviews") as task:
+        for logits, group in in_workers(tasks, cores):
+            found.update(zip(group, logits, strict=True))
+            task.advance(len(group))
     return np.stack([found[row] for row in range(len(items))])

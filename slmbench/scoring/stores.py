@@ -14,6 +14,7 @@ from typing import Any
 from slmbench.common.errors import SlmbenchError, UsageError, first_line, require_extra
 from slmbench.common.files import WRITING, check_place
 from slmbench.common.full_disk import full_disk
+from slmbench.common.places import named_path
 from slmbench.common.progress import Progress
 from slmbench.common.sole_writer import sole_writer
 
@@ -29,8 +30,12 @@ def is_url(location: str) -> bool:
 
 
 def local_path(location: str) -> Path:
-    """Return the path of a location that is no URL, or begins with ``file://``."""
-    return Path(location.removeprefix(_FILE_URL)).expanduser()
+    """Return the path of a location that is no URL, or begins with ``file://``.
+
+    Raises:
+        UsageError: No file can have that name.
+    """
+    return named_path(location.removeprefix(_FILE_URL))
 
 
 def open_store(url: str, purpose: str) -> tuple[Any, str]:
