@@ -163,3 +163,12 @@ def _what_is_loaded_stays():
     """Take what is loaded out of garbage collection: accelerate collects after each training, and torch is large."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder, beside nothing else."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

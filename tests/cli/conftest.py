@@ -12,15 +12,6 @@ def _no_package_index(monkeypatch):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder, beside nothing else."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def workshop(here, small_corpus_file, tiny_base, tiny_run, tiny_bundle):
     """A working folder with reviews.csv, a base model, a run and a bundle, all free to be damaged."""
     shutil.copy(small_corpus_file, here / "reviews.csv")

@@ -11,15 +11,6 @@ from slmbench.cli.app import app
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def rows(here):
     """Write 250 rows, ``id`` and ``text``, into files of 100 rows each of a format; returns the texts."""
 
