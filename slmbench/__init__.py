@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.records import VersusRecord as VersusRecord
     from slmbench.records.artefacts import open as open  # noqa: A004 - read as slmbench.open
     from slmbench.scoring.predicting import predict_files as predict_files
+    from slmbench.serving import serve as serve
     from slmbench.starter import fetch as fetch
 
 #: Where each name comes from at run time; a test compares it with the imports above, which type checkers read.
@@ -76,6 +77,7 @@ _HOMES = {
     " ProfileRecord Record RunRecord ScoringRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
     "slmbench.records.artefacts": "open",
     "slmbench.scoring.predicting": "predict_files",
+    "slmbench.serving": "serve",
     "slmbench.starter": "fetch",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -30,6 +30,7 @@ PANELS: dict[str, dict[str, str]] = {
         "cascade": "Make one bundle of two: SMALL answers where it is sure enough, LARGE the rest.",
         "verify": "Check a bundle's files and run its fixed texts on this machine; "
         "exit status 1 when the answers differ.",
+        "serve": "Serve a bundle over HTTP as text-embeddings-inference serves classifiers, until SIGTERM or Ctrl-C.",
         "sign": "Check the files of bundles and write a signature, bundle.sig, into each.",
         "tune": "Find the form, threads and token budget with which a bundle is fastest on this machine.",
         "sweep": "Measure how latency changes with review length, token budget or number of threads.",

@@ -141,6 +141,7 @@ class Classifier:
     Attributes:
         labels: Label names, in the order of the logits.
         form: The form that runs.
+        seal: Identifies the bundle among all others.
         batch_tokens: As given.
         notice: A sentence when a form does not, or may not, answer on this processor as where it was exported; it is
             also warned of.
@@ -186,7 +187,7 @@ class Classifier:
             "spin_between": spin_between,
             "public_key": None if public_key is None else str(Path(public_key).absolute()),
         }
-        self._seal = files.seal
+        self.seal = files.seal
         self._use(self._load(files, threads, workers or 1))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -214,7 +215,7 @@ class Classifier:
         if self._opened is None:
             raise SlmbenchError(f"{self.form} was loaded before a fork and cannot run after it: load it in the child")
         files = BundleFiles.open(self._opened["path"], self._opened["public_key"])
-        if files.seal != self._seal:
+        if files.seal != self.seal:
             raise SlmbenchError(f"{files.folder} was exported again since it was loaded: restart the service")
         return self._load(files, self._opened["threads"], self._opened["workers"] or 1)
 
@@ -227,8 +228,8 @@ class Classifier:
         return load_backend(files, self.form, threads, facts["provider"], spin_between=spin, workers=workers)
 
     @cached_property
-    def _most_workers(self) -> int:
-        """Inferences that may run at the same time in a call with many texts."""
+    def workers(self) -> int:
+        """Inferences that may run at the same time in a call with many texts; one where Python computes."""
         facts = self._opened
         # Others compute in Python, which runs in one thread at a time.
         if facts is None or not isinstance(self._backend, (OnnxBackend, CascadeBackend)):
@@ -239,7 +240,7 @@ class Classifier:
 
     def _for(self, texts: int) -> tuple[Backend, int]:
         """Return what answers a call of so many texts, or more, and its number of workers."""
-        loaded, workers, facts = self._of_this_process(), self._most_workers, self._opened
+        loaded, workers, facts = self._of_this_process(), self.workers, self._opened
         if facts is None or workers == 1 or texts < 2:
             return loaded.backend, 1
         if facts["workers"]:
@@ -252,7 +253,7 @@ class Classifier:
                 # If the folder is gone, or the bundle was exported again, what was loaded goes on answering.
                 with suppress(SlmbenchError):
                     files = BundleFiles.open(facts["path"], facts["public_key"])
-                    loaded.many = self._load(files, 1, workers) if files.seal == self._seal else loaded.backend
+                    loaded.many = self._load(files, 1, workers) if files.seal == self.seal else loaded.backend
             return loaded.many, 1 if loaded.many is loaded.backend else workers
 
     def predict(self, texts: Iterable[str], *, batch_tokens: int | None = None) -> list[Prediction]:
@@ -286,7 +287,7 @@ class Classifier:
             UsageError: One of the texts is not a string; those before it are answered first.
             SlmbenchError: As of :meth:`predict_logits`.
         """
-        ahead = read_ahead and self._most_workers > 1
+        ahead = read_ahead and self.workers > 1
         budget = self._budget(batch_tokens) if read_ahead else None
         most = WINDOW if budget else TASK_TEXTS if ahead else 1
         windows = windows_of(iter(checked_texts(texts)), most, None if budget else TASK_CHARACTERS)
@@ -314,6 +315,12 @@ class Classifier:
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has once truncated as trained."""
         return self._backend.lengths(self._backend.encode(list(checked_texts(texts))))
+
+    def truncates(self, text: str) -> bool:
+        """Say whether a text is longer than the model reads; of a cascade, than one of its members reads."""
+        backend = self._backend
+        members = backend.members if isinstance(backend, CascadeBackend) else (backend,)
+        return any(_is_truncated(member.encode([checked_text(text)])[0]) for member in members)
 
     def _answers(self, windows: Iterator[list[str]], budget: int | None, ahead: bool) -> Iterator[np.ndarray]:
         """Yield the logits of each window of texts.
@@ -774,6 +781,11 @@ class LongText(NamedTuple):
     def ids(self) -> list[int]:
         """Token ids of all parts."""
         return [token for part in self.parts for token in part.ids]
+
+
+def _is_truncated(item: object) -> bool:
+    """Say whether an item of :meth:`Backend.encode` lacks a part of its text."""
+    return isinstance(item, TextPart) or bool(getattr(item, "overflowing", ()))
 
 
 class OnnxBackend:
@@ -1455,6 +1467,11 @@ class CascadeBackend:
             )
         members = [_load_member(files, form, labels, threads, provider, workers) for files, form in opened]
         (self._small, self._small_columns), (self._large, self._large_columns) = members
+
+    @property
+    def members(self) -> tuple[Backend, Backend]:
+        """The small one and the large one."""
+        return self._small, self._large
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Tokenise for the small model."""

@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "verify",
     "sign",
+    "serve",
     "profile",
     "sweep",
     "versus",

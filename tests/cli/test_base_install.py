@@ -12,7 +12,7 @@ import sys
 ABSENT = {
     "torch", "transformers", "sklearn", "pandas", "datasets", "optimum", "peft", "matplotlib", "pyarrow",
     "accelerate", "onnx", "safetensors", "sentencepiece", "huggingface_hub", "codecarbon",
-    "pynvml",
+    "pynvml", "uvicorn",
 }
 
 
@@ -70,6 +70,7 @@ def test_profile_compare_and_predict_work(base_install, here, tiny_bundle, floor
     [
         (("finetune", "--model", "{base}", "--corpus", "{corpus}"), "needs the 'train' extra"),
         (("finetune", "--method", "tfidf", "--corpus", "{corpus}"), "needs the 'train' extra"),
+        (("serve", "{bundle}"), "serving a bundle needs the 'serve' extra"),
         (("export", "{run}"), "exporting needs the 'train' extra"),
         (("export", "{floor}"), "exporting needs the 'train' extra"),
         (("finetune", "--method", "tfidf", "--corpus", "someone/reviews"), "needs the 'train' extra"),

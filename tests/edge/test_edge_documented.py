@@ -1,4 +1,4 @@
-"""The Python of docs/edge.md, run as it stands there: the package, the vendored file alone, the web service."""
+"""The Python of docs/edge.md, run as it stands there: the package, the vendored file alone."""
 
 import importlib.util
 import os
@@ -114,24 +114,3 @@ def test_the_vendored_file_runs_every_kind_of_bundle(bare, app, floor_bundle, st
     code = "from slmbench_edge import Classifier\nfor label, score, scores in Classifier({!r}).predict({!r}):\n"
     done = bare(code.format(kind, TEXTS) + "    print(label, round(score, 3), scores)")
     assert done.stdout.splitlines() == said(Classifier(bundle).predict(TEXTS)), done.stderr
-
-
-def test_the_web_service(app, tiny_bundle, monkeypatch):
-    pytest.importorskip("fastapi", reason="the web service needs fastapi")
-    pytest.importorskip("httpx", reason="FastAPI's test client needs httpx")
-    from fastapi.testclient import TestClient
-
-    (app / "service.py").write_text(example("from fastapi import FastAPI"), encoding="utf-8")
-    monkeypatch.chdir(app)
-    monkeypatch.syspath_prepend(app)
-    monkeypatch.delitem(sys.modules, "service", raising=False)
-    import service
-
-    with TestClient(service.app) as client:
-        answer = client.post("/classify", json={"texts": TEXTS})
-        refused = client.post("/classify", json={"texts": ["a"] * 101})
-    wanted = [prediction._asdict() for prediction in Classifier(tiny_bundle, threads=1).predict(TEXTS)]
-    assert answer.status_code == 200
-    assert answer.json() == wanted
-    assert refused.status_code == 422
-    sys.modules.pop("service")
