@@ -65,6 +65,10 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "pip install 'onnxruntime-gpu[cuda,cudnn]' in place of onnxruntime"),
     "openvino": ("OpenVINOExecutionProvider", "pip install onnxruntime-ep-openvino"),
 }
+#: What onnxruntime merges when it loads a model for the CPU although the merged operator is slower there than those
+#: that it replaces: SkipLayerNormalization and BiasGelu compute one number after the other, LayerNormalization and
+#: Gelu vectors (``docs/performance.md``).
+SLOW_FUSIONS = ("SkipLayerNormFusion", "BiasGeluFusion")
 #: Precedes the seal, at the end of ``bundle.json``.
 _SEAL = b', "seal": "'
 #: The file that a form of each runtime is: this one, or with this ending.
@@ -89,9 +93,9 @@ MAX_GROWTH = 64
 TOKEN_PATTERN, MAX_NGRAM = r"(?u)\b\w\w+\b", 8
 #: Words of a static model: letters and digits, single Chinese and Japanese characters, and signs that may carry
 #: sentiment: exclamation and question marks, emoji and whatever else is not ASCII. ASCII has fewer to look for.
-_ASCII_WORDS = re.compile(r"\w+|[!?]")
+_ASCII_WORDS = r"\w+|[!?]"
 _ONE_BY_ONE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORDS = re.compile(rf"[{_ONE_BY_ONE}]|[^\W{_ONE_BY_ONE}]+|[!?]|[^\x00-\x7f\w\s]")
+_WORDS = rf"[{_ONE_BY_ONE}]|[^\W{_ONE_BY_ONE}]+|[!?]|[^\x00-\x7f\w\s]"
 #: Token budget of the padded batches that ``slmbench export`` checks and ``slmbench profile`` times.
 BATCH_TOKENS = 2048
 #: Texts read ahead when batches are formed by length: enough to find texts of like length, little memory.
@@ -480,6 +484,35 @@ def in_workers(
         pool.shutdown(cancel_futures=True)
 
 
+def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Begin work in a thread of its own; without threads it is done at once.
+
+    Returns:
+        What waits for the result and returns it, or raises what the work raised.
+    """
+    results: list[Any] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    def result() -> Any:
+        thread.join()
+        if failures:
+            raise failures[0]
+        return results[0]
+
+    thread = threading.Thread(target=run)
+    try:
+        thread.start()
+    except RuntimeError:  # there are no more threads
+        return work
+    return result
+
+
 class BundleFiles(NamedTuple):
     """A bundle's folder and the facts of its sealed ``bundle.json``.
 
@@ -744,7 +777,11 @@ def load_backend(
         raise UsageError(f"threads must be at least 1, not {threads}")
     if provider not in PROVIDERS:
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
-    path = files.form_path(form)
+    checked = in_background(partial(files.form_path, form))
+    if files.runtime == "onnx":
+        with suppress(ImportError):  # raised again where it is used
+            importlib.import_module("onnxruntime")
+    path = checked()
     if files.runtime == "onnx":
         listed = [files.folder / name for name in files.weights(form)]
         onnx = OnnxBackend(
@@ -824,9 +861,10 @@ class OnnxBackend:
         workers: int = 1,
     ) -> None:
         check_graph(model, weights)
+        tokenizer = in_background(partial(load_tokenizer, folder))
         self._session = _session(model, threads, provider, spin_between, workers)
         self._name = str(model)
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = tokenizer()
         self._padding = self._tokenizer.padding or {}
         # Padding happens per batch in `logits`; encoding many texts must not pad them to the longest.
         self._tokenizer.no_padding()
@@ -1038,6 +1076,8 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
     # documented in onnxruntime_session_options_config_keys.h.
     if not is_exact("avx512_vnni", cpu_instructions()):
         options.add_session_config_entry("session.x64quantprecision", "1")
+    if provider == "cpu":
+        options.add_session_config_entry(*without_slow_fusions())
     if not spin_between:
         options.add_session_config_entry("session.force_spinning_stop", "1")
     threads = threads or usable_cores()
@@ -1057,13 +1097,24 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
     else:
         raise missing_provider(provider)
     try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=providers or None)
+        source: str | bytes = str(model)
+        if provider == "cpu" and os.name != "nt":  # Windows does not replace a file that is mapped
+            source = mapped_model(model)
+            options.add_session_config_entry(
+                "session.model_external_initializers_file_folder_path", str(model.parent)
+            )
+        session = onnxruntime.InferenceSession(source, options, providers=providers or None)
     # onnxruntime's own exception classes derive straight from Exception and are not exported by name.
     except Exception as error:  # noqa: BLE001
         raise SlmbenchError(f"onnxruntime cannot load {model}: {_said(error)}") from None
     if name not in session.get_providers():  # onnxruntime falls back to the CPU silently
         raise missing_provider(provider)
     return session
+
+
+def without_slow_fusions() -> tuple[str, str]:
+    """Return the entry of a session's configuration that leaves out :data:`SLOW_FUSIONS`."""
+    return "optimization.disable_specified_optimizers", ";".join(SLOW_FUSIONS)
 
 
 def _returning_memory() -> Any:
@@ -1362,10 +1413,14 @@ class StaticBackend:
         return self._head @ pooled + self._bias
 
 
+#: Expressions are compiled when they are needed: few bundles have words or patterns of their own.
+_compiled = cache(re.compile)
+
+
 def static_words(text: str) -> list[str]:
     """Split a text into the words of a static model, in lower case."""
     text = text.lower()
-    return (_ASCII_WORDS if text.isascii() else _WORDS).findall(text)
+    return _compiled(_ASCII_WORDS if text.isascii() else _WORDS).findall(text)
 
 
 def static_rows(ids: np.ndarray, words: int, longest: int, buckets: int) -> np.ndarray:
@@ -1875,41 +1930,119 @@ def _operators_and_places(data: mmap) -> tuple[set[str], set[str]]:
     waiting = [("model", 0, len(data), 0)]
     seen = 0
     while waiting:
-        kind, place, end, depth = waiting.pop()
+        kind, start, stop, depth = waiting.pop()
         within = _ONNX_MESSAGES[kind]
         keys: set[str] = set()
         values: set[str] = set()
         if depth > MAX_GRAPH_DEPTH:
             raise ValueError("its graphs are nested too deep")
-        while place < end:
+        for number, _, place, end in _fields(data, start, stop):
             seen += 1
-            tag, place = _varint(data, place)
-            if tag & 7 == 2:
-                size, place = _varint(data, place)
-                inner = within.get(tag >> 3)
-                if place + size > end:
-                    raise ValueError("it is not an ONNX file, or it is cut off")
-                if inner in _ONNX_MESSAGES:
-                    waiting.append((inner, place, place + size, depth + (inner == "graph")))
-                elif inner == "function":
-                    raise ValueError("it has functions of its own, which could call one another endlessly")
-                elif inner == "operator":
-                    operators.add(data[place : place + min(size, MAX_NAME)].decode("utf-8", "replace"))
-                elif inner in ("key", "value"):
-                    found = data[place : place + min(size, MAX_NAME + 1)].decode("utf-8", "replace")
-                    (keys if inner == "key" else values).add(found)
-                place += size
-            elif tag & 7 == 0:
-                _, place = _varint(data, place)
-            elif tag & 7 in (1, 5):
-                place += 8 if tag & 7 == 1 else 4
-            else:
-                raise ValueError("it is not an ONNX file")
+            inner = within.get(number)
             if seen > MAX_GRAPH_FIELDS:
                 raise ValueError(f"it has more than {MAX_GRAPH_FIELDS:,} fields")
+            if inner is None or place is None:
+                continue
+            if inner in _ONNX_MESSAGES:
+                waiting.append((inner, place, end, depth + (inner == "graph")))
+            elif inner == "function":
+                raise ValueError("it has functions of its own, which could call one another endlessly")
+            elif inner == "operator":
+                operators.add(data[place : min(end, place + MAX_NAME)].decode("utf-8", "replace"))
+            elif inner in ("key", "value"):
+                found = data[place : min(end, place + MAX_NAME + 1)].decode("utf-8", "replace")
+                (keys if inner == "key" else values).add(found)
         if "location" in keys:
             places |= values
     return operators, places
+
+
+def _fields(data: mmap, place: int, end: int) -> Iterator[tuple[int, int, int | None, int]]:
+    """Yield the fields of a protobuf message.
+
+    Args:
+        data: The file.
+        place: Where the message begins.
+        end: Where it ends.
+
+    Yields:
+        The field's number, where it begins, where its content begins if it has a length, and where it ends.
+
+    Raises:
+        ValueError: It is no message of an ONNX file.
+    """
+    while place < end:
+        begin, content = place, None
+        tag, place = _varint(data, place)
+        if tag & 7 == 2:
+            size, content = _varint(data, place)
+            place = content + size
+            if place > end:
+                raise ValueError("it is not an ONNX file, or it is cut off")
+        elif tag & 7 == 0:
+            _, place = _varint(data, place)
+        elif tag & 7 in (1, 5):
+            place += 8 if tag & 7 == 1 else 4
+        else:
+            raise ValueError("it is not an ONNX file")
+        yield tag >> 3, begin, content, place
+
+
+#: Fields of ONNX's messages: the graph of a model, tensors of a graph; of a tensor its bytes, where they are in
+#: another file, and whether they are.
+_GRAPH, _TENSOR, _RAW, _EXTERNAL, _LOCATION = 7, 5, 9, 13, 14
+#: Weights of more bytes are not copied when a model is loaded.
+MAPPED_BYTES = 1 << 16
+
+
+def mapped_model(model: Path) -> bytes:
+    """Return an ONNX file without its large weights, which say where in the file they lie.
+
+    onnxruntime maps weights of another file into memory, and the other file may be the model's own. It then copies
+    none of them, and rows of an embedding table are read when a text needs them.
+
+    Args:
+        model: The file, checked by :func:`check_graph`.
+    """
+    name = model.name.encode()
+    with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        whole: list[bytes] = []
+        for number, begin, content, end in _fields(data, 0, len(data)):
+            if number != _GRAPH or content is None:
+                whole.append(data[begin:end])
+                continue
+            graph, kept = [], content
+            for part, first, tensor, last in _fields(data, content, end):
+                if part == _TENSOR and tensor is not None and last - tensor > MAPPED_BYTES:
+                    graph += [data[kept:first], _message(_TENSOR, _mapped_tensor(data, tensor, last, name))]
+                    kept = last
+            whole.append(_message(_GRAPH, b"".join([*graph, data[kept:end]])))
+        return b"".join(whole)
+
+
+def _mapped_tensor(data: mmap, place: int, end: int, name: bytes) -> bytes:
+    """Return a tensor of an ONNX file, with the place of its bytes instead of them if it has them once."""
+    fields = list(_fields(data, place, end))
+    raw = [(content, last) for number, _, content, last in fields if number == _RAW and content is not None]
+    if len(raw) != 1 or any(number == _EXTERNAL for number, *_ in fields):
+        return data[place:end]
+    offset, last = raw[0]
+    entries = {b"location": name, b"offset": b"%d" % offset, b"length": b"%d" % (last - offset)}
+    others = [data[begin:last] for number, begin, _, last in fields if number not in (_RAW, _LOCATION)]
+    where = [_message(_EXTERNAL, _message(1, key) + _message(2, value)) for key, value in entries.items()]
+    return b"".join([*others, *where, _as_varint(_LOCATION << 3), b"\1"])
+
+
+def _message(field: int, content: bytes) -> bytes:
+    return _as_varint(field << 3 | 2) + _as_varint(len(content)) + content
+
+
+def _as_varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def _varint(data: mmap, place: int) -> tuple[int, int]:
@@ -1990,11 +2123,12 @@ def _longest_normalized(charsmap: object) -> int:
     return max(1, *(len(text.decode("utf-8", "replace")) for text in texts.split(b"\0")))
 
 
-_ATOM = re.compile(
-    r"\\[pP]\{[^{}]*\}|\\.|\[\^?(?:\\.|\[[^\]\[]*\]|[^\]\\\[])+\]|\(\?[!=](?:\\.|\[[^\]\[\\]+\])\)|[^\\\[\](){}*+?|]|[.^$]"
+_ATOM = (
+    r"\\[pP]\{[^{}]*\}|\\.|\[\^?(?:\\.|\[[^\]\[]*\]|[^\]\\\[])+\]"
+    r"|\(\?[!=](?:\\.|\[[^\]\[\\]+\])\)|[^\\\[\](){}*+?|]|[.^$]"
 )
-_CHOICE_OF_LITERALS = re.compile(r"\(\?i?:[^\\\[\](){}*+?]*(?:\[[^\]\[\\]+\][^\\\[\](){}*+?]*)*\)")
-_QUANTIFIER = re.compile(r"([*+?]|\{[0-9]{1,2}(,[0-9]{0,2})?\})[+?]?")
+_CHOICE_OF_LITERALS = r"\(\?i?:[^\\\[\](){}*+?]*(?:\[[^\]\[\\]+\][^\\\[\](){}*+?]*)*\)"
+_QUANTIFIER = r"([*+?]|\{[0-9]{1,2}(,[0-9]{0,2})?\})[+?]?"
 
 
 def is_quick_pattern(pattern: object) -> bool:
@@ -2011,12 +2145,12 @@ def is_quick_pattern(pattern: object) -> bool:
         if pattern[place] == "|":
             place, endless, closed = place + 1, 0, False
             continue
-        group = _CHOICE_OF_LITERALS.match(pattern, place)
-        atom = group or _ATOM.match(pattern, place)
+        group = _compiled(_CHOICE_OF_LITERALS).match(pattern, place)
+        atom = group or _compiled(_ATOM).match(pattern, place)
         if atom is None:
             return False
         place = atom.end()
-        times = _QUANTIFIER.match(pattern, place)
+        times = _compiled(_QUANTIFIER).match(pattern, place)
         place = times.end() if times else place
         repeated = times[1] if times else ""
         if group and repeated not in ("", "?"):
