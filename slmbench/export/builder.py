@@ -14,6 +14,7 @@ import numpy as np
 from slmbench.common.files import scratch_folder
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import calibrate, export_onnx, quantize_dynamic, quantize_embeddings, quantize_static
+from slmbench.export.repeated_rows import store_rows_once
 from slmbench.models.quiet import quiet_libraries
 
 #: Weights that share a scale in weight-only forms: small enough for int4 to keep its accuracy, 1/16 of its size.
@@ -56,6 +57,7 @@ class FormBuilder:
             shutil.copy(written, target)
         else:
             export_onnx(self.model, target)
+            store_rows_once(target)
         return {}
 
     @cached_property

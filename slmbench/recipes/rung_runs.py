@@ -34,8 +34,8 @@ class RungRuns:
     Attributes:
         runs: Run folder of each rung that has one.
         bundles: Bundle folder of each rung that has one.
-        unprofiled: A row for each rung that has predictions but no bundle: the method leaves none, or it was
-            cross-validated.
+        unprofiled: A row for each rung that has predictions but no bundle: the method leaves none, it was
+            cross-validated, or it is not to be shipped.
         failures: A row for each rung that failed.
     """
 
@@ -50,7 +50,7 @@ class RungRuns:
         self.failures: list[Row] = []
 
     def run_rung(self, rung: Rung) -> None:
-        """Run one rung and export it.
+        """Run one rung and, if it may be shipped, export it.
 
         Raises:
             UsageError: An option does not fit the model or the corpus.
@@ -65,8 +65,9 @@ class RungRuns:
             return
         run = self._run(rung, self._corpus)
         self.runs[rung.name] = Path(run.path)
-        if not run.has_model:
-            self.unprofiled.append(_unprofiled(run))
+        if not (run.has_model and rung.ship):
+            why = f"a {run.method} run has no bundle to profile" if rung.ship else "the recipe does not ship it"
+            self.unprofiled.append(_unprofiled(run, why))
             return
         with stage("exporting"):
             bundle = export(
@@ -176,7 +177,7 @@ class RungRuns:
         return f"{self._recipe.name}-{rung.name}"
 
 
-def _unprofiled(run: RunRecord) -> Row:
+def _unprofiled(run: RunRecord, why: str) -> Row:
     """Return the row of a run that has no bundle."""
     return Row(
         name=run.name,
@@ -185,5 +186,5 @@ def _unprofiled(run: RunRecord) -> Row:
         total_parameters=run.total_parameters,
         **Row.scores(run.test),
         test_hash=run.corpus.test_hash,
-        unprofiled=f"a {run.method} run has no bundle to profile",
+        unprofiled=why,
     )

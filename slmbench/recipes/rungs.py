@@ -54,6 +54,7 @@ class MethodRung(RecipeTable):
         seed: Seed of everything random.
         seeds: Several runs, a rung each: the seeds, or how many from ``seed`` up.
         offline: Other values of keys, used where no model hub is reachable.
+        ship: Whether it may be chosen: it is exported and profiled. A teacher that is too large for that is not.
         given: The options, by name.
     """
 
@@ -63,6 +64,7 @@ class MethodRung(RecipeTable):
     seed: int = DEFAULT_SEED
     seeds: int | tuple[int, ...] | None = None
     offline: dict[str, Any] = Field(default_factory=dict)
+    ship: bool = True
     given: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

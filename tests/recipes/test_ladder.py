@@ -313,3 +313,20 @@ def test_with_folds_every_rung_is_cross_validated(tmp_path, monkeypatch, small_c
     assert (row.test_reviews, len(kept["folds"])) == (240, 3)
     assert row.accuracy == kept["accuracy"] and list(row.accuracy_ci95) == kept["accuracy_ci95"]
     assert "3 folds" in row.unprofiled and record.recommended is None
+
+
+def test_a_rung_that_is_not_shipped_is_tested_and_neither_exported_nor_profiled(
+    tmp_path, monkeypatch, small_corpus_file
+):
+    monkeypatch.chdir(tmp_path)
+    head, _, rest = LADDER.partition('[[rungs]]\nname = "missing"')
+    tail = rest[rest.index("[export]") :]
+    text = head.replace('method = "tfidf"', 'method = "tfidf"\nship = false') + tail
+    (tmp_path / "teachers.toml").write_text(text.format(corpus=small_corpus_file.as_posix()), encoding="utf-8")
+    record = run_recipe("teachers.toml")
+    (row,) = record.rows
+    assert row.accuracy > 0.5
+    assert row.unprofiled
+    assert record.recommended is None
+    assert (tmp_path / "runs/small-baseline/run.json").is_file()
+    assert not (tmp_path / "exported").exists()

@@ -65,8 +65,8 @@ LAYERS = Option("layers", int, "Keep only the first N encoder layers", default_t
 _VOCABULARY = Option(
     "vocabulary",
     str,
-    "Pieces of the tokenizer that stay in the model: all, or those that the corpus uses, its unlabelled reviews"
-    " included",
+    "Pieces with a row of their own in the embedding table: all, or those that the corpus uses, its unlabelled"
+    " reviews included",
     "full",
     choices=("full", "corpus"),
     keyed_by_default=False,

@@ -57,7 +57,7 @@ class TfidfTraining(RunMethod):
             hyperparameters=self._hyperparameters,
             train=identity.train_hash,
             test=identity.test_hash,
-            **(self._teachers.identity(corpus) if self._teachers else {}),
+            **({**self._teachers.identity(corpus), "chosen_on": "labelled rows"} if self._teachers else {}),
         )
 
     def run(self, building: Path, folder: Path, progress: Progress) -> Outcome:
@@ -65,8 +65,6 @@ class TfidfTraining(RunMethod):
         corpus = self._corpus
         options = self._options
         rows, shares = all_labelled(corpus), None
-        if self._teachers is not None:
-            rows, shares = soft_lessons(self._teachers, rows, corpus, progress, hard_weight=options.hard_weight)
         start = time.perf_counter()
         with progress.task("choosing the settings of TF-IDF"):
             choice = choose_settings(
@@ -77,9 +75,13 @@ class TfidfTraining(RunMethod):
                 class_weight=options.class_weight,
                 seed=options.seed,
             )
+        seconds = time.perf_counter() - start
+        if self._teachers is not None:  # the settings are chosen on true labels
+            rows, shares = soft_lessons(self._teachers, rows, corpus, progress, hard_weight=options.hard_weight)
+        start = time.perf_counter()
         with progress.task("fitting TF-IDF and logistic regression"):
             classifier = TfidfClassifier(rows, options.seed, choice.settings, shares)
-        seconds = time.perf_counter() - start
+        seconds += time.perf_counter() - start
         classifier.save(building / "model")
         return Outcome(
             model="tfidf",

@@ -24,12 +24,11 @@ from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.losses import class_weights
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
-from slmbench.methods.training.trimming import effect_of_trimming
+from slmbench.methods.training.vocabulary import share_unused_rows
 from slmbench.models import count_parameters, find_model, load_classifier, load_tokenizer
 from slmbench.models.configuration import input_limit, read_config
 from slmbench.models.long_texts import set_long_texts
 from slmbench.models.model_files import weights_sha256
-from slmbench.models.vocabulary import TrimmedVocabulary, check_trimmable, trim_vocabulary
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -58,8 +57,6 @@ class TransformerTraining(RunMethod):
         if self._options.long_texts != "head":  # the side that some models are cut on by default has no meaning then
             self._options = self._options.replace(truncation_side="right")
         self._max_length = input_limit(config, self._options.max_length, progress=progress)
-        if self._options.given.get("vocabulary") == "corpus":
-            check_trimmable(load_tokenizer(self._files.folder), name)
         self._device = choose_device(options.device)
         self._precision = choose_precision(options.precision, self._device)
         self._architecture: str = config.model_type
@@ -100,12 +97,6 @@ class TransformerTraining(RunMethod):
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         set_long_texts(model.config, options.long_texts)
-        trimmed = None
-        if options.given.get("vocabulary") == "corpus":
-            with progress.task("looking for the pieces that the corpus uses"):
-                texts = corpus.train.texts + corpus.validation.texts + corpus.unlabelled
-                trimmed = trim_vocabulary(model, tokenizer, texts)
-            tokenizer = trimmed.tokenizer
         trained = add_adapters(model, options) if options.method == "lora" else model
         trainable = count_parameters(trained).trainable
         _remove_incomplete_checkpoints(self._checkpoints(folder))
@@ -133,6 +124,13 @@ class TransformerTraining(RunMethod):
                 f" were kept; lower --lr ({options.learning_rate})"
             )
             progress.say(notes[0])
+        details: dict[str, Any] = {"teacher": self._teachers.details()} if self._teachers else {}
+        if options.given.get("vocabulary") == "corpus":
+            texts = corpus.train.texts + corpus.validation.texts + corpus.unlabelled
+            effect = share_unused_rows(trained, tokenizer, texts, corpus.test.texts, self._max_length, progress)
+            details["vocabulary"] = asdict(effect)
+            progress.say(effect.sentence())
+            notes.append(effect.sentence())
         if options.method == "lora":
             trained.save_pretrained(building / "adapter")
         try:
@@ -162,9 +160,8 @@ class TransformerTraining(RunMethod):
                 **self._cost_facts(outcome.best_epoch),
                 history=outcome.history,
             ),
-            details={"teacher": self._teachers.details()} if self._teachers else {},
+            details=details,
             notes=notes,
-            trimmed=trimmed,
         )
 
     def _cost_facts(self, best_epoch: float | None) -> dict[str, Any]:
@@ -183,17 +180,10 @@ class TransformerTraining(RunMethod):
         trainable: int,
         details: dict[str, Any],
         notes: list[str],
-        trimmed: TrimmedVocabulary | None = None,
         **facts: Any,
     ) -> Outcome:
         """Test the saved model and return the outcome."""
         counts = count_parameters(model)
-        logits = self._test(model, tokenizer, progress)
-        if trimmed:
-            effect = effect_of_trimming(trimmed, model, self._corpus.test.texts, logits, self._max_length, progress)
-            details = {**details, "vocabulary": asdict(effect)}
-            progress.say(effect.sentence())
-            notes = [*notes, effect.sentence()]
         return Outcome(
             model_source=self._files.source,
             base_sha256=self._base_sha256,
@@ -205,7 +195,7 @@ class TransformerTraining(RunMethod):
             trainable_parameters=trainable,
             total_parameters=counts.total,
             parameters_without_embeddings=counts.without_embeddings,
-            logits=logits,
+            logits=self._test(model, tokenizer, progress),
             details=details,
             notes=notes,
             **facts,
