@@ -1,7 +1,7 @@
 """Many rows scored in shards while processes are killed, and how fast shards are beside plain processes.
 
-    python benchmarks/shards.py kills [--rows 10000000] [--kills 200] [--workers 2] [--folder FOLDER]
-    python benchmarks/shards.py throughput [--rows 600000] [--rounds 2] [--workers 2] [--folder FOLDER]
+    python benchmarks/shards.py kills [--rows 10000000] [--kills 200] [--workers 2] [--engine ray] [--folder FOLDER]
+    python benchmarks/shards.py throughput [--rows 600000] [--rounds 2] [--workers 2] [--engine ray] [--folder FOLDER]
 
 ``kills`` generates short rows and scores them twice with a small TF-IDF bundle: undisturbed, and with random SIGKILLs
 of the command and of its workers, the command being started again whenever it is gone. It compares the answers byte
@@ -9,6 +9,9 @@ by byte, counts the ids that are lost or there twice, and prints the largest mem
 undisturbed run. ``throughput`` scores rows in turns with the command and with plain processes, which read their share
 of the files, answer with one thread and write one file each; rates are without the start of the
 processes. The last line of both is JSON.
+
+With ``--engine ray`` the command uses a cluster on this machine that is started for it. For ``kills`` each worker has
+a node of one core, nodes are killed as well, and others added in their place; for ``throughput`` there is one node.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -79,20 +83,66 @@ def make_bundle(folder: Path) -> Path:
     return folder / "bundle"
 
 
-def command(bundle: Path, rows: Path, output: Path, shard_rows: int, workers: int) -> list[str]:
+def add_node(cluster: object, **options: object) -> None:
+    """Add a node to a cluster; on a busy machine Ray gives up on one that begins too slowly."""
+    for left in reversed(range(4)):
+        try:
+            cluster.add_node(include_log_monitor=False, no_monitor=True, **options)
+        except Exception:
+            if not left:
+                raise
+        else:
+            return
+
+
+@contextmanager
+def cluster_here(said: argparse.Namespace, *nodes: int) -> Iterator[object | None]:
+    """Start Ray's nodes of so many cores on this machine, if asked for; commands find them by ``RAY_ADDRESS``."""
+    if said.engine is None:
+        yield None
+        return
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    try:
+        for cores in nodes:
+            add_node(cluster, num_cpus=cores, include_dashboard=False)
+        os.environ["RAY_ADDRESS"] = cluster.address
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def command(said: argparse.Namespace, bundle: Path, rows: Path, output: Path) -> list[str]:
     """Return the command that scores."""
     words = ["predict", bundle, "--input", rows, "--output", output, "--keep", "id", "--quiet"]
-    words += ["--shard-rows", shard_rows, "--workers", workers]
+    words += ["--shard-rows", said.shard_rows, "--workers", said.workers]
+    if said.engine:
+        words += ["--engine", said.engine]
     return [sys.executable, "-m", "slmbench.cli.app", *map(str, words)]
 
 
-def scored(words: list[str]) -> tuple[float, list[float]]:
+def workers_of(process: subprocess.Popen, cluster: object | None) -> list[psutil.Process]:
+    """Return the processes that score for a command: its children, or those of Ray's nodes with Ray's actors."""
+    if cluster is None:
+        return psutil.Process(process.pid).children(recursive=True)
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            words = " ".join(one.cmdline())
+            if words.startswith("ray::_Host") or "-m slmbench.scoring.worker" in words:
+                found.append(one)
+    return found
+
+
+def scored(words: list[str], cluster: object | None) -> tuple[float, list[float]]:
     """Run a command; returns its seconds, and the largest memory of one of its processes in each third, in MB."""
     began, seen = time.monotonic(), []
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         with suppress(psutil.Error):
-            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            family = [psutil.Process(process.pid), *workers_of(process, cluster)]
             seen.append(max(one.memory_info().rss for one in family) / 1e6)
         time.sleep(0.1)
     if process.returncode:
@@ -100,22 +150,23 @@ def scored(words: list[str]) -> tuple[float, list[float]]:
     return time.monotonic() - began, [float(max(part)) for part in np.array_split(seen, 3) if len(part)]
 
 
-def scored_under_fire(words: list[str], output: Path, kills: int, seconds: float, seed: int) -> dict[str, int]:
+def scored_under_fire(
+    words: list[str], output: Path, kills: int, seconds: float, seed: int, cluster: object | None
+) -> dict[str, int]:
     """Run a command again and again until it is done, while it and its workers are killed; returns how often.
 
     Three of four kills come after the next shard is done, wherever the others are then; the rest at any time, so that
     starts are disturbed as well.
     """
-    chance, killed = random.Random(seed), {"command": 0, "worker": 0, "starts": 0}
+    chance, killed = random.Random(seed), {"command": 0, "worker": 0, "machine": 0}
 
     def done() -> int:
         return len(list((output / "manifests").glob("*.json")))
 
     while True:
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        killed["starts"] += 1
         while process.poll() is None:
-            if killed["command"] + killed["worker"] == kills:
+            if sum(killed.values()) == kills:
                 process.wait()
                 break
             before = done() if chance.random() < 0.75 else -1
@@ -125,9 +176,17 @@ def scored_under_fire(words: list[str], output: Path, kills: int, seconds: float
                 process.wait(chance.uniform(0, 0.6 * seconds / kills))
                 break
             with suppress(psutil.Error, ProcessLookupError):
-                workers = psutil.Process(process.pid).children(recursive=True)
+                workers = workers_of(process, cluster)
                 what = "worker" if workers and chance.random() < 0.5 else "command"
-                os.kill(chance.choice(workers).pid if what == "worker" else process.pid, signal.SIGKILL)
+                if cluster is not None:
+                    what = ("machine", "worker", "command")[sum(killed.values()) % 3]
+                if what == "machine":
+                    cluster.remove_node(chance.choice(list(cluster.worker_nodes)), allow_graceful=False)
+                    add_node(cluster, num_cpus=1)
+                elif workers or what == "command":
+                    os.kill(chance.choice(workers).pid if what == "worker" else process.pid, signal.SIGKILL)
+                else:
+                    continue
                 killed[what] += 1
         if process.wait() == 0:
             return killed
@@ -151,10 +210,11 @@ def kills(said: argparse.Namespace, folder: Path) -> dict[str, object]:
     bundle, rows = make_bundle(folder), make_rows(folder / f"rows-{said.rows}", said.rows)
     for name in ("whole", "killed"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    words = [command(bundle, rows, folder / name, said.shard_rows, said.workers) for name in ("whole", "killed")]
-    seconds, thirds = scored(words[0])
-    print(f"undisturbed: {said.rows:,} rows in {seconds:.1f} s, {said.rows / seconds:,.0f} rows/s")
-    killed = scored_under_fire(words[1], folder / "killed", said.kills, seconds, said.seed)
+    words = [command(said, bundle, rows, folder / name) for name in ("whole", "killed")]
+    with cluster_here(said, 0, *[1] * said.workers) as cluster:
+        seconds, thirds = scored(words[0], cluster)
+        print(f"undisturbed: {said.rows:,} rows in {seconds:.1f} s, {said.rows / seconds:,.0f} rows/s", flush=True)
+        killed = scored_under_fire(words[1], folder / "killed", said.kills, seconds, said.seed, cluster)
     there = times_there(folder / "killed", said.rows)
     return {
         "rows": said.rows,
@@ -206,21 +266,23 @@ def steady_rate(output: Path, rows: int, workers: int) -> float:
 def throughput(said: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Score in turns with the command and with plain processes, and compare the rates without their starts."""
     bundle, rows = make_bundle(folder), make_rows(folder / f"rows-{said.rows}", said.rows)
-    files, found = sorted(rows.iterdir()), {"plain": [], "shards": []}
+    name = said.engine or "shards"
+    files, found = sorted(rows.iterdir()), {"plain": [], name: []}
     for turn in range(said.rounds):
-        for what in ("plain", "shards") if turn % 2 == 0 else ("shards", "plain"):
+        for what in ("plain", name) if turn % 2 == 0 else (name, "plain"):
             shutil.rmtree(folder / "whole", ignore_errors=True)
             began = time.monotonic()
-            if what == "shards":
-                words = command(bundle, rows, folder / "whole", said.shard_rows, said.workers)
-                subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
-                rate = steady_rate(folder / "whole", said.rows, said.workers)
-            else:
+            if what == "plain":
                 shares = [
                     (bundle, files[at :: said.workers], folder / f"plain-{at}.parquet") for at in range(said.workers)
                 ]
                 with multiprocessing.get_context("spawn").Pool(said.workers) as pool:
                     rate = said.rows / said.workers / float(np.mean(pool.starmap(score_plainly, shares)))
+            else:
+                with cluster_here(said, said.workers):
+                    words = command(said, bundle, rows, folder / "whole")
+                    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+                rate = steady_rate(folder / "whole", said.rows, said.workers)
             found[what].append(round(rate))
             print(f"{what}: {rate:,.0f} rows/s a worker, {time.monotonic() - began:.1f} s in all", flush=True)
     medians = {what: float(np.median(rates)) for what, rates in found.items()}
@@ -228,7 +290,7 @@ def throughput(said: argparse.Namespace, folder: Path) -> dict[str, object]:
         "rows": said.rows,
         "workers": said.workers,
         **found,
-        "ratio": round(medians["shards"] / medians["plain"], 3),
+        "ratio": round(medians[name] / medians["plain"], 3),
     }
 
 
@@ -241,6 +303,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard-rows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--engine", choices=["ray"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="Keep rows and answers there.")
     said = parser.parse_args()

@@ -154,6 +154,7 @@ def compare(
             rich_help_panel=RECIPE,
         ),
     ] = False,
+    engine: Annotated[str | None, opt.engine("Train, export and profile", RECIPE)] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -173,6 +174,7 @@ def compare(
     Examples:
       slmbench compare --recipe quickstart
       slmbench compare --recipe study-001 --offline
+      slmbench compare --recipe mine.toml --engine ray
       slmbench compare --recipe quickstart --baseline profiles-of-main/ --fail-if-slower 5%
       slmbench compare --max-p95-ms 20 --min-accuracy 85%
       slmbench compare --pareto accuracy,p50,size
@@ -215,12 +217,13 @@ def compare(
                 pareto=axes,
                 baseline=gate,
                 report_dir=report,
+                engine=engine,
                 command=out.command,
                 progress=out,
             )
         else:
-            if offline:
-                raise UsageError("--offline goes with --recipe")
+            if offline or engine is not None:
+                raise UsageError(f"--{'offline' if offline else 'engine'} goes with --recipe")
             check_report_dir(report)
             measured = read_measurements(profiles or None, out)
             record = decide(

@@ -99,6 +99,7 @@ def predict(
             show_default="stop",
         ),
     ] = None,
+    engine: Annotated[str | None, opt.engine("Answer shards", _SHARDS)] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
     as_json: Annotated[
@@ -118,6 +119,7 @@ def predict(
       slmbench predict exported/bert-tiny-imdb --input reviews.csv --text-column body --output labels.jsonl
       slmbench predict exported/bert-tiny-imdb --input reviews.csv --keep id,body --output labels.csv
       slmbench predict exported/bert-tiny-imdb --input 'reviews/*.parquet' --keep id --output labels
+      slmbench predict exported/bert-tiny-imdb --input 'reviews/*.parquet' --output labels --engine ray
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.cli.piped import PipedLines
@@ -137,6 +139,7 @@ def predict(
                 ("shard_rows", shard_rows),
                 ("output_format", output_format),
                 ("on_error", on_error),
+                ("engine", engine),
             )
             if value is not None
         }

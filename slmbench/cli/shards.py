@@ -26,7 +26,7 @@ def in_shards(source: str | None, output: str | None, *, asked: bool) -> bool:
 
     if source is None:
         if asked:
-            raise UsageError("--shard-rows, --output-format and --on-error are for files: name --input")
+            raise UsageError("--shard-rows, --output-format, --on-error and --engine are for files: name --input")
         return False
     path = local_path(source)
     many = is_url(source) or path.is_dir() or (is_pattern(source) and not path.exists())

@@ -11,6 +11,7 @@ import typer
 
 from slmbench.common.errors import UsageError
 from slmbench.common.shares import Bare, parse_share
+from slmbench.instruments.engines import BUILTIN_ENGINES
 from slmbench.methods.declarations.shared import parse_size
 
 T = TypeVar("T")
@@ -79,6 +80,20 @@ OutputFolder = Annotated[
         "--output", "-o", help="Folder to write.", show_default="named after the inputs", rich_help_panel=OUTPUT
     ),
 ]
+
+
+def engine(what: str, panel: str) -> Any:
+    """Return the option ``--engine``.
+
+    Args:
+        what: What is done on several machines.
+        panel: Of the help.
+    """
+    names = "; ".join(f"{one.name}, {one.help}" for one in BUILTIN_ENGINES)
+    words = f"{what} on machines that share the files: {names}."
+    return typer.Option("--engine", metavar="<name>", help=words, show_default="this machine", rich_help_panel=panel)
+
+
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random number generators.")]
 
 _MODEL_HELP = "A starter model, a model folder, a run folder, or a name on the hub."

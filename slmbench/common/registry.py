@@ -1,4 +1,4 @@
-"""Registries: each method, form, backend, corpus source and metric is declared once, and installed packages add more.
+"""Registries: methods, forms, backends, engines, corpus sources, metrics are declared once; packages add more.
 
 A package adds an entry by an entry point whose name is the entry's and whose object is the declaration::
 

@@ -31,6 +31,10 @@ THREAD_VARIABLES = (
 )
 
 
+class LostError(SlmbenchError):
+    """A child process, or the machine that it ran on, is gone; another one may do its work."""
+
+
 #: How Python is started: without the working folder on its path, which may hold an untrusted ``types.py``.
 PYTHON = (sys.executable, "-P")
 
@@ -72,7 +76,7 @@ class ChildProcess:
             limit_s: Seconds after which the process is killed.
 
         Raises:
-            SlmbenchError: The process failed, was killed, or did not answer in time.
+            LostError: The process failed, was killed, or did not answer in time.
         """
         if self._process.stdin is None:
             raise SlmbenchError(f"{self._what} has no pipes")
@@ -80,14 +84,14 @@ class ChildProcess:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError:  # Windows says "invalid argument" of a pipe whose reader has gone
-            raise SlmbenchError(self._failure_message()) from None
+            raise LostError(self._failure_message()) from None
         try:
             answer = self._answers.get(timeout=limit_s)
         except queue.Empty:
             self._process.kill()
-            raise SlmbenchError(f"{self._what} did not answer within {limit_s:g} s and was stopped") from None
+            raise LostError(f"{self._what} did not answer within {limit_s:g} s and was stopped") from None
         if not answer:
-            raise SlmbenchError(self._failure_message())
+            raise LostError(self._failure_message())
         return json.loads(answer)
 
     @property

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.full_disk import DiskFullError
-from slmbench.common.places import COMPARISONS, PROFILES
+from slmbench.common.places import COMPARISONS
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.stages import stage, stage_clock
-from slmbench.compare import Constraints, DecisionRule, Measurements, RegressionGate, compare, read_measurements
-from slmbench.compare.machines import variants
-from slmbench.corpora import Corpus, load_corpus
-from slmbench.profiling.identity import finished_profile, profile_name
-from slmbench.profiling.measuring import find_cells, profile_cells
-from slmbench.profiling.turns import PlannedCell
-from slmbench.recipes.final_turns import earlier_versus_files, measure_finalists
+from slmbench.compare import Constraints, DecisionRule, Measurements, RegressionGate, compare
+from slmbench.instruments.engines import Engine, installed_engine
+from slmbench.recipes.measuring import measure_cells, read_measured
 from slmbench.recipes.recipe import CorpusTable, Recipe, find_recipe, read_recipe
-from slmbench.recipes.rung_runs import RungRuns
+from slmbench.recipes.rung_runs import RungRuns, corpus_of
 from slmbench.recipes.rungs import CascadeRung, Rung
-from slmbench.records import ComparisonRecord, Row
+from slmbench.recipes.spread import SpreadLadder
+from slmbench.records import ComparisonRecord
 from slmbench.records.comparison import stage_times
 from slmbench.report import check_report_dir, write_report
 
@@ -36,6 +31,7 @@ def run_recipe(
     pareto: Sequence[str] | None = None,
     baseline: RegressionGate | None = None,
     report_dir: Path | None = None,
+    engine: str | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> ComparisonRecord:
@@ -53,6 +49,8 @@ def run_recipe(
         baseline: What to compare the rows with. Its profiles are read before anything is measured, so that
             ``profiles/`` means the profiles of earlier commands.
         report_dir: Folder of the report; ``comparisons/RECIPE`` when not given.
+        engine: What trains, exports and profiles on several machines, such as ``ray``; see
+            :mod:`slmbench.recipes.spread`. Without one it is done on this machine.
         command: The command line, for the records.
         progress: Where progress is reported.
 
@@ -60,10 +58,11 @@ def run_recipe(
         The comparison.
 
     Raises:
-        UsageError: The recipe does not exist or is wrong, the baseline is neither a path nor one of its rungs, or
-            the report folder holds other files.
+        UsageError: The recipe or engine does not exist, the recipe is wrong, the baseline is neither a path nor one
+            of its rungs, or the report folder holds other files.
         SlmbenchError: Its corpus cannot be loaded, a profile of the baseline is damaged, or every cell failed.
     """
+    runs_on = installed_engine(engine)
     recipe = read_recipe(find_recipe(name))
     notes = list(recipe.notes)
     if offline:
@@ -77,7 +76,7 @@ def run_recipe(
         _check_baseline(baseline, recipe)
     limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
     with stage_clock() as clock:
-        measured, ladder, notes = _measure_all(recipe, notes, limits, decided_by, command, progress)
+        measured, ladder, notes = _measure_all(recipe, notes, limits, decided_by, command, progress, runs_on)
         with stage("deciding"):
             record = compare(
                 measured,
@@ -104,48 +103,41 @@ def _measure_all(
     rule: DecisionRule,
     command: Sequence[str],
     progress: Progress,
+    engine: Engine | None,
 ) -> tuple[Measurements, RungRuns, list[str]]:
     """Run, export and profile every rung; returns what was measured, the rungs, and what a reader has to know.
 
     Raises:
         SlmbenchError: The corpus cannot be loaded, or every cell failed.
     """
+    if engine is not None:
+        with engine.open() as cluster:
+            spread = SpreadLadder(cluster, recipe, command, progress)
+            with stage("training"):
+                ladder = spread.run_rungs()
+            notes = [*notes, *ladder.transfers()]
+            with stage("profiling"):
+                files = spread.measure(limits, rule)
+        _check_any(files, ladder)
+        with stage("deciding"):
+            return read_measured(files, progress), ladder, notes
     with stage("corpus"):
-        corpus = _corpus_of(recipe, progress)
+        corpus = corpus_of(recipe, progress)
     ladder = RungRuns(recipe, corpus, command, progress)
     for number, rung in enumerate(recipe.rungs, 1):
         progress.say(f"[{number}/{len(recipe.rungs)}] {rung.name}")
-        try:
-            with stage(None, rung=rung.name):
-                ladder.run_rung(rung)
-        except DiskFullError:
-            raise  # the other rungs need space as well
-        except (SlmbenchError, OSError, RuntimeError) as error:
-            # A failure of one rung must not lose the hours spent on the others.
-            progress.say(f"{rung.name} failed: {error}")
-            ladder.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
+        with stage(None, rung=rung.name):
+            ladder.try_rung(rung)
     notes = [*notes, *ladder.transfers()]
-    planned = _planned(recipe, ladder, progress)
-    with stage("profiling"):
-        profiles = _profile(planned, ladder, command, progress)
+    measured = measure_cells(recipe, ladder, limits, rule, command, progress)
+    _check_any(measured.profiles, ladder)
+    return measured, ladder, notes
+
+
+def _check_any(profiles: Sequence[Any], ladder: RungRuns) -> None:
     if not profiles and not ladder.unprofiled:
         first = ladder.failures[0]
         raise SlmbenchError(f"every cell of the recipe failed: {first.name}: {first.failure}")
-    with stage("deciding"):
-        measured = read_measurements([*profiles, *earlier_versus_files()], progress) if profiles else Measurements([])
-    with stage("versus"):
-        more = measure_finalists(measured, planned, limits, rule, command=command, progress=progress)
-    return replace(measured, versus=[*measured.versus, *more]), ladder, notes
-
-
-def _corpus_of(recipe: Recipe, progress: Progress) -> Corpus | None:
-    """Return the reviews that all rungs share; with folds each rung reads them fold by fold."""
-    if recipe.corpus.folds is not None:
-        return None
-    reading = recipe.corpus.reading()
-    if recipe.corpus.unlabelled_corpus is not None:
-        reading["unlabelled_size"] = 0  # only rungs with a teacher read it
-    return load_corpus(recipe.corpus.name, **reading, progress=progress)
 
 
 def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:
@@ -160,64 +152,6 @@ def _check_baseline(baseline: RegressionGate, recipe: Recipe) -> None:
         raise UsageError(
             f"the baseline '{baseline.against}' is {kind} of the recipe, whose rungs are {', '.join(names)}"
         )
-
-
-def _profile(
-    planned: Sequence[PlannedCell], ladder: RungRuns, command: Sequence[str], progress: Progress
-) -> list[Path]:
-    """Profile all cells that are not finished, in turns; no training runs at the same time.
-
-    Returns:
-        The files of all records, reused ones included.
-    """
-    files = {one: finished_profile(one.cell, one.options, PROFILES) for one in planned}
-
-    def note_failure(one: PlannedCell, error: SlmbenchError) -> None:
-        cell, options = one.cell, one.options
-        progress.say(f"{cell.name} failed: {error}")
-        ladder.failures.append(
-            Row(
-                name=cell.source.name,
-                form=cell.form,
-                variant=variants([(options.backend, options.device)])[0],
-                model=cell.source.model,
-                method=cell.source.method,
-                failure=str(error),
-            )
-        )
-
-    records = profile_cells(
-        [one for one, file in files.items() if file is None],
-        output=PROFILES,
-        command=command,
-        progress=progress,
-        failed=note_failure,
-    )
-    written = {record.name: PROFILES / f"{record.name}.json" for record in records}
-    done = [file or written.get(profile_name(one.cell, one.options)) for one, file in files.items()]
-    return [file for file in done if file is not None]
-
-
-def _planned(recipe: Recipe, ladder: RungRuns, progress: Progress) -> list[PlannedCell]:
-    """Return the cells of all settings of the recipe."""
-    planned: list[PlannedCell] = []
-    for options in recipe.profile.settings():
-        folders = ladder.runs_in_torch() if options.runs_on.takes == "run" else ladder.bundles
-        if not folders:
-            continue
-        try:
-            cells = find_cells(list(folders.values()), options)
-        except SlmbenchError as error:
-            # A missing device fails its own cells only.
-            progress.say(f"nothing was measured in {options.backend} on {options.device}: {error}")
-            ladder.failures += [
-                Row(name=name, variant=f"{options.backend}, {options.device}", failure=str(error)) for name in folders
-            ]
-            continue
-        if not options.as_exported:  # what runs in one way only is measured where it runs as it was exported
-            cells = [cell for cell in cells if not cell.same_everywhere]
-        planned += [PlannedCell(cell, options, may_end_early=True) for cell in cells]
-    return planned
 
 
 def offline_version(recipe: Recipe) -> tuple[Recipe, list[str]]:

@@ -237,6 +237,11 @@ class Recipe(RecipeTable):
         """
         return Constraints(**{**self.limits, **(over.as_dict() if over else {})})
 
+    def document(self) -> dict[str, Any]:
+        """Return what a file has that describes the same, as it can be written in JSON."""
+        tables = self.model_dump(exclude={"rungs"}, exclude_unset=True)
+        return {**tables, "rungs": [rung.document() for rung in self.rungs]}
+
 
 def find_recipe(name: str) -> Path:
     """Return the file of a recipe: a path, or the name of one that comes with slmbench.

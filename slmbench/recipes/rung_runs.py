@@ -22,6 +22,20 @@ from slmbench.records import Row, RunRecord
 from slmbench.report import draw_evaluation
 
 
+def corpus_of(recipe: Recipe, progress: Progress) -> Corpus | None:
+    """Return the reviews that all rungs share; with folds each rung reads them fold by fold.
+
+    Raises:
+        SlmbenchError: They cannot be loaded.
+    """
+    if recipe.corpus.folds is not None:
+        return None
+    reading = recipe.corpus.reading()
+    if recipe.corpus.unlabelled_corpus is not None:
+        reading["unlabelled_size"] = 0  # only rungs with a teacher read it
+    return load_corpus(recipe.corpus.name, **reading, progress=progress)
+
+
 class RungRuns:
     """The rungs that have been run so far.
 
@@ -48,6 +62,20 @@ class RungRuns:
         self.bundles: dict[str, Path] = {}
         self.unprofiled: list[Row] = []
         self.failures: list[Row] = []
+
+    def try_rung(self, rung: Rung) -> None:
+        """Run one rung and export it; a failure becomes a row, so that it does not lose the hours spent on others.
+
+        Raises:
+            DiskFullError: The other rungs need space as well.
+        """
+        try:
+            self.run_rung(rung)
+        except DiskFullError:
+            raise
+        except (SlmbenchError, OSError, RuntimeError) as error:
+            self._progress.say(f"{rung.name} failed: {error}")
+            self.failures.append(Row(name=rung.name, model=rung.model, method=rung.method, failure=str(error)))
 
     def run_rung(self, rung: Rung) -> None:
         """Run one rung and, if it may be shipped, export it.

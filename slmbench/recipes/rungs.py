@@ -81,8 +81,11 @@ class MethodRung(RecipeTable):
 
     def changed(self, **changes: Any) -> MethodRung:
         """Return the rung with other values of its keys or of the method's options."""
-        own = self.model_dump(exclude={"given"}, exclude_unset=True)
-        return MethodRung.model_validate({**own, **self.given, **changes})
+        return MethodRung.model_validate({**self.document(), **changes})
+
+    def document(self) -> dict[str, Any]:
+        """Return what its table in a file has."""
+        return {**self.model_dump(exclude={"given"}, exclude_unset=True), **self.given}
 
     @property
     def declared(self) -> Method:
@@ -202,7 +205,11 @@ class CascadeRung(RecipeTable):
 
     def changed(self, **changes: Any) -> CascadeRung:
         """Return the rung with other values of its keys."""
-        return CascadeRung.model_validate({**self.model_dump(exclude_unset=True), **changes})
+        return CascadeRung.model_validate({**self.document(), **changes})
+
+    def document(self) -> dict[str, Any]:
+        """Return what its table in a file has."""
+        return self.model_dump(exclude_unset=True)
 
 
 Rung = MethodRung | CascadeRung

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -11,6 +12,7 @@ from slmbench.common.errors import SlmbenchError, require_extra
 from slmbench.common.progress import SILENT, Progress
 from slmbench.corpora.tables import TableFormat
 from slmbench.edge.runtime import usable_cores
+from slmbench.instruments.engines import Engine, installed_engine
 from slmbench.records import BundleRecord, artefacts
 from slmbench.records.scoring import OutputFormat, ScoringRecord
 from slmbench.scoring.crew import Crew
@@ -41,6 +43,7 @@ def predict_files(
     on_error: OnError = "stop",
     workers: int | None = None,
     threads: int = 1,
+    engine: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
@@ -63,8 +66,10 @@ def predict_files(
         output_format: ``parquet``, ``jsonl`` or ``csv``; by default as the input.
         shard_rows: Rows of a shard.
         on_error: Whether a row that cannot be used is set aside with its reason, or stops the work.
-        workers: Processes; by default as many as there are cores for their threads.
+        workers: Processes; by default as many as there are cores for their threads, with an engine on all machines.
         threads: Threads inside one inference.
+        engine: What starts the processes on other machines, such as ``ray``; they reach the same files by the same
+            paths. Without one they are on this machine.
         delimiter: As for :func:`slmbench.corpora.load_corpus`.
         encoding: Likewise.
         header: Likewise.
@@ -75,9 +80,11 @@ def predict_files(
         The record with its summary, which also lies in the output as ``scoring.json``.
 
     Raises:
-        UsageError: There is no such input or column, or the output has answers of another bundle, input or settings.
+        UsageError: There is no such input, column or engine, or the output has answers of another bundle, input or
+            settings.
         SlmbenchError: A row stops the work, a file cannot be read or written, or an extra is missing.
     """
+    runs_on = installed_engine(engine)
     bundle, store, files = Path(bundle), store_at(str(output)), Input(str(source))
     store.check_place(_RECORD)
     record = artefacts.read(bundle, BundleRecord)
@@ -120,7 +127,7 @@ def predict_files(
     if not missing:
         progress.say(f"all {work.input.rows:,} rows are done already")
     else:
-        _answer(store, work, missing, workers or max(1, usable_cores() // threads), on_error, progress)
+        _answer(store, work, missing, runs_on, workers, on_error, progress)
     with store.alone(progress):
         if missing or work.summary is None:
             work = summarise(store, work)
@@ -135,19 +142,40 @@ def predict_files(
 
 
 def _answer(
-    store: Store, work: ScoringRecord, missing: Sequence[int], workers: int, on_error: OnError, progress: Progress
+    store: Store,
+    work: ScoringRecord,
+    missing: Sequence[int],
+    engine: Engine | None,
+    workers: int | None,
+    on_error: OnError,
+    progress: Progress,
 ) -> None:
     """Answer the shards that are missing."""
     source = Input(work.input.location, work.input.files)
-    rows = work.input.rows
+    rows, threads = work.input.rows, work.settings.threads
     left = sum(min(work.settings.shard_rows, rows - number * work.settings.shard_rows) for number in missing)
     if left < rows:
         progress.say(f"{rows - left:,} of {rows:,} rows are done already")
-    with progress.task(f"classifying {work.name}", total=left, unit="rows") as task:
-        workers = min(workers, len(missing))
-        crew = Crew(store, work, source, workers=workers, stop_on_error=on_error == "stop", task=task)
+    with (
+        engine.open() if engine else nullcontext() as cluster,
+        progress.task(f"classifying {work.name}", total=left, unit="rows") as task,
+    ):
+        cores = [machine.cores for machine in cluster.machines()] if cluster else [usable_cores()]
+        if cluster and max(cores, default=0) < threads:
+            raise SlmbenchError(
+                f"no machine of the cluster has {threads} cores to give: pass fewer --threads, or add machines"
+            )
+        crew = Crew(
+            store,
+            work,
+            source,
+            workers=min(workers or max(1, sum(each // threads for each in cores)), len(missing)),
+            stop_on_error=on_error == "stop",
+            task=task,
+            cluster=cluster,
+        )
         began = time.monotonic()
-        crew.answer(iter(missing))
+        crew.answer(missing)
         seconds = time.monotonic() - began
     progress.say(f"{left:,} rows in {seconds:,.1f} s: {left / seconds:,.0f} rows/s")
 

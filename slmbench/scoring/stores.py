@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import tempfile
 from abc import ABC, abstractmethod
@@ -141,7 +142,8 @@ class LocalStore(Store):
         aside = self._folder / _ASIDE
         aside.mkdir(parents=True, exist_ok=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        before = f"{place.stem}{WRITING}"
+        # Processes in two containers often have one number.
+        before = f"{place.stem}{WRITING}{platform.node()}-"
         building = aside / f"{before}{os.getpid()}{place.suffix}"
         try:
             _remove_left(aside, before, place.suffix)
