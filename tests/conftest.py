@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -163,6 +164,23 @@ def _what_is_loaded_stays():
     """Take what is loaded out of garbage collection: accelerate collects after each training, and torch is large."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def nothing_hangs():
+    """Make it a failure of the test to take long, where the system can tell."""
+
+    def late(*_):
+        raise TimeoutError("it hangs")
+
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

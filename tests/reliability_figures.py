@@ -18,6 +18,7 @@ FILES = (
     "faults/test_faults_killed.py",
     "faults/test_faults_network.py",
     "faults/test_faults_processes.py",
+    "faults/test_faults_together.py",
     "fuzz/test_fuzz_readers.py",
     "cli/test_cli_odd_places.py",
     "cli/test_cli_strangers.py",
@@ -26,6 +27,7 @@ FILES = (
     "instruments/test_strange_folder.py",
     "records/test_records_strangers.py",
     "report/test_report_strangers.py",
+    "scoring/test_scoring_strangers.py",
 )
 
 
@@ -56,9 +58,9 @@ def main() -> None:
     for file in FILES:
         print(f"| `tests/{file}` | {collected.usual[file]} | {collected.hard[file]} |")
     at_operations = {name: most for name, (most, _) in kills.HARD.items()}
-    in_measurements = len(kills.SECONDS) * len(kills.SIGNALS)
+    with_processes = len(kills.WITH_PROCESSES) * len(kills.SECONDS) * len(kills.SIGNALS)
     print(f"\nkills at file operations: {sum(at_operations.values())} {at_operations}")
-    print(f"kills in the middle of a measurement: {in_measurements}")
+    print(f"kills while processes of a command are at work: {with_processes} {kills.WITH_PROCESSES}")
     print(f"readers that are fuzzed: {len(fuzz_readers.NAMES)} ({', '.join(fuzz_readers.NAMES)})")
     print(f"inputs a reader: {fuzz.ALL:,} changed, {fuzz.EXAMPLES:,} of hypothesis, {fuzz.ALL:,} guided by coverage")
 

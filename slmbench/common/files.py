@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.full_disk import BUILDING, full_disk
 from slmbench.common.places import named_path
 from slmbench.common.sole_writer import OLD, sole_writer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: How a file begins that Git LFS did not fetch, and what to do with it, after "FILE is ".
 LFS_POINTER = b"version https://git-lfs"
@@ -209,6 +212,25 @@ def as_paths(paths: str | Path | Iterable[str | Path]) -> list[Path]:
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def read_array(file: Path, rows: int) -> np.ndarray | None:
+    """Return a table of numbers that is kept in the cache.
+
+    Args:
+        file: A ``.npy`` file.
+        rows: How many it has to have.
+
+    Returns:
+        The array, shape (rows, columns); ``None`` where there is none that can be used, so that it is made again.
+    """
+    import numpy as np
+
+    try:
+        found = np.load(file, allow_pickle=False) if file.is_file() else None
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found is not None and found.ndim == 2 and len(found) == rows else None
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import IO, Any
 
-from slmbench.common.errors import SlmbenchError, require_extra
+from slmbench.common.errors import SlmbenchError, first_line, require_extra
 from slmbench.common.progress import Task
 from slmbench.corpora.tables import Table
 
@@ -57,7 +57,7 @@ class ArrowTable(Table):
                 schema = self._file.schema
         except self._damaged as error:
             kind = "a Parquet" if self._is_parquet else "an Arrow"
-            raise SlmbenchError(f"{path} is not {kind} file ({error})") from None
+            raise SlmbenchError(f"{path} is not {kind} file ({first_line(error)})") from None
         self.schema = schema
         self.rows: int | None = self._file.metadata.num_rows if self._is_parquet else None
         super().__init__(schema.names)
@@ -77,8 +77,8 @@ class ArrowTable(Table):
                     number += 1
                     yield number, values
                 self._task.advance(self._bytes * share)
-        except self._damaged as error:
-            raise SlmbenchError(f"{self._path} is damaged ({error})") from None
+        except (*self._damaged, ValueError, OverflowError) as error:  # dates that Python does not have, too
+            raise SlmbenchError(f"{self._path} cannot be read ({first_line(error)})") from None
 
     def _batches(self, places: Sequence[int], skipped: int) -> Iterator[tuple[list[list[Any]], float]]:
         """Yield the values of columns without the first rows, and what share of the file they are."""

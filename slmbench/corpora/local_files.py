@@ -186,11 +186,12 @@ def _matching(folder: Path, parts: Sequence[str], left: list[int]) -> Iterator[P
                 yield from _matching(one, further, left)
 
 
-def corpus_files(name: str) -> list[Path]:
+def corpus_files(name: str, without: Path | None = None) -> list[Path]:
     """Return the files of a local corpus.
 
     Args:
         name: See :func:`local_files`.
+        without: An absolute path of a folder whose files are left out.
 
     Returns:
         At least one file, all of one format. Among several, empty ones are left out, and in a folder those that are
@@ -199,7 +200,7 @@ def corpus_files(name: str) -> list[Path]:
     Raises:
         UsageError: The pattern matches no file, the folder has none, or the files are of several formats.
     """
-    files = local_files(name)
+    files = [file for file in local_files(name) if without not in file.absolute().parents]
     folder = named_path(name)
     is_folder = folder.is_dir()
     if not files and is_folder:

@@ -92,10 +92,15 @@ class ObjectTable(Table):
 
     def _objects(self, rows: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, found in rows:
-            if isinstance(found, dict):
-                yield number, _flat(found)
-            else:
+            if not isinstance(found, dict):
                 self._bad_rows.report(number, "it is not a JSON object")
+                continue
+            try:
+                flat = _flat(found)
+            except RecursionError:
+                self._bad_rows.report(number, "it is nested too deep")
+            else:
+                yield number, flat
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

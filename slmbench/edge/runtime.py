@@ -76,7 +76,9 @@ FORM_FILES = {"onnx": ".onnx", "tfidf": "tfidf.npz", "static": ".npz", "cascade"
 #: Limits of a bundle, whose author need not be trusted: whatever is larger is refused before it is used.
 MAX_RECORD_BYTES = 256 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
-MAX_ARRAY_BYTES = 1 << 30
+MAX_ARRAY_BYTES, MAX_DIRECTORY_BYTES = 1 << 30, 1 << 16
+#: Types of the arrays that TF-IDF and static models compute with.
+FLOATS = ("float32", "float64")
 #: Of an Ed25519 signature.
 SIGNATURE_BYTES = 64
 MAX_FILES, MAX_LABELS, MAX_NAME = 10_000, 10_000, 1_000
@@ -158,6 +160,7 @@ class Classifier:
 
     batch_tokens: int | None = None
     notice: str | None = None
+    seal: str | None = None
     _opened: dict[str, Any] | None = None
 
     def __init__(
@@ -219,9 +222,21 @@ class Classifier:
         if self._opened is None:
             raise SlmbenchError(f"{self.form} was loaded before a fork and cannot run after it: load it in the child")
         files = BundleFiles.open(self._opened["path"], self._opened["public_key"])
-        if files.seal != self.seal:
-            raise SlmbenchError(f"{files.folder} was exported again since it was loaded: restart the service")
+        self.check_seal(files.seal, "restart the service")
         return self._load(files, self._opened["threads"], self._opened["workers"] or 1)
+
+    def check_seal(self, seal: str | None, remedy: str = "run the same command again") -> None:
+        """Check that this is the bundle that somebody has seen in its folder.
+
+        Args:
+            seal: That bundle's, where it has one.
+            remedy: What to do where it is another.
+
+        Raises:
+            SlmbenchError: The folder was replaced meanwhile.
+        """
+        if self._opened is not None and seal not in (None, self.seal):
+            raise SlmbenchError(f"{self._opened['path']} was exported again in the meantime: {remedy}")
 
     def _load(self, files: BundleFiles, threads: int | None, workers: int) -> Backend:
         """Load the form for so many inferences at a time, with so many threads each."""
@@ -770,13 +785,31 @@ def load_backend(
 
     Raises:
         UsageError: There is no such provider, the runtime does not have it, or ``threads`` is below 1.
-        SlmbenchError: A file is missing or changed, the provider is not installed, or the model does not give one
-            logit for each label.
+        SlmbenchError: A file is missing or changed, the provider is not installed, the model does not give one logit
+            for each label, or another bundle took the folder's place meanwhile.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     if provider not in PROVIDERS:
         raise UsageError(f"there is no provider {provider!r}: choose among {', '.join(PROVIDERS)}")
+    place = _place_of(files.folder)
+    backend = _load_checked(files, form, threads, provider, spin_between, workers)
+    if _place_of(files.folder) != place:
+        raise SlmbenchError(f"{files.folder} was exported again while it was loaded: run the same command again")
+    return backend
+
+
+def _place_of(folder: Path) -> int | None:
+    """Return the inode of a folder: a bundle that takes its place has another one."""
+    try:
+        return folder.stat().st_ino
+    except OSError:
+        return None
+
+
+def _load_checked(
+    files: BundleFiles, form: str, threads: int | None, provider: str, spin_between: bool, workers: int
+) -> Backend:
     checked = in_background(partial(files.form_path, form))
     if files.runtime == "onnx":
         with suppress(ImportError):  # raised again where it is used
@@ -1267,10 +1300,10 @@ def _tfidf_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``idf``, ``coefficients`` and ``intercept``.
 
     Raises:
-        ValueError: They are not numbers, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
+        ValueError: As of :func:`read_arrays`, or a weight is not a number.
     """
-    names = ("idf", "coefficients", "intercept")
-    idf, coefficients, intercept = (one.astype(np.float64) for one in read_arrays(path, names))
+    types = dict.fromkeys(("idf", "coefficients", "intercept"), FLOATS)
+    idf, coefficients, intercept = (one.astype(np.float64) for one in read_arrays(path, types))
     if idf.ndim != 1 or intercept.ndim != 1 or not intercept.size:
         raise ValueError(f"arrays of shape {idf.shape} and {intercept.shape}")
     if not all(np.isfinite(one).all() for one in (idf, coefficients, intercept)):
@@ -1278,24 +1311,49 @@ def _tfidf_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return idf, coefficients, intercept
 
 
-def read_arrays(path: Path, names: Iterable[str]) -> list[np.ndarray]:
+def read_arrays(path: Path, types: Mapping[str, Sequence[str]]) -> list[np.ndarray]:
     """Read arrays of an ``npz`` archive.
+
+    Args:
+        path: The archive.
+        types: Of each array by name the types that it may have, as numpy calls them. Others could be turned into
+            numbers, too, but into eight times as many bytes, or into what nobody meant.
 
     Raises:
         OSError: It is missing or no regular file.
-        ValueError: It is damaged, lacks one, or would unpack to more than :data:`MAX_ARRAY_BYTES`.
+        ValueError: It is damaged, lacks one or has it in another type, or would unpack to more than
+            :data:`MAX_ARRAY_BYTES`.
     """
-    from zipfile import ZipFile  # here, because no other backend needs it: a cold start counts every import
-
     regular_size(path)
     try:
-        with path.open("rb") as file, ZipFile(file) as packed:
-            _check(sum(entry.file_size for entry in packed.infolist()) <= MAX_ARRAY_BYTES, "arrays", "that large")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as arrays:
-                return [arrays[name] for name in names]
+        with path.open("rb") as file:
+            _check_archive(file)
+            with np.load(file, allow_pickle=False) as packed:
+                _check(
+                    sum(entry.file_size for entry in packed.zip.infolist()) <= MAX_ARRAY_BYTES, "arrays", "so large"
+                )
+                arrays = [packed[name] for name in types]
+        for name, array in zip(types, arrays, strict=True):
+            _check(array.dtype.name in types[name], name, array.dtype)
     except Exception as error:  # noqa: BLE001 - zipfile, zlib, lzma and numpy raise a dozen of damaged archives
         raise ValueError(_said(error)) from None
+    return arrays
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Check that a ZIP archive begins and ends as numpy writes it; a directory of millions of files takes minutes.
+
+    The end, without a comment, are 22 bytes; those of ZIP64, which small archives do not need, stand before them
+    (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.15 and 4.3.16).
+    """
+    begin = file.read(4)
+    file.seek(-42, os.SEEK_END)
+    further, end = file.read(20), file.read()
+    file.seek(0)
+    is_plain = begin == b"PK\3\4" and end[:4] == b"PK\5\6" and end[20:] == b"\0\0" and further[:4] != b"PK\6\7"
+    _check(
+        is_plain and int.from_bytes(end[12:16], "little") <= MAX_DIRECTORY_BYTES, "archive", "so large, or cut off"
+    )
 
 
 def _terms(terms: object) -> list[str]:
@@ -1362,11 +1420,10 @@ class StaticBackend:
             self.longest, self.buckets = settings["longest_ngram"], settings["buckets"]
             _check(_is_count(self.longest) and 1 <= self.longest <= MAX_NGRAM, "longest_ngram", self.longest)
             _check(_is_count(self.buckets) and self.buckets < 1 << 31, "buckets", self.buckets)
-            names = ("table", "scale", "head", "bias")
-            self._table, *others = read_arrays(path_inside(folder, file), names)
+            types = {"table": ("int8", "float32"), **dict.fromkeys(("scale", "head", "bias"), FLOATS)}
+            self._table, *others = read_arrays(path_inside(folder, file), types)
             self._scale, self._head, self._bias = (one.astype(np.float64) for one in others)
-            kind = self._table.dtype.name
-            _check(kind in ("int8", "float32") and self._table.ndim == 2, "table", f"{kind} {self._table.shape}")
+            _check(self._table.ndim == 2 and self._table.size, "table", f"of shape {self._table.shape}")
             finite = all(np.isfinite(one).all() for one in (self._table, self._scale, self._head, self._bias))
             _check(finite, "table", "NaN or infinite")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -1383,7 +1440,7 @@ class StaticBackend:
             or shapes != ((dims,), (self.width, dims), (self.width,))
         ):
             raise SlmbenchError(f"the static model's files in {folder} do not belong together: export it again")
-        self._sum = np.int64 if kind == "int8" else np.float64
+        self._sum = np.int64 if self._table.dtype == np.int8 else np.float64
 
     def encode(self, texts: Sequence[str]) -> list[object]:
         """Split; each item is the list of ids of a text's words, 0 for an unknown one."""

@@ -107,6 +107,7 @@ class Subject:
         """
         if isinstance(self.record, BundleRecord):
             classifier = Classifier(self.folder, form=self.form)
+            classifier.check_seal(self.record.seal)
             return lambda texts, progress: _streamed(classifier, texts, progress)
         if self._runtime:
             backend = NUMPY_BACKENDS[self._runtime](self.folder / "model")

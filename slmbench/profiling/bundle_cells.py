@@ -54,7 +54,7 @@ class BundleCell:
 
     def task(self, options: ProfileOptions) -> dict[str, Any]:
         """Return what the measured process is told, except the texts."""
-        return task_of(self.folder, self.form, options)
+        return task_of(self.folder, self.form, options) | {"seal": self.bundle.seal}
 
     def prepare(self, options: ProfileOptions, progress: Progress) -> PreparedCell:
         """Make it ready to be timed; where it computes otherwise than at export, it first answers all test reviews.

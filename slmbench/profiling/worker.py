@@ -37,7 +37,7 @@ class Worker:
     Args:
         task: ``loader``, ``folder``, ``form``, ``threads`` and ``device``, for which see
             :class:`slmbench.profiling.backends.ProfilingBackend`, the ``texts``, and of bundles how many ``workers``
-            answer many texts, where it is not one.
+            answer many texts, where it is not one, and the ``seal`` of the one that is meant.
 
     Attributes:
         started: ``load_ms``, ``first_ms``, ``load_bytes``, and ``meter_ms``, which is not the app's: opening NVML.
@@ -56,6 +56,8 @@ class Worker:
         if self._gpu is not None:
             self._gpu.begin()
         self._classifier: Classifier = _load(task)
+        if task.get("seal") and hasattr(self._classifier, "check_seal"):  # of a plug-in's backend it need not
+            self._classifier.check_seal(task["seal"])
         loaded = time.perf_counter()
         after = self._peaks.end("load")
         first = time.perf_counter()

@@ -129,14 +129,12 @@ class Ancestry:
             SlmbenchError: The file is damaged or does not belong to the record.
         """
         try:
-            names = [str(place) for place, fact in enumerate(facts) if fact.rows is not None]
-            found = iter(read_arrays(path_inside(folder, FILE), names))
+            types = {str(place): ("uint64",) for place, fact in enumerate(facts) if fact.rows is not None}
+            found = iter(read_arrays(path_inside(folder, FILE), types) if types else [])
         except (OSError, ValueError) as error:
             raise SlmbenchError(f"{folder / FILE} is damaged ({error}): make {folder} again") from None
         ids = tuple(None if fact.rows is None else next(found) for fact in facts)
-        if any(one is not None and (one.ndim != 1 or one.dtype != np.uint64) for one in ids):
-            raise SlmbenchError(f"{folder / FILE} is damaged (it holds other arrays): make {folder} again")
-        if any(one is not None and len(one) != fact.rows for one, fact in zip(ids, facts, strict=True)):
+        if any(one is not None and one.shape != (fact.rows,) for one, fact in zip(ids, facts, strict=True)):
             raise SlmbenchError(f"{folder / FILE} does not belong to the record beside it: make {folder} again")
         return cls(tuple(facts), ids)
 

@@ -35,9 +35,17 @@ def read_document(path: Path) -> Any:
 
     Raises:
         OSError: It is missing, not a regular file, or larger than :data:`MAX_RECORD_BYTES`.
+        ValueError: As of :func:`parse_document`.
+    """
+    return parse_document(read_bytes(path, MAX_RECORD_BYTES))
+
+
+def parse_document(raw: bytes) -> Any:
+    """Parse JSON and check its values.
+
+    Raises:
         ValueError: It is not JSON, or a value cannot be in a record; the message names the field.
     """
-    raw = read_bytes(path, MAX_RECORD_BYTES)
     try:
         document = json.loads(raw.decode(), parse_constant=_not_finite, parse_float=_float, parse_int=_int)
     except RecursionError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
@@ -42,8 +42,8 @@ class ScoredInput(Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content of the files in their order, whatever they are called."""
-        return digest_of((file.bytes, file.digest) for file in self.files)
+        """SHA-256 over content and rows of the files in their order, whatever they are called."""
+        return digest_of((file.bytes, file.digest, file.rows) for file in self.files)
 
 
 class ScoringBundle(Part):
@@ -92,7 +92,13 @@ class Tally(Part):
             counted = {sum(self.labels.values()), sum(self.scores), sum(self.words)}
             if self.answered + self.rejected != self.rows or counted != {self.answered}:
                 raise ValueError(f"the counts do not add up to {self.rows:,} rows")
+            if len(self.scores) != SCORE_BINS:
+                raise ValueError(f"scores: {len(self.scores)} parts instead of {SCORE_BINS}")
         return self
+
+    def fits(self, rows: int, labels: Sequence[str], reference: DriftReference) -> bool:
+        """Say whether it counts so many rows, by these labels and by the parts of a reference."""
+        return (self.rows, [*self.labels], len(self.words)) == (rows, [*labels], len(reference.words))
 
 
 class DriftReference(Part):
@@ -131,7 +137,14 @@ class ScoringRecord(Record):
                 raise ValueError(f"bundle.labels: {self.bundle.labels!r:.100} are not two or more different names")
             if self.shards != -(-self.input.rows // self.settings.shard_rows):
                 raise ValueError(f"shards: {self.shards:,} of {self.settings.shard_rows:,} rows are not the input")
+            if self.summary and not self.summary.fits(self.input.rows, self.bundle.labels, self.reference):
+                raise ValueError("summary: it counts other rows, labels or parts than the record has")
         return self
+
+    def rows_of(self, number: int) -> tuple[int, int]:
+        """Return the place of a shard's first row in the input, from 0, and the place after its last."""
+        first = number * self.settings.shard_rows
+        return first, min(first + self.settings.shard_rows, self.input.rows)
 
 
 class ShardRecord(Record):

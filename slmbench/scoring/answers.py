@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,10 @@ def answer_writer(
             if not headed:
                 rows.writerow(cells(header(labels, kept())))
                 headed = True
-            rows.writerow(cells([*values, *_row(answer)]))
+            try:
+                rows.writerow(cells([*values, *_row(answer)]))
+            except UnicodeEncodeError:
+                rows.writerow(cells([*map(_writable, values), *_row(answer)]))
 
         yield write_row
         if not headed:
@@ -88,12 +92,35 @@ def header(labels: Sequence[str], kept: Sequence[str]) -> list[str]:
 
 
 def json_line(kept: Sequence[str], values: Sequence[Any], answer: Prediction) -> str:
-    """Return an answer as one line of JSON."""
+    """Return an answer as one line of JSON, in which NaN and infinity are null."""
     scores = {label: round(score, 6) for label, score in answer.scores.items()}
     line: dict[str, Any] = {"label": answer.label, "score": round(answer.score, 6), "scores": scores}
     if kept:
         line["input"] = dict(zip(kept, values, strict=True))
-    return json.dumps(line, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(line, ensure_ascii=False, default=str, allow_nan=False)
+        text.encode()
+    except ValueError:
+        text = json.dumps(_writable(line, finite=True), ensure_ascii=False, default=str)
+    return text
+
+
+def _writable(value: Any, *, finite: bool = False) -> Any:
+    """Return a value that files can hold: bytes that were not UTF-8, and halves of surrogate pairs, are U+FFFD.
+
+    Args:
+        value: Of a cell, or in one.
+        finite: Whether NaN and infinity are ``None``.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) or not finite else None
+    if isinstance(value, (list, tuple)):
+        return [_writable(one, finite=finite) for one in value]
+    if isinstance(value, dict):
+        return {_writable(key): _writable(one, finite=finite) for key, one in value.items()}
+    return value
 
 
 @contextmanager
@@ -112,7 +139,11 @@ def _parquet(
         columns = list(zip(*waiting, strict=True)) or [()] * len(names)
         try:
             schema = file.schema if file else _schema(names, types)
-            table = pyarrow.table(dict(zip(names, columns, strict=True)), schema=schema)
+            try:
+                table = pyarrow.table(dict(zip(names, columns, strict=True)), schema=schema)
+            except UnicodeEncodeError:
+                columns = [[_writable(one) for one in column] for column in columns]
+                table = pyarrow.table(dict(zip(names, columns, strict=True)), schema=schema)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
             raise SlmbenchError(f"a column has values of several types, which Parquet cannot hold: {error}") from None
         file = file or parquet.ParquetWriter(path, table.schema)

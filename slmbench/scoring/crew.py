@@ -203,13 +203,10 @@ class Crew:
                 if answer["over"]:
                     self._finished += 1
                     # What another command has answered is done as well.
-                    self._task.advance(self._rows(number) - told)
+                    first, last = self._work.rows_of(number)
+                    self._task.advance(last - first - told)
                     return True
         except SlmbenchError:
             self._task.advance(-told)
             raise
         return False
-
-    def _rows(self, number: int) -> int:
-        size = self._work.settings.shard_rows
-        return min(size, self._work.input.rows - number * size)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from slmbench.common.errors import SlmbenchError, UsageError, first_line
 from slmbench.common.files import sha256_of
+from slmbench.common.places import named_path
 from slmbench.common.progress import SILENT
 from slmbench.corpora.columns import KNOWN_COLUMNS
 from slmbench.corpora.formats import FORMATS, format_of, open_table, table_in
@@ -37,17 +38,20 @@ class Input:
     Args:
         location: Such as ``reviews/*.parquet`` or ``s3://bucket/reviews/*.parquet``.
         files: The files, where they are known: a file that came later does not belong to them.
+        without: A folder whose files are left out.
 
     Attributes:
         location: As given; a local one as an absolute path.
         files: At least one; all of one format.
 
     Raises:
-        UsageError: There is no such file, or the files are of several formats.
+        UsageError: There is no such file, the files are of several formats, or the name of one is not UTF-8.
         SlmbenchError: What opens the URL is not installed.
     """
 
-    def __init__(self, location: str, files: Sequence[ScoredFile] | None = None) -> None:
+    def __init__(
+        self, location: str, files: Sequence[ScoredFile] | None = None, *, without: Path | None = None
+    ) -> None:
         self._system: Any = None
         if is_url(location):
             self.location = location
@@ -59,7 +63,7 @@ class Input:
             )
         else:
             self.location = str(local_path(location).absolute())
-            found = [] if files else [_local(path) for path in corpus_files(str(local_path(location)))]
+            found = [] if files else [_local(path) for path in corpus_files(str(local_path(location)), without)]
         self.files = [InputFile(one.name, one.bytes, one.modified) for one in files] if files else found
 
     @property
@@ -114,7 +118,7 @@ class Input:
 
 
 def _local(path: Path) -> InputFile:
-    status = path.stat()
+    status = named_path(path).stat()
     return InputFile(str(path.absolute()), status.st_size, str(status.st_mtime_ns))
 
 

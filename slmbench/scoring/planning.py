@@ -34,6 +34,8 @@ from slmbench.scoring.reading import count_rows
 
 #: Format of the answers by that of the input; JSON lines for all others.
 _SAME: dict[str, OutputFormat] = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+#: Shards whose names sort as their numbers; what a damaged Parquet file says of its rows may be any number.
+MAX_SHARDS = 1_000_000
 #: Files of a remote store that are looked at side by side: each answer takes long and is short.
 _LOOKED_AT = 16
 #: Shares of the reviews between the quantiles of lengths that a bundle has: below p5, to p50, to p95, above.
@@ -139,6 +141,7 @@ def plan(
         progress: Told how many files were looked at.
 
     Raises:
+        UsageError: There would be more than :data:`MAX_SHARDS` shards.
         SlmbenchError: A file cannot be read, or there are no rows.
     """
     before = {file.name: file for file in known.input.files} if known else {}
@@ -164,6 +167,11 @@ def plan(
     scored = ScoredInput(location=source.location, files=files)
     if not scored.rows:
         raise SlmbenchError(f"{source.location} has no rows to classify")
+    shards = -(-scored.rows // settings.shard_rows)
+    if shards > MAX_SHARDS:
+        raise UsageError(
+            f"{scored.rows:,} rows would be {shards:,} shards, more than {MAX_SHARDS:,}: give more --shard-rows"
+        )
     key = content_key(
         seal=bundle.seal, form=bundle.form, settings=settings.model_dump(), input=scored.digest, version=1
     )
@@ -176,7 +184,7 @@ def plan(
         input=scored,
         settings=settings,
         reference=_reference(record, bundle.form),
-        shards=-(-scored.rows // settings.shard_rows),
+        shards=shards,
     )
 
 

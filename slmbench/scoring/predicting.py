@@ -19,7 +19,7 @@ from slmbench.scoring.crew import Crew
 from slmbench.scoring.inputs import Input
 from slmbench.scoring.planning import check_same_input, check_same_work, plan, settle_bundle, settle_settings
 from slmbench.scoring.shards import missing_shards, read_from
-from slmbench.scoring.stores import Store, store_at
+from slmbench.scoring.stores import Store, is_url, store_at
 from slmbench.scoring.summary import summarise
 
 #: Rows of a shard when nothing is said: seconds of work with TF-IDF, half an hour with a transformer.
@@ -57,7 +57,8 @@ def predict_files(
 
     Args:
         bundle: The bundle's folder.
-        source: A file, a folder, a pattern such as ``reviews/*.parquet``, or a URL that fsspec opens.
+        source: A file, a folder, a pattern such as ``reviews/*.parquet``, or a URL that fsspec opens. What lies in
+            the output's folder is none of it.
         output: The folder of the shards, or a URL.
         form: Form to run; by default the one the bundle chooses.
         text_column: Column of the text, or several with commas between them.
@@ -85,7 +86,8 @@ def predict_files(
         SlmbenchError: A row stops the work, a file cannot be read or written, or an extra is missing.
     """
     runs_on = installed_engine(engine)
-    bundle, store, files = Path(bundle), store_at(str(output)), Input(str(source))
+    bundle, store = Path(bundle), store_at(str(output))
+    files = Input(str(source), without=None if is_url(store.location) else Path(store.location))
     store.check_place(_RECORD)
     record = artefacts.read(bundle, BundleRecord)
     answering = settle_bundle(bundle, record, form, progress)
@@ -153,7 +155,7 @@ def _answer(
     """Answer the shards that are missing."""
     source = Input(work.input.location, work.input.files)
     rows, threads = work.input.rows, work.settings.threads
-    left = sum(min(work.settings.shard_rows, rows - number * work.settings.shard_rows) for number in missing)
+    left = sum(last - first for first, last in map(work.rows_of, missing))
     if left < rows:
         progress.say(f"{rows - left:,} of {rows:,} rows are done already")
     with (

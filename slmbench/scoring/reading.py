@@ -105,6 +105,8 @@ class RowReader:
                 yield row
             if read < wanted:
                 raise self._changed(file)
+            if self._source.changed(file):
+                raise self._changed(file)
             self._next = before + wanted
             place += wanted
 

@@ -19,7 +19,7 @@ from slmbench.corpora.rows import BadRows
 from slmbench.corpora.tables import TableFormat
 from slmbench.edge import Classifier, Prediction
 from slmbench.records.base import Record
-from slmbench.records.documents import READING, check_values
+from slmbench.records.documents import READING, parse_document
 from slmbench.records.scoring import SCORE_BINS, OutputFormat, ScoringRecord, ShardRecord, Tally
 from slmbench.scoring.answers import answer_writer
 from slmbench.scoring.inputs import Input
@@ -44,6 +44,14 @@ def shard_name(number: int) -> str:
     return f"part-{number:06d}"
 
 
+def _answers_name(number: int, suffix: str) -> str:
+    return f"{ANSWERS}/{shard_name(number)}{suffix}"
+
+
+def _rejects_name(number: int) -> str:
+    return f"{REJECTS}/{shard_name(number)}.jsonl"
+
+
 def manifest_name(number: int) -> str:
     """Return the name of a shard's manifest below the folder of a scoring."""
     return f"{MANIFESTS}/{shard_name(number)}.json"
@@ -52,17 +60,25 @@ def manifest_name(number: int) -> str:
 def read_manifest(store: Store, work: ScoringRecord, number: int) -> ShardRecord | None:
     """Return the manifest of a shard; ``None`` where there is none, or it is damaged or of other work."""
     content = store.read(manifest_name(number))
-    if content is None:
-        return None
-    found = read_from(ShardRecord, content)
-    return found if found is not None and (found.key, found.number) == (work.key, number) else None
+    found = read_from(ShardRecord, content) if content is not None else None
+    return found if found is not None and _is_of(found, work, number) else None
+
+
+def _is_of(found: ShardRecord, work: ScoringRecord, number: int) -> bool:
+    """Say whether a manifest is of a shard of this work, and of all its rows."""
+    first, last = work.rows_of(number)
+    answers = _answers_name(number, SUFFIXES[work.settings.output_format])
+    return (
+        (found.key, found.number, found.first_row, found.answers) == (work.key, number, first, answers)
+        and found.rejects == (_rejects_name(number) if found.tally.rejected else None)
+        and found.tally.fits(last - first, work.bundle.labels, work.reference)
+    )
 
 
 def read_from(kind: type[R], content: bytes) -> R | None:
     """Return the record in a file's content; ``None`` where it is damaged, or another kind or version."""
     try:
-        document = json.loads(content)
-        check_values(document)
+        document = parse_document(content)
         found = kind.model_validate(document, context=READING)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         return None
@@ -119,6 +135,7 @@ class ShardWriter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said once, by the command
             self._classifier = Classifier(work.bundle.path, form=work.bundle.form, threads=settings.threads)
+        self._classifier.check_seal(work.bundle.seal)
         layout = TableFormat(**settings.layout)
         columns = (*settings.text_columns, *settings.keep)
         self._reader = RowReader(source, [file.rows for file in work.input.files], columns, layout)
@@ -147,10 +164,9 @@ class ShardWriter:
 
     def _answer(self, number: int) -> Iterator[int]:
         settings = self._work.settings
-        first = number * settings.shard_rows
-        last = min(first + settings.shard_rows, self._work.input.rows)
+        first, last = self._work.rows_of(number)
         suffix = SUFFIXES[settings.output_format]
-        answers_name = f"{ANSWERS}/{shard_name(number)}{suffix}"
+        answers_name = _answers_name(number, suffix)
         shard = _Shard(self._work, self._reader, first, last, stop=self._stop, as_text=self._as_text)
         before, clock = 0, time.monotonic()
         with self._store.writing(answers_name) as answers:
@@ -189,7 +205,7 @@ class ShardWriter:
     def _write_rejects(self, number: int, rejects: list[str]) -> str | None:
         if not rejects:
             return None
-        name = f"{REJECTS}/{shard_name(number)}.jsonl"
+        name = _rejects_name(number)
         with self._store.writing(name) as file, file.open("w", encoding="utf-8", newline="\n") as lines:
             lines.writelines(rejects)
         return name
@@ -274,8 +290,7 @@ def _column_types(source: Input, keep: Sequence[str], layout: TableFormat) -> tu
         if not isinstance(table, ArrowTable):
             return [pyarrow.string()] * len(keep), True
         types = [table.schema.types[table.columns.index(name)] for name in keep]
-    is_bytes = (pyarrow.types.is_binary, pyarrow.types.is_large_binary)
-    return [pyarrow.string() if any(is_one(one) for is_one in is_bytes) else one for one in types], False
+    return [pyarrow.string() if "binary" in str(one) and not one.num_fields else one for one in types], False
 
 
 def _as_text(value: Any) -> str | None:

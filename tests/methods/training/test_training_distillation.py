@@ -177,6 +177,17 @@ class TestSeveral:
         with pytest.raises(UsageError, match="the same classifier"):
             self.ask(corpus, tiny_run, tiny_run)
 
+    def test_what_is_kept_of_a_teacher_and_damaged_is_asked_again(self, tiny_run, corpus):
+        whole = self.ask(corpus, tiny_run)
+        (file,) = (home() / "teachers").iterdir()
+        sound = file.read_bytes()
+        np.save(file, whole[:, :1])
+        too_narrow = file.read_bytes()
+        for damaged in (b"", sound[:100], sound[:-8], b"\x80\x04K\x01.", too_narrow):
+            file.write_bytes(damaged)
+            assert (self.ask(corpus, tiny_run) == whole).all()
+            assert file.read_bytes() == sound
+
     def test_an_interrupted_teacher_goes_on_where_it_was(self, tiny_run, corpus, monkeypatch):
         monkeypatch.setattr("slmbench.methods.training.distillation.CHUNK", 40)
         whole = self.ask(corpus, tiny_run)
