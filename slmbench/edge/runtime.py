@@ -160,7 +160,7 @@ class Classifier:
 
     batch_tokens: int | None = None
     notice: str | None = None
-    seal: str | None = None
+    seal: str = ""
     _opened: dict[str, Any] | None = None
 
     def __init__(

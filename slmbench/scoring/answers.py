@@ -142,7 +142,7 @@ def _parquet(
             try:
                 table = pyarrow.table(dict(zip(names, columns, strict=True)), schema=schema)
             except UnicodeEncodeError:
-                columns = [[_writable(one) for one in column] for column in columns]
+                columns = [tuple(map(_writable, column)) for column in columns]
                 table = pyarrow.table(dict(zip(names, columns, strict=True)), schema=schema)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
             raise SlmbenchError(f"a column has values of several types, which Parquet cannot hold: {error}") from None
