@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.stage_package import make_callable, on_first_use
 
 if TYPE_CHECKING:
-    from slmbench.compare.comparison import compare, finalists
+    from slmbench.compare.comparison import compare, finalists, to_confirm
     from slmbench.compare.constraints import Constraints, DecisionRule
     from slmbench.compare.front import parse_axes
     from slmbench.compare.reading import Measurements, read_measurements
@@ -24,6 +24,7 @@ __all__ = [
     "finalists",
     "parse_axes",
     "read_measurements",
+    "to_confirm",
 ]
 
 __getattr__ = on_first_use(
@@ -37,6 +38,7 @@ __getattr__ = on_first_use(
         "finalists": "comparison",
         "parse_axes": "front",
         "read_measurements": "reading",
+        "to_confirm": "comparison",
     },
 )
 make_callable(__name__)

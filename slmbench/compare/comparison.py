@@ -167,6 +167,23 @@ def finalists(
     return [(first, second) for _, first, second in sorted(found, key=lambda one: one[0])]
 
 
+def to_confirm(
+    measured: Measurements, constraints: Constraints, rule: DecisionRule, pareto: Sequence[str] | None = None
+) -> list[ProfileRecord]:
+    """Return the rows that confirmation rows are worth asking: the winner of each machine and its Pareto front.
+
+    Nothing sealed is opened.
+
+    Args:
+        measured: The profiles.
+        constraints: Limits that a recommendation must keep.
+        rule: Margins, and the metric that decides.
+        pareto: Axes of the front, by name.
+    """
+    decisions = [decide(group, constraints, pareto, rule) for group in _machines(measured).values()]
+    return [cell.profile for one in decisions for cell in one.cells if cell is one.winner or cell in one.front.cells]
+
+
 def _machines(measured: Measurements) -> dict[str, list[Cell]]:
     cells = seeds_as_one(name_cells(newest_of_each_cell(measured.profiles)))
     return cells_by_machine(with_versus(cells, measured.versus))

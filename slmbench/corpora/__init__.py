@@ -6,7 +6,7 @@ falls on the same side whatever the sample size, the order of the file or the ma
 
 from slmbench.corpora.corpus import Corpus, Split
 from slmbench.corpora.known_corpora import CORPORA
-from slmbench.corpora.loading import corpus_available, load_again, load_corpus
+from slmbench.corpora.loading import corpus_available, load_again, load_corpus, read_once
 from slmbench.corpora.sources import CorpusSource
 from slmbench.corpora.texts import TextSample, sample_texts, stream_texts
 from slmbench.corpora.transfer import load_for_testing
@@ -21,6 +21,7 @@ __all__ = [
     "load_again",
     "load_corpus",
     "load_for_testing",
+    "read_once",
     "sample_texts",
     "stream_texts",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +35,21 @@ from slmbench.corpora.sides import (
 )
 from slmbench.corpora.tables import TableFormat
 from slmbench.records.predictions import hash_rows
+
+_READ: ContextVar[dict[str, Corpus] | None] = ContextVar("corpora that are read once", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within the block, :func:`load_again` reads a corpus once and then gives the same one again.
+
+    For a command whose steps each load the corpus of a record: to them, data does not change in between.
+    """
+    token = _READ.set({} if (known := _READ.get()) is None else known)
+    try:
+        yield
+    finally:
+        _READ.reset(token)
 
 
 def load_corpus(
@@ -187,7 +205,7 @@ def load_corpus(
     for note in left_out if announce else ():
         progress.say(f"{main.name}: {note}")
     notes += left_out
-    return Corpus(
+    corpus = Corpus(
         name=main.name,
         source=main.description,
         label_names=label_names,
@@ -223,6 +241,13 @@ def load_corpus(
         confirmation=split_of(confirmation, label_names),
         no_confirmation=no_confirmation,
     )
+    if (kept := _READ.get()) is not None:
+        kept[_key(corpus.options)] = corpus
+    return corpus
+
+
+def _key(options: dict[str, Any]) -> str:
+    return json.dumps(options, sort_keys=True, default=str)
 
 
 def _confirmation(test: RowSet, pool: RowSet, division: Division) -> tuple[RowSet, str | None]:
@@ -262,7 +287,7 @@ def load_again(options: dict[str, Any], test_hash: str | None = None, *, progres
     if others := options.keys() - known:
         raise SlmbenchError(f"the corpus of the record has unknown options: {', '.join(sorted(others))[:200]}")
     try:
-        corpus = load_corpus(**options, announce=False, progress=progress)
+        corpus = (_READ.get() or {}).get(_key(options)) or load_corpus(**options, announce=False, progress=progress)
     except TypeError as error:
         raise SlmbenchError(f"the corpus of the record has options of another kind: {first_line(error)}") from None
     except UsageError as error:

@@ -30,6 +30,7 @@ from slmbench.export.guard import LossLimits
 from slmbench.export.manifest import MANIFEST_TEXTS, write_bundle
 from slmbench.export.numpy_forms import NUMPY_RUNTIMES
 from slmbench.export.run_forms import MadeForms
+from slmbench.export.sealing import seal_form
 from slmbench.export.signing import private_key, write_signature
 from slmbench.instruments.hardware import hardware_fingerprint, quantization_preset, software_versions
 from slmbench.methods.runs.ancestry import checked, recall
@@ -51,6 +52,7 @@ def export(
     calibration: Calibration = DEFAULT_CALIBRATION,
     with_tokenizer: bool = False,
     sign: str | Path | None = None,
+    seal: bool = True,
     output: str | Path | None = None,
     name: str | None = None,
     command: Sequence[str] = (),
@@ -71,6 +73,8 @@ def export(
         calibration: How the ranges of static int8 are found.
         with_tokenizer: Also write the smallest accepted form with the tokenizer inside: text in, label out.
         sign: PEM file of a private Ed25519 key that signs the bundle; see ``slmbench.export.signing``.
+        seal: Let every accepted form answer the confirmation rows; otherwise
+            :func:`slmbench.export.sealing.seal_form` does it for those that are wanted.
         output: The bundle folder; ``exported/RUN`` when not given.
         name: What tables call the bundle; the folder's name when not given.
         command: The command line, for the record.
@@ -122,6 +126,8 @@ def export(
     with artefacts.claimed_place(BUNDLES / record.name, chosen, BundleRecord, key, progress) as folder:
         if done := finished_bundle(folder, key):
             progress.say(f"{folder} is already there, made from the same run and options")
+            for form in done.forms if seal else ():
+                done = seal_form(folder, form, progress)
             if signing is not None:
                 write_signature(folder, signing)
             return done
@@ -134,7 +140,8 @@ def export(
             Ancestry.of("calibration", record.name, training if texts is None else list(texts))
         )
         ancestry = checked(ancestry, corpus.test.row_ids, record.name, "train it again")
-        corpus = replace(corpus, confirmation=corpus.confirmation.without(ancestry.text_ids()))
+        confirming = corpus.confirmation.without(ancestry.text_ids(), None if seal else 0)
+        corpus = replace(corpus, confirmation=confirming)
         chosen_texts = corpus.train.texts[: calibration.reviews] if texts is None else list(texts.values())
         data = RunData(record, run / "model", corpus, _reference_logits(run, record), chosen_texts)
         with build_aside(folder) as building:

@@ -27,7 +27,7 @@ from slmbench.edge.runtime import (
 from slmbench.export.answering import WorkingForm, form_logits, release
 from slmbench.export.graph import graph_facts
 from slmbench.export.guard import Judgement, LossLimits, judge
-from slmbench.export.parity import compare_logits, no_answers
+from slmbench.export.parity import LONGEST, SAMPLED, beyond_rounding, compare_logits, no_answers
 from slmbench.records import FormRecord, Parity, Predictions
 from slmbench.records.bundle import BatchInvariance, Flip, Gain, GainVerdict
 from slmbench.records.predictions import REGIME
@@ -66,6 +66,10 @@ class FormChecker:
         limits: What a form may lose.
         progress: Where to say how far it is.
         load: Loads a file of what numpy runs; ONNX files are loaded when not given.
+
+    Attributes:
+        rows: The test rows.
+        asked: Numbers of the rows that fp32 itself has answered.
     """
 
     def __init__(
@@ -84,9 +88,18 @@ class FormChecker:
         self._fp32_bytes = 0
         self._fp32_logits: np.ndarray | None = None
         self._items: list[object] = []
+        self.asked = np.arange(0)
 
-    def take_reference(self, file: Path) -> None:
+    def take_reference(self, file: Path, trained: np.ndarray | None = None) -> None:
         """Load fp32 and run the test reviews through it; comes before everything else.
+
+        What the trained model answered is not asked again where both compute the same but for rounding: fp32 answers
+        a random sample, the longest reviews, and each whose label rounding might change
+        (:func:`slmbench.export.parity.beyond_rounding`).
+
+        Args:
+            file: Its file.
+            trained: The trained model's logits in fp32, shape (rows, labels); without them every review is run.
 
         Raises:
             SlmbenchError: It answers with NaN or infinity, or not with one logit for each label.
@@ -94,7 +107,7 @@ class FormChecker:
         self._fp32 = self.load(file)
         self._fp32_bytes = file.stat().st_size
         self._items = self._fp32.encode(self.rows.texts)
-        self._fp32_logits = self._logits("fp32", self._fp32)
+        self._fp32_logits, self.asked = self._reference_answers(self._fp32, trained)
         if len(wrong := not_finite(self._fp32_logits)):
             raise SlmbenchError(
                 f"fp32 answers {len(wrong)} of {len(self._items)} test reviews with NaN or infinity: train it again"
@@ -180,11 +193,28 @@ class FormChecker:
             **more,
         )
 
-    def _logits(self, form: str, backend: Backend) -> np.ndarray:
+    def _logits(self, form: str, backend: Backend, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        items = self._items if rows is None else [self._items[row] for row in rows]
         with stage("judging"):
-            logits = form_logits(backend, self._items, self._progress, f"checking {form}")
+            logits = form_logits(backend, items, self._progress, f"checking {form}")
         check_width(logits.shape[1], self._labels, form)
         return logits
+
+    def _reference_answers(self, fp32: Backend, trained: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return fp32's logits, shape (rows, labels), and the numbers of the rows that it was asked."""
+        every = np.arange(len(self._items))
+        if trained is None or len(not_finite(trained)):
+            return self._logits("fp32", fp32), every
+        longest = np.argsort(fp32.lengths(self._items), kind="stable")[-LONGEST:]
+        asked = np.union1d(every[:SAMPLED], longest)
+        answers = trained.copy()
+        answers[asked] = self._logits("fp32", fp32, asked)
+        largest = float(np.abs(answers[asked] - trained[asked]).max())
+        sure = beyond_rounding(trained, largest) if np.isfinite(largest) else np.zeros(len(every), dtype=bool)
+        rest = np.setdiff1d(every[~sure], asked)
+        if len(rest):
+            answers[rest] = self._logits("fp32", fp32, rest)
+        return answers, np.union1d(asked, rest)
 
     def _right(self, logits: np.ndarray) -> np.ndarray:
         right = logits.argmax(1) == self.truth[: len(logits)]
@@ -211,26 +241,25 @@ class FormChecker:
     def _batching(self, backend: Backend, alone: np.ndarray) -> BatchInvariance:
         """Compare answers in padded batches with those alone, on as many reviews as it takes.
 
-        The reviews are the first ones, whose order is that of a hash. After a third and after two thirds of them
-        it may be certain that batches cost less, or more, than :data:`FORM_MARGIN` (``statistics.sequential``).
+        The reviews are the first ones, whose order is that of a hash. A sample suffices where batches change no more
+        than rounding does. Otherwise it may be certain after a third and after two thirds of them that batches cost
+        less, or more, than :data:`FORM_MARGIN` (``statistics.sequential``).
         """
-        planned, together = len(alone), alone[:0]
-        lengths, right = backend.lengths(self._items), self._right(alone)
+        planned, right, together = len(alone), self._right(alone), alone[:0]
         result: GateResult = "inconclusive"
-        for look, share in enumerate(LOOKS):
-            rows = range(len(together), math.ceil(share * planned))
-            items = [self._items[row] for row in rows]
-            batches = batches_by_tokens([lengths[row] for row in rows], BATCH_TOKENS)
-            with stage("judging_batches"):
-                answers = form_logits(backend, items, self._progress, "in batches", batches)
-            together = np.concatenate([together, answers])
-            seen = len(together)
+        if LOOKS[0] * planned > SAMPLED:
+            together = self._together(backend, together, SAMPLED)
+            result = "pass" if self._is_rounding(alone, together) else result
+        for look, share in enumerate(LOOKS if result == "inconclusive" else ()):
+            together = self._together(backend, together, math.ceil(share * planned))
             right_together = self._right(together)
-            lost, gained = right[:seen] & ~right_together, ~right[:seen] & right_together
+            before = right[: len(together)]
+            lost, gained = before & ~right_together, ~before & right_together
             level = level_of_look(look)
-            result = gate_at_look(int(lost.sum()), int(gained.sum()), seen, FORM_MARGIN, level)
+            result = gate_at_look(int(lost.sum()), int(gained.sum()), len(together), FORM_MARGIN, level)
             if result != "inconclusive":
                 break
+        seen, right_together = len(together), self._right(together)
         parity = compare_logits("alone", alone[:seen], together)
         return BatchInvariance(
             batch_tokens=BATCH_TOKENS,
@@ -242,6 +271,22 @@ class FormChecker:
             accuracy=float(right_together.mean()),
             difference=paired_difference(right[:seen], right_together),
         )
+
+    def _together(self, backend: Backend, before: np.ndarray, wanted: int) -> np.ndarray:
+        """Return logits in batches of the first reviews, those of some of them known."""
+        items = self._items[len(before) : wanted]
+        with stage("judging_batches"):
+            batches = batches_by_tokens(backend.lengths(items), BATCH_TOKENS)
+            answers = form_logits(backend, items, self._progress, "in batches", batches)
+        return np.concatenate([before, answers])
+
+    def _is_rounding(self, alone: np.ndarray, together: np.ndarray) -> bool:
+        """Whether answers in batches differ from those alone by so little that no review gets another label."""
+        if len(not_finite(alone)) or len(not_finite(together)):
+            return False
+        parity = compare_logits("alone", alone[: len(together)], together)
+        sure = beyond_rounding(alone[len(together) :], parity.max_abs_logit_diff or 0.0)
+        return parity.label_flips == 0 and bool(sure.all())
 
     def _gain(self, backend: Backend, path: Path) -> Any:
         sizes = {"fp32_bytes": self._fp32_bytes, "form_bytes": path.stat().st_size}

@@ -9,6 +9,12 @@ from slmbench.records import Parity
 
 #: With fewer test reviews the reason says how few there were.
 ENOUGH_REVIEWS = 200
+#: Two ways to compute the same function are compared on so many reviews and so many of the longest ones; then the
+#: others are asked whose label the difference could change.
+SAMPLED, LONGEST = 256, 32
+#: A review that was not compared may differ so many times as much as the one of them that differs most. Of so many
+#: random reviews and a further one, the further one differs most with a probability of 1 in ``SAMPLED`` + 1 only.
+SAFETY = 100.0
 
 
 def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -> Parity:
@@ -30,6 +36,22 @@ def compare_logits(against: str, reference: np.ndarray, candidate: np.ndarray) -
         max_abs_logit_diff=float(distances.max()) if distances.size else None,
         not_finite=int(unanswered.sum()),
     )
+
+
+def beyond_rounding(logits: np.ndarray, largest: float) -> np.ndarray:
+    """Return which reviews keep their label when they are computed in another order.
+
+    Args:
+        logits: As computed one way, finite, shape (reviews, labels).
+        largest: Largest difference of a logit to the other way, on reviews that were computed in both.
+
+    Returns:
+        Shape (reviews,): whether the first label leads by more than :data:`SAFETY` times what could change it.
+    """
+    if logits.shape[1] < 2:
+        return np.ones(len(logits), dtype=bool)
+    second, first = np.sort(logits, axis=1)[:, -2:].T
+    return first - second > 2 * SAFETY * largest
 
 
 def no_answers(parity: Parity) -> str:

@@ -91,8 +91,9 @@ def make_onnx_forms(
     with progress.task("exporting to ONNX"):
         FORMS[REFERENCE].make(builder, fp32, ())
     checker = FormChecker(folder, data.corpus.test, data.run.predictions.labels, limits, progress)
-    checker.take_reference(fp32)
-    parity = compare_logits("the torch model in fp32", data.logits, checker.reference_logits)
+    checker.take_reference(fp32, data.logits)
+    asked = checker.asked
+    parity = compare_logits("the torch model in fp32", data.logits[asked], checker.reference_logits[asked])
     records = {REFERENCE: _reference_record(data.run, checker, parity, FORMS[REFERENCE].file)}
     backends: dict[str, Backend] = {REFERENCE: checker.reference}
     maker = _FormMaker(builder, checker, [*data.corpus.validation.texts, *texts], limits.accuracy, progress)

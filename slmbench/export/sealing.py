@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from slmbench.common.files import sha256_of
+from slmbench.common.files import sha256_of, write_aside
 from slmbench.common.progress import Progress
+from slmbench.common.sole_writer import sole_writer
 from slmbench.common.stages import stage
-from slmbench.corpora import Split
+from slmbench.corpora import Split, load_again
 from slmbench.corpora.sides import MIN_CONFIRMATION
-from slmbench.edge.runtime import Backend, softmax
-from slmbench.export.answering import form_logits, release
-from slmbench.records import FormRecord, Predictions
+from slmbench.edge.runtime import SIGNATURE, Backend, softmax
+from slmbench.export.answering import WorkingForm, form_logits, release
+from slmbench.export.manifest import write_bundle
+from slmbench.export.numpy_forms import NUMPY_RUNTIMES, load_numpy
+from slmbench.methods.runs.ancestry import recall
+from slmbench.records import BundleRecord, FormRecord, Predictions, artefacts
 from slmbench.records.predictions import REGIME, hash_rows
 from slmbench.records.sealed_answers import FOLDER, SealedAnswers, seal_answers
 
@@ -48,6 +52,36 @@ def with_sealed_answers(
         return _sealed(record, form, backend, rows, folder, progress)
 
 
+def seal_form(folder: Path, form: str, progress: Progress) -> BundleRecord:
+    """Let an accepted form of a finished bundle answer the confirmation rows, where it has not done so.
+
+    A bundle that is signed stays as it is.
+
+    Args:
+        folder: The bundle's folder; not that of a cascade.
+        form: The form.
+        progress: Where to say how far it is.
+
+    Returns:
+        The bundle's record, as it is on disk then.
+
+    Raises:
+        SlmbenchError: The bundle or its corpus cannot be read.
+    """
+    with sole_writer(folder, progress):
+        bundle = artefacts.read(folder, BundleRecord)
+        known = bundle.forms[form]
+        has_rows, is_signed = bundle.corpus.confirmation_hash is not None, (folder / SIGNATURE).exists()
+        if known.confirmation is not None or not known.accepted or not has_rows or is_signed:
+            return bundle
+        corpus = load_again(bundle.corpus.options, bundle.corpus.test_hash, progress=progress)
+        rows = corpus.confirmation.without(recall(folder, bundle, progress).text_ids())
+        file, is_numpy = folder / known.file, bundle.runtime in NUMPY_RUNTIMES
+        backend = load_numpy(bundle.runtime, file) if is_numpy else WorkingForm(folder, file)
+        record = with_sealed_answers(known, form, backend, rows, folder, progress)
+        return write_bundle(bundle.model_copy(update={"forms": {**bundle.forms, form: record}}), folder)
+
+
 def _sealed(
     record: FormRecord, form: str, backend: Backend, rows: Split, folder: Path, progress: Progress
 ) -> FormRecord:
@@ -63,8 +97,8 @@ def _sealed(
     row_ids = rows.row_ids[:wanted]
     answers = Predictions.of(record.predictions.labels, row_ids, rows.labels[:wanted], softmax(logits))
     file = folder / FOLDER / f"{form}.sealed"
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(seal_answers(answers))
+    with write_aside(file) as aside:
+        aside.write_bytes(seal_answers(answers))
     sealed = SealedAnswers(
         reviews=wanted,
         rows_hash=hash_rows(row_ids),

@@ -2,7 +2,8 @@
 
 A form that changes too many of fp32's labels is made again. Each product is quantized alone, and the answers of that
 model are compared with fp32's (Kullback-Leibler divergence of the probabilities, as in NVIDIA's and Intel's
-post-training toolkits). The most harmful ones are then left in float, one, two, four, … of them, until enough labels
+post-training toolkits), on few reviews first and on more where it is harmful (successive halving: Karnin, Koren &
+Somekh, *ICML* 2013). The most harmful ones are then left in float, one, two, four, … of them, until enough labels
 agree with fp32's: a form cannot lose more accuracy than the share of labels it changes.
 
 The reviews are validation reviews, to which the model was not fitted, and then training reviews; their labels are not
@@ -23,8 +24,10 @@ from slmbench.export.answering import form_logits
 from slmbench.export.switched import SwitchedForm
 from slmbench.records.bundle import SearchStep
 
-#: Reviews that rank the products, and that decide how many are kept: the second includes the first.
-RANKING_REVIEWS, DECIDING_REVIEWS = 32, 256
+#: Reviews that decide how many products are kept.
+DECIDING_REVIEWS = 256
+#: The first of them rank the products: so many for all products, so many for the more harmful half, and so on.
+RANKING_REVIEWS = (8, 16, 32)
 
 
 class ReferenceAnswers:
@@ -46,11 +49,11 @@ class ReferenceAnswers:
         """Return the share of the reviews to which a file gives fp32's label."""
         return float((_answers(backend, self._items).argmax(1) == self._wanted.argmax(1)).mean())
 
-    def divergence(self, backend: Backend) -> float:
-        """Return the mean divergence of a file's answers from fp32's, in nats, on :data:`RANKING_REVIEWS` of them."""
-        wanted, found = self._wanted[:RANKING_REVIEWS], _answers(backend, self._items[:RANKING_REVIEWS])
+    def divergence(self, backend: Backend, reviews: slice) -> np.ndarray:
+        """Return the divergence of a file's answers from fp32's on some of the reviews, in nats, shape (reviews,)."""
+        wanted, found = self._wanted[reviews], _answers(backend, self._items[reviews])
         tiny = np.finfo(np.float64).tiny
-        return float((wanted * (np.log(wanted + tiny) - np.log(found + tiny))).sum(1).mean())
+        return (wanted * (np.log(wanted + tiny) - np.log(found + tiny))).sum(1)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ class SearchInputs:
     scratch: Path
     switched: SwitchedForm | None = None
 
+    def with_one(self, node: str) -> Backend:
+        """Return the form with this node quantized alone."""
+        if self.switched is not None:
+            self.switched.quantized = node
+            return self.switched
+        self.make(self.scratch, [other for other in self.nodes if other != node])
+        return self.load(self.scratch)
+
 
 def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
     """Quantize each node alone and measure how the answers change.
@@ -84,17 +95,20 @@ def rank(inputs: SearchInputs, progress: Progress) -> dict[str, float]:
     Returns:
         Mean divergence from fp32 in nats by node, most harmful first.
     """
-    harm = {}
-    with progress.task("finding harmful products", total=len(inputs.nodes), unit="products") as task:
-        for node in inputs.nodes:
-            if inputs.switched is not None:
-                inputs.switched.quantized = node
-                harm[node] = inputs.answers.divergence(inputs.switched)
-            else:
-                inputs.make(inputs.scratch, [other for other in inputs.nodes if other != node])
-                harm[node] = inputs.answers.divergence(inputs.load(inputs.scratch))
-            task.advance()
-    return dict(sorted(harm.items(), key=lambda entry: -entry[1]))
+    # To make a file for a product takes longer than its answers: then all reviews are asked at once.
+    asked = RANKING_REVIEWS if inputs.switched is not None else RANKING_REVIEWS[-1:]
+    rounds = sorted({min(reviews, len(inputs.answers)) for reviews in asked})
+    found: dict[str, np.ndarray] = {node: np.zeros(0) for node in inputs.nodes}
+    ranked = list(inputs.nodes)
+    steps = [max(1, len(ranked) >> halved) for halved in range(len(rounds))]
+    with progress.task("finding harmful products", total=sum(steps), unit="products") as task:
+        for count, reviews in zip(steps, rounds, strict=True):
+            for node in ranked[:count]:
+                more = inputs.answers.divergence(inputs.with_one(node), slice(len(found[node]), reviews))
+                found[node] = np.append(found[node], more)
+                task.advance()
+            ranked.sort(key=lambda node: -found[node].mean())
+    return {node: float(found[node].mean()) for node in ranked}
 
 
 def keep_more(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,6 @@ def answer_in_batches(
     task: Task,
     *,
     workers: int = 1,
-    within: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> np.ndarray:
     """Run a model without gradients over tokenised texts.
 
@@ -43,7 +41,6 @@ def answer_in_batches(
         device: The torch device the batches go to.
         task: Is advanced by the texts done.
         workers: Batches that are answered at the same time; on a CPU only.
-        within: Context that each answer is given in, such as autocast, which holds for one thread.
 
     Returns:
         The rows in input order, float32.
@@ -57,7 +54,7 @@ def answer_in_batches(
 
     def of_batch(rows: list[int]) -> np.ndarray:
         columns = {name: [column[row] for row in rows] for name, column in encoded.items()}
-        with torch.inference_mode(), within():
+        with torch.inference_mode():
             batch = tokenizer.pad(columns, return_tensors="pt").to(device)
             return answer(batch).float().cpu().numpy()
 

@@ -52,6 +52,11 @@ class BundleCell:
         """Return what runs it, as records name it."""
         return "numpy" if self.same_everywhere and options.as_exported else options.backend
 
+    def answers_as_exported(self, options: ProfileOptions) -> bool:
+        """Whether it computes here as it did at export, so that answers given then are its own."""
+        as_timed = options.as_exported and (options.answers_in is None or self.same_everywhere)
+        return as_timed and not _isa_warning(self.bundle.forms[self.form])
+
     def task(self, options: ProfileOptions) -> dict[str, Any]:
         """Return what the measured process is told, except the texts."""
         return task_of(self.folder, self.form, options) | {"seal": self.bundle.seal}

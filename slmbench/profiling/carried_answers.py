@@ -18,6 +18,10 @@ class CarriedAnswers(NamedTuple):
 
 
 _NOT_KEPT = "its bundle has no sealed answers: it, or the run it was made from, is from before they were kept"
+_NOT_ASKED = (
+    "it answered no confirmation reviews, because it was neither recommended nor on the Pareto front: run the recipe"
+    " again with these limits"
+)
 #: What runs in torch have.
 IN_TORCH = CarriedAnswers(None, "a run measured in torch has no sealed answers; its bundle has")
 
@@ -36,7 +40,8 @@ def carried_over(folder: Path, bundle: BundleRecord, form: str, *, computes_in: 
     if sealed is None or sealed.file is None:
         if not bundle.forms[form].accepted:
             return CarriedAnswers(None, "the form was refused at export")
-        return CarriedAnswers(None, bundle.corpus.no_confirmation or _NOT_KEPT)
+        has_rows = bundle.corpus.confirmation_hash is not None
+        return CarriedAnswers(None, bundle.corpus.no_confirmation or (_NOT_ASKED if has_rows else _NOT_KEPT))
     if computes_in is not None:
         return CarriedAnswers(None, f"its sealed answers are those of the CPU that exported it, not of {computes_in}")
     try:

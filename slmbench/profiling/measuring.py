@@ -13,6 +13,7 @@ from slmbench.common.errors import SlmbenchError
 from slmbench.common.files import as_paths
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
+from slmbench.corpora import read_once
 from slmbench.instruments.energy import grid_factor
 from slmbench.instruments.hardware import hardware_fingerprint, software_versions
 from slmbench.instruments.roofline import measured_roofline
@@ -102,7 +103,8 @@ def profile_cells(
         SlmbenchError: A cell failed and ``failed`` was not given.
     """
     check_names([profile_name(one.cell, one.options) for one in planned])
-    timed = time_in_turns(planned, progress, failed)
+    with read_once():
+        timed = time_in_turns(planned, progress, failed)
     of_timed: Callable[[TimedCell, SlmbenchError], None] | None = failed and (
         lambda one, error: failed(one.planned, error)
     )

@@ -36,6 +36,8 @@ from slmbench.statistics.queueing import LATE_SHARE, arrivals, late_allowed
 #: Throughput passes: so many in the first process of the single scenario, and one in the others where those agree
 #: within :data:`PRECISION`; at least so many in each process of the offline scenario.
 PASSES = 2
+#: A pass of the single scenario that takes longer (s) is of so many batches that a second one adds little.
+LONG_PASS_S = 1.0
 #: Reviews of the untimed batches before them: enough to fill a few.
 WARM_UP_REVIEWS = 32
 #: Seed of the gaps between arrivals in the first process; each further process has the next number.
@@ -193,7 +195,8 @@ def _few_passes(process: MeasuredProcess, options: ProfileOptions, measured: Mea
         return [_pass(process, options) for _ in range(1 if alike else PASSES)]
     answered = process.ask({"do": "batches", "batch_tokens": options.batch_tokens, "answers": True})
     measured.batch_labels = answered["labels"]
-    return [answered["s"], *(_pass(process, options) for _ in range(PASSES - 1))]
+    more = PASSES - 1 if answered["s"] <= LONG_PASS_S else 0
+    return [answered["s"], *(_pass(process, options) for _ in range(more))]
 
 
 def _offline(cell: _Cell) -> Steps:

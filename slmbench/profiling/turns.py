@@ -44,11 +44,13 @@ class PlannedCell:
         options: How.
         may_end_early: Whether it may be timed in fewer processes once no limit could choose it any more
             (:mod:`slmbench.profiling.dominated`).
+        only_order: Whether its time is only compared with those of the others, and with no limit or baseline.
     """
 
     cell: AnyCell
     options: ProfileOptions
     may_end_early: bool = False
+    only_order: bool = False
 
 
 #: Called when a cell fails, after which the others are measured.
@@ -186,7 +188,8 @@ class _Turns:
         ]
         if not singly or self._planned_sessions > 1 or min(done) < MIN_PROCESSES - 1:
             return
-        for number, why in need_no_more(self._so_far).items():
+        only_order = all(one.only_order for one, _ in self._ready)
+        for number, why in need_no_more(self._so_far, only_order=only_order).items():
             one = self._ready[number][0]
             left = one.options.processes - MIN_PROCESSES
             if one.may_end_early and left > 0 and number not in self._ended:

@@ -10,9 +10,10 @@ from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.places import COMPARISONS
 from slmbench.common.progress import SILENT, Progress
 from slmbench.common.stages import stage, stage_clock
-from slmbench.compare import Constraints, DecisionRule, Measurements, RegressionGate, compare
+from slmbench.compare import Constraints, Measurements, RegressionGate, compare
+from slmbench.corpora import read_once
 from slmbench.instruments.engines import Engine, installed_engine
-from slmbench.recipes.measuring import measure_cells, read_measured
+from slmbench.recipes.measuring import Deciding, measure_cells, read_measured
 from slmbench.recipes.recipe import CorpusTable, Recipe, find_recipe, read_recipe
 from slmbench.recipes.rung_runs import RungRuns, corpus_of
 from slmbench.recipes.rungs import CascadeRung, Rung
@@ -75,8 +76,10 @@ def run_recipe(
     if baseline is not None:
         _check_baseline(baseline, recipe)
     limits, decided_by = recipe.constraints(constraints), recipe.decision.rule(rule)
-    with stage_clock() as clock:
-        measured, ladder, notes = _measure_all(recipe, notes, limits, decided_by, command, progress, runs_on)
+    only_order = baseline is None and not limits.as_dict()
+    decision = Deciding(limits, decided_by, pareto, only_order=only_order)
+    with stage_clock() as clock, read_once():
+        measured, ladder, notes = _measure_all(recipe, notes, decision, command, progress, runs_on)
         with stage("deciding"):
             record = compare(
                 measured,
@@ -99,8 +102,7 @@ def run_recipe(
 def _measure_all(
     recipe: Recipe,
     notes: list[str],
-    limits: Constraints,
-    rule: DecisionRule,
+    decision: Deciding,
     command: Sequence[str],
     progress: Progress,
     engine: Engine | None,
@@ -117,7 +119,7 @@ def _measure_all(
                 ladder = spread.run_rungs()
             notes = [*notes, *ladder.transfers()]
             with stage("profiling"):
-                files = spread.measure(limits, rule)
+                files = spread.measure(decision.limits, decision.rule)
         _check_any(files, ladder)
         with stage("deciding"):
             return read_measured(files, progress), ladder, notes
@@ -129,7 +131,7 @@ def _measure_all(
         with stage(None, rung=rung.name):
             ladder.try_rung(rung)
     notes = [*notes, *ladder.transfers()]
-    measured = measure_cells(recipe, ladder, limits, rule, command, progress)
+    measured = measure_cells(recipe, ladder, decision, command, progress)
     _check_any(measured.profiles, ladder)
     return measured, ladder, notes
 

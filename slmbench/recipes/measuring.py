@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slmbench.common.errors import SlmbenchError
@@ -15,17 +15,33 @@ from slmbench.compare.machines import variants
 from slmbench.profiling.identity import finished_profile, profile_name
 from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
-from slmbench.recipes.final_turns import earlier_versus_files, measure_finalists
+from slmbench.recipes.final_turns import confirm_finalists, earlier_versus_files, measure_finalists
 from slmbench.recipes.recipe import Recipe
 from slmbench.recipes.rung_runs import RungRuns
 from slmbench.records import Row
 
 
+@dataclass(frozen=True)
+class Deciding:
+    """What a recipe's cells are measured for.
+
+    Attributes:
+        limits: For the recommendation: close rows that it depends on are timed alternately.
+        rule: Margins, and the metric that decides.
+        pareto: Axes of the Pareto front, by name.
+        only_order: Whether times are only compared with each other, and with no limit or baseline.
+    """
+
+    limits: Constraints
+    rule: DecisionRule
+    pareto: Sequence[str] | None = None
+    only_order: bool = False
+
+
 def measure_cells(
     recipe: Recipe,
     ladder: RungRuns,
-    limits: Constraints,
-    rule: DecisionRule,
+    decision: Deciding,
     command: Sequence[str],
     progress: Progress,
 ) -> Measurements:
@@ -34,15 +50,14 @@ def measure_cells(
     Args:
         recipe: The recipe.
         ladder: Its rungs, which have been run; cells that fail are added to its failures.
-        limits: For the recommendation: close rows that it depends on are timed alternately.
-        rule: Margins, and the metric that decides.
+        decision: What they are measured for.
         command: The command line, for the records.
         progress: Where progress is reported.
 
     Returns:
         The profiles, reused ones included; none where every cell failed.
     """
-    planned = _planned(recipe, ladder, progress)
+    planned = _planned(recipe, ladder, decision, progress)
     with stage("profiling"):
         files = _profile(planned, ladder, command, progress)
     if not files:
@@ -50,8 +65,14 @@ def measure_cells(
     with stage("deciding"):
         measured = read_measured(files, progress)
     with stage("versus"):
-        more = measure_finalists(measured, planned, limits, rule, command=command, progress=progress)
-    return replace(measured, versus=[*measured.versus, *more])
+        more = measure_finalists(
+            measured, planned, decision.limits, decision.rule, command=command, progress=progress
+        )
+    measured = replace(measured, versus=[*measured.versus, *more])
+    with stage("sealing"):
+        return confirm_finalists(
+            measured, planned, decision.limits, decision.rule, decision.pareto, progress=progress
+        )
 
 
 def read_measured(files: Sequence[Path], progress: Progress) -> Measurements:
@@ -100,7 +121,7 @@ def _profile(
     return [file for file in done if file is not None]
 
 
-def _planned(recipe: Recipe, ladder: RungRuns, progress: Progress) -> list[PlannedCell]:
+def _planned(recipe: Recipe, ladder: RungRuns, decision: Deciding, progress: Progress) -> list[PlannedCell]:
     """Return the cells of all settings of the recipe."""
     planned: list[PlannedCell] = []
     for options in recipe.profile.settings():
@@ -118,5 +139,5 @@ def _planned(recipe: Recipe, ladder: RungRuns, progress: Progress) -> list[Plann
             continue
         if not options.as_exported:  # what runs in one way only is measured where it runs as it was exported
             cells = [cell for cell in cells if not cell.same_everywhere]
-        planned += [PlannedCell(cell, options, may_end_early=True) for cell in cells]
+        planned += [PlannedCell(cell, options, may_end_early=True, only_order=decision.only_order) for cell in cells]
     return planned

@@ -101,6 +101,7 @@ class RungRuns:
             bundle = export(
                 Path(run.path),
                 **self._recipe.export.options(),
+                seal=False,  # what may be recommended is asked when that is known
                 output=BUNDLES / self._folder(rung),
                 name=rung.name,
                 command=self._command,

@@ -17,7 +17,7 @@ from slmbench.common.progress import Silent
 from slmbench.compare import Constraints, DecisionRule
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.instruments.pipe import RequestPipe
-from slmbench.recipes.measuring import measure_cells
+from slmbench.recipes.measuring import Deciding, measure_cells
 from slmbench.recipes.recipe import Recipe
 from slmbench.recipes.rung_runs import RungRuns, corpus_of
 
@@ -74,7 +74,7 @@ def _done(request: dict[str, Any], said: _Said) -> dict[str, Any]:
         }
     elif measure is not None:
         rule, limits = DecisionRule(**measure["rule"]), Constraints(**measure["limits"])
-        measured = measure_cells(recipe, ladder, limits, rule, command, said)
+        measured = measure_cells(recipe, ladder, Deciding(limits, rule), command, said)
         found = {"profiles": [str(PROFILES / f"{profile.name}.json") for profile in measured.profiles]}
     return {**found, "failures": [row.model_dump(mode="json") for row in ladder.failures]}
 

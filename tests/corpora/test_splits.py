@@ -5,7 +5,7 @@ import pytest
 from corpora_helpers import reviews, texts_of, write_jsonl
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.corpora import corpus_available, load_again, load_corpus
+from slmbench.corpora import corpus_available, load_again, load_corpus, read_once
 from slmbench.records.predictions import hash_rows
 
 
@@ -184,3 +184,16 @@ def test_test_corpus_with_another_label(tmp_path):
     test = write_jsonl(tmp_path / "test.jsonl", reviews(30, ("negative", "mixed"), start=100))
     with pytest.raises(SlmbenchError, match=r"test.jsonl: row 2: unknown label 'mixed'; .*negative, positive"):
         load_corpus(train, test_corpus=test)
+
+
+def test_a_command_reads_a_corpus_once(path):
+    corpus = load_corpus(path, train_size=60, test_size=30)
+    assert load_again(corpus.options) == corpus and load_again(corpus.options) is not corpus
+    with read_once():
+        first = load_corpus(path, train_size=60, test_size=30)
+        with read_once():
+            assert load_again(first.options, first.identity().test_hash) is first
+        assert load_again({**first.options, "test_size": 20}) is not first
+        with pytest.raises(SlmbenchError, match="not those of the record"):
+            load_again(first.options, "another")
+    assert load_again(first.options) is not first

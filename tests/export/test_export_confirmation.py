@@ -12,10 +12,10 @@ from slmbench.common.files import folder_bytes, sha256_of
 from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus, sides
 from slmbench.edge import Classifier
-from slmbench.edge.runtime import BundleFiles
+from slmbench.edge.runtime import SIGNATURE, BundleFiles
 from slmbench.evaluation.verify import verify
 from slmbench.export import bundling, export, sealing
-from slmbench.export.sealing import with_sealed_answers
+from slmbench.export.sealing import seal_form, with_sealed_answers
 from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling.carried_answers import carried_over
 from slmbench.records import BundleRecord, read_record
@@ -140,6 +140,8 @@ def test_why_a_profile_has_none(made, tmp_path, tiny_bundle):
     assert "held-out pool" in carried(tiny_bundle, "int8").reason
     old = shutil.copytree(made[2], tmp_path / "old")
     reseal(old, lambda document: document["forms"]["fp32"].pop("confirmation"))
+    assert "Pareto" in carried(old).reason
+    reseal(old, lambda document: document["corpus"].pop("confirmation_hash"))
     assert "before" in carried(old).reason
     assert "not of cuda" in carried(made[2], computes_in="cuda").reason
 
@@ -166,3 +168,29 @@ def test_a_split_without_some_texts(made):
     assert rows.without(gone).texts == rows.texts[1::2]
     assert rows.without(gone, 3).labels == rows.labels[1::2][:3]
     assert rows.without(()) == rows
+
+
+def test_a_form_that_was_not_asked_can_be_asked_later_and_says_the_same(made, tmp_path, monkeypatch):
+    for module in (sides, sealing):
+        monkeypatch.setattr(module, "MIN_CONFIRMATION", MINIMUM)
+    folder, wanted = tmp_path / "bundle", bundle_of(made[2]).forms["fp32"].confirmation
+    before = export(made[1], output=folder, seal=False)
+    assert before.forms["fp32"].confirmation is None and not (folder / "confirmation").exists()
+    assert "Pareto" in carried(folder).reason
+
+    after = seal_form(folder, "fp32", SILENT)
+    assert after == bundle_of(folder) and after.forms["fp32"].confirmation == wanted
+    assert (after.key, after.created) == (before.key, before.created)
+    assert verify(folder).damaged == [] and carried_content(carried(folder).answers)
+    assert seal_form(folder, "fp32", SILENT) == after == export(made[1], output=folder)
+
+
+def test_export_asks_what_was_not_asked_and_leaves_a_signed_bundle_as_it_is(made, tmp_path, monkeypatch):
+    for module in (sides, sealing):
+        monkeypatch.setattr(module, "MIN_CONFIRMATION", MINIMUM)
+    export(made[1], output=tmp_path / "signed", seal=False)
+    shutil.copytree(tmp_path / "signed", tmp_path / "plain")
+    (tmp_path / "signed" / SIGNATURE).write_bytes(bytes(64))
+    assert seal_form(tmp_path / "signed", "fp32", SILENT).forms["fp32"].confirmation is None
+    assert (tmp_path / "signed" / SIGNATURE).exists()
+    assert export(made[1], output=tmp_path / "plain").forms["fp32"].confirmation is not None

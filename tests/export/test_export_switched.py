@@ -4,9 +4,11 @@ import numpy as np
 import onnx
 import pytest
 
+from slmbench.common.progress import SILENT
 from slmbench.edge.runtime import OnnxBackend
 from slmbench.export.exporter import quantize_dynamic
 from slmbench.export.graph import unweighted_nodes, weighted_nodes
+from slmbench.export.sensitivity import SearchInputs, rank
 from slmbench.export.switched import NotSwitchableError, SwitchedForm, write_switched
 
 TEXTS = ["a superb film", "dull and far too long", "never again"]
@@ -70,3 +72,36 @@ def test_graphs_that_do_not_fit_are_refused(graphs, tmp_path):
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(NotSwitchableError, match="nothing gives"):
         write_switched(source, tmp_path / "other.onnx", tmp_path / "x.onnx", nodes)
+
+
+class Answers:
+    """Divergences that are known: a node's number, on however many reviews; counts what it is asked."""
+
+    def __init__(self, reviews):
+        self.reviews, self.asked = reviews, 0
+
+    def __len__(self):
+        return self.reviews
+
+    def divergence(self, node, reviews):
+        rows = len(range(self.reviews)[reviews])
+        self.asked += rows
+        return np.full(rows, float(node))
+
+
+@pytest.mark.parametrize(("reviews", "asked"), [(256, 16 * 8 + 8 * 8 + 4 * 16), (10, 16 * 8 + 8 * 2), (5, 16 * 5)])
+def test_the_more_harmful_half_is_asked_more(reviews, asked):
+    class Switched:
+        quantized = None
+
+    class Inputs(SearchInputs):
+        def with_one(self, node):
+            return node
+
+    answers, nodes = Answers(reviews), [str(number) for number in range(16)]
+    harm = rank(Inputs(nodes, None, None, answers, None, Switched()), SILENT)
+    assert list(harm.items()) == [(str(number), float(number)) for number in reversed(range(16))]
+    assert answers.asked == asked
+    whole = Answers(reviews)
+    assert rank(Inputs(nodes, None, None, whole, None), SILENT) == harm
+    assert whole.asked == 16 * min(32, reviews)

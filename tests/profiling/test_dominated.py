@@ -59,10 +59,23 @@ def test_a_refused_form_needs_no_more_and_beats_nothing():
     assert need_no_more(other_rows) == {}
 
 
+def test_where_only_the_order_counts_a_time_far_from_all_others_needs_no_more():
+    quick, slow = cell("quick", right=300, ms=1.0), cell("slow", right=360, ms=10.0)
+    assert need_no_more({0: quick, 1: slow}) == {}
+    assert list(need_no_more({0: quick, 1: slow}, only_order=True)) == [0, 1]
+    near = cell("near", right=360, ms=15.0)
+    assert list(need_no_more({0: quick, 1: slow, 2: near}, only_order=True)) == [0]
+    # What cannot be shipped does not count, and processes that differ go on.
+    refused = cell("near", right=360, ms=15.0, accepted=False)
+    assert list(need_no_more({0: slow, 1: refused}, only_order=True)) == [1, 0]
+    slow.measured.latency_ms[1] = [1.2 * ms for ms in slow.measured.latency_ms[1]]
+    assert list(need_no_more({0: quick, 1: slow}, only_order=True)) == [0]
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_such_a_cell_ends_after_three_processes_and_says_so(bundle, tmp_path, pretend, monkeypatch, allowed):
     made = pretend({"ms": steady(2.0)})
-    monkeypatch.setattr(turns, "need_no_more", lambda cells: {1: "it is beaten"})
+    monkeypatch.setattr(turns, "need_no_more", lambda cells, **_: {1: "it is beaten"})
     options = ProfileOptions(processes=5)
     planned = [PlannedCell(one, options, may_end_early=allowed) for one in find_cells([bundle], options)]
 
@@ -76,7 +89,7 @@ def test_such_a_cell_ends_after_three_processes_and_says_so(bundle, tmp_path, pr
 
 
 def test_a_second_pass_is_for_processes_whose_passes_differ(bundle, tmp_path, pretend):
-    for passes, counts in (([0.5], [2, 1, 1]), ([0.5, 0.6], [2, 2, 2])):
+    for passes, counts in (([0.5], [2, 1, 1]), ([0.5, 0.6], [2, 2, 2]), ([1.5], [1, 1, 1])):
         pretend({"ms": steady(2.0), "passes": cycle(passes)})
         options = ProfileOptions(forms=("int8",), processes=3)
         planned = [PlannedCell(one, options) for one in find_cells([bundle], options)]

@@ -1,16 +1,22 @@
-"""Close rows of a recipe are measured alternately: a few pairs whose bundles are at hand, in the recipe's way."""
+"""Close rows of a recipe are measured alternately, and what may be recommended answers the confirmation rows."""
 
 from dataclasses import replace
 
 import pytest
-from factories import profile_record
+from factories import ladder, profile_record
+from learnable import write_reviews
 from listener import Listener
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.compare import Constraints, DecisionRule, Measurements
+from slmbench.common.places import BUNDLES
+from slmbench.common.progress import SILENT
+from slmbench.compare import Constraints, DecisionRule, Measurements, compare, read_measurements, to_confirm
+from slmbench.corpora import load_corpus, sides
+from slmbench.export import export, sealing
+from slmbench.methods.training import TrainingOptions, finetune
 from slmbench.profiling import ProfileOptions
 from slmbench.profiling.identity import profile_name
-from slmbench.profiling.measuring import find_cells
+from slmbench.profiling.measuring import find_cells, profile_cells
 from slmbench.profiling.turns import PlannedCell
 from slmbench.recipes import final_turns
 
@@ -84,3 +90,40 @@ def test_a_pair_that_cannot_be_measured_is_said_and_left_out(planned, meet, monk
 
     assert meet(planned, progress=ears) == ([], [])
     assert any("out of memory" in line for line in ears.said)
+
+
+def test_what_would_be_recommended_and_the_front_are_worth_asking():
+    profiles = ladder()
+    rule = DecisionRule()
+    names = {(one.bundle, one.form) for one in to_confirm(Measurements(profiles), Constraints(), rule)}
+    record = compare(Measurements(profiles))
+    front = {(row.name, row.form) for row in record.rows if row.pareto}
+    assert names == front | {(record.recommended.name, record.recommended.form)}
+    assert ("bert-tiny", "fp32") not in names
+    under = {(one.bundle, one.form) for one in to_confirm(Measurements(profiles), Constraints(max_p95_ms=1), rule)}
+    assert ("tfidf", "fp32") in under
+
+
+def test_the_winner_is_asked_after_it_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for module in (sides, sealing):
+        monkeypatch.setattr(module, "MIN_CONFIRMATION", 20)
+    path = write_reviews(tmp_path / "reviews.csv", ["negative", "positive"], 600)
+    finetune(
+        "tfidf", load_corpus(str(path), train_size=100, test_size=40), TrainingOptions(method="tfidf"), output="run"
+    )
+    export("run", output="exported/tfidf", seal=False)
+    options = ProfileOptions(processes=1, time_limit_s=0.2)
+    cells = [PlannedCell(one, options) for one in find_cells([BUNDLES / "tfidf"], options)]
+    profile_cells(cells, output=final_turns.PROFILES, command=[], progress=SILENT, failed=None)
+    measured = read_measurements()
+    assert measured.profiles[0].confirmation is None
+
+    def confirm(measured):
+        return final_turns.confirm_finalists(measured, cells, Constraints(), DecisionRule(), None, progress=SILENT)
+
+    confirmed = confirm(measured)
+    assert compare(confirmed).confirmation.reviews > 20
+    assert read_measurements().profiles == confirmed.profiles
+    monkeypatch.setattr(final_turns, "seal_form", None)  # it is not asked again
+    assert confirm(read_measurements()).profiles == confirmed.profiles

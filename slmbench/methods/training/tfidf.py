@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: What is the same for all: terms in at least two reviews, and the most frequent 100,000 of words and of characters.
 FIXED: dict[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "max_features": 100_000}
+#: Parameters of scikit-learn that say what is counted; others say how counts are weighted.
+_COUNTING = ("analyzer", "ngram_range", "min_df", "max_features")
 
 
 class TfidfTraining(RunMethod):
@@ -70,7 +72,7 @@ class TfidfTraining(RunMethod):
             choice = choose_settings(
                 rows.texts,
                 rows.labels,
-                lambda settings, texts: TfidfFeatures(settings, len(texts)).fit_transform(texts),
+                CountedTerms,
                 metric=options.select_by,
                 class_weight=options.class_weight,
                 seed=options.seed,
@@ -103,6 +105,35 @@ class TfidfTraining(RunMethod):
             train=training_cost(seconds, len(rows), precision="fp64"),
             logits=classifier.logits(corpus.test.texts),
         )
+
+
+class CountedTerms:
+    """The terms of texts, counted once, to be weighted in several ways as :class:`TfidfFeatures` weights them.
+
+    Args:
+        texts: The texts.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._counts: dict[tuple[int, int] | None, csr_matrix] = {}
+
+    def features(self, settings: TfidfSettings) -> csr_matrix:
+        """Return the weighted counts, shape (texts, terms)."""
+        from scipy.sparse import hstack
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
+        features = TfidfFeatures(settings, len(self._texts))
+        if not has_words(self._texts):
+            features.words = None
+        weighted = []
+        for part in features.parts:
+            kind = part.ngram_range if part.analyzer == "char_wb" else None
+            if kind not in self._counts:
+                same = {name: value for name, value in part.get_params().items() if name in _COUNTING}
+                self._counts[kind] = _fitted_to(CountVectorizer(**same), self._texts)
+            weighted.append(TfidfTransformer(sublinear_tf=settings.sublinear_tf).fit_transform(self._counts[kind]))
+        return hstack(weighted, format="csr")
 
 
 class TfidfFeatures:

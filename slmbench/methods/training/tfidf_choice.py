@@ -2,7 +2,8 @@
 
 The search goes step by step, and so costs a few fits and not a grid of them: counts (sublinear or not) and C for word
 n-grams; then character n-grams beside the words (from the first where the texts have no words); then weights of
-classes. Terms and their weights are those of all rows at hand: they are found without labels.
+classes. Terms and their weights are those of all rows at hand: they are found without labels. To count n-grams takes
+longer than to fit, so words are counted once, and characters on all rows only where they look promising on some.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,6 +29,10 @@ CHARACTERS = (2, 4)
 FOLDS = 3
 #: Training rows that choose, at most: the choice hardly depends on more, its time does.
 MAX_CHOOSING_ROWS = 5000
+#: Rows that character n-grams are first tried on; where no more of them are right, they are not tried on all. This
+#: can only end in words, so that characters are taken for nothing no more often than without it. Where characters
+#: alone are right on 5 % of all reviews and words alone on 3 %, it ends in words in 0.4 % of the cases.
+FIRST_ROWS = 1500
 #: Weights of classes are tried where the largest class has so many times the rows of the smallest.
 UNEVEN = 1.5
 #: For the record of a run.
@@ -54,6 +59,13 @@ class TfidfSettings:
     class_weight: str = "none"
 
 
+class Terms(Protocol):
+    """The terms of some texts, counted."""
+
+    def features(self, settings: TfidfSettings) -> csr_matrix:
+        """Return the weighted counts, shape (texts, terms)."""
+
+
 @dataclass(frozen=True)
 class TfidfChoice:
     """The settings, and how they came about, for the record.
@@ -72,7 +84,7 @@ class TfidfChoice:
 def choose_settings(
     texts: Sequence[str],
     labels: Sequence[int],
-    features_of: Callable[[TfidfSettings, Sequence[str]], csr_matrix],
+    count: Callable[[Sequence[str]], Terms],
     *,
     metric: str,
     class_weight: str,
@@ -87,7 +99,7 @@ def choose_settings(
     Args:
         texts: Training texts.
         labels: Their label ids.
-        features_of: Fits the vectorizer of these settings to texts and returns their features.
+        count: Finds the terms of texts.
         metric: ``accuracy`` or ``macro_f1``.
         class_weight: ``auto`` to choose, or ``balanced`` or ``none``.
         seed: Seed of the folds, of the rows that choose, and of the solver.
@@ -105,42 +117,62 @@ def choose_settings(
     counts = counts[counts > 0]
     if len(counts) < 2 or counts.min() < FOLDS:
         return TfidfChoice(given, f"default, because a label has fewer than {FOLDS} training reviews", [])
-    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(texts, truth))
     tried: list[dict[str, Any]] = []
 
-    def predict(settings: TfidfSettings, features: csr_matrix) -> tuple[float, np.ndarray]:
-        predicted = cross_val_predict(logistic_regression(settings, seed), features, truth, cv=folds)
+    def predict(settings: TfidfSettings, terms: Terms, truth: np.ndarray) -> np.ndarray:
+        features, folds = terms.features(settings), StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        return cross_val_predict(logistic_regression(settings, seed), features, truth, cv=folds)
+
+    def attempt(settings: TfidfSettings) -> tuple[float, np.ndarray]:
+        predicted = predict(settings, terms, truth)
         score = _score(metric, truth, predicted)
         tried.append({**vars(settings), metric: score})
         return score, predicted
 
-    best, (score, predicted) = given, (-1.0, truth)
-    words: dict[bool, csr_matrix] = {}
+    terms, best, (score, predicted) = count(texts), given, (-1.0, truth)
     for sublinear in (True, False):
-        words[sublinear] = features_of(replace(given, sublinear_tf=sublinear), texts)
         for c in C_VALUES:
             settings = replace(given, C=c, sublinear_tf=sublinear)
-            found = predict(settings, words[sublinear])
+            found = attempt(settings)
             if found[0] > score:
                 best, (score, predicted) = settings, found
-    features = words[best.sublinear_tf]
-    if best.characters is None:
-        settings = replace(best, characters=CHARACTERS)
-        with_characters = features_of(settings, texts)
-        found = predict(settings, with_characters)
-        before, after = predicted == truth, found[1] == truth
-        lost, gained = int((before & ~after).sum()), int((~before & after).sum())
+    settings = replace(best, characters=CHARACTERS)
+    if best.characters is None and _look_promising(best, settings, count, predict, texts, truth):
+        found = attempt(settings)
+        lost, gained = _lost_and_gained(truth, predicted, found[1])
         if found[0] > score and paired_proportions_bounds(lost, gained, len(truth)).ci90[0] > 0:
-            best, (score, predicted), features = settings, found, with_characters
+            best, (score, predicted) = settings, found
     if class_weight == "auto" and counts.max() >= UNEVEN * counts.min():
         settings = replace(best, class_weight="balanced")
-        found = predict(settings, features)
+        found = attempt(settings)
         if found[0] > score:
             best, (score, predicted) = settings, found
     name = metric.replace("macro_f1", "macro-F1")
     return TfidfChoice(
         best, f"{FOLDS}-fold cross-validation on {len(texts):,} training reviews, {name} {score:.3f}", tried
     )
+
+
+def _look_promising(
+    without: TfidfSettings,
+    settings: TfidfSettings,
+    count: Callable[[Sequence[str]], Terms],
+    predict: Callable[[TfidfSettings, Terms, np.ndarray], np.ndarray],
+    texts: Sequence[str],
+    truth: np.ndarray,
+) -> bool:
+    """Say whether settings may be better than others, by the first rows; of few rows all are looked at anyway."""
+    few = truth[:FIRST_ROWS]
+    if len(truth) < 2 * len(few) or np.bincount(few, minlength=truth.max() + 1)[np.unique(truth)].min() < FOLDS:
+        return True
+    terms = count(texts[:FIRST_ROWS])
+    lost, gained = _lost_and_gained(few, predict(without, terms, few), predict(settings, terms, few))
+    return gained > lost
+
+
+def _lost_and_gained(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """Return how many rows were right before only, and how many are after only."""
+    return int(((before == truth) & (after != truth)).sum()), int(((before != truth) & (after == truth)).sum())
 
 
 def has_words(texts: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from slmbench.common.progress import SILENT
 from slmbench.corpora import load_corpus
 from slmbench.edge.runtime import softmax
 from slmbench.export import export
-from slmbench.methods.training import TrainingOptions, distillation, finetune
+from slmbench.methods.training import TrainingOptions, distillation, finetune, inference
 from slmbench.methods.training.distillation import Teacher, Teachers, mean_answer
 from slmbench.methods.training.losses import UNKNOWN_LABEL, distillation_loss
 
@@ -97,6 +97,19 @@ def test_the_teacher_is_asked_once(tiny_run, tiny_base, corpus, tmp_path, monkey
     monkeypatch.setattr(distillation, "run_logits", fail)
     second = distil(corpus, tiny_run, tiny_base, tmp_path / "second", epochs=1)
     assert second.predictions == first.predictions
+
+
+def test_soft_labels_in_bf16_are_those_in_fp32_but_for_rounding(tiny_run, corpus, monkeypatch):
+    record = Teacher.open(str(tiny_run), corpus).record
+    found = {}
+    for precision in ("fp32", "bf16"):
+        monkeypatch.setattr(inference, "choose_precision", lambda *_, chosen=precision: chosen)
+        with SILENT.task("") as task:
+            found[precision] = inference.run_logits(tiny_run, record, "cpu", fast=True)(corpus.test.texts, task)
+            plain = inference.run_logits(tiny_run, record, "cpu")(corpus.test.texts, task)
+        assert found[precision].dtype == plain.dtype == np.float32
+    assert np.array_equal(found["fp32"], plain)
+    assert 0 < np.abs(found["bf16"] - plain).max() < 0.1
 
 
 def test_the_trainer_never_sees_a_label_of_an_unlabelled_review(tiny_run, tiny_base, corpus, tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ from learnable import write_reviews
 from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.corpora import Split, load_corpus
 from slmbench.edge.runtime import MAX_NGRAM, TfidfBackend
-from slmbench.methods.training import TrainingOptions, finetune
-from slmbench.methods.training.tfidf import TfidfClassifier, TfidfFeatures, TfidfSettings
+from slmbench.methods.training import TrainingOptions, finetune, tfidf_choice
+from slmbench.methods.training.tfidf import CountedTerms, TfidfClassifier, TfidfFeatures, TfidfSettings
 from slmbench.methods.training.tfidf_choice import C_VALUES, CHARACTERS, choose_settings
 from slmbench.records import RunRecord, read_record
 
@@ -120,8 +120,7 @@ def test_a_handful_of_reviews_is_enough(tmp_path):
 
 
 def chosen(texts, labels, metric="accuracy", class_weight="auto", seed=0):
-    features = lambda settings, texts: TfidfFeatures(settings, len(texts)).fit_transform(texts)  # noqa: E731
-    return choose_settings(texts, labels, features, metric=metric, class_weight=class_weight, seed=seed)
+    return choose_settings(texts, labels, CountedTerms, metric=metric, class_weight=class_weight, seed=seed)
 
 
 def made_up_words(rows, seed=0):
@@ -163,6 +162,41 @@ def test_texts_that_share_no_word(tmp_path, kind, count):
 
 def test_characters_are_taken_where_they_are_shown_to_help():
     assert chosen(*made_up_words(120)).settings.characters == CHARACTERS
+
+
+def test_counting_once_gives_the_features_of_the_classifier():
+    texts, _ = made_up_words(60)
+    texts += [*WITHOUT_COMMON_WORDS, "the film the film the film"]
+    terms = CountedTerms(texts)
+    for settings in (
+        TfidfSettings(),
+        TfidfSettings(sublinear_tf=False),
+        TfidfSettings(characters=CHARACTERS),
+        TfidfSettings(sublinear_tf=False, characters=CHARACTERS),
+    ):
+        expected = TfidfFeatures(settings, len(texts)).fit_transform(texts)
+        assert abs(terms.features(settings) - expected).max() < 1e-15
+
+
+def test_characters_that_do_not_look_promising_on_some_rows_are_not_tried_on_all(monkeypatch):
+    counted = []
+
+    def count(texts):
+        counted.append(len(texts))
+        return CountedTerms(texts)
+
+    def tried(texts, labels):
+        counted.clear()
+        found = choose_settings(texts, labels, count, metric="accuracy", class_weight="auto", seed=0)
+        return found.settings.characters, any(one["characters"] for one in found.tried), list(counted)
+
+    texts, labels = made_up_words(120)
+    monkeypatch.setattr(tfidf_choice, "FIRST_ROWS", 60)
+    assert tried(texts, labels) == (CHARACTERS, True, [120, 60])
+    plain = [f"{('awful', 'lovely')[label]} film" for label in labels]
+    assert tried(plain, labels) == (None, False, [120, 60])
+    monkeypatch.setattr(tfidf_choice, "FIRST_ROWS", 61)  # of fewer than twice as many rows all are looked at
+    assert tried(plain, labels) == (None, True, [120])
 
 
 def test_characters_are_not_taken_for_nothing():
