@@ -21,6 +21,7 @@ from error_rates.rates import Goal, Rate, Share, at_least, at_most
 from error_rates.times import LIMIT, PLANTED, hourly, planted_rates
 from slmbench.common.formatting import counted
 from slmbench.compare.pairs import bounds_of_times
+from slmbench.profiling.dominated import ALIKE, MIN_PROCESSES
 from slmbench.records import Latency
 from slmbench.statistics import Interval, t_interval
 from slmbench.statistics.intervals import Estimate
@@ -174,10 +175,13 @@ def simulated_rates(replays: int, seed: int) -> list[Rate]:
     for common, own, stored in SIMULATED:
         setting = f"sessions differ by {math.hypot(common, own):.0%}, {stored or 'none'} stored"
         rates += rates_of(setting, simulated(common, own, stored, replays, seed))
-    return rates
+    early = simulated(common, own, stored, replays, seed, may_end_early=True)
+    return [*rates, *rates_of(f"{setting}, {MIN_PROCESSES} processes where two agree", early)]
 
 
-def simulated(common: float, own: float, stored: int, replays: int, seed: int) -> np.ndarray:
+def simulated(
+    common: float, own: float, stored: int, replays: int, seed: int, *, may_end_early: bool = False
+) -> np.ndarray:
     """Simulate pairs of sessions and return their outcomes, shape (replays, kinds).
 
     Args:
@@ -186,19 +190,25 @@ def simulated(common: float, own: float, stored: int, replays: int, seed: int) -
         stored: Number of sessions before, of which the sentinel is known.
         replays: Number of pairs.
         seed: Of everything.
+        may_end_early: Whether rows end as those of a recipe whose times are far from all others.
     """
     generator, found = np.random.default_rng(seed), []
     for _ in range(replays):
         moved = generator.normal(0, common, (stored + 2, 1)) + generator.normal(0, own, (stored + 2, 4))
         spread = session_spread(hourly(stored), np.exp(moved[:stored, :3]).tolist())
-        found.append(outcome(*(simulated_row(one, spread, generator) for one in moved[stored:, 3])))
+        rows = [simulated_row(one, spread, generator, may_end_early=may_end_early) for one in moved[stored:, 3]]
+        found.append(outcome(*rows))
     return np.array(found)
 
 
-def simulated_row(moved: float, spread: SessionSpread, generator: np.random.Generator) -> Row:
+def simulated_row(
+    moved: float, spread: SessionSpread, generator: np.random.Generator, *, may_end_early: bool = False
+) -> Row:
     """Simulate the row of a session that makes everything slower by a factor, given as a logarithm."""
     logs = moved + generator.normal(0, PROCESS_SPREAD, PROCESSES)
-    (value, here), sessions = _here(logs), [0] * PROCESSES
+    if may_end_early and abs(logs[0] - logs[1]) <= math.log1p(ALIKE):
+        logs = logs[:MIN_PROCESSES]
+    (value, here), sessions = _here(logs), [0] * len(logs)
     now = over_sessions(value, here, np.exp(logs).tolist(), sessions, spread)
     return Row((value, now), next_session(value, here, sessions, spread), (value, here))
 
