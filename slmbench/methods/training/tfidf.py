@@ -24,6 +24,7 @@ from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.soft_labels import all_labelled, open_teachers, soft_lessons
 from slmbench.methods.training.tfidf_choice import (
     HOW_CHOSEN,
+    TfidfChoice,
     TfidfSettings,
     choose_settings,
     has_words,
@@ -67,17 +68,8 @@ class TfidfTraining(RunMethod):
         corpus = self._corpus
         options = self._options
         rows, shares = all_labelled(corpus), None
-        start = time.perf_counter()
         with progress.task("choosing the settings of TF-IDF"):
-            choice = choose_settings(
-                rows.texts,
-                rows.labels,
-                CountedTerms,
-                metric=options.select_by,
-                class_weight=options.class_weight,
-                seed=options.seed,
-            )
-        seconds = time.perf_counter() - start
+            choice, seconds = _chosen(rows, options)
         if self._teachers is not None:  # the settings are chosen on true labels
             rows, shares = soft_lessons(self._teachers, rows, corpus, progress, hard_weight=options.hard_weight)
         start = time.perf_counter()
@@ -105,6 +97,22 @@ class TfidfTraining(RunMethod):
             train=training_cost(seconds, len(rows), precision="fp64"),
             logits=classifier.logits(corpus.test.texts),
         )
+
+
+#: The last choice, by what it was made of: in a recipe, rungs of TF-IDF with and without a teacher share it.
+_LAST_CHOICE: dict[str, tuple[TfidfChoice, float]] = {}
+
+
+def _chosen(rows: Split, options: MethodOptions) -> tuple[TfidfChoice, float]:
+    """Choose the settings on labelled rows; returns them with the seconds that it took, now or when it was done."""
+    how = {"metric": options.select_by, "class_weight": options.class_weight, "seed": options.seed}
+    key = content_key(rows=rows.row_ids, labels=rows.labels, **how)
+    if key not in _LAST_CHOICE:
+        start = time.perf_counter()
+        choice = choose_settings(rows.texts, rows.labels, CountedTerms, **how)
+        _LAST_CHOICE.clear()
+        _LAST_CHOICE[key] = choice, time.perf_counter() - start
+    return _LAST_CHOICE[key]
 
 
 class CountedTerms:
