@@ -62,6 +62,15 @@ def _one_layer_learns_fast(architecture: str, hidden_size: int) -> float:
 
 
 LAYERS = Option("layers", int, "Keep only the first N encoder layers", default_text="all", min=1)
+# What half of the layers gains and loses is measured by benchmarks/finetune_speed.py.
+_FROZEN_LAYERS = Option(
+    "frozen_layers",
+    int,
+    "Lower layers that stay as they are, embeddings included: their outputs on the reviews are computed once",
+    0,
+    min=0,
+    keyed_by_default=False,
+)
 _VOCABULARY = Option(
     "vocabulary",
     str,
@@ -95,6 +104,7 @@ _ENCODER = (
     LONG_TEXTS,
     DEVICE,
     LAYERS,
+    _FROZEN_LAYERS,
     _VOCABULARY,
     _DROPOUT,
     WEIGHT_DECAY,
@@ -157,7 +167,8 @@ _TRAINER = (
 def _variant(options: MethodOptions) -> list[str]:
     layers = [f"{options.layers}layers"] if options.layers is not None else []
     trimmed = ["trimmed"] if getattr(options, "vocabulary", "full") != "full" else []
-    return [*layers, *trimmed, options.method, *_taught(options), *variations(options)]
+    frozen = [f"{count}frozen"] if (count := getattr(options, "frozen_layers", 0)) else []
+    return [*layers, *frozen, *trimmed, options.method, *_taught(options), *variations(options)]
 
 
 def _taught(options: MethodOptions) -> list[str]:

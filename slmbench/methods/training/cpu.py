@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 #: Parameters of glibc's mallopt (malloc.h).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -75,6 +76,30 @@ def plain_bf16_attention() -> Iterator[None]:
         yield
     finally:
         functional.scaled_dot_product_attention = fused
+
+
+@contextmanager
+def bf16_training(model: PreTrainedModel) -> Iterator[None]:
+    """Within the block, a model under bf16 autocast hands bf16 from layer to layer, and its attention is plain.
+
+    Autocast makes matrix products in bf16, but embeddings come in fp32 and so does each sum with them: every layer
+    would convert its inputs again, and normalise and add twice as many bytes. Weights, and sums within a
+    normalisation, stay in fp32.
+
+    Args:
+        model: A model whose encoder has its embeddings in ``embeddings``; of others only attention changes.
+    """
+    import torch
+
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    embeddings = getattr(plain.base_model, "embeddings", None)
+    hook = embeddings and embeddings.register_forward_hook(lambda _, __, output: output.to(torch.bfloat16))
+    try:
+        with plain_bf16_attention():
+            yield
+    finally:
+        if hook:
+            hook.remove()
 
 
 @contextmanager

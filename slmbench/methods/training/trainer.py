@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import time
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,20 +15,18 @@ from slmbench.common.errors import require_extra
 from slmbench.common.progress import Progress, Task
 from slmbench.corpora import Split
 from slmbench.methods.options import MethodOptions
-from slmbench.methods.training.cpu import keep_freed_memory, plain_bf16_attention
-from slmbench.methods.training.losses import distillation_loss, weighted_cross_entropy
+from slmbench.methods.training.classifier_trainer import REVIEW, trainer_class
+from slmbench.methods.training.cpu import bf16_training, keep_freed_memory
+from slmbench.methods.training.lower_layers import LowerLayers, with_lower_outputs
 from slmbench.methods.training.saving import explain_memory_errors
 from slmbench.methods.training.selection import EpochSelector
+from slmbench.methods.training.used_rows import used_rows_only
 from slmbench.models.configuration import padding_multiple
 from slmbench.models.long_texts import encode_texts
 from slmbench.records import EpochLog
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
-
-
-#: Column of the examples: to which review a window belongs.
-REVIEW = "review"
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,8 @@ def train(
     progress: Progress,
     teacher_logits: np.ndarray | None = None,
     weights: np.ndarray | None = None,
+    lower: LowerLayers | None = None,
+    base_sha256: str = "",
 ) -> TrainingOutcome:
     """Train a classifier in place; it keeps the weights of its best epoch.
 
@@ -78,6 +79,8 @@ def train(
         progress: Where progress is reported.
         teacher_logits: In a distillation, the teacher's logits on ``training``, shape (rows, labels).
         weights: Weight of each class in the loss, shape (labels,); all 1 when not given.
+        lower: Layers of the model that are not trained.
+        base_sha256: Hash of the model's weights before training, by which their outputs are found again.
 
     Returns:
         Seconds, epochs and the history.
@@ -110,25 +113,46 @@ def train(
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
     metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
     earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
-    trainer = _trainer_class(options, weights)(
-        model=model,
-        args=arguments,
-        train_dataset=_examples(tokenizer, training, options, teacher_logits),
-        eval_dataset=_examples(tokenizer, validation, options) if selecting else None,
-        # Lengths are multiples of 16 tokens, because the CPU kernels plan again for each new shape.
-        data_collator=DataCollatorWithPadding(
-            tokenizer, pad_to_multiple_of=padding_multiple(model.config, tokenizer.model_max_length)
-        ),
-        compute_metrics=EpochSelector(metric, earlier),
-    )
-    divergence = _divergence_callback()
-    trainer.add_callback(divergence)
-    if resume:
-        progress.say(f"resuming the interrupted training from {checkpoints}")
-    seconds = run_trainer(trainer, options, device=device, precision=precision, progress=progress, resume=resume)
-    best = trainer.state.best_global_step if selecting else None
-    if divergence.epoch is not None and best is None:
-        best = _load_last_epoch(trainer, checkpoints)
+    learned = _examples(tokenizer, training, options, teacher_logits)
+    checked = _examples(tokenizer, validation, options)
+    # Lengths are multiples of 16 tokens, because the CPU kernels plan again for each new shape.
+    multiple = padding_multiple(model.config, tokenizer.model_max_length)
+    collator: Any = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
+    began = time.perf_counter()
+    with ExitStack() as within:
+        if lower:
+            model.to(device)
+            outputs = lower.outputs(
+                tokenizer,
+                [*training.texts, *validation.texts],
+                weights_sha256=base_sha256,
+                max_length=tokenizer.model_max_length,
+                precision=precision,
+                progress=progress,
+                long_texts=options.long_texts,
+            )
+            collator = with_lower_outputs(collator, outputs, [*learned, *checked])
+            within.enter_context(lower.left_out())
+        if device == "cpu":
+            within.enter_context(used_rows_only(model, [row["input_ids"] for row in [*learned, *checked]]))
+        prepared = time.perf_counter() - began
+        trainer = trainer_class(options, weights, device, lower)(
+            model=model,
+            args=arguments,
+            train_dataset=learned,
+            eval_dataset=checked or None,
+            data_collator=collator,
+            compute_metrics=EpochSelector(metric, earlier),
+        )
+        divergence = _divergence_callback()
+        trainer.add_callback(divergence)
+        if resume:
+            progress.say(f"resuming the interrupted training from {checkpoints}")
+        how = {"device": device, "precision": precision, "progress": progress}
+        seconds = prepared + run_trainer(trainer, options, resume=resume, **how)
+        best = trainer.state.best_global_step if selecting else None
+        if divergence.epoch is not None and best is None:
+            best = _load_last_epoch(trainer, checkpoints)
     diverged_in = divergence.epoch if best else None
     epochs = float(trainer.state.epoch or 0)
     resumed = float(state["epoch"])
@@ -216,36 +240,12 @@ def run_trainer(
     trainer.remove_callback(PrinterCallback)
     with progress.task(f"training ({precision}, {device})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
-        attention = plain_bf16_attention() if device == "cpu" and precision == "bf16" else nullcontext()
-        with explain_memory_errors(options), attention:
+        fast = bf16_training(trainer.model) if device == "cpu" and precision == "bf16" else nullcontext()
+        with explain_memory_errors(options), fast:
             result = trainer.train(resume_from_checkpoint=resume)
     # Accelerate leaves the model's forward wrapped in bf16 autocast; testing is in fp32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return float(result.metrics["train_runtime"])
-
-
-def _trainer_class(options: MethodOptions, weights: np.ndarray | None) -> type[Trainer]:
-    """Return a Trainer with the loss of the training; validation rows have no teacher."""
-    from transformers import Trainer
-
-    class ClassifierTrainer(Trainer):
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            inputs.pop(REVIEW, None)
-            teacher = inputs.pop("teacher_logits", None)
-            if teacher is None and weights is None:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            labels = inputs.pop("labels")
-            outputs = model(**inputs)
-            if teacher is None:
-                loss = weighted_cross_entropy(outputs.logits.float(), labels, weights)
-            else:
-                soft = (options.temperature or 1.0, options.hard_weight or 0.0)
-                loss = distillation_loss(outputs.logits, teacher, labels, *soft, weights)
-            return (loss, outputs) if return_outputs else loss
-
-    return ClassifierTrainer
 
 
 def _examples(

@@ -22,6 +22,7 @@ from slmbench.methods.outcome import Outcome, RunMethod, training_cost
 from slmbench.methods.training.distillation import Teachers
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.losses import class_weights
+from slmbench.methods.training.lower_layers import LowerLayers
 from slmbench.methods.training.saving import DivergedError, save_and_read_back
 from slmbench.methods.training.trainer import train
 from slmbench.methods.training.vocabulary import share_unused_rows
@@ -98,6 +99,7 @@ class TransformerTraining(RunMethod):
             model.config.pad_token_id = tokenizer.pad_token_id
         set_long_texts(model.config, options.long_texts)
         trained = add_adapters(model, options) if options.method == "lora" else model
+        lower = LowerLayers(trained, options.frozen_layers) if options.frozen_layers else None
         trainable = count_parameters(trained).trainable
         _remove_incomplete_checkpoints(self._checkpoints(folder))
         rows, teacher_logits = corpus.train, None
@@ -116,6 +118,8 @@ class TransformerTraining(RunMethod):
             progress=progress,
             teacher_logits=teacher_logits,
             weights=self._class_weights,
+            lower=lower,
+            base_sha256=self._base_sha256,
         )
         notes = []
         if outcome.diverged_in is not None:
