@@ -123,7 +123,7 @@ class LowerLayers:
         with torch.no_grad():  # also where all is in the cache: the form of a layer's output is wanted
             self(**tokenizer([""], return_tensors="pt").to(self.device))
         how["weights_sha256"] += f" {len(self._layers)} layers"
-        found = encoder_outputs(self, tokenizer, texts, kept="tokens", **how)  # type: ignore[arg-type]
+        found = encoder_outputs(self, tokenizer, texts, kept="tokens", **how)
         left = tokenizer.padding_side == "left"
 
         def padded(places: Sequence[int], tokens: int) -> torch.Tensor:

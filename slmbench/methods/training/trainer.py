@@ -148,7 +148,7 @@ def train(
         trainer.add_callback(divergence)
         if resume:
             progress.say(f"resuming the interrupted training from {checkpoints}")
-        how = {"device": device, "precision": precision, "progress": progress}
+        how: dict[str, Any] = {"device": device, "precision": precision, "progress": progress}
         seconds = prepared + run_trainer(trainer, options, resume=resume, **how)
         best = trainer.state.best_global_step if selecting else None
         if divergence.epoch is not None and best is None:
