@@ -64,6 +64,14 @@ def halo() -> list[Any]:
     return [withStroke(linewidth=2.5, foreground="white")]
 
 
+def fix_layout(figure: Any) -> None:
+    """Give everything in a figure its place, once; otherwise it is drawn twice, first to find the places."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG."""
+    fix_layout(figure)
     figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": "slmbench"})

@@ -47,7 +47,7 @@ def parse_document(raw: bytes) -> Any:
         ValueError: It is not JSON, or a value cannot be in a record; the message names the field.
     """
     try:
-        document = json.loads(raw.decode(), parse_constant=_not_finite, parse_float=_float, parse_int=_int)
+        document = json.loads(raw.decode(), parse_constant=_not_finite)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     check_values(document, surrogates=_SURROGATE.search(raw) is not None)
@@ -79,13 +79,22 @@ def check_values(document: Any, *, surrogates: bool = True) -> None:
             if kinds == {str}:
                 _check_texts(value, where, surrogates)
             elif kinds <= {int, float} and kinds:
-                _check_sign(min(value), where, free, timed or (int in kinds and not free))
+                least = min(value)
+                _check_size(max(max(value), -least), where)
+                _check_sign(least, where, free, timed or (int in kinds and not free))
             else:
                 waiting += [(one, f"{where}.{place}", depth + 1, free, timed) for place, one in enumerate(value)]
         elif isinstance(value, str):
             _check_texts([value], where, surrogates)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_size(value, where)
             _check_sign(value, where, free, timed)
+
+
+def _check_size(number: float, where: str) -> None:
+    """Check that a number can be computed with: what is written as 1e999 is read as infinity."""
+    if abs(number) > MAX_INTEGER if isinstance(number, int) else math.isinf(number):
+        raise ValueError(f"{where[:200]}: {str(number)[:40]} is too large a number to compute with")
 
 
 def _check_sign(least: float, where: str, free: bool, timed: bool) -> None:
@@ -167,15 +176,3 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 def _not_finite(name: str) -> None:
     raise ValueError(f"{name} is not a number in JSON")
-
-
-def _float(text: str) -> float:
-    if math.isinf(value := float(text)):
-        raise ValueError(f"{text[:40]} is too large a number to compute with")
-    return value
-
-
-def _int(text: str) -> int:
-    if len(text) > 20 or abs(value := int(text)) > MAX_INTEGER:
-        raise ValueError(f"{text[:40]} is too large a number to compute with")
-    return value

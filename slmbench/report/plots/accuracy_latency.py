@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slmbench.common.formatting import MEGABYTE, limit, three_digits
-from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, new_figure, plain_axes, save
+from slmbench.common.plotting import GREY, HIGHLIGHT, INK, colours, fix_layout, new_figure, plain_axes, save
 from slmbench.records import ComparisonRecord, Row
 from slmbench.report.plots.names import area, front_line, place_names, point
 
@@ -35,8 +35,7 @@ def draw_accuracy_latency(record: ComparisonRecord, path: Path) -> None:
         placing.append((axes, shown))
     _legend(figure, panels[0], rows, largest)
     # Labels are placed where there is room, which is known only once everything else has its place.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    fix_layout(figure)
     for axes, shown in placing:
         place_names(axes, shown, largest)
     save(figure, path)
