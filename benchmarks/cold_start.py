@@ -21,21 +21,31 @@ from pathlib import Path
 
 TEXT = "A superb film, well worth the evening."
 EDGE = """
-import sys
+import sys, time
+times = [time.perf_counter()]
 from slmbench.edge import Classifier
+times.append(time.perf_counter())
 threads = int(sys.argv[4]) or None
-label = Classifier(sys.argv[1], form=sys.argv[2], threads=threads).predict(sys.argv[3])[0].label
+classifier = Classifier(sys.argv[1], form=sys.argv[2], threads=threads)
+times.append(time.perf_counter())
+label = classifier.predict(sys.argv[3])[0].label
+times.append(time.perf_counter())
+steps = [after - before for before, after in zip(times, times[1:])]
 """
+#: What the steps are; the rest of the process is the interpreter's start and end.
+STEPS = ("imports (numpy)", "loading (onnxruntime, checks, model, tokenizer)", "predicting", "interpreter")
 PIPELINE = """
 import sys
 from transformers import pipeline
 classify = pipeline("text-classification", model=sys.argv[1], device="cpu")
 label = classify(sys.argv[3], truncation=True)[0]["label"]
+steps = None
 """
 REPORT = """
 import json
 from slmbench.instruments.memory import high_water_mark
-print(json.dumps({"label": label, "peak": high_water_mark()[0], "torch": "torch" in sys.modules}))
+peak = high_water_mark()[0]
+print(json.dumps({"label": label, "peak": peak, "torch": "torch" in sys.modules, "steps": steps}))
 """
 
 
@@ -98,6 +108,10 @@ def main() -> None:
             f"  {name:22} median {statistics.median(walls):6.3f} s, largest {max(walls):6.3f} s;"
             f" peak {statistics.median(peaks) / 1e6:5.0f} MB, largest {max(peaks) / 1e6:5.0f} MB"
         )
+        if all(found["steps"] for found in answers):
+            parts = [[*found["steps"], found["seconds"] - sum(found["steps"])] for found in answers]
+            medians = [statistics.median(times) for times in zip(*parts, strict=True)]
+            print("    " + ", ".join(f"{what} {took:.3f} s" for what, took in zip(STEPS, medians, strict=True)))
     for name, answers in rounds.items():
         if arguments.run and name != "transformers pipeline":
             pairs = list(zip(rounds["transformers pipeline"], answers, strict=True))

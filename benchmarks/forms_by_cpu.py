@@ -191,7 +191,8 @@ def main() -> None:
     lengths = np.mean([len(text.split()) for text in texts[:timed]])
     print(f"{hardware_fingerprint()['machine']}; {said.bundle.name}, {said.threads} thread(s)")
     print(f"labels of {len(texts)} reviews; times of {timed} of {lengths:.0f} words, {said.rounds} rounds in turns")
-    reference = logits[said.kinds[0], "fp32"].argmax(1)
+    first = said.kinds[0]
+    reference = logits[first, "fp32"].argmax(1)
     for kind in said.kinds:
         print(f"as {kind}:")
         for way in ways:
@@ -202,8 +203,13 @@ def main() -> None:
                 ratio = paired_ratio(times[kind, "fp32"], times[key])
                 interval = "[{:.2f}–{:.2f}]".format(*ratio.ci95) if ratio.ci95 else ""
                 line += f" {np.median(np.concatenate(times[key])):7.2f} ms  {ratio.value:5.2f}× fp32 {interval:11}"
-            changed = int((labels != reference).sum())
-            print(f"{line}  {changed:3} labels changed, accuracy {(labels == truth).mean():.4f}")
+            changed, accuracy = int((labels != reference).sum()), (labels == truth).mean()
+            line += f"  {changed:3} labels changed, accuracy {accuracy:.4f}"
+            if kind != first:
+                others = int((labels != logits[first, way].argmax(1)).sum())
+                line += f"; {others} other labels than as {first}, logits off by"
+                line += f" {np.abs(logits[key] - logits[first, way]).max():.2g}"
+            print(line)
 
 
 if __name__ == "__main__":

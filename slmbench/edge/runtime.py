@@ -20,6 +20,7 @@ import os
 import platform
 import re
 import stat
+import sys
 import threading
 import warnings
 from collections import Counter, deque
@@ -129,9 +130,9 @@ class Classifier:
 
     Args:
         path: The bundle's folder.
-        form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that was not
-            slower than fp32 where it was exported and that answers here as there, by what ``slmbench verify`` found
-            or else by the instruction set that it was made for.
+        form: Which form to run, such as ``fp32`` or ``int8``; by default the smallest accepted one that is not slower
+            than fp32 on this kind of processor, as measured where it was exported or declared in
+            :data:`SLOW_FORMS`, and that ``slmbench verify`` did not find to answer otherwise here.
         threads: Threads inside one inference; by default :func:`usable_cores`, as ``slmbench profile`` has it.
         workers: Inferences that run at the same time, each with ``threads`` threads, by default the cores divided by
             workers. Without ``threads`` and ``workers``, calls with many texts have one worker of one thread for each
@@ -149,8 +150,8 @@ class Classifier:
         form: The form that runs.
         seal: Identifies the bundle among all others.
         batch_tokens: As given.
-        notice: A sentence when a form does not, or may not, answer on this processor as where it was exported; it is
-            also warned of.
+        notice: A sentence when ``slmbench verify`` found that a form does not answer on this processor as where it
+            was exported; it is also warned of.
 
     Raises:
         UsageError: There is no such folder, form, provider or key.
@@ -535,7 +536,7 @@ class BundleFiles(NamedTuple):
         folder: The folder.
         runtime: ``onnx``, ``tfidf``, ``static`` or ``cascade``.
         labels: Label names, in the order of the logits.
-        forms: Of each form ``file``, ``bytes``, ``accepted``, whether it was ``slower`` than fp32 at export, the
+        forms: Of each form ``file``, ``bytes``, ``accepted``, whether it is ``slower`` than fp32 here, the
             instruction set ``isa`` that it was made for or ``None``, and ``verified``: whether ``slmbench verify``
             found that it answers here as where it was exported, ``None`` where that is not known.
         manifest: Of each file but ``bundle.json``, by its path below the folder, ``bytes`` and ``sha256``.
@@ -589,8 +590,10 @@ class BundleFiles(NamedTuple):
             runtime = document["runtime"]
             _check(runtime in FORM_FILES, "runtime", runtime)
             verified = verified_forms(document["seal"]) if runtime not in NUMPY_BACKENDS else {}
+            there = processor_kind((document.get("hardware") or {}).get("isa") or ())
+            here = processor_kind(cpu_instructions())
             forms = {
-                name: {**_form_facts(name, facts, runtime), "verified": verified.get(name)}
+                name: {**_form_facts(name, facts, runtime, there, here), "verified": verified.get(name)}
                 for name, facts in document["forms"].items()
             }
             files = document["manifest"]["files"]
@@ -606,10 +609,9 @@ class BundleFiles(NamedTuple):
             raise SlmbenchError(f"{record} is damaged: {f'{why}: ' if why else ''}export the bundle again") from None
 
     def choose_form(self, form: str | None) -> str:
-        """Return the form asked for, or the smallest accepted one that was not slower than fp32 at export.
+        """Return the form asked for, or the smallest accepted one that is not slower than fp32 here.
 
-        Forms that ``slmbench verify`` found to answer otherwise here, and without its word those that this processor
-        may not compute exactly, are chosen only where there is no other.
+        Forms that ``slmbench verify`` found to answer otherwise here are chosen only where there is no other.
 
         Raises:
             UsageError: The bundle does not have that form.
@@ -622,42 +624,33 @@ class BundleFiles(NamedTuple):
         accepted = [name for name, facts in self.forms.items() if facts["accepted"]]
         if not accepted:
             raise SlmbenchError(f"{self.folder} has no accepted form; name one to use it anyway")
-        alike = [name for name in accepted if self._doubt(name) is None]
-        exact = [name for name in accepted if not self.may_saturate(name)]
-        return self._smallest(alike or exact or accepted)
-
-    def may_saturate(self, form: str) -> bool:
-        """Say whether sums of a form's int8 products may saturate on this processor; see :func:`is_exact`."""
-        return is_exact(self.forms[form]["isa"], cpu_instructions()) is False
+        alike = [name for name in accepted if self.forms[name]["verified"] is not False]
+        return self._smallest(alike or accepted)
 
     def notice(self, form: str, *, chosen: bool) -> str | None:
-        """Return a sentence about forms that do not, or may not, answer here as where they were exported.
+        """Return a sentence about forms that ``slmbench verify`` found to answer otherwise here.
 
         Args:
             form: The form that runs.
             chosen: Whether it was chosen here, not named by the caller.
         """
-        if (doubt := self._doubt(form)) is not None:
-            known = self.forms[form]["verified"] is not None
-            asked = f", and may answer otherwise here: `slmbench verify {self.folder}` says whether it does"
-            return f"{self.folder}: {form} {doubt}{'' if known else asked}"
+        found = "answers otherwise here than where it was exported, as `slmbench verify` found"
+        if self.forms[form]["verified"] is False:
+            return f"{self.folder}: {form} {found}"
         usual = self._smallest([name for name, facts in self.forms.items() if facts["accepted"]] or [form])
-        if chosen and (doubt := self._doubt(usual)) is not None:
-            return f"{self.folder}: {usual} {doubt}: {form} runs instead"
-        return None
-
-    def _doubt(self, form: str) -> str | None:
-        """Return why a form is not expected to answer here as where it was exported."""
-        verified = self.forms[form]["verified"]
-        if verified is False:
-            return "answers otherwise here than where it was exported, as `slmbench verify` found"
-        if verified is None and self.may_saturate(form):
-            return f"was made for {self.forms[form]['isa']}, which this CPU lacks"
+        if chosen and self.forms[usual]["verified"] is False:
+            return f"{self.folder}: {usual} {found}: {form} runs instead"
         return None
 
     def _smallest(self, forms: Sequence[str]) -> str:
+        """Return the smallest of the forms that are not slow here, of equal ones that with weights for this CPU."""
         quick = [name for name in forms if not self.forms[name]["slower"]]
-        return min(quick or forms, key=lambda name: self.forms[name]["bytes"])
+        instructions = cpu_instructions()
+
+        def cost(name: str) -> tuple[int, bool]:
+            return self.forms[name]["bytes"], is_exact(self.forms[name]["isa"], instructions) is False
+
+        return min(quick or forms, key=cost)
 
     def form_path(self, form: str) -> Path:
         """Check every file that a form needs and return the form's own.
@@ -723,8 +716,14 @@ def _check(holds: object, field: str, found: object) -> None:
         raise _NotSoError(field, found)
 
 
-def _form_facts(name: str, facts: dict[str, Any], runtime: str) -> dict[str, Any]:
-    """Return what is needed to know of a form, after checking it."""
+def _form_facts(
+    name: str, facts: dict[str, Any], runtime: str, there: str | None, here: str | None
+) -> dict[str, Any]:
+    """Return what is needed to know of a form, after checking it.
+
+    Whether it is slower than fp32 was measured where it was exported, on a processor of the kind ``there``. On one of
+    another kind what is declared counts.
+    """
     where, gain, isa = f"forms.{name}", facts.get("gain"), facts.get("isa")
     file, size, accepted = (facts[key] for key in ("file", "bytes", "accepted"))
     _check(is_file_name(name) and "/" not in name, "forms", name)
@@ -734,7 +733,8 @@ def _form_facts(name: str, facts: dict[str, Any], runtime: str) -> dict[str, Any
     _check(_is_count(size), f"{where}.bytes", size)
     _check(isinstance(accepted, bool), f"{where}.accepted", accepted)
     _check(isa is None or is_file_name(isa), f"{where}.isa", isa)
-    slower = bool(gain) and gain["speedup_ci95"][1] < 1  # type: ignore[index]
+    measured = bool(gain) and gain["speedup_ci95"][1] < 1  # type: ignore[index]
+    slower = name in SLOW_FORMS if runtime == "onnx" and here and there and here != there else measured
     return {"file": file, "bytes": size, "accepted": accepted, "slower": slower, "isa": isa}
 
 
@@ -1121,11 +1121,13 @@ def _session(model: Path, threads: int | None, provider: str, spin_between: bool
     providers: list[tuple[str, dict[str, str]]] = [(name, settings), (PROVIDERS["cpu"][0], {})]
     if provider == "cpu":
         del providers[1]
-    elif name in onnxruntime.get_available_providers():
+    elif name in onnxruntime.get_available_providers() and not (provider == "openvino" and _PLUGIN in sys.modules):
         if provider == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # finds CUDA where pip put it
     elif provider == "openvino":
-        options.add_provider_for_devices([openvino_device()], settings)
+        # The plugin takes OpenVINO's own names, and ignores those of the built-in provider.
+        own = {"INFERENCE_NUM_THREADS": threads * workers, "NUM_STREAMS": workers}
+        options.add_provider_for_devices([openvino_device()], {"load_config": json.dumps({"CPU": own})})
         providers = []
     else:
         raise missing_provider(provider)
@@ -1168,6 +1170,10 @@ def missing_provider(provider: str) -> SlmbenchError:
     return SlmbenchError(f"onnxruntime cannot use {provider} here: {PROVIDERS[provider][1]}")
 
 
+#: Once it is registered, its provider is among those that onnxruntime has, but is not made by its name alone.
+_PLUGIN = "onnxruntime_ep_openvino"
+
+
 def openvino_device() -> Any:
     """Return the CPU as a device of onnxruntime's OpenVINO plugin.
 
@@ -1177,7 +1183,7 @@ def openvino_device() -> Any:
     import onnxruntime
 
     try:
-        plugin = importlib.import_module("onnxruntime_ep_openvino")
+        plugin = importlib.import_module(_PLUGIN)
     except ImportError:
         raise missing_provider("openvino") from None
     # It can be registered once a process; a plugin that fails to register has no device below.
@@ -2236,13 +2242,28 @@ CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
 CGROUPS, CGROUP_OF_PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 #: Instruction sets of forms whose weights use all of int8, and extensions, by the kernel's names, of which one is
 #: enough to sum their products in 32 bits. Forms made for others have 7-bit weights, whose sums fit into 16 bits:
-#: 2 x 255 x 64 < 2^15. onnxruntime issues 5849 and 6004 show what happens otherwise.
+#: 2 x 255 x 64 < 2^15. onnxruntime issues 5849 and 6004 show what happens otherwise, and :func:`_session` has weights
+#: of the full range converted where it would.
 FULL_RANGE = ("avx512_vnni", "arm64")
 WIDE_SUMS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimd")
 
 
+#: Kinds of processors that compute int8 at other speeds beside fp32, by the kernel's name of the extension that makes
+#: one of that kind; the first that is there counts.
+PROCESSOR_KINDS = ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "i8mm", "asimddp", "asimd")
+#: Forms that are slower than fp32 on every kind on which they were measured, one review at a time
+#: (``benchmarks/forms_by_cpu.py``; docs/performance.md has its table); the others are faster on all of them.
+SLOW_FORMS = ("fp16", "int4-weights")
+
+
+def processor_kind(instructions: Iterable[str]) -> str | None:
+    """Return which of :data:`PROCESSOR_KINDS` a processor is; ``None`` where its extensions are unknown."""
+    known = set(instructions)
+    return next((kind for kind in PROCESSOR_KINDS if kind in known), None)
+
+
 def is_exact(isa: str | None, instructions: Iterable[str]) -> bool | None:
-    """Return whether a processor computes a quantized form exactly.
+    """Return whether a processor computes a quantized form exactly as its weights are, without converting them.
 
     Args:
         isa: The instruction set that the form was made for; ``None`` of a form that needs none.

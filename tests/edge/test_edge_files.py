@@ -7,7 +7,7 @@ import pytest
 from sealing import edit_record, reseal, spoil
 
 from slmbench.common.errors import SlmbenchError, UsageError
-from slmbench.edge import Classifier
+from slmbench.edge import Classifier, runtime
 
 
 @pytest.fixture
@@ -35,6 +35,38 @@ def test_a_form_that_was_slower_than_fp32_is_not_the_default(bundle, high, chose
     gain = {"speedup_ci95": [0.7, high]}
     reseal(bundle, lambda document: document["forms"]["int8"].update(gain=gain))
     assert Classifier(bundle).form == chosen
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "chosen"),
+    [
+        (["avx2", "avx512_vnni", "amx_int8"], ["avx2", "amx_int8", "fma"], "fp32"),
+        (["avx2", "avx512_vnni", "amx_int8"], ["avx2"], "int8"),
+        (["avx2"], ["avx2", "avx_vnni"], "int8"),
+        (["asimd"], ["avx2"], "int8"),
+        (["avx2"], [], "fp32"),
+        ([], ["avx2"], "fp32"),
+    ],
+)
+def test_a_speed_measured_on_another_kind_of_processor_does_not_count(bundle, monkeypatch, there, here, chosen):
+    def slower(document):
+        document["hardware"]["isa"] = there
+        document["forms"]["int8"]["gain"] = {"speedup_ci95": [0.7, 0.8]}
+
+    reseal(bundle, slower)
+    monkeypatch.setattr(runtime, "cpu_instructions", lambda: tuple(here))
+    assert Classifier(bundle).form == chosen
+
+
+@pytest.mark.parametrize("name", ["int8", *runtime.SLOW_FORMS])
+def test_a_form_declared_slow_is_not_the_default_elsewhere(bundle, monkeypatch, name):
+    def rename(document):
+        document["hardware"]["isa"] = ["amx_int8"]
+        document["forms"] = {"fp32": document["forms"]["fp32"], name: document["forms"]["int8"]}
+
+    reseal(bundle, rename)
+    monkeypatch.setattr(runtime, "cpu_instructions", lambda: ("avx2",))
+    assert Classifier(bundle).form == ("int8" if name == "int8" else "fp32")
 
 
 def test_where_all_are_slow_the_smallest_is_the_default(bundle):
