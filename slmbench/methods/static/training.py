@@ -22,6 +22,7 @@ from slmbench.methods.static.features import StaticFeatures
 from slmbench.methods.static.fitting import Choice, Lessons, fit
 from slmbench.methods.static.table_files import save
 from slmbench.methods.static.word_vectors import reduced, word_vectors
+from slmbench.methods.training.cpu import one_blas_thread
 from slmbench.methods.training.losses import class_weights
 from slmbench.methods.training.soft_labels import all_labelled, open_teachers, soft_lessons
 from slmbench.models import find_model
@@ -73,7 +74,7 @@ class StaticTraining(RunMethod):
             )
             matrix = features.matrix(rows.texts)
         vectors = word_vectors(self._files, self._encoder, features.words, progress)
-        with progress.task("fitting the table"):
+        with one_blas_thread(), progress.task("fitting the table"):
             counts = np.bincount(matrix.indices, minlength=features.rows)[1 : 1 + len(features.words)]
             lessons = Lessons.of(
                 matrix,

@@ -21,6 +21,7 @@ from slmbench.corpora import Corpus, Split
 from slmbench.edge.runtime import TOKEN_PATTERN
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
+from slmbench.methods.training.cpu import one_blas_thread
 from slmbench.methods.training.soft_labels import all_labelled, open_teachers, soft_lessons
 from slmbench.methods.training.tfidf_choice import (
     HOW_CHOSEN,
@@ -68,12 +69,12 @@ class TfidfTraining(RunMethod):
         corpus = self._corpus
         options = self._options
         rows, shares = all_labelled(corpus), None
-        with progress.task("choosing the settings of TF-IDF"):
+        with one_blas_thread(), progress.task("choosing the settings of TF-IDF"):
             choice, seconds = _chosen(rows, options)
         if self._teachers is not None:  # the settings are chosen on true labels
             rows, shares = soft_lessons(self._teachers, rows, corpus, progress, hard_weight=options.hard_weight)
         start = time.perf_counter()
-        with progress.task("fitting TF-IDF and logistic regression"):
+        with one_blas_thread(), progress.task("fitting TF-IDF and logistic regression"):
             classifier = TfidfClassifier(rows, options.seed, choice.settings, shares)
         seconds += time.perf_counter() - start
         classifier.save(building / "model")
