@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.compare import compare as compare
     from slmbench.corpora import Corpus as Corpus
     from slmbench.corpora import load_corpus as load_corpus
+    from slmbench.deciding import decide as decide
     from slmbench.edge import Classifier as Classifier
     from slmbench.evaluation import evaluate as evaluate
     from slmbench.evaluation.verify import verify as verify
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # "as" the same name: these are for type checkers to see from
     from slmbench.records import CheckpointRecord as CheckpointRecord
     from slmbench.records import ComparisonRecord as ComparisonRecord
     from slmbench.records import CrossValidationRecord as CrossValidationRecord
+    from slmbench.records import DecisionRecord as DecisionRecord
     from slmbench.records import EvaluationRecord as EvaluationRecord
     from slmbench.records import ProfileRecord as ProfileRecord
     from slmbench.records import Record as Record
@@ -62,6 +64,7 @@ _HOMES = {
     "slmbench.common.errors": "SlmbenchError UsageError",
     "slmbench.compare": "compare",
     "slmbench.corpora": "Corpus load_corpus",
+    "slmbench.deciding": "decide",
     "slmbench.edge": "Classifier",
     "slmbench.evaluation": "evaluate",
     "slmbench.evaluation.verify": "verify",
@@ -73,7 +76,8 @@ _HOMES = {
     "slmbench.methods.training.finetune": "finetune",
     "slmbench.profiling": "profile",
     "slmbench.profiling.tuning": "tune",
-    "slmbench.records": "BundleRecord CheckpointRecord ComparisonRecord CrossValidationRecord EvaluationRecord"
+    "slmbench.records": "BundleRecord CheckpointRecord ComparisonRecord CrossValidationRecord DecisionRecord"
+    " EvaluationRecord"
     " ProfileRecord Record RunRecord ScoringRecord SweepRecord TuningRecord VerificationRecord VersusRecord",
     "slmbench.records.artefacts": "open",
     "slmbench.scoring.predicting": "predict_files",

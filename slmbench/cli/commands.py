@@ -14,6 +14,7 @@ from slmbench.cli.command import Command, MethodCommand, ProfileCommand
 #: A command ``NAME`` is the function of that name in ``slmbench/cli/NAME.py``.
 PANELS: dict[str, dict[str, str]] = {
     "Main path": {
+        "decide": "Find what to ship for a file of labelled texts: a first answer within a minute, then better ones.",
         "fetch": "Fetch weights and reviews that need no model hub.",
         "finetune": "Fine-tune a classifier and test it on held-out reviews.",
         "fewshot": "Classify the test reviews with a pretrained model and few labelled examples, or none.",

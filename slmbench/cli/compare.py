@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Panels of the help.
 LIMIT, RULE, GATE, RECIPE = "Limits and Pareto front", "What counts as equal", "Gate", "Recipe"
 
-_LIMIT_OPTIONS = [
+LIMIT_OPTIONS = [
     parameter(
         limit.name,
         float | None,
@@ -37,7 +37,7 @@ _LIMIT_OPTIONS = [
 ]
 
 
-@with_parameters(_LIMIT_OPTIONS)
+@with_parameters(LIMIT_OPTIONS)
 def compare(
     profiles: Annotated[
         list[Path] | None,

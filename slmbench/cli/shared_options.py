@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from slmbench.common.errors import UsageError
-from slmbench.common.shares import Bare, parse_share
+from slmbench.common.shares import Bare, parse_share, parse_time
 from slmbench.instruments.engines import BUILTIN_ENGINES
 from slmbench.methods.declarations.shared import parse_size
 
@@ -58,6 +58,8 @@ def share_parser(bare: Bare = "fraction", *, least: float = 0.0) -> Callable[[st
     return naming_the_option(lambda value: parse_share(value, bare, least=least))
 
 
+#: Times such as 10m.
+parse_duration = naming_the_option(parse_time)
 #: Losses of accuracy: a bare number is points, and 0.01 of those is a fraction that somebody meant.
 parse_points = share_parser("percent", least=0.05)
 #: Increases of time: a bare number is per cent, and 0.1 of those is a fraction that somebody meant.

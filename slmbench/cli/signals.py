@@ -65,6 +65,11 @@ def raise_received() -> None:
         raise Terminated(_received[-1])
 
 
+def forget_received() -> None:
+    """Forget the signals that came: the command has done what they asked for."""
+    _received.clear()
+
+
 @contextmanager
 def signals_first() -> Iterator[None]:
     """Within the block, an error that follows a signal is treated as caused by the signal.

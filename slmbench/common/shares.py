@@ -1,4 +1,4 @@
-"""Shares that a person types, such as a loss of accuracy: ``1%`` everywhere, and what a bare number means."""
+"""Shares and times that a person types: ``1%``, ``10m``, and what a bare number means."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from slmbench.common.errors import UsageError
 Bare = Literal["fraction", "percent", "either"]
 
 _WRITTEN = re.compile(r"(?P<number>[^%a-z\s]+(?:e-?\d+)?)\s*(?P<unit>%|pp|points?)?", re.IGNORECASE)
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def parse_share(value: str | float, bare: Bare = "fraction", *, least: float = 0.0) -> float:
@@ -46,3 +48,19 @@ def parse_share(value: str | float, bare: Bare = "fraction", *, least: float = 0
     if not 0 <= percent <= 100:
         raise UsageError(f"{text}: give a number from 0 to 100 %, such as 5%")
     return percent / 100
+
+
+def parse_time(value: str) -> float:
+    """Return a time such as ``90s``, ``10m`` or ``2h`` in seconds; a bare number is seconds.
+
+    Raises:
+        UsageError: It is none, or not above 0.
+    """
+    number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
+    try:
+        seconds = float(number) * _SECONDS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{value}: give a time such as 90s, 10m or 2h")
+    return seconds

@@ -184,6 +184,18 @@ def to_confirm(
     return [cell.profile for one in decisions for cell in one.cells if cell is one.winner or cell in one.front.cells]
 
 
+def provisional(measured: Measurements, constraints: Constraints, rule: DecisionRule) -> Cell | None:
+    """Return what would be recommended now on the first machine, if anything; nothing sealed is opened.
+
+    Args:
+        measured: The profiles.
+        constraints: Limits that a recommendation must keep.
+        rule: Margins, and the metric that decides.
+    """
+    group = next(iter(_machines(measured).values()))
+    return decide(group, constraints, None, rule).winner
+
+
 def _machines(measured: Measurements) -> dict[str, list[Cell]]:
     cells = seeds_as_one(name_cells(newest_of_each_cell(measured.profiles)))
     return cells_by_machine(with_versus(cells, measured.versus))

@@ -10,6 +10,7 @@ from slmbench.records.bundle import BundleRecord, FormRecord, Parity, WorkloadLe
 from slmbench.records.checkpoint import BlankLosses, CheckpointRecord, TextsIdentity
 from slmbench.records.comparison import ComparisonRecord, MachineDecision, Recommendation, Rejection
 from slmbench.records.cross_validation import CrossValidationRecord, Fold
+from slmbench.records.decision import DecisionRecord
 from slmbench.records.energy import Energy
 from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.predictions import Predictions
@@ -53,6 +54,7 @@ __all__ = [
     "Conditions",
     "CorpusIdentity",
     "CrossValidationRecord",
+    "DecisionRecord",
     "Energy",
     "EpochLog",
     "EvaluationRecord",

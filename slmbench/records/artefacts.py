@@ -27,6 +27,7 @@ from slmbench.records.bundle import BundleRecord
 from slmbench.records.checkpoint import CheckpointRecord
 from slmbench.records.comparison import ComparisonRecord
 from slmbench.records.cross_validation import CrossValidationRecord
+from slmbench.records.decision import DecisionRecord
 from slmbench.records.evaluation import EvaluationRecord
 from slmbench.records.profile import ProfileRecord
 from slmbench.records.roofline import CeilingRecord
@@ -44,6 +45,7 @@ KINDS: tuple[type[Record], ...] = (
     EvaluationRecord,
     ComparisonRecord,
     CrossValidationRecord,
+    DecisionRecord,
     ProfileRecord,
     SweepRecord,
     VersusRecord,

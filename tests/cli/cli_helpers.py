@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from slmbench.cli.app import app
 
 COMMANDS = (
+    "decide",
     "fetch",
     "finetune",
     "adapt",

@@ -36,7 +36,7 @@ def test_the_program_lists_its_commands_and_says_where_to_begin():
     shown = re.findall(r"^│ ([a-z]+) ", result.stdout, re.MULTILINE)
     assert sorted(shown) == sorted(COMMANDS)
     # The main path comes first, in its order.
-    assert shown[:7] == ["fetch", "finetune", "fewshot", "export", "profile", "compare", "predict"]
+    assert shown[:8] == ["decide", "fetch", "finetune", "fewshot", "export", "profile", "compare", "predict"]
     assert "slmbench compare --recipe quickstart" in result.stdout
 
 
@@ -68,7 +68,7 @@ def test_where_there_are_no_boxes_the_help_of_the_program_is_ascii():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:replace", "COLUMNS": "70"}
     words = [sys.executable, "-m", "slmbench.cli.app", "--help"]
     shown = subprocess.run(words, capture_output=True, text=True, env=environment, check=True).stdout
-    assert re.findall(r"^\| ([a-z]+) ", shown, re.MULTILINE)[0] == "fetch"
+    assert re.findall(r"^\| ([a-z]+) ", shown, re.MULTILINE)[0] == "decide"
     assert {len(line) for line in shown.splitlines() if line.startswith(("|", "+"))} == {70}
 
 
