@@ -67,6 +67,15 @@ def profile(
             rich_help_panel=shared.SCENARIO,
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            help="Server scenario with --qps: measure the service there, which `slmbench serve BUNDLE` started.",
+            show_default="a process of its own",
+            rich_help_panel=shared.SCENARIO,
+        ),
+    ] = None,
     sustained: Annotated[
         float | None,
         typer.Option(
@@ -114,6 +123,7 @@ def profile(
       slmbench profile exported/bert-tiny-imdb --backend openvino
       slmbench profile runs/bert-tiny-imdb --backend torch --form bf16 --form bf16-compile
       slmbench profile exported/bert-tiny-imdb --scenario server --max-p95-ms 50
+      slmbench profile exported/bert-tiny-imdb --scenario server --qps 50 --url http://127.0.0.1:8080
       slmbench profile exported/bert-tiny-imdb --form int8 --sustained 600
       slmbench profile --processes 6 --sessions 2 --session-gap 60
     """
@@ -135,6 +145,7 @@ def profile(
             batch_tokens=batch_tokens,
             qps=qps,
             max_p95_ms=max_p95_ms,
+            url=url,
             sustained_s=sustained,
             grid=grid,
         )

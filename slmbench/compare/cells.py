@@ -98,7 +98,7 @@ class Cell:
             reviews_per_second_ci95=None if self._shown_rate is None else self._rate_ci95,
             peak_bytes=profile.memory.peak_bytes,
             cold_start_ms=profile.cold_start_ms,
-            cold_cache_start_ms=profile.cold.cold_cache_ms,
+            cold_cache_start_ms=profile.cold.cold_cache_ms if profile.cold else None,
             joules_per_review=joules,
             energy_quality=energy.quality,
             gco2e_per_review=None if energy.grid is None or joules is None else energy.grid.gco2e(joules),
@@ -248,7 +248,7 @@ class Cell:
         if load is not None and load.max_p95_ms is not None:
             return f"server, p95 up to {limit(load.max_p95_ms)} ms"
         if load is not None:
-            return f"server at {limit(load.qps)}/s"
+            return f"server at {limit(load.qps)}/s{' over HTTP' if load.url else ''}"
         if scenario == "offline" and throughput is not None and throughput.batch_tokens != BATCH_TOKENS:
             return f"offline, {throughput.batch_tokens:,} tokens a batch"
         return scenario

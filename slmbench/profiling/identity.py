@@ -71,7 +71,7 @@ def _scenario_inputs(options: ProfileOptions) -> dict[str, float | str]:
     return (
         inputs
         | sustained
-        | {name: value for name in ("qps", "max_p95_ms") if (value := getattr(options, name)) is not None}
+        | {name: value for name in ("qps", "max_p95_ms", "url") if (value := getattr(options, name)) is not None}
     )
 
 
@@ -95,6 +95,8 @@ def setting_name(options: ProfileOptions) -> str:
 def _scenario_suffix(options: ProfileOptions) -> str:
     """Return the part of a record's name that tells the scenario; empty for single reviews."""
     if options.scenario == "server":
+        if options.url is not None:
+            return f"-server-{options.qps:g}qps-http"
         return f"-server-{options.qps:g}qps" if options.qps else f"-server-p95-{options.max_p95_ms:g}ms"
     batches = "" if options.batch_tokens == BATCH_TOKENS else f"-{options.batch_tokens}tokens"
     return ("" if options.scenario == "single" else f"-{options.scenario}") + batches

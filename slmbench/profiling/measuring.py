@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from slmbench.common.errors import SlmbenchError
+from slmbench.common.errors import SlmbenchError, UsageError
 from slmbench.common.files import as_paths
 from slmbench.common.places import PROFILES
 from slmbench.common.progress import SILENT, Progress
@@ -21,6 +22,7 @@ from slmbench.profiling.agreement import batches_warning, check_served, served_w
 from slmbench.profiling.bundle_cells import find_bundle_cells
 from slmbench.profiling.conditions import conditions_of, why_unsteady
 from slmbench.profiling.identity import check_names, check_output, profile_key, profile_name
+from slmbench.profiling.outside import ServiceClient
 from slmbench.profiling.prepared import AnyCell, PreparedCell, measure_each
 from slmbench.profiling.profile_options import ProfileOptions
 from slmbench.profiling.sampling import DRIFTING
@@ -79,6 +81,9 @@ def profile(
     options.check()
     check_output(output)
     cells = find_cells(as_paths(bundles), options)
+    if options.url is not None:
+        options = replace(options, threads=1)
+        cells = [served_cell(cells, options.url)]
     return profile_cells(
         [PlannedCell(cell, options) for cell in cells],
         output=output,
@@ -143,6 +148,23 @@ def find_cells(paths: Sequence[Path], options: ProfileOptions) -> Sequence[AnyCe
     return find_bundle_cells(paths, options)
 
 
+def served_cell(cells: Sequence[AnyCell], url: str) -> AnyCell:
+    """Return which of these cells a service serves.
+
+    Raises:
+        UsageError: None.
+        SlmbenchError: No service answers there.
+    """
+    info = ServiceClient(url).info
+    for cell in cells:
+        if cell.form == info["model_dtype"] and getattr(cell.source, "seal", None) == info["model_sha"]:
+            return cell
+    raise UsageError(
+        f"{url} serves {info['model_id']} {info['model_dtype']}, which is none of these bundles: name the folder that"
+        " it serves, or a copy"
+    )
+
+
 def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> ProfileRecord:
     """Return the record of a cell that was timed."""
     prepared, measured = timed.prepared, timed.measured
@@ -154,7 +176,9 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
     batched = [measured.batch_labels] if measured.batch_labels else []
     in_batches = check_served(batched, prepared.workload, prepared.predictions, prepared.labels)
     warnings += batches_warning(in_batches)
-    conditions = conditions_of(measured.seen)
+    # What a service uses of the machine, if it is this one, is no other's.
+    outside = options.url is not None
+    conditions = None if outside else conditions_of(measured.seen)
     in_sessions = InSessions(sessions=_session_of_processes(timed.sessions), spread=timed.spread)
     latency = Latency(
         **dict(in_sessions),
@@ -188,8 +212,8 @@ def _record_of(timed: TimedCell, command: Sequence[str], progress: Progress) -> 
         reason=prepared.reason,
         latency=latency,
         throughput=_throughput(measured, options, prepared.workload, in_batches, in_sessions),
-        memory=_memory(measured, prepared),
-        cold=_cold_start(measured),
+        memory=Memory(load_bytes=None, peak_bytes=None, source=None) if outside else _memory(measured, prepared),
+        cold=None if outside else _cold_start(measured),
         energy=measured.energy.model_copy(update={"grid": grid_factor(options.grid) if options.grid else None}),
         roofline=_roofline(prepared, latency, options, progress),
         size_bytes=prepared.size_bytes,
@@ -328,7 +352,7 @@ def _sentinel_warnings(sessions: Sequence[MeasuringSession], spread: SessionSpre
     return found
 
 
-def _stability_warnings(measured: Measured, conditions: Conditions, hardware: dict[str, Any]) -> list[str]:
+def _stability_warnings(measured: Measured, conditions: Conditions | None, hardware: dict[str, Any]) -> list[str]:
     """Warn of unsteady samples and name visible causes; also warn when other processes used the CPU."""
     warnings = []
     if not all(measured.stable):
@@ -336,4 +360,6 @@ def _stability_warnings(measured: Measured, conditions: Conditions, hardware: di
     medians = [float(np.median(process)) for process in measured.latency_ms]
     if len(medians) > 1 and max(medians) > 1.1 * min(medians):
         warnings.append(f"the medians of the processes differ by {100 * (max(medians) / min(medians) - 1):.0f} %")
+    if conditions is None:
+        return warnings
     return warnings + why_unsteady(conditions, hardware, suspected=bool(warnings or measured.note))

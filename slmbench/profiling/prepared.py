@@ -72,8 +72,12 @@ class PreparedCell:
 
 def task_of(folder: Path, form: str, options: ProfileOptions) -> dict[str, Any]:
     """Return what the measured process is told, except the texts; see :class:`slmbench.profiling.worker.Worker`."""
+    if options.url is not None:
+        place = {"loader": "slmbench.profiling.outside:connect", "url": options.url}
+    else:
+        place = {"loader": options.runs_on.loader}
     return {
-        "loader": options.runs_on.loader,
+        **place,
         "folder": str(folder),
         "form": form,
         "device": options.device,

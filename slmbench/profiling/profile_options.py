@@ -30,6 +30,8 @@ class ProfileOptions:
         batch_tokens: Token budget of a batch where batches are timed.
         qps: Reviews that arrive per second in the ``server`` scenario.
         max_p95_ms: In the ``server`` scenario without a rate: find the highest rate whose p95 stays within this.
+        url: In the ``server`` scenario with a rate: measure the service there, which serves the bundle
+            (:mod:`slmbench.profiling.outside`), instead of a process of one's own.
         sustained_s: In the ``single`` scenario: let one more process work for so long (s) without a pause, and trace
             it; see :mod:`slmbench.profiling.sustained`.
         grid: Carbon of electricity, in gCO2e/kWh or as a country's code; see
@@ -49,6 +51,7 @@ class ProfileOptions:
     batch_tokens: int = BATCH_TOKENS
     qps: float | None = None
     max_p95_ms: float | None = None
+    url: str | None = None
     sustained_s: float | None = None
     grid: str | None = None
 
@@ -100,6 +103,12 @@ class ProfileOptions:
             raise UsageError("--scenario server needs --qps RATE, or --max-p95-ms X to find the highest rate")
         if self.scenario != "server" and rates:
             raise UsageError(f"{rates[0]} is an option of --scenario server")
+        if self.url is not None and (self.scenario != "server" or self.qps is None):
+            raise UsageError("--url measures a service at a rate: add --scenario server --qps RATE")
+        if self.url is not None and (self.threads or self.forms or self.backend != "onnxruntime"):
+            raise UsageError(
+                "--url measures the form and threads of the service: leave out --form, --threads, --backend"
+            )
         if self.scenario != "single" and self.sustained_s is not None:
             raise UsageError(f"--sustained traces reviews one at a time: leave out --scenario {self.scenario}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ HALVINGS = 6
 VERIFICATIONS, STEP_DOWN = 6, 0.9
 #: Requests of a process; at most so many, because each is in the record.
 MIN_REQUESTS, MAX_REQUESTS = 10, 5000
+#: From outside, requests without a text before the others in each process: at most so many, and so long (s).
+EMPTY_REQUESTS, EMPTY_S = 200, 5.0
 #: Reviews per request under the energy meter: enough that the parent, which is metered too, has little to do.
 ENERGY_ROWS = 20
 
@@ -131,12 +134,12 @@ class _Cell:
         The first of several starts from a cold cache where the system allows it. One that repeats an earlier one of
         the number does not count as progress.
         """
-        if number == 0 and self.options.processes > 1:
+        if number == 0 and self.options.processes > 1 and self.options.url is None:
             measured.no_cold_cache = drop_from_cache(Path(self.task["folder"]))
         with MeasuredProcess(self.task) as process:
             measured.starts.append(process)
             yield process
-            if last or number == self.options.processes - 1:
+            if self.options.url is None and (last or number == self.options.processes - 1):
                 measured.energy = energy_of(process, self.task["texts"], self.options, self.sources)
         if counts:
             self.bar.advance()
@@ -300,6 +303,9 @@ def _serve(
     """
     measured, options = Measured(), cell.options
     waits: list[list[float]] = []
+    empty: list[list[float]] = []
+    statuses: Counter[str] = Counter()
+    workers, work_ms = 1, 0.0
     seconds: list[float] = []
     requests = round(qps * duration_s / options.processes)
     requests = min(MAX_REQUESTS, max(MIN_REQUESTS, requests))
@@ -312,10 +318,18 @@ def _serve(
             due = arrivals(requests, qps, SEED + number)
             # Where the queue grows, the last reviews would be served long after the time limit.
             limit_s = due[-1] + duration_s / options.processes
-            request = {"do": "serve", "arrivals_s": due, "limit_s": limit_s}
+            request = {"do": "serve" if options.url is None else "arrive", "arrivals_s": due, "limit_s": limit_s}
             if bound_ms is not None:
                 request |= {"late_ms": bound_ms, "most_late": max(0, late_allowed(requests * options.processes))}
+            if options.url is not None:
+                some = due[: max(MIN_REQUESTS, min(EMPTY_REQUESTS, round(qps * EMPTY_S)))]
+                empty.append(process.ask({"do": "arrive", "arrivals_s": some, "empty": True})["ms"])
             answer = process.ask(request)
+            if options.url is not None:
+                statuses += Counter(answer["statuses"])
+                workers, work_ms = answer["workers"], work_ms + math.fsum(answer["work_ms"])
+                if not answer["ms"]:
+                    raise SlmbenchError(f"{options.url} answered no request: statuses {_counted(statuses)}")
             measured.latency_ms.append(answer["ms"])
             waits.append(answer["wait_ms"])
             seconds.append(answer["s"])
@@ -323,14 +337,27 @@ def _serve(
             memory = process.ask({"do": "memory", "phase": "samples"})
             measured.memory.append((memory, memory))
     load = ServerLoad(qps=qps, seed=SEED, processes_wait_ms=waits, processes_s=seconds)
-    service = sum(map(sum, measured.latency_ms)) - sum(map(sum, waits))
-    capacity = sum(map(len, waits)) / (service / 1e3)
+    if options.url is not None:
+        load = load.model_copy(update={"url": options.url, "workers": workers, "processes_empty_ms": empty})
+        measured.energy = Energy(reason="a service is measured from outside")
+    if refused := statuses.total() - statuses["200"]:
+        measured.warnings.append(
+            f"{refused} of {statuses.total()} requests got no answer and are left out of the times: statuses"
+            f" {_counted(statuses)}, 0 where the connection failed"
+        )
+    # From outside the rest of the latency is on the way, where workers do not wait for it.
+    service = sum(map(sum, measured.latency_ms)) - sum(map(sum, waits)) if options.url is None else work_ms
+    capacity = workers * sum(map(len, waits)) / (service / 1e3) if service else math.inf
     if capacity <= qps:
         measured.warnings.append(
             f"{qps:g} reviews/s arrive and {capacity:.3g} can be served: the queue, and with it the latency, grows as"
             " long as reviews arrive"
         )
     return measured, load
+
+
+def _counted(statuses: Counter[str]) -> str:
+    return ", ".join(f"{status} ({count})" for status, count in sorted(statuses.items()))
 
 
 def energy_of(

@@ -36,8 +36,9 @@ class Worker:
 
     Args:
         task: ``loader``, ``folder``, ``form``, ``threads`` and ``device``, for which see
-            :class:`slmbench.profiling.backends.ProfilingBackend`, the ``texts``, and of bundles how many ``workers``
-            answer many texts, where it is not one, and the ``seal`` of the one that is meant.
+            :class:`slmbench.profiling.backends.ProfilingBackend`, the ``texts``, of bundles how many ``workers``
+            answer many texts, where it is not one, and the ``seal`` of the one that is meant, and of a service its
+            ``url``.
 
     Attributes:
         started: ``load_ms``, ``first_ms``, ``load_bytes``, and ``meter_ms``, which is not the app's: opening NVML.
@@ -77,6 +78,7 @@ class Worker:
             "further": self.further,
             "batches": self.batches,
             "serve": self.serve,
+            "arrive": self.arrive,
             "answers": self.answers,
             "memory": self.memory,
         }
@@ -154,6 +156,10 @@ class Worker:
                 break
         return {"ms": taken, "wait_ms": waited, "s": time.perf_counter() - began, "late": late}
 
+    def arrive(self, **request: Any) -> dict[str, Any]:
+        """Let reviews arrive at a service; see :meth:`slmbench.profiling.outside.ServiceClient.serve`."""
+        return self._classifier.serve(self._texts, **request)  # type: ignore[attr-defined]
+
     def answers(self, rows: list[int], batch_tokens: int | None = None) -> dict[str, Any]:
         """Answer reviews one by one or in batches, untimed; returns the probabilities and the tokens of each."""
         texts = [self._texts[row] for row in rows]
@@ -190,8 +196,8 @@ def _load(task: dict[str, Any]) -> Classifier:
     """Import what runs the form, and load it."""
     module, _, name = task["loader"].partition(":")
     load = getattr(importlib.import_module(module), name)
-    several = {"workers": task["workers"]} if "workers" in task else {}
-    return load(Path(task["folder"]), form=task["form"], threads=task["threads"], device=task["device"], **several)
+    more = {name: task[name] for name in ("workers", "url") if name in task}
+    return load(Path(task["folder"]), form=task["form"], threads=task["threads"], device=task["device"], **more)
 
 
 def _gpu_memory() -> GpuMemory:

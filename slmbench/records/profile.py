@@ -172,13 +172,21 @@ class ServerTrial(Part):
 
 
 class ServerLoad(Part):
-    """How reviews arrived in the ``server`` scenario: a Poisson process, one server, first come, first served."""
+    """How reviews arrived in the ``server`` scenario: a Poisson process, one server, first come, first served.
+
+    From outside (``url``) it is a service with so many ``workers``, and latencies have the way there and back.
+    """
 
     qps: float
     #: Seed of the gaps between arrivals.
     seed: int
     #: Waiting time of each request in milliseconds; one list per process.
     processes_wait_ms: list[list[float]]
+    #: Where a service was measured from outside; ``None`` of a process of one's own, and in older records.
+    url: str | None = None
+    workers: int = 1
+    #: Then the latency of requests without a text at the same rate (ms); one list per process.
+    processes_empty_ms: Times | None = None
     #: Seconds from the first arrival to the last label, one per process.
     processes_s: EachTime
     #: Bound on the 95th percentile (ms) for which the rate was searched; ``None`` where the rate was given.
@@ -191,6 +199,13 @@ class ServerLoad(Part):
     def served_per_second(self) -> float:
         """Reviews per second that left the server, over all processes."""
         return sum(map(len, self.processes_wait_ms)) / sum(self.processes_s)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def empty_p50_ms(self) -> float | None:
+        """Median latency of requests without a text (ms): what the way there and back takes."""
+        empty = self.processes_empty_ms
+        return None if empty is None else percentile([ms for process in empty for ms in process], 50)
 
 
 class WorkloadIdentity(Part):
@@ -238,7 +253,8 @@ class ProfileRecord(Evaluated, Record):
     latency: Latency
     throughput: Throughput | None
     memory: Memory
-    cold: ColdStart
+    #: ``None`` of a service that is measured from outside.
+    cold: ColdStart | None
     energy: Energy
     #: Share of the machine's ceiling that was reached, in the ``single`` scenario; ``None`` where it is unknown.
     roofline: Roofline | None = None
@@ -288,9 +304,9 @@ class ProfileRecord(Evaluated, Record):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def cold_start_ms(self) -> float:
+    def cold_start_ms(self) -> float | None:
         """Median cold start."""
-        return percentile(self.cold.processes_ms, 50)
+        return None if self.cold is None else percentile(self.cold.processes_ms, 50)
 
     @property
     def tested_as_timed(self) -> bool:

@@ -52,6 +52,7 @@ class Gate:
             await self._let_in(scope, receive, sending)
         finally:
             taken = time.perf_counter() - began
+            status = status or 500  # what is answered further out to a failure
             self._service.metrics.requests.labels(path, str(status)).inc()
             self._service.metrics.request_s.observe(taken)
             if self._service.options.access_log and ACCESS.isEnabledFor(logging.INFO):

@@ -97,6 +97,7 @@ def _run(app: Any, listener: socket.socket, drain_s: float, drain: Callable[[], 
             lifespan="on",
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=75,  # longer than the balancers' 60 s, which else reuse a connection that just closed
             timeout_graceful_shutdown=max(1, round(drain_s)),
         )
     ).run(sockets=[listener])

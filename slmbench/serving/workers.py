@@ -59,7 +59,7 @@ class _Asked:
         """Answer one text; what goes wrong is the request's answer."""
         began = time.perf_counter()
         self.waited.append(began - self.since)
-        if self.failure is None:
+        if self.failure is None and not self.future.done():  # given up when the service could not wait any longer
             try:
                 self.rows[number] = self._row(self.texts[number])
             except Exception as error:  # noqa: BLE001 - a worker goes on whatever a text does to a library
@@ -159,7 +159,7 @@ class Workers:
                 for waited in asked.waited:
                     self._metrics.queue_s.observe(waited)
                 self._metrics.inference_s.observe(asked.worked / len(asked.texts))
-                if not asked.future.done():  # cancelled when the service could not wait any longer
+                if not asked.future.done():
                     asked.future.set_result(None)
 
     def _count(self, texts: int) -> None:

@@ -34,6 +34,18 @@ def test_rates_of_arrival_are_told_apart_and_not_compared(decided):
     assert {row.variant: row.compared for row in record.rows} == {"server at 50/s": False, "server at 10/s": True}
 
 
+def test_a_service_measured_from_outside_is_not_compared_with_a_process(decided):
+    here = served(50, "tfidf")
+    load = here.load.model_copy(update={"url": "http://127.0.0.1:1", "processes_empty_ms": [[0.5]] * 3})
+    later = {"created": "2026-01-11T12:00:00+00:00", "name": "over-http", "cold": None}
+    record = decided(here, here.model_copy(update={"load": load, **later}))
+    assert {row.variant: row.compared for row in record.rows} == {
+        "server at 50/s": False,
+        "server at 50/s over HTTP": True,
+    }
+    assert [row.cold_start_ms for row in record.rows if row.compared] == [None]
+
+
 def test_budgets_of_batches_are_told_apart(decided):
     record = decided(batched(2048), batched(512))
     assert {row.variant for row in record.rows} == {"offline", "offline, 512 tokens a batch"}

@@ -42,7 +42,7 @@ def profile_table(records: Sequence[ProfileRecord]) -> FittingTable:
             "–" if latency.p95_ms is None else f"{latency.p95_ms:.3g}{_bounds(latency.p95_ci95_ms)}",
             _rate(record),
             "–" if record.memory.peak_bytes is None else f"{record.memory.peak_bytes / 1e6:,.0f}",
-            f"{record.cold_start_ms:,.0f}",
+            "–" if record.cold_start_ms is None else f"{record.cold_start_ms:,.0f}",
             f"{record.size_bytes / 1e6:.1f}",
             *(cell(record) or "–" for _, _, cell in OPTIONAL_COLUMNS),
         )
@@ -149,7 +149,7 @@ def _joules(record: ProfileRecord, quality: str) -> str | None:
 
 
 def _cold_cache(record: ProfileRecord) -> str | None:
-    cold = record.cold.cold_cache_ms
+    cold = record.cold.cold_cache_ms if record.cold else None
     return None if cold is None else f"{cold:,.0f}"
 
 
@@ -201,6 +201,11 @@ def _notes(record: ProfileRecord) -> list[str]:
     if record.sustained is not None:
         notes.append(f"{record.bundle} {record.form}: {record.sustained.sentence}")
     load = record.load
+    if load is not None and load.url is not None:
+        notes.append(
+            f"{record.bundle} {record.form}: measured from outside at {load.url}, workers: {load.workers}; a request"
+            f" without a text takes {load.empty_p50_ms:.3g} ms"
+        )
     # A rate that exceeded its bound when it was verified has a warning instead.
     if load is not None and load.max_p95_ms is not None and record.keeps_its_bound:
         found, in_others = record.highest_rate_ci95, ", in other sessions too" if record.latency.widening else ""
