@@ -69,13 +69,13 @@ class ServiceClient:
         except (ValueError, KeyError, TypeError):
             raise SlmbenchError(f"{url} is no service of a classifier: its /info says otherwise") from None
 
-    def check_seal(self, seal: str) -> None:
+    def check_seal(self, seal: str | None) -> None:
         """Check which bundle is served.
 
         Raises:
             SlmbenchError: It is another one.
         """
-        if self.info.get("model_sha") != seal:
+        if seal not in (None, self.info.get("model_sha")):
             raise SlmbenchError(f"{self._url} serves another bundle than before: measure it again")
 
     def predict(self, texts: str | Sequence[str]) -> list[Prediction]:

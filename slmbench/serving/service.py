@@ -68,8 +68,7 @@ def load_served(folder: Path, options: ServeOptions) -> ServedBundle:
                 f"{folder} answers otherwise here than where it was exported ({'; '.join(others)}): export it on a"
                 " machine like this one, name another --form, or pass --no-verify"
             )
-    if record.seal != classifier.seal:
-        raise SlmbenchError(f"{folder} was exported again while it was loaded: run the same command again")
+    classifier.check_seal(record.seal)
     classifier.predict("warm up")
     return ServedBundle(classifier, record.name, None if record.long_texts == "windows" else record.max_length)
 
