@@ -82,8 +82,7 @@ def profile(
     check_output(output)
     cells = find_cells(as_paths(bundles), options)
     if options.url is not None:
-        options = replace(options, threads=1)
-        cells = [served_cell(cells, options.url)]
+        cells, options = [served_cell(cells, options.url)], replace(options, threads=1)
     return profile_cells(
         [PlannedCell(cell, options) for cell in cells],
         output=output,
