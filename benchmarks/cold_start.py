@@ -1,6 +1,7 @@
 """Start-up: `slmbench --help`, and one prediction from a fresh process through slmbench.edge and transformers.
 
-    python benchmarks/cold_start.py [BUNDLE] [--run RUN] [--forms int8 fp32] [--threads 1] [--rounds 7]
+    python benchmarks/cold_start.py [BUNDLE] [--run RUN] [--versus CHECKOUT] [--forms int8 fp32] [--threads 1]
+                                    [--rounds 7]
 
 With ``--run``, the run that the bundle was exported from, the same model is also measured in transformers' pipeline
 (torch), alternating with the bundle's forms. Every prediction runs in a separate process. The script prints the
@@ -49,20 +50,21 @@ print(json.dumps({"label": label, "peak": peak, "torch": "torch" in sys.modules,
 """
 
 
-def timed(words: list[str]) -> tuple[float, str]:
-    """Run a command; returns its wall time in seconds and what it printed."""
+def timed(words: list[str], checkout: Path = Path(__file__).parents[1]) -> tuple[float, str]:
+    """Run a command with a checkout of slmbench; returns its wall time in seconds and what it printed."""
     # The model is in a folder; without this, transformers would wait for an unreachable hub.
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(checkout)}
     # What is installed has been compiled; the first round does it here.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()
-    answer = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
-    return time.perf_counter() - began, answer
+    # "-c" imports from the present folder first.
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment, cwd=checkout)
+    return time.perf_counter() - began, done.stdout
 
 
-def asked(code: str, model: str, form: str, threads: int) -> dict:
+def asked(code: str, model: str, form: str, *checkout: Path, threads: int) -> dict:
     """Run one prediction in a separate process; returns its report and ``seconds``."""
-    seconds, answer = timed([sys.executable, "-c", code + REPORT, model, form, TEXT, str(threads)])
+    seconds, answer = timed([sys.executable, "-c", code + REPORT, model, form, TEXT, str(threads)], *checkout)
     return {"seconds": seconds, **json.loads(answer.splitlines()[-1])}
 
 
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument(
         "--run", type=Path, help="run that the bundle was exported from, for the transformers pipeline"
     )
+    parser.add_argument("--versus", type=Path, help="another checkout of slmbench, run in turns")
     parser.add_argument("--forms", nargs="+", default=["int8", "fp32"])
     parser.add_argument(
         "--threads", type=int, default=0, help="threads of the edge runtime; 0 is onnxruntime's default"
@@ -86,14 +89,18 @@ def main() -> None:
     seconds = [timed([sys.executable, "-m", "slmbench.cli.app", "--help"])[0] for _ in range(arguments.rounds)]
     print(f"slmbench --help: median {statistics.median(seconds):.3f} s, largest {max(seconds):.3f} s")
 
-    ways = {f"edge {form}": (EDGE, arguments.bundle, form) for form in arguments.forms}
+    bundle = str(Path(arguments.bundle).resolve())
+    ways: dict[str, tuple] = {f"edge {form}": (EDGE, bundle, form) for form in arguments.forms}
+    if arguments.versus:
+        others = {f"{name}, other": (*way, arguments.versus) for name, way in ways.items()}
+        ways = {name: way for pair in zip(ways.items(), others.items(), strict=True) for name, way in pair}
     if arguments.run:
-        ways["transformers pipeline"] = (PIPELINE, str(arguments.run / "model"), "")
+        ways["transformers pipeline"] = (PIPELINE, str((arguments.run / "model").resolve()), "")
     rounds: dict[str, list[dict]] = {name: [] for name in ways}
     # Alternating, so that slow phases of the machine affect all of them; the first round only fills the page cache.
     for number in range(arguments.rounds + 1):
         for name, way in ways.items():
-            found = asked(*way, arguments.threads)
+            found = asked(*way, threads=arguments.threads)
             if number:
                 rounds[name].append(found)
     if any(found["torch"] for name, answers in rounds.items() if name.startswith("edge") for found in answers):

@@ -1,11 +1,12 @@
 """The forms of a model on this processor, and on it with instruction sets hidden: speed, changed labels, accuracy.
 
     python benchmarks/forms_by_cpu.py BUNDLE [--forms fp32 int8 int8-portable …] [--as all avx2]
-                                             [--labels 400] [--timed 40] [--rounds 3] [--threads 1] [--made FOLDER]
+                                             [--labels 400] [--timed 40] [--rounds 3] [--made FOLDER]
 
 Forms are made of the bundle's fp32 file, for VNNI whatever this processor has; ``FORM@openvino`` runs one in
 OpenVINO. Every form has a process of its own. Test reviews of the bundle are answered one at a time: all of
-``--labels`` once, then ``--timed`` of them in turns by all forms. Ratios are medians of paired times.
+``--labels`` once, then ``--timed`` of them in turns by all forms. Times are of the processor, with one thread; ratios
+are medians of paired times.
 
 Libraries choose their kernels by what the processor says of itself (CPUID). ``--as avx2`` (or ``avx_vnni``,
 ``avx512``, ``avx512_vnni``) compiles ``cpuid_mask.c`` and hides what such a processor lacks, on Linux where CPUID can
@@ -86,24 +87,22 @@ def flags(kind: str) -> str:
     return f"{key}: {' '.join(left)}\n"
 
 
-def serve(
-    folder: Path, file: Path, provider: str, threads: int, kind: str, texts: list[str], pipe: Connection
-) -> None:
+def serve(folder: Path, file: Path, provider: str, kind: str, texts: list[str], pipe: Connection) -> None:
     """Answer rows of the texts with logits and milliseconds of each."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as information:
         information.write(flags(kind))
         information.flush()
         runtime.CPU_INFORMATION = Path(information.name)
-        backend = runtime.OnnxBackend(folder, file, threads, provider)
+        backend = runtime.OnnxBackend(folder, file, 1, provider)
     items = backend.encode(texts)
     backend.logits(items[:1])
     pipe.send(None)
     while (rows := pipe.recv()) is not None:
         logits, times = [], []
         for row in rows:
-            began = time.perf_counter()
+            began = time.process_time()
             logits.append(backend.logits([items[row]])[0])
-            times.append(1000 * (time.perf_counter() - began))
+            times.append(1000 * (time.process_time() - began))
         pipe.send((np.stack(logits), times))
     # onnxruntime and OpenVINO may end badly where CPUID is trapped.
     os._exit(0)
@@ -138,7 +137,6 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=400, help="reviews that are answered once")
     parser.add_argument("--timed", type=int, default=40, help="of them those that are timed, in each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--made", type=Path, help="folder in which the forms that are made are kept")
     said = parser.parse_args()
 
@@ -165,7 +163,7 @@ def main() -> None:
                 name, _, provider = way.partition("@")
                 pipe, other = context.Pipe()
                 with hidden(kind, folder):
-                    given = (said.bundle, files[name], provider or "cpu", said.threads, kind, texts, other)
+                    given = (said.bundle, files[name], provider or "cpu", kind, texts, other)
                     context.Process(target=serve, args=given, daemon=True).start()
                 other.close()
                 pipes[kind, way] = pipe
@@ -189,7 +187,7 @@ def main() -> None:
         for pipe in pipes.values():
             pipe.send(None)
     lengths = np.mean([len(text.split()) for text in texts[:timed]])
-    print(f"{hardware_fingerprint()['machine']}; {said.bundle.name}, {said.threads} thread(s)")
+    print(f"{hardware_fingerprint()['machine']}; {said.bundle.name}, one thread")
     print(f"labels of {len(texts)} reviews; times of {timed} of {lengths:.0f} words, {said.rounds} rounds in turns")
     first = said.kinds[0]
     reference = logits[first, "fp32"].argmax(1)

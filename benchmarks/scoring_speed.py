@@ -3,8 +3,8 @@
     python benchmarks/scoring_speed.py [BUNDLE] [--form int8] [--reviews 400] [--words 180] [--rounds 2]
     python benchmarks/scoring_speed.py [BUNDLE] --memory 1000 100000 1000000
 
-slmbench and the pipeline have processes of their own, loaded once. All ways answer the same 50 reviews one after
-the other, each first in turn, then the next 50, and so for several rounds. Reviews are test reviews of the bundle
+slmbench and the pipeline have processes of their own, loaded once. All ways answer the same 100 reviews one after
+the other, each first in turn, then the next 100, and so for several rounds. Reviews are test reviews of the bundle
 with at least ``--words`` words, truncated as in training. The script prints reviews per second, accuracy, the share
 of labels equal to those of one inference at a time, and medians of paired ratios with 95 % intervals.
 
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-TURN = 50
+TURN = 100
 #: Texts that are answered before anything is timed: enough for workers to be loaded.
 WARM_UP = 64
 FAST, PLAIN, PEER = "slmbench", "slmbench, one inference at a time", "Optimum's pipeline, batches of"

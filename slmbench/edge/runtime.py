@@ -2251,8 +2251,8 @@ WIDE_SUMS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimd")
 #: Kinds of processors that compute int8 at other speeds beside fp32, by the kernel's name of the extension that makes
 #: one of that kind; the first that is there counts.
 PROCESSOR_KINDS = ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "i8mm", "asimddp", "asimd")
-#: Forms that are slower than fp32 on every kind on which they were measured, one review at a time
-#: (``benchmarks/forms_by_cpu.py``; docs/performance.md has its table); the others are faster on all of them.
+#: Forms that are not faster than fp32 one review at a time (docs/export.md, docs/performance.md); int8 is, on every
+#: kind on which it was measured.
 SLOW_FORMS = ("fp16", "int4-weights")
 
 
