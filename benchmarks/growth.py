@@ -217,7 +217,11 @@ def exponent(xs: list[float], ys: list[float]) -> tuple[float, float, float, flo
 
 def table(points: dict[float, dict[str, float]], costs: dict[str, str], axis: str) -> Iterator[str]:
     """Yield a table in Markdown with the exponents below."""
-    yield f"| {TITLES[axis]} | " + " | ".join(f"{word}, {name.split('_')[1]}" for name, word in costs.items()) + " |"
+    yield (
+        f"| {TITLES[axis]} | "
+        + " | ".join(f"{word}, {name.split('_')[1].replace('mb', 'MB')}" for name, word in costs.items())
+        + " |"
+    )
     yield "|---:|" + "---:|" * len(costs)
     for value, point in points.items():
         shown = (f"{point[name]:,.3g}" if point[name] < 1000 else f"{point[name]:,.0f}" for name in costs)
@@ -245,6 +249,9 @@ def draw(record: Path, path: Path) -> None:
                 panel.plot([xs[0], xs[-1]], ends, color=colour, linewidth=1)
             panel.set_xscale("log")
             panel.set_yscale("log")
+            if axis != "size":
+                panel.set_xticks(list(points), [f"{value:,.0f}" for value in points], minor=False)
+                panel.minorticks_off()
             unit = "MB at the peak" if row else "s in all" if axis == "corpus" else "ms a review"
             panel.set_ylabel(unit, fontsize=8)
             panel.legend(fontsize=7, frameon=False, title="exponent", title_fontsize=7)

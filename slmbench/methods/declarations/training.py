@@ -62,7 +62,7 @@ def _one_layer_learns_fast(architecture: str, hidden_size: int) -> float:
 
 
 LAYERS = Option("layers", int, "Keep only the first N encoder layers", default_text="all", min=1)
-# What half of the layers gains and loses is measured by benchmarks/finetune_speed.py.
+# benchmarks/finetune_speed.py (--ways slmbench frozen) measures what half of the layers gains and loses.
 _FROZEN_LAYERS = Option(
     "frozen_layers",
     int,
