@@ -3,8 +3,9 @@
     python benchmarks/tokenisation.py BUNDLE... [--reviews 200] [--rounds 5]
 
 Steps of the default form are timed on the same IMDb reviews, bundle after bundle in each round: text to items
-(tokens, or words of TF-IDF and static models), items to arrays, and the model. A review's time is the median of the
-rounds, and the medians over reviews are printed, with the time that the tokenizer may take for a share of 5 %.
+(tokens, or words of TF-IDF and static models), items to arrays, and the model. A review's processor time is the
+median of the rounds, and the medians over reviews are printed, with the time that the tokenizer may take for a share
+of 5 %.
 
 The first line says what a tokenizer with equal ids could take if it looked up whole words and split only those that
 it has not seen: the time of a regular expression that finds words and signs, and of a look-up of each.
@@ -42,14 +43,14 @@ def main() -> None:
         for folder, backend in backends.items():
             backend.logits(backend.encode(texts[:1]))
             for row, text in enumerate(texts):
-                began = time.perf_counter()
+                began = time.process_time()
                 items = backend.encode([text])
-                encoded = time.perf_counter()
+                encoded = time.process_time()
                 if isinstance(backend, OnnxBackend):
                     backend.feed(items)
-                fed = time.perf_counter()
+                fed = time.process_time()
                 backend.logits(items)
-                times[folder][number, row] = encoded - began, fed - encoded, time.perf_counter() - fed
+                times[folder][number, row] = encoded - began, fed - encoded, time.process_time() - fed
     print(f"{hardware_fingerprint()['machine']}; {len(texts)} reviews of {mean_words(texts):.0f} words, one thread")
     print(f"  words and signs, looked up in a dictionary: {1e6 * looked_up(texts, options.rounds):.0f} µs")
     for folder, found in times.items():
@@ -72,11 +73,11 @@ def looked_up(texts: list[str], rounds: int) -> float:
     times = np.empty((rounds, len(texts)))
     for number in range(rounds):
         for row, text in enumerate(texts):
-            began = time.perf_counter()
+            began = time.process_time()
             ids: list[int] = []
             for word in find(text.lower()):
                 ids += known[word]
-            times[number, row] = time.perf_counter() - began
+            times[number, row] = time.process_time() - began
     return float(np.median(np.median(times, axis=0)))
 
 
