@@ -142,6 +142,8 @@ class SpreadLadder:
             try:
                 answer = self._ask(machine, {"rung": rung.name})
             except LostError as error:
+                if self._over:
+                    return
                 if machine not in self._cluster.machines():
                     self._progress.say(f"{machine.name} was lost, another machine runs {rung.name}")
                     with self._turn():
@@ -177,9 +179,11 @@ class SpreadLadder:
         child = self._cluster.start(
             ("-m", "slmbench.recipes.worker"), what=what, on=machine, wanted=lambda: not self._over
         )
-        if child is None:
-            raise LostError(f"{what} is not wanted any more")
         with self._turn():
+            if child is None or self._over:
+                if child is not None:
+                    child.close()
+                raise LostError(f"{what} is not wanted any more")
             self._at_work.add(child)
             folders = {
                 kind: {name: done[key] for name, done in self._done.items() if done.get(key)}
