@@ -74,7 +74,7 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=120)
 
 
 def wait_for_orphans(session, seconds=5.0):
