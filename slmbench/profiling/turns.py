@@ -191,15 +191,18 @@ class _Turns:
         only_order = all(one.only_order for one, _ in self._ready)
         for number, why in need_no_more(self._so_far, only_order=only_order).items():
             one = self._ready[number][0]
-            left = one.options.processes - MIN_PROCESSES
+            left = one.options.processes - len(self._so_far[number].measured.latency_ms) - 1
             if one.may_end_early and left > 0 and number not in self._ended:
-                self._ended[number] = f"timed in {MIN_PROCESSES} of {one.options.processes} processes: {why}"
+                self._ended[number] = why
                 self.processes -= left
                 bar.set_total(self.processes)
 
     def ended_early(self, number: int) -> list[str]:
         """Say why a cell was timed in fewer processes than asked for, if it was."""
-        return [self._ended[number]] if number in self._ended else []
+        if number not in self._ended:
+            return []
+        timed, asked = len(self.measured[number].latency_ms), self._ready[number][0].options.processes
+        return [f"timed in {timed} of {asked} processes: {self._ended[number]}"]
 
     def sessions_of(self, number: int) -> list[MeasuringSession]:
         """Return the sessions of the processes that count; a search for a rate measures with more."""
