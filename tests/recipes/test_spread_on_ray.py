@@ -76,7 +76,7 @@ def machines(tmp_path, monkeypatch):
         return None
 
     try:
-        add("127.0.0.1", num_cpus=0)
+        add(num_cpus=0)  # at the address by which drivers look for it, which is not 127.0.0.1
         add("127.0.0.2", num_cpus=2)
         add("127.0.0.3", num_cpus=2, env_vars={"PATH": f"{tmp_path / 'driver'}{os.pathsep}{os.environ['PATH']}"})
         yield cluster, add
