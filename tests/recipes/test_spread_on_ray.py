@@ -60,16 +60,12 @@ def machines(tmp_path, monkeypatch):
     (tmp_path / "driver/nvidia-smi").chmod(0o755)
     cluster = Cluster()
 
-    def add(address, **more):
+    def add(address=None, **more):
+        more |= {"node_ip_address": address} if address else {}
+        more |= {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
         for left in (3, 2, 1, 0):  # Ray gives up on a node that begins too slowly
             try:
-                return cluster.add_node(
-                    node_ip_address=address,
-                    include_dashboard=False,
-                    include_log_monitor=False,
-                    no_monitor=True,
-                    **more,
-                )
+                return cluster.add_node(**more)
             except Exception:
                 if not left:
                     raise
