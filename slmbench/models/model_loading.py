@@ -163,6 +163,7 @@ def load_tokenizer(folder: Path, *, max_length: int | None = None) -> PreTrained
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+        tokenizer("a text")  # a vocabulary without its unknown token is read, and fails here
     except Exception as error:  # noqa: BLE001 - tokenizers raises a bare Exception
         raise SlmbenchError(f"the tokenizer in {folder} cannot be read: {first_line(error)}") from None
     if not tokenizer.is_fast:

@@ -123,3 +123,13 @@ def test_positions_begin_after_the_padding_id(kind, pad_id):
         model(input_ids=torch.full((1, limit), 7))
         with pytest.raises((IndexError, RuntimeError)):
             model(input_ids=torch.full((1, limit + 1), 7))
+
+
+def test_a_tokenizer_without_words_is_one_sentence(tmp_path):
+    folder = tiny.model_folder(tmp_path / "empty", "bert")
+    file = folder / "tokenizer.json"
+    document = json.loads(file.read_text())
+    document["model"]["vocab"] = {}
+    file.write_text(json.dumps(document))
+    with pytest.raises(SlmbenchError, match="tokenizer"):
+        load_tokenizer(folder)
