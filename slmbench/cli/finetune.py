@@ -12,6 +12,7 @@ from slmbench.cli.corpus_options import ALL, reads_corpus
 from slmbench.cli.folds import cross_validation
 from slmbench.cli.method_options import method_help, method_names, options_of
 from slmbench.cli.output import command_output
+from slmbench.methods.ranks import together
 
 
 @reads_corpus(*ALL)
@@ -50,7 +51,9 @@ def finetune(
       slmbench finetune --method tfidf --corpus reviews.csv --text-column body --label-column verdict
       slmbench finetune --method tfidf --corpus few.csv --folds 5
     """
-    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
+    with command_output(as_json=as_json, quiet=quiet, debug=debug) as out, together(out) as does_it:
+        if not does_it:
+            return
         from slmbench.cli.next_step import after_run
         from slmbench.cli.views.runs import run_summary
         from slmbench.common.errors import UsageError

@@ -69,6 +69,10 @@ class Program(TyperGroup):
         if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
             hint = did_you_mean(args[0], self.commands)
             raise UsageError(f"there is no command '{args[0]}'{hint or _see_help(ctx)}")
+        if "TORCHELASTIC_RUN_ID" in os.environ and not ctx.resilient_parsing:  # torchrun or accelerate launch
+            from slmbench.methods.ranks import check_command
+
+            check_command(args[0])
         return super().resolve_command(ctx, args)
 
 

@@ -98,7 +98,8 @@ class TrainCost(Part):
     """The cost of training.
 
     ``reviews_per_second`` counts each review once per epoch. After an interruption, ``seconds`` is the
-    part since the run was resumed, and ``resumed_at_epoch`` the epoch where that part began.
+    part since the run was resumed, and ``resumed_at_epoch`` the epoch where that part began. Of several ``processes``
+    that trained together, ``peak_rss_bytes`` is that of the first.
     """
 
     seconds: float
@@ -107,6 +108,7 @@ class TrainCost(Part):
     peak_rss_bytes: int | None
     device: str
     precision: str
+    processes: int = 1
     best_epoch: float | None
     selected_by: str | None
     resumed_at_epoch: float | None = None

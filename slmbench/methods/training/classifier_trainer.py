@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slmbench.methods.options import MethodOptions
+from slmbench.methods.ranks import SHARE, own_rows, processes
 from slmbench.methods.training.losses import distillation_loss, weighted_cross_entropy
 from slmbench.methods.training.lower_layers import LOWER, LowerLayers
 
 if TYPE_CHECKING:
     import torch
+    from torch.utils.data import DataLoader
     from transformers import Trainer
 
 #: Column of the examples: to which review a window belongs.
@@ -27,7 +29,7 @@ def trainer_class(
     On a CPU two workers learn half of a batch each, on half of the threads, and add up their gradients: neither waits
     for the other at the end of each of hundreds of small operations. A sum of two does not depend on which comes
     first, so that a training still gives the same weights each time. Dropout draws from one generator, in which the
-    two would come by chance: with it there is one worker.
+    two would come by chance: with it there is one worker. Processes that train together have one each, too.
 
     Args:
         options: Resolved options.
@@ -40,14 +42,14 @@ def trainer_class(
 
     threads = torch.get_num_threads()
     drops = options.dropout or options.given.get("lora_dropout")
-    shared = device == "cpu" and threads > 1 and not drops
+    shared = device == "cpu" and threads > 1 and not drops and processes() == 1
 
     class ClassifierTrainer(Trainer):
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             inputs.pop(REVIEW, None)
-            teacher = inputs.pop("teacher_logits", None)
+            teacher, share = inputs.pop("teacher_logits", None), inputs.pop(SHARE, None)
             labels = inputs.pop("labels")
             if lower is not None:
                 lower.use(inputs.pop(LOWER))
@@ -57,6 +59,7 @@ def trainer_class(
             else:
                 soft = (options.temperature or 1.0, options.hard_weight or 0.0)
                 loss = distillation_loss(outputs.logits, teacher, labels, *soft, weights)
+            loss = loss if share is None else share * loss
             return (loss, outputs) if return_outputs else loss
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
@@ -76,6 +79,13 @@ def trainer_class(
 
             losses = list(self._workers.map(learn, range(2)))
             return losses[0] + losses[1]
+
+        def get_train_dataloader(self) -> DataLoader[Any]:
+            return own_rows(super().get_train_dataloader())
+
+        def _save_rng_state(self, output_dir: str) -> None:
+            if self.args.should_save:
+                super()._save_rng_state(output_dir)
 
         def train(self, *given: Any, **named: Any) -> Any:
             with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(threads // 2,)) as self._workers:

@@ -46,7 +46,7 @@ class LowerLayers:
     def __init__(self, model: PreTrainedModel, count: int) -> None:
         from torch import nn
 
-        self._model = model
+        self._model, self._count = model, count
         classifier = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._encoder = classifier.base_model
         whole = getattr(self._encoder.config, "num_hidden_layers", 0)
@@ -65,6 +65,10 @@ class LowerLayers:
                 weights.requires_grad_(False)
         self._output: Any = None
         self._here = threading.local()
+
+    def __reduce__(self) -> tuple[type[LowerLayers], tuple[PreTrainedModel, int]]:
+        """Let other processes that train the model have them too."""
+        return LowerLayers, (self._model, self._count)
 
     @property
     def config(self) -> Any:

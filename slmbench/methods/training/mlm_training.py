@@ -130,7 +130,6 @@ def train_masked_lm(
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = trainer_arguments(Path(folder), options, device=device, precision=precision, save_strategy="no")
-        arguments._n_gpu = min(arguments.n_gpu, 1)  # the hook on the head supports one copy of the model
         trainer = _trainer_class()(
             model=model,
             args=arguments,

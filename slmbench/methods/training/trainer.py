@@ -15,6 +15,7 @@ from slmbench.common.errors import require_extra
 from slmbench.common.progress import Progress, Task
 from slmbench.corpora import Split
 from slmbench.methods.options import MethodOptions
+from slmbench.methods.ranks import check_resumed, processes, seen_by_trainer
 from slmbench.methods.training.classifier_trainer import REVIEW, trainer_class
 from slmbench.methods.training.cpu import bf16_training, keep_freed_memory
 from slmbench.methods.training.lower_layers import LowerLayers, with_lower_outputs
@@ -110,6 +111,7 @@ def train(
         label_names=["labels", REVIEW] if options.long_texts == "windows" else ["labels"],
     )
     resume = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    check_resumed(resume)
     state: dict[str, Any] = _state_of(resume) if resume else {"epoch": 0.0, "log_history": []}
     metric = "macro_f1" if options.select_by == "macro_f1" else "accuracy"
     earlier = [line[f"eval_{metric}"] for line in state["log_history"] if f"eval_{metric}" in line]
@@ -188,24 +190,27 @@ def trainer_arguments(
     if options.report_to:
         require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
 
-    return TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=options.batch_size or 16,
-        num_train_epochs=options.epochs or 1,
-        learning_rate=options.learning_rate or 0.0,
-        weight_decay=options.weight_decay or 0.0,
-        warmup_ratio=options.warmup_ratio or 0.0,
-        seed=options.seed,
-        data_seed=options.seed,
-        use_cpu=device == "cpu",
-        bf16=precision == "bf16",
-        logging_strategy="epoch",
-        report_to=[options.report_to] if options.report_to else [],
-        disable_tqdm=True,
-        dataloader_pin_memory=device == "cuda",
-        remove_unused_columns=False,  # some columns are for the loss only
-        **others,
-    )
+    with seen_by_trainer():
+        arguments = TrainingArguments(
+            output_dir=str(folder),
+            per_device_train_batch_size=options.batch_size or 16,
+            num_train_epochs=options.epochs or 1,
+            learning_rate=options.learning_rate or 0.0,
+            weight_decay=options.weight_decay or 0.0,
+            warmup_ratio=options.warmup_ratio or 0.0,
+            seed=options.seed,
+            data_seed=options.seed,
+            use_cpu=device == "cpu",
+            bf16=precision == "bf16",
+            logging_strategy="epoch",
+            report_to=[options.report_to] if options.report_to else [],
+            disable_tqdm=True,
+            dataloader_pin_memory=device == "cuda",
+            remove_unused_columns=False,  # some columns are for the loss only
+            **others,
+        )
+        arguments._n_gpu = min(arguments.n_gpu, 1)  # or several GPUs would each get a batch of this size
+    return arguments
 
 
 def run_trainer(
@@ -238,7 +243,8 @@ def run_trainer(
     if device == "cpu":
         keep_freed_memory()
     trainer.remove_callback(PrinterCallback)
-    with progress.task(f"training ({precision}, {device})", unit="steps") as task:
+    together = f", {processes()} processes" if processes() > 1 else ""
+    with progress.task(f"training ({precision}, {device}{together})", unit="steps") as task:
         trainer.add_callback(_progress_callback(task))
         fast = bf16_training(trainer.model) if device == "cpu" and precision == "bf16" else nullcontext()
         with explain_memory_errors(options), fast:

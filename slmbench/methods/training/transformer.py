@@ -19,6 +19,7 @@ from slmbench.corpora import Corpus
 from slmbench.instruments.devices import choose_device, choose_precision
 from slmbench.methods.options import MethodOptions
 from slmbench.methods.outcome import Outcome, RunMethod, training_cost
+from slmbench.methods.ranks import on_all, processes
 from slmbench.methods.training.distillation import Teachers
 from slmbench.methods.training.inference import classifier_logits
 from slmbench.methods.training.losses import class_weights
@@ -106,7 +107,8 @@ class TransformerTraining(RunMethod):
         if self._teachers:
             rows, teacher_logits = self._teachers.lessons(corpus.train, corpus, self._device, progress)
             set_seed(options.seed)  # whether the teachers ran now or before must not change the student
-        outcome = train(
+        outcome = on_all(
+            train,
             trained,
             tokenizer,
             rows,
@@ -114,7 +116,7 @@ class TransformerTraining(RunMethod):
             options,
             device=self._device,
             precision=self._precision,
-            checkpoints=self._checkpoints(folder),
+            checkpoints=self._checkpoints(folder).absolute(),
             progress=progress,
             teacher_logits=teacher_logits,
             weights=self._class_weights,
@@ -161,6 +163,7 @@ class TransformerTraining(RunMethod):
                 len(rows) * outcome.epochs_now,
                 epochs=outcome.epochs,
                 resumed_at_epoch=outcome.resumed_at_epoch,
+                processes=processes(),
                 **self._cost_facts(outcome.best_epoch),
                 history=outcome.history,
             ),
