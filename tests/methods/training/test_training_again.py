@@ -163,6 +163,14 @@ def test_the_same_seed_gives_the_same_weights(tmp_path, tiny_base, corpus, whole
     assert logits == pytest.approx(np.load(whole[1] / "test_logits.npy"), abs=1e-6)
 
 
+def test_the_precision_of_an_earlier_training_is_not_kept(tmp_path, tiny_base, corpus, whole):
+    bf16 = TrainingOptions(**{**OPTIONS, "epochs": 1, "precision": "bf16"})
+    finetune(str(tiny_base), corpus, bf16, output=tmp_path / "bf16")
+    finetune(str(tiny_base), corpus, TrainingOptions(**OPTIONS), output=tmp_path / "fp32")
+    logits = np.load(tmp_path / "fp32" / "test_logits.npy")
+    assert logits == pytest.approx(np.load(whole[1] / "test_logits.npy"), abs=1e-6)
+
+
 def test_other_data_under_the_default_name_gets_a_name_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = []
