@@ -273,19 +273,27 @@ def _lost_process_explained() -> Iterator[None]:
 
 
 @contextmanager
-def seen_by_trainer() -> Iterator[None]:
+def seen_by_trainer(device: str) -> Iterator[None]:
     """Within the block, accelerate sees the processes that train together and nothing else of a launcher.
 
     Outside of :func:`together` there is one process for it, however many were started. Precision and device are
     options here; accelerate would take over the precision of an earlier training in the same process as well.
+
+    Args:
+        device: Where the training will be.
     """
+    # accelerate's own name for it, cpu:0, is none that torch restores the optimizer's state to.
+    shown = {"ACCELERATE_TORCH_DEVICE": "cpu"} if _company and device == "cpu" else {}
     hidden = {} if _company else {name: os.environ.pop(name) for name in _LAUNCHED if name in os.environ}
     for name in _DECIDED_HERE:
         os.environ.pop(name, None)
+    os.environ.update(shown)
     try:
         yield
     finally:
         os.environ.update(hidden)
+        for name in shown:
+            del os.environ[name]
 
 
 def own_rows(loader: DataLoader[Any]) -> DataLoader[Any]:

@@ -190,7 +190,7 @@ def trainer_arguments(
     if options.report_to:
         require_extra(options.report_to, options.report_to, f"--report-to {options.report_to}")
 
-    with seen_by_trainer():
+    with seen_by_trainer(device):
         arguments = TrainingArguments(
             output_dir=str(folder),
             per_device_train_batch_size=options.batch_size or 16,
