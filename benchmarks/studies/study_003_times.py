@@ -18,7 +18,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from study_003 import LARGE_REVIEWS, SMALL_S, T5_S, UL2_S
+from study_003 import LARGE_REVIEWS, STUDY_S
 from tokenizers import Tokenizer
 
 from slmbench.common.errors import SlmbenchError
@@ -26,13 +26,6 @@ from slmbench.corpora import load_corpus
 from slmbench.instruments.hardware import hardware_fingerprint
 from slmbench.profiling.architectures import ArchitectureOptions, find_architecture, profile_architecture
 
-#: The models in the study's order, and its seconds on an A100 (``study_003.py``; ELECTRA: its poster).
-STUDY_S = {
-    "distilbert-base-uncased": SMALL_S,
-    "google/electra-base-discriminator": 12.75,
-    "google/flan-t5-xxl": T5_S,
-    "google/flan-ul2": UL2_S,
-}
 #: Reviews are padded to multiples of so many tokens, and cut at so many.
 STEP, LONGEST = 32, 512
 
