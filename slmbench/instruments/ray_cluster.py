@@ -128,6 +128,8 @@ def ray_cluster() -> Iterator[RayCluster]:
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            # Ray prints what it has lost on stdout, which is for the record; the command says it by itself.
+            ray._private.worker._worker_logs_enabled = False
         except Exception as error:  # noqa: BLE001 - a node that begins too slowly has no kind of its own
             raise SlmbenchError(f"Ray cannot be reached: {first_line(error)}; start it with `ray start`") from None
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from slmbench.records import Row
 
 #: Seconds that a rung or the profiles of a machine may take.
 _LIMIT_S = 30 * 86400.0
+#: Seconds within which a cluster notices that a machine is gone, after that its processes are.
+_GONE_S = 30.0
 
 T = TypeVar("T")
 
@@ -144,7 +147,7 @@ class SpreadLadder:
             except LostError as error:
                 if self._over:
                     return
-                if machine not in self._cluster.machines():
+                if self._is_gone(machine):
                     self._progress.say(f"{machine.name} was lost, another machine runs {rung.name}")
                     with self._turn():
                         self._waiting.insert(0, rung)
@@ -155,6 +158,15 @@ class SpreadLadder:
                 answer = {"failures": [row.model_dump(mode="json")]}
             with self._turn():
                 self._done[rung.name] = answer
+
+    def _is_gone(self, machine: Machine) -> bool:
+        """Say whether a machine is lost; a cluster learns of it later than of the processes that were there."""
+        until = time.monotonic() + _GONE_S
+        while machine in self._cluster.machines():
+            if self._over or time.monotonic() > until:
+                return False
+            time.sleep(_GONE_S / 60)
+        return True
 
     def _next(self) -> Rung | None:
         """Return the next rung whose earlier ones are done, waiting for them; ``None`` when all are."""

@@ -14,7 +14,7 @@ from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError
 from slmbench.instruments.children import LostError
 from slmbench.instruments.engines import ENGINES, Engine, Machine
-from slmbench.recipes import ladder, run_recipe, worker
+from slmbench.recipes import ladder, run_recipe, spread, worker
 from slmbench.recipes.recipe import Recipe, read_recipe
 
 RECIPES = sorted(Path(ladder.__file__).parent.glob("*.toml"))
@@ -153,7 +153,9 @@ def test_another_machine_does_the_work_of_a_lost_one(here, engine):
     assert any("lost" in text and "a" in text for text in ears.said)
 
 
-def test_a_rung_that_kills_its_process_is_a_row_with_the_reason(here, engine):
+def test_a_rung_that_kills_its_process_is_a_row_with_the_reason(here, engine, monkeypatch):
+    monkeypatch.setattr(spread, "_GONE_S", 0.1)
+
     def answer(machine, task, request):
         if task == "large":
             raise LostError("the process on 10.0.0.1 was killed by signal 9 (out of memory?)")

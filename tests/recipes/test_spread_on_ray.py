@@ -74,7 +74,9 @@ def machines(tmp_path, monkeypatch):
     try:
         add(num_cpus=0)  # at the address by which drivers look for it, which is not 127.0.0.1
         add("127.0.0.2", num_cpus=2)
-        add("127.0.0.3", num_cpus=2, env_vars={"PATH": f"{tmp_path / 'driver'}{os.pathsep}{os.environ['PATH']}"})
+        with monkeypatch.context() as there:
+            there.setenv("PATH", str(tmp_path / "driver"), prepend=os.pathsep)
+            add("127.0.0.3", num_cpus=2)
         yield cluster, add
     finally:
         cluster.shutdown()
@@ -118,7 +120,7 @@ def test_a_ladder_on_two_machines(machines, here, small_corpus_file, tiny_base):
     assert {(row["name"], row["form"]) for row in record["rows"]} == {
         ("floor", "fp32"),
         ("tiny", "fp32"),
-        ("both", "cascade"),
+        ("both", "fp32+fp32"),
     }
     assert not any(row["failure"] for row in record["rows"])
     assert len(record["machines"]) == len({row["machine"] for row in record["rows"]}) == 2
