@@ -18,7 +18,7 @@ test: $(READY) lint
 test-fast: $(READY)
 	$(BIN)/python -m pytest -q
 
-## The long tests of faults and hostile input: every kill, every fuzzed input. About 25 minutes on two cores.
+## The long tests of faults and hostile input: every kill, every fuzzed input. About 20 minutes on two cores.
 test-hard: $(READY)
 	$(BIN)/python -m pytest -q -m hard --dist load
 

@@ -1472,8 +1472,9 @@ class StaticBackend:
         return self._table[rows].sum(0, dtype=self._sum) * self._scale / np.sqrt(len(rows))
 
     def head(self, pooled: np.ndarray) -> np.ndarray:
-        """Return the logits of a pooled text, shape (labels,)."""
-        return self._head @ pooled + self._bias
+        """Return the logits of a pooled text, shape (labels,); those without end are refused where they are used."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._head @ pooled + self._bias
 
 
 #: Expressions are compiled when they are needed: few bundles have words or patterns of their own.
