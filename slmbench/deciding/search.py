@@ -37,8 +37,8 @@ FIRST_PART, CURVE_PARTS = 4, (8, 4, 2)
 MIN_POINT, MIN_PART = 100, 1000
 #: Export, judging and profile of a transformer before one was timed; what comes after the last rung (s).
 USUAL_EXPORT_S, REPORT_S = 40.0, 30.0
-#: How many times longer than the one before it a transformer is expected to take, where it was not tried on a part: of
-#: the usual ones, on 1,000 reviews, 3.3 and 1.8 times (make quickstart, docs/performance.md).
+#: How many times longer than the one before it a transformer is expected to take, where it was not tried on a part:
+#: of the usual ones, on 1,000 reviews, 3.2 and 1.8 times (seconds by rung of the quickstart).
 LONGER = 2.5
 #: Fewer texts without a label teach a student little.
 MIN_UNLABELLED = 200
