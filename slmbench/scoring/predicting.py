@@ -88,7 +88,6 @@ def predict_files(
     runs_on = installed_engine(engine)
     bundle, store = Path(bundle), store_at(str(output))
     files = Input(str(source), without=None if is_url(store.location) else Path(store.location))
-    store.check_place(_RECORD)
     record = artefacts.read(bundle, BundleRecord)
     answering = settle_bundle(bundle, record, form, progress)
     settings = settle_settings(
@@ -105,6 +104,7 @@ def predict_files(
     if settings.output_format == "parquet":
         require_extra("pyarrow", "parquet", "writing Parquet")
     with store.alone(progress):
+        store.check_place(_RECORD)  # another command that begins there has written its record by now
         there = _read(store)
         if there is not None:
             check_same_work(there, answering, settings)

@@ -126,7 +126,7 @@ def measured(tmp_path):
     return tmp_path / "measured"
 
 
-def test_the_reference_profiles_say_what_the_report_says(page_of):
+def test_the_reference_profiles_say_what_the_report_says(page_of, here):
     assert wrong_figures(page_of(REFERENCE), REFERENCE) == []
 
 
