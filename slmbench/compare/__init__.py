@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slmbench.common.stage_package import make_callable, on_first_use
 
 if TYPE_CHECKING:
-    from slmbench.compare.comparison import compare, finalists, to_confirm
+    from slmbench.compare.comparison import compare, finalists, provisional, to_confirm
     from slmbench.compare.constraints import Constraints, DecisionRule
     from slmbench.compare.front import parse_axes
     from slmbench.compare.reading import Measurements, read_measurements
@@ -23,6 +23,7 @@ __all__ = [
     "compare",
     "finalists",
     "parse_axes",
+    "provisional",
     "read_measurements",
     "to_confirm",
 ]
@@ -37,6 +38,7 @@ __getattr__ = on_first_use(
         "compare": "comparison",
         "finalists": "comparison",
         "parse_axes": "front",
+        "provisional": "comparison",
         "read_measurements": "reading",
         "to_confirm": "comparison",
     },

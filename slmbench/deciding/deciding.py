@@ -113,7 +113,9 @@ def decide(
     best, first = comparison.recommended, search.first_answer
     bundle = search.bundle_of(best.name) if best else None
     label_next = (
-        _write_next(reviews, bundle, best.form, folder, found) if best and bundle and not interrupted else None
+        _write_next(search.unlabelled[:MAX_ASKED], bundle, best.form, folder, found)
+        if best and bundle and not interrupted
+        else None
     )
     curve = _curve(search, best.name if best else "tfidf")
     if curve is not None:
@@ -204,9 +206,8 @@ def _write_suspected(corpus: Corpus, folder: Path, found: list[str], progress: P
     return file
 
 
-def _write_next(corpus: Corpus, bundle: Path, form: str, folder: Path, found: list[str]) -> Path | None:
+def _write_next(texts: list[str], bundle: Path, form: str, folder: Path, found: list[str]) -> Path | None:
     """Write the texts whose label would teach most, of those that have none, and add a sentence about them."""
-    texts = load_corpus(**{**corpus.options, "unlabelled_size": "all"}, announce=False).unlabelled[:MAX_ASKED]
     if not texts:
         found.append("no text is without a label: add some, and the next call says which to label first")
         return None

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from slmbench.common.errors import SlmbenchError
-from slmbench.common.formatting import duration, percent, points
+from slmbench.common.formatting import duration, megabytes, milliseconds, percent, points
 from slmbench.common.full_disk import DiskFullError
 from slmbench.common.places import PROFILES, RUNS
 from slmbench.common.progress import Progress
-from slmbench.compare import Measurements, read_measurements
+from slmbench.compare import Measurements, provisional, read_measurements
 from slmbench.compare.cells import Cell
-from slmbench.compare.comparison import provisional
 from slmbench.corpora import Corpus, load_corpus
 from slmbench.deciding.candidates import first_rungs, taught_rung
 from slmbench.methods.runs import make_run
@@ -96,6 +96,11 @@ class Search:
             if one.outcome == "failed"
         ]
 
+    @cached_property
+    def unlabelled(self) -> list[str]:
+        """Texts of the corpus that have no label, or whose label is not learned from."""
+        return load_corpus(**{**self._corpus.options, "unlabelled_size": "all"}, announce=False).unlabelled
+
     def measured(self, *, at_the_end: bool = False) -> Measurements:
         """Return the profiles of all rungs.
 
@@ -145,15 +150,13 @@ class Search:
         of_model = [one for one in self.tried if one.outcome == "compared" and one.method == "full"]
         if not of_model:
             return
-        options = {**self._corpus.options, "unlabelled_size": "all"}
-        texts = len(load_corpus(**options, announce=False).unlabelled)
+        texts = len(self.unlabelled)
         if texts < MIN_UNLABELLED:
             return
         teacher = max(of_model, key=lambda one: one.accuracy or 0)
         rung = taught_rung(teacher.name)
-        per_review = (teacher.seconds or 0.0) / max(
-            1, 3 * len(self._corpus.train)
-        )  # an epoch is three times an answer
+        # An epoch is about three times an answer.
+        per_review = (teacher.seconds or 0.0) / (3 * len(self._corpus.train))
         if not self._fits(per_review * texts + self._export_s / 2):
             self._note(rung, "no_time", f"{teacher.name} would have to answer {texts:,} texts")
             return
@@ -278,5 +281,5 @@ class Search:
 
 def _facts(cell: Cell) -> str:
     row = cell.row
-    size = f", {row.size_bytes / 1e6:.1f} MB" if row.size_bytes else ""
-    return f"{row.label}, {percent(cell.accuracy)}, {cell.pace_ms:.3g} ms a review{size}"
+    size = f", {megabytes(row.size_bytes)}" if row.size_bytes else ""
+    return f"{row.label}, {percent(cell.accuracy)}, {milliseconds(cell.pace_ms)} a review{size}"

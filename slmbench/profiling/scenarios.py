@@ -345,7 +345,7 @@ def _serve(
             f"{refused} of {statuses.total()} requests got no answer and are left out of the times: statuses"
             f" {_counted(statuses)}, 0 where the connection failed"
         )
-    # From outside the rest of the latency is on the way, where workers do not wait for it.
+    # From outside the rest of the latency is spent in the network, where workers do not wait for it.
     service = sum(map(sum, measured.latency_ms)) - sum(map(sum, waits)) if options.url is None else work_ms
     capacity = workers * sum(map(len, waits)) / (service / 1e3) if service else math.inf
     if capacity <= qps:

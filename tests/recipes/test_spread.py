@@ -8,12 +8,13 @@ from time import sleep
 
 import pytest
 from listener import Listener
+from toy_engine import declare_toy
 from typer.testing import CliRunner
 
 from slmbench.cli.app import app
 from slmbench.common.errors import SlmbenchError
 from slmbench.instruments.children import LostError
-from slmbench.instruments.engines import ENGINES, Engine, Machine
+from slmbench.instruments.engines import Machine
 from slmbench.recipes import ladder, run_recipe, spread, worker
 from slmbench.recipes.recipe import Recipe, read_recipe
 
@@ -69,16 +70,7 @@ def engine(monkeypatch):
     """Declare an engine ``toy``, whose machines answer so."""
 
     def declare(answer, machines=BOTH):
-        cluster = Cluster(answer, machines)
-
-        @contextmanager
-        def opened():
-            yield cluster
-
-        monkeypatch.setattr(ladder, "toy", opened, raising=False)
-        toy = Engine(name="toy", help="for tests", opener="slmbench.recipes.ladder:toy", module="json", extra="toy")
-        monkeypatch.setitem(ENGINES._entries, "toy", toy)
-        return cluster
+        return declare_toy(monkeypatch, Cluster(answer, machines))
 
     return declare
 

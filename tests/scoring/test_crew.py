@@ -1,15 +1,15 @@
 """Processes that die while they score, here and on an engine's machines, and when the work is given up."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from time import sleep
 
 import pytest
+from toy_engine import declare_toy
 
 from slmbench.common.errors import SlmbenchError
 from slmbench.instruments.children import LostError
-from slmbench.instruments.engines import ENGINES, Engine, Machine
+from slmbench.instruments.engines import Machine
 from slmbench.records.scoring import ScoringRecord
 from slmbench.scoring import crew
 from slmbench.scoring.inputs import Input
@@ -78,16 +78,7 @@ def engine(monkeypatch):
     """Declare an engine ``toy``; returns its cluster."""
 
     def declare(room=8, after=-1, dying=0):
-        cluster = Cluster(room, after, dying)
-
-        @contextmanager
-        def opened():
-            yield cluster
-
-        monkeypatch.setattr(crew, "toy", opened, raising=False)
-        toy = Engine(name="toy", help="for tests", opener="slmbench.scoring.crew:toy", module="json", extra="toy")
-        monkeypatch.setitem(ENGINES._entries, "toy", toy)
-        return cluster
+        return declare_toy(monkeypatch, Cluster(room, after, dying))
 
     return declare
 
