@@ -11,6 +11,7 @@ import typer
 
 from slmbench.cli import shared_options as opt
 from slmbench.cli.output import command_output, to_json
+from slmbench.serving.options import ServeOptions
 
 _ANSWERS, _LIMITS = "Answers", "What is refused"
 
@@ -48,7 +49,7 @@ def serve(
             help="How long a worker may keep an answer to hand it back together with the next ones (ms).",
             rich_help_panel=_ANSWERS,
         ),
-    ] = 1.0,
+    ] = ServeOptions.batch_ms,
     public_key: Annotated[
         Path | None,
         typer.Option(
@@ -74,16 +75,16 @@ def serve(
             help="Pause between looks at the bundle's folder for another bundle (s); 0 does not look.",
             rich_help_panel=_ANSWERS,
         ),
-    ] = 2.0,
+    ] = ServeOptions.watch_s,
     max_body_bytes: Annotated[
         int, typer.Option("--max-body-bytes", min=1, help="Largest body of a request.", rich_help_panel=_LIMITS)
-    ] = 2_000_000,
+    ] = ServeOptions.max_body_bytes,
     max_inputs: Annotated[
         int, typer.Option("--max-inputs", min=1, help="Most texts of a request.", rich_help_panel=_LIMITS)
-    ] = 32,
+    ] = ServeOptions.max_inputs,
     max_characters: Annotated[
         int, typer.Option("--max-characters", min=1, help="Longest text.", rich_help_panel=_LIMITS)
-    ] = 100_000,
+    ] = ServeOptions.max_characters,
     max_queue: Annotated[
         int,
         typer.Option(
@@ -92,7 +93,7 @@ def serve(
             help="Most texts, and most requests, at once.",
             rich_help_panel=_LIMITS,
         ),
-    ] = 512,
+    ] = ServeOptions.max_queue,
     drain: Annotated[
         float,
         typer.Option(
@@ -101,7 +102,7 @@ def serve(
             help="Time that requests in flight have once the service is asked to end (s).",
             rich_help_panel=_LIMITS,
         ),
-    ] = 30.0,
+    ] = ServeOptions.drain_s,
     no_access_log: Annotated[
         bool,
         typer.Option("--no-access-log", help="Log no requests; texts are never logged.", rich_help_panel=opt.OUTPUT),
@@ -130,7 +131,6 @@ def serve(
     """
     with command_output(as_json=as_json, quiet=quiet, debug=debug) as out:
         from slmbench.serving import serve as run
-        from slmbench.serving.options import ServeOptions
 
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
